@@ -1,0 +1,248 @@
+"""Writes what the documents take from the package: the tables of models and recipes, and the reference of the commands.
+
+Run it after a model, a recipe or a command changed, from any folder: ``python docs/generate.py``. The tests compare the files
+with what it would write, so forgetting it fails.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.models import ArgumentInfo
+
+from genrezoo import files
+from genrezoo.cli import app
+from genrezoo.recipes import RECIPES
+from genrezoo.registry import MODELS, PROCEDURES, Entry
+
+TOP = Path(__file__).resolve().parents[1]
+VALUES = {int: "N", float: "X", Path: "PATH"}
+WARNING = "<!-- Written by docs/generate.py; edit the docstrings or the help texts instead. -->"
+
+
+def documents() -> dict[Path, str]:
+    """Every file with a generated part, and the whole content that it should have."""
+    readme = TOP / "README.md"
+    return {
+        readme: replace_between(readme.read_text(encoding="utf-8"), "models", models_table()),
+        TOP / "docs" / "models.md": models_page(),
+        TOP / "docs" / "commands.md": commands_page(),
+    }
+
+
+def replace_between(text: str, name: str, content: str) -> str:
+    """The text with ``content`` between the comments ``NAME: begin`` and ``NAME: end``."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"no {begin.strip()} … {end} in the text")
+    return f"{before}{begin}{content}{end}{after}"
+
+
+def models_table() -> str:
+    """One line a model: name, what it is, and what it can take."""
+    rows = [
+        [f"[`{entry.name}`](docs/models.md#{entry.name})", entry.summary, _yes(entry.masks_padding), _yes(entry.any_length)]
+        for entry in MODELS.members()
+    ]
+    return table(["model", "what it is", "masks padding", "any length"], rows)
+
+
+def models_page() -> str:
+    """All models with their options, then the recipes that train them, then the procedures with their settings."""
+    parts = [
+        f"{WARNING}\n",
+        "# Models, recipes and procedures\n",
+        "A model is built by `gz.create_model(NAME, input_shape, num_classes, ...)` with the options below, all of them "
+        "keywords. *Masks padding* means that padded segments have no influence on the answer, *any length* that one model "
+        "takes songs of any number of segments. Reported figures are the references' own, on their data, and never ours.\n",
+        "## Models\n",
+        *(_model(entry) for entry in MODELS.members()),
+        "## Recipes\n",
+        "A recipe is a model, its options, a procedure and its settings under one name; `genrezoo show NAME` prints it whole.\n",
+        table(
+            ["recipe", "what it is", "model", "procedure", "reference", "reported there"],
+            [
+                [f"`{r.name}`", r.summary, f"`{r.model}`", f"`{r.procedure}`", r.reference, _figures(r.reported)]
+                for r in RECIPES.members()
+            ],
+        ),
+        "## Procedures\n",
+        *(_procedure(entry) for entry in PROCEDURES.members()),
+    ]
+    return "\n".join(parts)
+
+
+def commands_page() -> str:
+    """Every command with its help, arguments and options."""
+    parts = [WARNING, "# Commands"]
+    for command in commands():
+        heading = f"## `{command.path}`\n\n" if command.path != "genrezoo" else ""
+        parts.append(f"{heading}{_prose(command.help)}")
+        if command.parameters:
+            rows = [[f"`{p.spelling}`", p.default, p.help] for p in command.parameters]
+            parts.append(table(["argument or option", "default", "meaning"], rows).rstrip())
+    return "\n\n".join(parts) + "\n"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An argument or option of a command.
+
+    Attributes:
+        names: How an option is written, or an argument's one name in capitals.
+        value: What the option takes, empty for a flag.
+        choices: The values that it takes, if they are few.
+        several: Whether it may be repeated.
+        default: As the table shows it.
+        help: Its help text.
+    """
+
+    names: tuple[str, ...]
+    value: str
+    choices: tuple[str, ...]
+    several: bool
+    default: str
+    help: str
+
+    @property
+    def is_option(self) -> bool:
+        """Whether it is written with a dash."""
+        return self.names[0].startswith("-")
+
+    @property
+    def spelling(self) -> str:
+        """Names and value as one would type them."""
+        names = ", ".join(self.names)
+        value = f" {'|'.join(self.choices) or self.value}" if self.is_option and self.value else ""
+        return f"{names}{value}{' …' if self.several else ''}"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, or a group of them (which can have options of its own)."""
+
+    path: str
+    help: str
+    parameters: tuple[Parameter, ...]
+    is_group: bool
+
+
+def commands(group: typer.Typer = app, path: str = "genrezoo") -> Iterator[Command]:
+    """The group and every command below it, single commands first."""
+    own = group.registered_callback.callback if group.registered_callback else None
+    yield Command(path, group.info.help or "", _parameters(own) if own else (), is_group=True)
+    for info in group.registered_commands:
+        assert info.callback is not None  # typer keeps the function that it decorated
+        name = info.name or info.callback.__name__.replace("_", "-")
+        text = "\n\n".join(filter(None, [inspect.cleandoc(info.help or info.callback.__doc__ or ""), info.epilog]))
+        yield Command(f"{path} {name}", text, _parameters(info.callback), is_group=False)
+    for below in group.registered_groups:
+        assert below.typer_instance is not None  # as above
+        yield from commands(below.typer_instance, f"{path} {below.name}")
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def arguments_of(call: Callable[..., Any]) -> dict[str, str]:
+    """What the section ``Args`` of a docstring says about each argument, on one line each."""
+    _, _, rest = (inspect.getdoc(call) or "").partition("\nArgs:\n")
+    section = re.split(r"\n(?=\S)", rest, maxsplit=1)[0]
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in found}
+
+
+def _model(entry: Entry) -> str:
+    said = arguments_of(entry.call)
+    options = [
+        [f"`{name}`", f"`{parameter.default!r}`", _prose(said[name])]
+        for name, parameter in inspect.signature(entry.call).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    facts = [f"masks padding: {_yes(entry.masks_padding)}", f"any length: {_yes(entry.any_length)}"]
+    reported = f" Reported there: {_figures(entry.reported)}." if entry.reported else ""
+    return (
+        f"### {entry.name}\n\n{_description(entry.call)}\n\n"
+        f"{'; '.join(facts).capitalize()}. Reference: {entry.reference.rstrip('.')}.{reported}\n\n"
+        f"{table(['option', 'default', 'meaning'], options)}"
+    )
+
+
+def _procedure(entry: Entry) -> str:
+    fields = entry.settings.model_fields if entry.settings else {}  # type: ignore[attr-defined]  # a pydantic model
+    rows = [[f"`{name}`", f"`{field.default!r}`", field.description or ""] for name, field in fields.items()]
+    return (
+        f"### {entry.name}\n\n{_description(entry.call)}\n\n"
+        f"Reference: {entry.reference.rstrip('.')}.\n\n{table(['setting', 'default', 'meaning'], rows)}"
+    )
+
+
+def _description(call: Callable[..., Any]) -> str:
+    """What a docstring says before its first section."""
+    text = re.split(r"^\w+:$", inspect.getdoc(call) or "", maxsplit=1, flags=re.MULTILINE)[0]
+    return _prose(text)
+
+
+def _prose(text: str | None) -> str:
+    """A docstring's or help's text as Markdown: one line a paragraph, lists kept, the example as a code block."""
+    text = inspect.cleandoc(text or "").strip().replace("``", "`")
+    paragraphs = [re.sub(r"\n(?!\s*- )\s*", " ", paragraph) for paragraph in re.split(r"\n\s*\n", text)]
+    return "\n\n".join(re.sub(r"^Example: (.*)$", "```bash\n\\1\n```", paragraph) for paragraph in paragraphs)
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """What Typer makes of a function's signature: annotations say the kind, defaults whether it may be left out."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    return tuple(_parameter(name, hints[name], p.default) for name, p in inspect.signature(function).parameters.items())
+
+
+def _parameter(name: str, hint: Any, default: Any) -> Parameter:
+    kind, info = typing.get_args(hint)
+    if isinstance(kind, types.UnionType):
+        (kind,) = [part for part in typing.get_args(kind) if part is not type(None)]
+    several = typing.get_origin(kind) is list
+    if several:
+        (kind,) = typing.get_args(kind)
+    choices = tuple(str(member.value) for member in kind) if issubclass(kind, enum.Enum) else ()
+    dashed = name.replace("_", "-")
+    stated = (*([info.default] if isinstance(info.default, str) else []), *(info.param_decls or ()))
+    if isinstance(info, ArgumentInfo):
+        names, value = (info.metavar or name.upper(),), "TEXT"
+    elif kind is bool:
+        names, value = stated or (f"--{dashed}", f"--no-{dashed}"), ""
+    else:
+        names, value = stated or (f"--{dashed}",), info.metavar or VALUES.get(kind, "TEXT")
+    shown = default.value if isinstance(default, enum.Enum) else default
+    if default is inspect.Parameter.empty:
+        text = "required"
+    else:
+        text = f"`{shown}`" if isinstance(shown, str | int | float) and not isinstance(shown, bool) else ""
+    return Parameter(names, value, choices, several, text, " ".join((info.help or "").split()))
+
+
+def _figures(reported: Any) -> str:
+    return "; ".join(f"{name} {figure}" for name, figure in reported.items())
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+if __name__ == "__main__":
+    for path, content in documents().items():
+        files.write_text(path, content)
+        print(path.relative_to(TOP))

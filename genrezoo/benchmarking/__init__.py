@@ -1,0 +1,176 @@
+"""The benchmark: a suite's recipes and peers on the same songs, a child process a cell, a row as each is done."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from genrezoo import files, parallel
+from genrezoo.benchmarking import cell as cells
+from genrezoo.benchmarking.cell import Cell
+from genrezoo.benchmarking.peers import PEERS
+from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
+from genrezoo.datasets import load_songs
+from genrezoo.datasets.arrays import load_arrays, save_songs
+from genrezoo.datasets.synthetic import ceilings
+from genrezoo.environment import environment, versions
+from genrezoo.errors import SettingsError
+from genrezoo.songs import SongSet, split_by_group, split_stratified
+from genrezoo.songs.splits import check_split
+
+__all__ = ["Suite", "benchmark", "list_suites", "load_suite"]
+
+
+def benchmark(
+    suite: str | Path | Suite = "quick",
+    *,
+    data: Sequence[str | Path] | None = None,
+    models: Sequence[str] | None = None,
+    seeds: int | None = None,
+    changes: dict[str, Any] | None = None,
+    out: str | Path,
+    workers: int | None = None,
+    on_cell: Callable[[str, str, int, int], None] | None = None,
+) -> Path:
+    """Runs a suite and keeps rows, predictions and run folders; `genrezoo.report` draws them.
+
+    Interrupted and called again it goes on: cells whose row exists are not run again, failed ones are, trainings
+    continue after their last finished epoch. One cell's failure is a row with its reason and stops nothing.
+
+    Args:
+        suite: A suite, the name of one that comes with the package, or a TOML file's path.
+        data: Sources of songs to use in place of the suite's; songs without a split get a seeded one (70/15/15), by
+            group where they have groups, stratified at random otherwise.
+        models: Names of recipes and peers to use in place of the suite's.
+        seeds: Trainings per recipe in place of the suite's number.
+        changes: Arguments and settings that all recipes get, over those of the suite.
+        out: Folder for rows, songs and runs; may hold earlier rows.
+        workers: Trainings at a time, one thread each; the number of cores if left out.
+        on_cell: Called with each finished cell's name, status, number and the number of all cells.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UnknownNameError: An unknown suite, recipe, peer, option or data set.
+        DataError: Songs that cannot be used, or a folder in use.
+        SettingsError: Nothing to run.
+    """
+    plan = suite if isinstance(suite, Suite) else load_suite(suite)
+    if models is not None:
+        plan = plan.select(list(models))
+    if data is not None:
+        plan = plan.model_copy(update={"data": tuple({"source": str(source)} for source in data)})
+    updates: dict[str, Any] = {"seeds": seeds} if seeds is not None else {}
+    plan = Suite.model_validate({**plan.model_dump(), "changes": {**plan.changes, **(changes or {})}, **updates})
+    if not plan.recipes and not plan.peers:
+        raise SettingsError("nothing to run: the suite names neither recipes nor peers")
+    recipes = [entrant.build(plan.changes) for entrant in plan.recipes]
+    with files.lock_folder(out) as folder:
+        files.write_json(folder / "suite.json", plan.model_dump(mode="json"))
+        todo = []
+        for source in plan.data:
+            where, facts = _prepare(source, folder)
+            for recipe in recipes:
+                settings = recipe.model_dump(mode="json")
+                todo += [
+                    _cell("zoo", recipe.name, settings, seed, where, facts, folder) for seed in range(1, plan.seeds + 1)
+                ]
+            for name in plan.peers:
+                number = plan.seeds if PEERS[name].seeded else 1
+                settings = PEERS[name].settings
+                todo += [_cell("peer", name, settings, seed, where, facts, folder) for seed in range(1, number + 1)]
+        _run_all(todo, folder, workers or environment()["cores"], on_cell)
+        return folder
+
+
+def _run_all(
+    todo: list[Cell], folder: Path, workers: int, on_cell: Callable[[str, str, int, int], None] | None
+) -> None:
+    path = folder / "rows.jsonl"
+    done = {(row.get("kind"), row.get("key")): row.get("status") for row in files.read_json_lines(path)}
+    timed = list({(cell.name, cell.data): cell for cell in reversed(todo)}.values())[::-1]  # the first seed of each
+    finished, total = 0, len(todo) + len(timed)
+
+    def report(cell: Cell, kind: str, status: str) -> None:
+        nonlocal finished
+        finished += 1
+        if on_cell:
+            on_cell(f"{cell.name} on {cell.facts['data']}, {f'seed {cell.seed}' if kind == 'accuracy' else 'speed'}",
+                    status, finished, total)  # fmt: skip
+
+    def run(
+        batch: list[Cell], kind: str, call: Callable[..., Any], executor: parallel.ProcessExecutor, beside: int
+    ) -> None:
+        waiting = {}
+        for cell in batch:
+            if done.get((kind, cell.key)) in ("ok", "refused"):
+                report(cell, kind, "kept")
+            else:
+                waiting[executor.submit(call, cells.as_plain(cell))] = cell
+        for future in concurrent.futures.as_completed(waiting):
+            cell = waiting[future]
+            try:
+                row = future.result()
+            except parallel.ChildError as error:
+                row = cells.failed_row(cell, kind, error)
+            row["environment"]["parallel"] = beside
+            files.append_line(path, json.dumps(row, allow_nan=False, ensure_ascii=False))
+            done[(kind, cell.key)] = row["status"]
+            report(cell, kind, row["status"])
+
+    with parallel.ProcessExecutor(workers, threads=1) as executor:
+        run(todo, "accuracy", cells.accuracy_cell, executor, workers)
+    with parallel.ProcessExecutor(1, threads=1) as executor:
+        measurable = [cell for cell in timed if done.get(("accuracy", cell.key)) == "ok"]
+        finished += len(timed) - len(measurable)
+        run(measurable, "speed", cells.speed_cell, executor, 1)
+
+
+def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any]]:
+    """Loads, splits and checks songs, keeps them where the children can map them, and says what rows say of them."""
+    options = {key: value for key, value in source.items() if key != "source"}
+    songs = load_songs(source["source"], **options)
+    if not songs.splits:
+        split = split_stratified if songs.groups is None else split_by_group
+        songs = split(songs, seed=0)
+    leaks = check_split(songs)
+    checksum = songs.checksum()
+    kept = folder / "songs" / f"{_safe(songs.name)}-{checksum[:12]}"
+    if not (kept / "manifest.json").exists():
+        save_songs(songs, kept)
+    facts = {
+        "data": songs.name,
+        "checksum": checksum,
+        "provenance": songs.provenance,
+        "sizes": {name: len(index) for name, index in songs.splits.items()},
+        "duplicates": len(leaks.duplicates),
+        "segments": songs.n_segments,
+        "features": songs.n_features,
+        "genres": list(songs.genres),
+        "ceilings": _ceilings(load_arrays(kept, verify=False)),
+    }
+    return str(kept), facts
+
+
+def _ceilings(songs: SongSet) -> dict[str, Any] | None:
+    return ceilings(songs) if songs.about.get("synthetic") else None
+
+
+def _cell(
+    family: str, name: str, settings: dict[str, Any], seed: int, data: str, facts: dict[str, Any], folder: Path
+) -> Cell:
+    about = {key: value for key, value in settings.items() if key not in ("summary", "reference", "reported")}
+    parts = [family, name, about, seed, facts["checksum"], versions()["genrezoo"]]
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    run = folder / "runs" / f"{name}-{_safe(facts['data'])}-{seed}-{key}"
+    return Cell(key, name, family, settings, seed, str(Path(data).resolve()), str(run.resolve()), facts)
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:40].lstrip(".") or "songs"

@@ -1,0 +1,171 @@
+"""A cell of a benchmark: one recipe or peer on one data set with one seed, measured in a process of its own.
+
+Accuracy and speed are separate cells: trainings may share the machine, a speed cell has it to itself.
+"""
+
+from __future__ import annotations
+
+import io
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrezoo import files, parallel
+from genrezoo.benchmarking.peers import PEERS, fit_peer
+from genrezoo.datasets.arrays import load_arrays
+from genrezoo.environment import environment
+from genrezoo.evaluation import METRICS, bootstrap_intervals, evaluate
+from genrezoo.recipes import Recipe
+from genrezoo.songs import SongSet
+
+WARM_UP, CALLS, BULK = 20, 300, 256
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a child process needs to know, as plain data.
+
+    Attributes:
+        key: Identifies the cell by everything that its result depends on.
+        name: Name in tables.
+        family: ``"zoo"`` or ``"peer"``.
+        settings: The recipe, or the peer's settings.
+        seed: The seed.
+        data: Folder of the songs, split included.
+        run: Folder of the result.
+        facts: What the row says of the songs.
+    """
+
+    key: str
+    name: str
+    family: str
+    settings: dict[str, Any]
+    seed: int
+    data: str
+    run: str
+    facts: dict[str, Any]
+
+    def head(self, kind: str) -> dict[str, Any]:
+        """The fields that rows of every outcome share."""
+        return {
+            "schema": 1,
+            "kind": kind,
+            "key": self.key,
+            "recipe": self.name,
+            "model": self.settings.get("model", self.name),
+            "family": self.family,
+            "seed": self.seed,
+            "settings": self.settings,
+            "run": f"runs/{Path(self.run).name}",
+            **self.facts,
+        }
+
+
+def accuracy_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    """Trains, predicts valid and test, and returns the accuracy row (runs in the child)."""
+    this = Cell(**cell)
+    songs = load_arrays(this.data, verify=False)
+    measured = _train_zoo(this, songs) if this.family == "zoo" else _train_peer(this, songs)
+    with np.load(Path(this.run) / "predictions.npz", allow_pickle=False) as stored:
+        scores = {}
+        for split in ("valid", "test"):
+            figures = evaluate(stored[f"{split}_logits"], stored[f"{split}_y"])
+            scores[split] = {name: figures[name] for name in METRICS}
+        scores["test"]["intervals"] = bootstrap_intervals(stored["test_logits"], stored["test_y"], seed=this.seed)
+    return {**this.head("accuracy"), "status": "ok", "reason": None, **scores, **measured, "environment": environment()}
+
+
+def speed_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    """Measures inference and returns the speed row (runs in the child, alone on the machine).
+
+    From raw features to logits, standardisation included: the time from the process's start to its first prediction,
+    the latency of one song, songs per second in bulk, and the peak memory of the process.
+    """
+    this = Cell(**cell)
+    songs = load_arrays(this.data, verify=False)
+    test = songs.take(songs.splits["test"][:1024])
+    predict: Callable[[SongSet], Any]
+    first: float | None = None
+    if this.family == "zoo":
+        from genrezoo.runs import load_run  # here, because peers do not need Keras in their process
+
+        predict = load_run(this.run).logits
+    else:
+        predict = fit_peer(PEERS[this.name], songs, this.seed).log_posterior
+    ones = [test.take([song]) for song in range(min(len(test), 50))]
+    predict(ones[0])
+    if this.family == "zoo":  # a peer has no file to be loaded from: its process was busy fitting
+        first = time.time() - parallel.started()
+    times = []
+    for call in range(WARM_UP + CALLS):
+        song = ones[call % len(ones)]
+        start = time.perf_counter()
+        predict(song)
+        times.append(time.perf_counter() - start)
+    latency = np.percentile(np.array(times[WARM_UP:]) * 1e3, [50, 90, 99])
+    bulk = test.take(np.resize(np.arange(len(test)), 4 * BULK))
+    predict(bulk)
+    rates = []
+    for _ in range(3):
+        start = time.perf_counter()
+        predict(bulk)
+        rates.append(len(bulk) / (time.perf_counter() - start))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)
+    return {
+        **this.head("speed"),
+        "status": "ok",
+        "reason": None,
+        "latency_ms": {**dict(zip(("p50", "p90", "p99"), latency.tolist(), strict=True)), "calls": CALLS},
+        "bulk_songs_per_second": float(np.median(rates)),
+        "bulk_batch": BULK,
+        "first_prediction_seconds": first,
+        "peak_memory_mb": peak if this.family == "zoo" else None,
+        "environment": environment(),
+    }
+
+
+def failed_row(cell: Cell, kind: str, error: parallel.ChildError) -> dict[str, Any]:
+    """The row of a cell that gave no figure: refused by the package, or failed."""
+    status = "refused" if error.user else "failed"
+    reason = str(error) if error.user else f"{error}\n{error.detail}".strip()
+    return {**cell.head(kind), "status": status, "reason": reason, "environment": environment()}
+
+
+def as_plain(cell: Cell) -> dict[str, Any]:
+    """The cell as JSON data, to be sent to a child."""
+    return asdict(cell)
+
+
+def _train_zoo(cell: Cell, songs: SongSet) -> dict[str, Any]:
+    from genrezoo.benchmarking.cost import multiply_adds  # here, because peers do not need Keras in their process
+    from genrezoo.runs import train
+
+    run = train(Recipe.model_validate(cell.settings), songs, seed=cell.seed, out=cell.run)
+    return {
+        "parameters": run.card.parameters,
+        "multiply_adds": multiply_adds(run.model, songs.n_segments),
+        "train_seconds": run.card.train_seconds,
+        "seconds_per_epoch": run.card.train_seconds / run.card.epochs,
+        "epochs": run.card.epochs,
+        "best_epoch": run.card.best_epoch,
+    }
+
+
+def _train_peer(cell: Cell, songs: SongSet) -> dict[str, Any]:
+    start = time.perf_counter()
+    fitted = fit_peer(PEERS[cell.name], songs, cell.seed)
+    seconds = time.perf_counter() - start
+    arrays: dict[str, np.ndarray] = {}
+    for split in ("valid", "test"):
+        part = songs.split(split)
+        arrays |= {f"{split}_ids": part.ids, f"{split}_y": part.y, f"{split}_logits": fitted.log_posterior(part)}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its stubs take the keywords for options
+    files.write_atomic(Path(cell.run) / "predictions.npz", buffer.getvalue())
+    return {"parameters": None, "multiply_adds": None, "train_seconds": seconds, "epochs": None, "best_epoch": None}

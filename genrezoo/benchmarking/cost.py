@@ -1,0 +1,35 @@
+"""How much arithmetic one song costs a model."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+
+def multiply_adds(model: keras.Model, n_segments: int) -> int:
+    """Multiply-add operations of one song's forward pass.
+
+    Counts the products of inputs with kernels: each weight of a dense, convolution or recurrent kernel once for every
+    position that it is applied at. Biases, activations, norms and pooling are left out, as is usual.
+
+    Args:
+        model: A built model.
+        n_segments: Segments of the song, for models of any length.
+
+    Returns:
+        The number for a batch of one.
+    """
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += multiply_adds(layer, n_segments)
+            continue
+        kernels = [weight for weight in layer.weights if len(weight.shape) > 1]
+        if kernels:
+            # a recurrent layer applies its kernels at every step of its input, whatever it returns
+            place = layer.input if isinstance(layer, keras.layers.RNN) else layer.output
+            place = place[0] if isinstance(place, list) else place  # a mask stands behind the sequence
+            positions = math.prod(size or n_segments for size in place.shape[1:-1])
+            total += sum(math.prod(weight.shape) for weight in kernels) * positions
+    return total

@@ -1,0 +1,67 @@
+"""The command line: one file per command, each a thin layer over one function of the package.
+
+Exit codes: 0 done, 1 failed, 2 bad usage or bad input. What a user can cause ends in one line, never in a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import genrezoo
+from genrezoo.cli import benchmark, data, evaluate, listing, report, show, train
+from genrezoo.errors import GenrezooError
+
+app = typer.Typer(
+    name="genrezoo",
+    help="Tell a song's genre from its sound: look up, train and compare models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("list")(listing.list_members)
+app.command("show")(show.show)
+app.add_typer(data.app, name="data")
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("benchmark")(benchmark.benchmark)
+app.command("report")(report.report)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"genrezoo {genrezoo.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Tell a song's genre from its sound: look up, train and compare models."""
+
+
+def main() -> None:
+    """Runs the command line and ends the process with its exit code."""
+    console = Console(stderr=True)
+    try:
+        app()
+    except GenrezooError as error:
+        console.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.print("interrupted; the same command goes on from here")
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has seen enough
+        sys.exit(1)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,74 @@
+"""``genrezoo benchmark``: a suite, its rows and its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from genrezoo.cli.backend import load_keras
+from genrezoo.cli.options import parse_changes
+
+
+def benchmark(
+    suite: Annotated[
+        str | None,
+        typer.Argument(help="Name of a suite or a TOML file; 'quick', or 'standard' with --data, if left out."),
+    ] = None,
+    data: Annotated[list[str] | None, typer.Option(help="Songs in place of the suite's; may be repeated.")] = None,
+    models: Annotated[
+        list[str] | None, typer.Option(help="Recipe or peer in place of the suite's; may be repeated.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings per recipe.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Argument or setting of all recipes; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for rows, runs and report; benchmark-SUITE if left out.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at a time, one thread each; all cores.")] = None,
+) -> None:
+    """Train and compare models on the same songs, with scikit-learn beside them.
+
+    Interrupted, the same command goes on where it was. Ends in a table here and one HTML page in OUT/report.
+
+    Example: genrezoo benchmark --data songs.npz --models lstm --models svm_rbf_stats --seeds 5 --out results
+    """
+    load_keras()
+    from genrezoo import benchmarking, report  # here, so that --help does not wait for Keras
+
+    console = Console(stderr=True)
+    plan = benchmarking.load_suite(suite or ("standard" if data else "quick"))
+    folder = out or Path(f"benchmark-{plan.name}")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("preparing songs", total=None)
+
+        def advance(name: str, status: str, finished: int, total: int) -> None:
+            progress.update(task, description=f"{name}: {status}", completed=finished, total=total)
+            if status in ("failed", "refused"):
+                progress.console.print(f"{status}: {name}", style="yellow")
+
+        benchmarking.benchmark(
+            plan,
+            data=data,
+            models=models,
+            seeds=seeds,
+            changes=parse_changes(changes or []),
+            out=folder,
+            workers=workers,
+            on_cell=advance,
+        )
+    page = report.render([folder])
+    report.print_leaderboard([folder], Console())
+    typer.echo(f"report: {page}")

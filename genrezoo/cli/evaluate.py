@@ -1,0 +1,50 @@
+"""``genrezoo evaluate``: the metrics of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from genrezoo.cli.backend import load_keras
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    data: Annotated[str | None, typer.Option(help="Songs to evaluate on; the stored predictions if left out.")] = None,
+    split: Annotated[str, typer.Option(help="Split to evaluate on.")] = "test",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Evaluate a run: accuracy, macro F1, log loss, calibration, each genre, confusion.
+
+    Example: genrezoo evaluate runs/lstm-1 --split valid
+    """
+    load_keras()
+    import genrezoo as gz  # here, so that --help does not wait for Keras
+
+    opened = gz.load_run(run)
+    songs = None if data is None else gz.load_songs(data)
+    figures = opened.evaluate(split, songs)
+    provenance = opened.card.songs.get("provenance") if songs is None else songs.provenance
+    if as_json:
+        typer.echo(json.dumps({"run": str(run), "split": split, "provenance": provenance, **figures}, indent=2))
+        return
+    console = Console()
+    console.print(
+        f"[bold]{opened.card.recipe.name}[/] on {split} ({provenance} split): accuracy {figures['accuracy']:.4f}, "
+        f"macro F1 {figures['macro_f1']:.4f}, log loss {figures['log_loss']:.4f}, "
+        f"calibration error {figures['calibration_error']:.4f}",
+        highlight=False,
+    )
+    table = Table("genre", "precision", "recall", "F1", "songs", "most often taken for", box=None, header_style="bold")
+    for number, genre in enumerate(opened.genres):
+        row = list(figures["confusion"][number])
+        row[number] = 0
+        other = f"{opened.genres[row.index(max(row))]} ({max(row)})" if max(row) else ""
+        scores = [f"{figures['per_class'][name][number]:.3f}" for name in ("precision", "recall", "f1")]
+        table.add_row(genre, *scores, str(figures["per_class"]["support"][number]), other)
+    console.print(table)

@@ -1,0 +1,32 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from genrezoo.errors import SettingsError
+
+
+def parse_changes(texts: list[str]) -> dict[str, Any]:
+    """``key=value`` texts as a dict; values are JSON where they can be, text otherwise.
+
+    Raises:
+        SettingsError: A text without ``=``, or a key given twice.
+
+    Example:
+        >>> parse_changes(["units=64", "pooling=average", "patience=null"])
+        {'units': 64, 'pooling': 'average', 'patience': None}
+    """
+    changes: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise SettingsError(f"--set takes key=value, got {text!r}")
+        if key in changes:
+            raise SettingsError(f"--set gives {key!r} twice")
+        try:
+            changes[key] = json.loads(value)
+        except ValueError:
+            changes[key] = value
+    return changes

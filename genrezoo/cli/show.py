@@ -1,0 +1,68 @@
+"""``genrezoo show``: everything known about one name."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from genrezoo.cli.backend import load_keras
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A model, recipe or data set.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what is known about a model, recipe or data set.
+
+    Example: genrezoo show snippet_lstm
+    """
+    facts = describe(name)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    console = Console()
+    for kind, about in facts.items():
+        table = Table(title=f"{kind} {name}", title_justify="left", title_style="bold", show_header=False, box=None)
+        for key, value in about.items():
+            if value not in ("", [], {}, None):
+                table.add_row(key.replace("_", " "), _text(value))
+        console.print(table)
+
+
+def describe(name: str) -> dict[str, dict[str, Any]]:
+    """What each registry knows of a name, as plain data.
+
+    Raises:
+        UnknownNameError: No registry knows it.
+    """
+    load_keras()
+    from genrezoo.errors import UnknownNameError  # here, so that --help does not wait for Keras
+    from genrezoo.recipes import RECIPES
+    from genrezoo.registry import DATASETS, MODELS
+
+    facts: dict[str, dict[str, Any]] = {}
+    for registry in (MODELS, DATASETS):
+        if name in registry.names():
+            entry = registry.get(name)
+            options = {
+                key: repr(option.default)
+                for key, option in inspect.signature(entry.call).parameters.items()
+                if option.kind is option.KEYWORD_ONLY
+            }
+            facts[registry.kind] = {**entry.describe(), "options": options}
+    if name in RECIPES.names():
+        facts["recipe"] = RECIPES.get(name).model_dump(mode="json")
+    if not facts:
+        raise UnknownNameError("name", name, {*MODELS.names(), *RECIPES.names(), *DATASETS.names()})
+    return facts
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {part}" for key, part in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,77 @@
+"""What a figure was measured on: machine, threads, versions, revision."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from genrezoo import __version__
+
+PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn")
+
+
+def threads() -> int:
+    """Threads that the numerical libraries of this process may use."""
+    stated = os.environ.get("TF_NUM_INTRAOP_THREADS") or os.environ.get("OMP_NUM_THREADS")
+    return int(stated) if stated and stated.isdigit() and int(stated) else len(os.sched_getaffinity(0))
+
+
+def environment() -> dict[str, Any]:
+    """Everything about this process and machine that a figure may depend on, as plain data."""
+    keras = sys.modules.get("keras")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": threads(),
+        "backend": keras.config.backend() if keras else None,
+        "versions": versions(),
+        "git_revision": _revision(),
+        "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that results depend on."""
+    found = {"genrezoo": __version__}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
+
+
+def _revision() -> str | None:
+    """The commit of the package's own source tree; None where it was installed from a wheel."""
+    top = Path(__file__).resolve().parents[1]
+    if not (top / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(top), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None

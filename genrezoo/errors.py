@@ -1,0 +1,66 @@
+"""The errors that genrezoo raises for what a user can cause.
+
+All share one parent, so that a program (and the command line) can tell them from defects: ``GenrezooError`` means that
+the message names what was given, what was expected and what to do; anything else is a bug of this package.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class GenrezooError(Exception):
+    """Parent of every error that a user can cause and mend."""
+
+
+class DataError(GenrezooError, ValueError):
+    """Songs, a file or a run folder that cannot be used as it is.
+
+    Args:
+        what: What is wrong, with the offending value.
+        path: File or folder that it was found in, if any.
+        where: Place inside the file (a key, a row, a song's id), if any.
+        remedy: What the user can do about it.
+
+    Example:
+        >>> str(DataError("label 12 is out of range", path="a.npz", where="y[3]", remedy="use 0 to 9"))
+        'a.npz: y[3]: label 12 is out of range. Remedy: use 0 to 9.'
+    """
+
+    def __init__(
+        self, what: str, *, path: str | Path | None = None, where: str | None = None, remedy: str | None = None
+    ):
+        self.what, self.path, self.where, self.remedy = what, path, where, remedy
+        place = "".join(f"{part}: " for part in (path, where) if part is not None)
+        advice = f" Remedy: {remedy.rstrip('.')}." if remedy else ""
+        super().__init__(f"{place}{what.rstrip('.')}{'.' if remedy else ''}{advice}")
+
+
+class SettingsError(GenrezooError, ValueError):
+    """An option outside its range, of the wrong kind, or at odds with another option."""
+
+
+class UnknownNameError(GenrezooError, LookupError):
+    """A name that no registry knows; the message suggests the nearest ones.
+
+    Args:
+        kind: What was looked up, e.g. ``"model"``.
+        name: The name given.
+        known: All names that exist.
+
+    Example:
+        >>> str(UnknownNameError("model", "lsmt", ["lstm", "mlp"]))
+        "unknown model 'lsmt'. Did you mean 'lstm'?"
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]):
+        self.kind, self.name = kind, name
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        if near:
+            advice = f"Did you mean {' or '.join(map(repr, near))}?"
+        else:
+            advice = f"Known: {', '.join(known[:20]) or 'none'}{', …' if len(known) > 20 else ''}."
+        super().__init__(f"unknown {kind} {name!r}. {advice}")

@@ -1,0 +1,484 @@
+"""How good predictions are, how sure one can be of it, and whether two models differ at all.
+
+Metrics take logits and integer labels. Every figure comes with the means to say how far it can be trusted: a bootstrap
+over the songs (would other songs give the same figure?), a t interval over seeds (would another training run?),
+McNemar's test between two trained models, and a bootstrap of the difference between two recipes over songs and seeds
+together. Keras is never imported, so that stored predictions can be judged anywhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+import string
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.seeds import generator
+
+CALIBRATION_BINS = 15
+METRICS = ("accuracy", "macro_f1", "log_loss", "calibration_error")
+"""The metrics that a row holds, in the order of the tables."""
+
+_BLOCK = 2**20  # songs drawn at a time by the bootstrap: bounds its memory at some 30 MB
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Log posteriors of logits, in float64 and without overflow; the last axis holds the classes.
+
+    Example:
+        >>> log_softmax(np.array([[0.0, 0.0]])).round(3)
+        array([[-0.693, -0.693]])
+    """
+    logits = np.asarray(logits, np.float64)
+    shifted: np.ndarray = logits - logits.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Posteriors of logits, in float64; the last axis holds the classes and sums to 1."""
+    posterior: np.ndarray = np.exp(log_softmax(logits))
+    return posterior
+
+
+def evaluate(logits: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """All metrics of one set of predictions, as plain data that goes into JSON as it is.
+
+    Macro figures are means over *all* classes of the logits, those without songs included; a ratio without a
+    denominator counts as 0. (This is scikit-learn's ``labels=range(n_classes), zero_division=0``; in a data set where
+    each genre has songs on each side it makes no difference.)
+
+    Args:
+        logits: ``(songs, classes)``, finite. Log posteriors serve as well.
+        y: Labels, ``(songs,)`` integers in [0, classes).
+
+    Returns:
+        ``accuracy``, ``macro_f1``, ``macro_precision``, ``macro_recall`` in [0, 1]; ``log_loss`` in nats;
+        ``calibration_error`` in [0, 1]: the expected calibration error of the top class, that is the mean gap between
+        how sure the model says it is and how often it is right, over 15 bins of equal width, weighted by songs;
+        ``per_class``: lists ``precision``, ``recall``, ``f1``, ``support``; ``confusion``: songs by truth (rows) and
+        prediction (columns).
+
+    Raises:
+        DataError: Shapes do not fit, a label is out of range, a logit is not finite, or there are no songs.
+
+    Example:
+        >>> figures = evaluate(np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0]]), np.array([0, 1, 1]))
+        >>> round(figures["accuracy"], 3), figures["confusion"]
+        (0.667, [[1, 0], [1, 1]])
+
+    Reference:
+        Guo et al. (2017), On calibration of modern neural networks, ICML (the calibration error).
+    """
+    logits, y = _checked(logits, y)
+    n_songs, n_classes = logits.shape
+    posterior = log_softmax(logits)
+    predicted = logits.argmax(axis=1)
+    confusion = np.bincount(y * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
+    hits, support, claimed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    precision, recall = _ratio(hits, claimed), _ratio(hits, support)
+    f1 = _ratio(2 * hits, support + claimed)
+    bins, gap = _calibration(posterior, predicted == y)
+    return {
+        "accuracy": float(hits.sum() / n_songs),
+        "macro_f1": float(f1.mean()),
+        "macro_precision": float(precision.mean()),
+        "macro_recall": float(recall.mean()),
+        "log_loss": float(-posterior[np.arange(n_songs), y].mean()),
+        "calibration_error": float(np.abs(np.bincount(bins, gap)).sum() / n_songs),
+        "per_class": {
+            "precision": precision.tolist(),
+            "recall": recall.tolist(),
+            "f1": f1.tolist(),
+            "support": support.tolist(),
+        },
+        "confusion": confusion.tolist(),
+    }
+
+
+def bootstrap_intervals(
+    logits: np.ndarray, y: np.ndarray, *, resamples: int = 1000, confidence: float = 0.95, seed: int
+) -> dict[str, list[float]]:
+    """Percentile intervals of the metrics over songs drawn anew, with replacement.
+
+    They say how much the figure depends on which songs happen to be in the split. They say nothing about another
+    training run: for that see `mean_interval`. The calibration error of a resample is biased upwards, as that of any
+    small sample is, so its interval can lie above the figure itself when the model is well calibrated.
+
+    Args:
+        logits: ``(songs, classes)``, finite.
+        y: Labels, ``(songs,)``.
+        resamples: Draws, 1 and more; 1,000 settle the bounds to about a fiftieth of the interval's width.
+        confidence: In (0, 1).
+        seed: The same seed gives the same intervals.
+
+    Returns:
+        ``[low, high]`` for each of `METRICS`.
+
+    Raises:
+        DataError: As `evaluate`.
+        SettingsError: ``resamples`` or ``confidence`` is out of range.
+
+    Example:
+        >>> sure = np.array([[9.0, 0.0]] * 5 + [[0.0, 9.0]] * 5)
+        >>> bootstrap_intervals(sure, np.repeat([0, 1], 5), seed=1)["accuracy"]
+        [1.0, 1.0]
+    """
+    _check_confidence(confidence)
+    logits, y = _checked(logits, y)
+    n_songs, n_classes = logits.shape
+    posterior = log_softmax(logits)
+    predicted = logits.argmax(axis=1)
+    correct = predicted == y
+    bins, gap = _calibration(posterior, correct)
+    classes = np.arange(n_classes)
+    truth, claim = y[:, None] == classes, predicted[:, None] == classes  # (songs, classes)
+    # Every metric is a function of sums over songs, so that one product with the counts gives all resamples at once.
+    summands = np.concatenate(
+        [
+            -posterior[np.arange(n_songs), y][:, None],
+            truth & claim,
+            truth.astype(float) + claim,
+            np.where(bins[:, None] == np.arange(CALIBRATION_BINS), gap[:, None], 0.0),
+        ],
+        axis=1,
+    )
+    sums = _resampled_sums(summands, resamples, seed)
+    loss, hits, both, gaps = np.split(sums, [1, 1 + n_classes, 1 + 2 * n_classes], axis=1)
+    values = {
+        "accuracy": hits.sum(axis=1) / n_songs,
+        "macro_f1": _ratio(2 * hits, both).mean(axis=1),
+        "log_loss": loss[:, 0] / n_songs,
+        "calibration_error": np.abs(gaps).sum(axis=1) / n_songs,
+    }
+    return {name: list(_percentiles(values[name], confidence)) for name in METRICS}
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean of one figure per seed, with the bounds of its Student t interval.
+
+    Args:
+        values: The figure for each seed, two and more.
+        confidence: In (0, 1).
+
+    Returns:
+        Mean, low, high. The bounds are not cut at 0 or 1: with few seeds they may lie beyond.
+
+    Raises:
+        SettingsError: Fewer than two values, or a confidence out of range.
+
+    Example:
+        >>> [round(bound, 3) for bound in mean_interval([0.70, 0.72, 0.74])]
+        [0.72, 0.67, 0.77]
+    """
+    from scipy import stats  # on first use: half a second that training runs need not pay
+
+    if len(values) < 2:
+        raise SettingsError(f"an interval over seeds needs two seeds or more, got {len(values)}")
+    _check_confidence(confidence)
+    mean = float(np.mean(values))
+    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return mean, mean - half, mean + half
+
+
+def median_run(validation: Sequence[float]) -> int:
+    """Position of the run that stands for all seeds of a recipe: the one with the median *validation* accuracy.
+
+    Choosing by the test accuracy would be choosing the winner by the figure that is reported. Of an even number of runs
+    the lower of the two middle ones is taken, of equal ones the first.
+
+    Raises:
+        SettingsError: No runs.
+
+    Example:
+        >>> median_run([0.71, 0.75, 0.73])
+        2
+    """
+    if not len(validation):
+        raise SettingsError("the median run of no runs was asked for")
+    return int(np.argsort(validation, kind="stable")[(len(validation) - 1) // 2])
+
+
+def mcnemar_p(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
+    """Exact two-sided p-value of McNemar's test: are two trained models equally often right on the same songs?
+
+    Only the songs that one of them gets right and the other wrong count.
+
+    Args:
+        correct_a: ``(songs,)`` bool: whether model a is right.
+        correct_b: The same songs in the same order for model b.
+
+    Returns:
+        The p-value; 1 for models that are right on the same songs.
+
+    Raises:
+        DataError: The lengths differ, or there are no songs.
+
+    Example:
+        >>> mcnemar_p(np.array([True, True, True, True]), np.array([False, False, False, True]))
+        0.25
+    """
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    a, b = np.asarray(correct_a, bool), np.asarray(correct_b, bool)
+    if a.shape != b.shape or a.ndim != 1 or not a.size:
+        raise DataError(f"answers have shapes {a.shape} and {b.shape}", remedy="give both models the same songs")
+    table = [[int((a & b).sum()), int((a & ~b).sum())], [int((~a & b).sum()), int((~a & ~b).sum())]]
+    return float(mcnemar(table, exact=True).pvalue)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """McNemar's test of two models.
+
+    Attributes:
+        better: Name of the one that is more often right (of equal ones, the first in the order).
+        worse: Name of the other.
+        difference: Accuracy of ``better`` minus that of ``worse``, 0 and more.
+        p: Exact p-value of this pair alone.
+        adjusted: The same after Holm's correction over all pairs.
+    """
+
+    better: str
+    worse: str
+    difference: float
+    p: float
+    adjusted: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All pairs of models, and which cannot be told apart.
+
+    Attributes:
+        order: Names, the most accurate first.
+        letters: One or more letters a model. Two models that share a letter cannot be told apart; two that share none
+            differ significantly. ``a`` is the group of the most accurate model.
+        pairs: Every pair once, in the order of ``order``.
+    """
+
+    order: tuple[str, ...]
+    letters: Mapping[str, str]
+    pairs: tuple[Pair, ...]
+
+
+def compare_models(correct: Mapping[str, np.ndarray], *, alpha: float = 0.05) -> Comparison:
+    """McNemar's test between all pairs of trained models, with Holm's correction, and groups by letters.
+
+    McNemar's test wants one answer a song from each model. Where a recipe was trained with several seeds, give the
+    answers of its `median_run`. Pooling the seeds would count each song several times as if it were several songs, and
+    the vote of the seeds is another, better model than the one that is reported. The test therefore compares two
+    *trained models*; two *recipes*, with the chance of training included, are compared by `difference_intervals`.
+
+    Args:
+        correct: Whether each song is answered rightly, ``(songs,)`` bool by model; the same songs in the same order.
+        alpha: Share of false alarms allowed over all pairs together, in (0, 1).
+
+    Returns:
+        The comparison; with one model it has no pairs.
+
+    Raises:
+        DataError: The numbers of songs differ.
+        SettingsError: ``alpha`` is out of range.
+
+    Example:
+        >>> good, bad = np.arange(40) < 36, np.arange(40) < 12
+        >>> dict(compare_models({"mlp": bad, "lstm": good, "gru": good}).letters)
+        {'lstm': 'a', 'gru': 'a', 'mlp': 'b'}
+    """
+    _check_confidence(alpha, "alpha")
+    answers = {name: np.asarray(value, bool) for name, value in correct.items()}
+    accuracy = {name: float(value.mean()) for name, value in answers.items()}
+    order = tuple(sorted(answers, key=lambda name: -accuracy[name]))
+    couples = list(itertools.combinations(order, 2))
+    if not couples:
+        return Comparison(order, dict.fromkeys(order, "a"), ())
+    from statsmodels.stats.multitest import multipletests
+
+    p = [mcnemar_p(answers[better], answers[worse]) for better, worse in couples]
+    rejected, adjusted, _, _ = multipletests(p, alpha=alpha, method="holm")
+    pairs = tuple(
+        Pair(better, worse, accuracy[better] - accuracy[worse], raw, float(holm))
+        for (better, worse), raw, holm in zip(couples, p, adjusted, strict=True)
+    )
+    alike = [couple for couple, reject in zip(couples, rejected, strict=True) if not reject]
+    return Comparison(order, letter_groups(order, alike), pairs)
+
+
+def letter_groups(order: Sequence[str], alike: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Letters such that two names share one exactly when they are alike (a compact letter display).
+
+    Each letter is a largest possible set of names that are alike in pairs; sets that add no new pair are left out.
+
+    Args:
+        order: All names; ``a`` goes to the set of the first.
+        alike: Pairs of names that cannot be told apart.
+
+    Returns:
+        Letters by name, in the order given.
+
+    Example:
+        >>> letter_groups(["x", "y", "z"], [("x", "y"), ("y", "z")])
+        {'x': 'a', 'y': 'ab', 'z': 'b'}
+
+    Reference:
+        Piepho (2004), An algorithm for a letter-based representation of all-pairwise comparisons, J. Comp. Graph. Stat.
+        13.
+    """
+    place = {name: position for position, name in enumerate(order)}
+    near: dict[int, set[int]] = {position: set() for position in place.values()}
+    for one, other in alike:
+        near[place[one]].add(place[other])
+        near[place[other]].add(place[one])
+    groups = sorted(sorted(group) for group in _cliques(set(), set(near), set(), near))
+    held = Counter(pair for group in groups for pair in _pairs(group))  # in how many groups
+    kept = []
+    for group in groups:
+        if all(held[pair] > 1 for pair in _pairs(group)):
+            held.subtract(_pairs(group))
+        else:
+            kept.append(group)
+    marks = dict.fromkeys(order, "")
+    for number, group in enumerate(kept):
+        for position in group:
+            marks[order[position]] += _letter(number)
+    return marks
+
+
+def difference_intervals(
+    correct: Mapping[str, np.ndarray], *, resamples: int = 2000, confidence: float = 0.95, seed: int
+) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """Differences between the mean accuracies of recipes over all their seeds, with bootstrap intervals.
+
+    Songs are drawn in pairs (all recipes get the same ones), seeds of each recipe on their own: the intervals cover
+    other songs *and* other training runs. One seed fewer than there are is drawn, which keeps the variance of a mean
+    over few seeds from coming out too small; drawing both songs and seeds errs, if at all, towards wider intervals.
+    With one seed a recipe there is no telling what another run would give, and only the songs vary. The intervals are
+    of one pair each: they are not widened for the number of pairs.
+
+    Args:
+        correct: Whether each run of a recipe is right, ``(seeds, songs)`` bool by recipe; the same songs in the same
+            order for all, the number of seeds may differ.
+        resamples: Draws, 1 and more.
+        confidence: In (0, 1).
+        seed: The same seed gives the same intervals.
+
+    Returns:
+        For each pair (a, b), a before b in ``correct``: mean accuracy of a minus that of b, low, high.
+
+    Raises:
+        DataError: The songs differ in number.
+        SettingsError: ``resamples`` or ``confidence`` is out of range.
+
+    Example:
+        >>> always, never = np.ones((2, 10), bool), np.zeros((1, 10), bool)
+        >>> difference_intervals({"lstm": always, "mlp": never}, seed=1)
+        {('lstm', 'mlp'): (1.0, 1.0, 1.0)}
+
+    Reference:
+        Rao and Wu (1988), Resampling inference with complex survey data, J. Am. Stat. Assoc. 83 (one draw fewer);
+        Owen (2007), The pigeonhole bootstrap, Ann. Appl. Stat. 1 (both ways at once).
+    """
+    _check_confidence(confidence)
+    runs = {name: np.atleast_2d(np.asarray(value, float)) for name, value in correct.items()}
+    songs = {value.shape[1] for value in runs.values()}
+    if len(songs) > 1 or 0 in songs:
+        raise DataError(f"the recipes answered {sorted(songs)} songs", remedy="give all recipes the same songs")
+    if not runs:
+        return {}
+    sums = _resampled_sums(np.concatenate(list(runs.values())).T, resamples, seed)  # (resamples, runs of all recipes)
+    means, start = {}, 0
+    for number, (name, value) in enumerate(runs.items()):
+        part, start = sums[:, start : start + len(value)], start + len(value)
+        taken = max(len(value) - 1, 1)
+        draw = generator(seed, "bootstrap", "seeds", number)
+        times = draw.multinomial(taken, np.full(len(value), 1 / len(value)), resamples)
+        means[name] = (part * times).sum(axis=1) / (taken * value.shape[1])
+    return {
+        (a, b): (float(runs[a].mean() - runs[b].mean()), *_percentiles(means[a] - means[b], confidence))
+        for a, b in itertools.combinations(runs, 2)
+    }
+
+
+def _checked(logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    logits, y = np.asarray(logits), np.asarray(y)
+    if logits.ndim != 2 or y.shape != logits.shape[:1] or not y.size or y.dtype.kind not in "iu":
+        raise DataError(
+            f"logits have shape {logits.shape}, labels {y.shape} of {y.dtype}",
+            remedy="give logits (songs, classes) and one integer label a song",
+        )
+    if y.min() < 0 or y.max() >= logits.shape[1]:
+        raise DataError(f"labels run from {y.min()} to {y.max()}", remedy=f"use 0 to {logits.shape[1] - 1}")
+    if not np.isfinite(logits).all():
+        song, label = np.argwhere(~np.isfinite(logits))[0]
+        raise DataError(
+            f"the logit is {logits[song, label]}",
+            where=f"logits[{song}, {label}]",
+            remedy="training diverged: lower the learning rate; or, for a logarithm of 0, bound the probabilities",
+        )
+    return logits, y.astype(np.int64)
+
+
+def _check_confidence(value: float, name: str = "confidence") -> None:
+    if not 0 < value < 1:
+        raise SettingsError(f"{name} must be between 0 and 1, got {value}")
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    ratio = np.zeros(part.shape)
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio
+
+
+def _calibration(posterior: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each song the bin of its top probability, and that probability minus whether it is right."""
+    sure = np.exp(posterior.max(axis=1))
+    bins = np.clip(np.ceil(sure * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1)  # (lower, upper]
+    return bins, sure - correct
+
+
+def _resampled_sums(summands: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Sums of ``summands`` (songs, quantities) over songs drawn with replacement: (resamples, quantities)."""
+    if resamples < 1:
+        raise SettingsError(f"resamples must be 1 or more, got {resamples}")
+    n_songs = len(summands)
+    draw = generator(seed, "bootstrap", "songs")
+    rows = max(1, _BLOCK // n_songs)
+    parts = []
+    for start in range(0, resamples, rows):
+        count = min(rows, resamples - start)
+        songs = draw.integers(0, n_songs, (count, n_songs)) + n_songs * np.arange(count)[:, None]
+        times = np.bincount(songs.ravel(), minlength=count * n_songs).reshape(count, n_songs)
+        parts.append(times.astype(np.float64) @ summands)
+    return np.concatenate(parts)
+
+
+def _percentiles(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    tail = 50 * (1 - confidence)
+    low, high = np.percentile(values, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def _cliques(chosen: set[int], open_: set[int], closed: set[int], near: Mapping[int, set[int]]) -> Iterable[set[int]]:
+    """The largest sets of mutual neighbours (Bron and Kerbosch, with a pivot)."""
+    if not open_:
+        if not closed:
+            yield chosen
+        return
+    pivot = max(open_ | closed, key=lambda vertex: len(near[vertex] & open_))
+    for vertex in sorted(open_ - near[pivot]):
+        yield from _cliques(chosen | {vertex}, open_ & near[vertex], closed & near[vertex], near)
+        open_, closed = open_ - {vertex}, closed | {vertex}
+
+
+def _pairs(group: Sequence[int]) -> list[tuple[int, ...]]:
+    return list(itertools.combinations(group, 2)) or [tuple(group)]  # a name that is alone counts as its own pair
+
+
+def _letter(number: int) -> str:
+    return string.ascii_letters[number] if number < 52 else chr(0x100 + number - 52)  # Latin letters with accents

@@ -1,0 +1,160 @@
+"""The only place that writes files: whole or not at all.
+
+Every file is written beside its target, flushed to the disk and moved into place, so that a reader (or a process killed
+at any instant) sees the old content or the new, never a part. Appending is one line, one write, one fsync.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from genrezoo.errors import DataError, GenrezooError
+
+
+def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], None]) -> Path:
+    """Writes a file whole or not at all.
+
+    Args:
+        path: Target; its folder is made if missing.
+        content: The bytes, or a function that writes them to the open temporary file.
+
+    Returns:
+        The target as a `Path`.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                content(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(path.parent)
+    return path
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Writes UTF-8 text whole or not at all."""
+    return write_atomic(path, text.encode())
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """Writes readable, sorted, strict JSON (no NaN) whole or not at all."""
+    return write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        DataError: The file is missing, too large (64 MiB) or not JSON.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > 64 * 2**20:
+            raise DataError("JSON file is larger than 64 MiB", path=path, remedy="it was not written by genrezoo")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check the path") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, GenrezooError):
+            raise
+        raise DataError(f"not valid JSON ({error})", path=path, remedy="restore the file or make it again") from error
+
+
+def append_line(path: str | Path, line: str) -> None:
+    """Appends one line with one write and one fsync; concurrent writers do not mix their lines.
+
+    A last line torn by a crash is closed first, so that it cannot swallow this one.
+    """
+    if "\n" in line:
+        raise ValueError("append_line takes one line")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        end = file.seek(0, os.SEEK_END)
+        torn = False
+        if end:
+            file.seek(end - 1)
+            torn = file.read(1) != b"\n"
+        file.write((b"\n" if torn else b"") + line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
+    """Reads a file of one JSON object a line, passing over lines torn by a crash; a missing file is an empty list."""
+    path = Path(path)
+    rows = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict):
+                    rows.append(row)
+    return rows
+
+
+def sha256_of(path: str | Path) -> str:
+    """The sha256 of a file as 64 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def lock_folder(folder: str | Path) -> Iterator[Path]:
+    """Makes the folder if missing and holds it for this process until the block ends.
+
+    Raises:
+        DataError: Another process holds it. The lock ends with its process, however that ends.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise DataError("is a file, a folder was expected", path=folder, remedy="name another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise DataError(f"cannot be written ({error.strerror})", path=folder, remedy="name another folder") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataError(
+                "another process is using this folder", path=folder, remedy="wait for it or stop it"
+            ) from error
+        yield folder
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

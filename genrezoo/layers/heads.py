@@ -1,0 +1,64 @@
+"""What the training procedure must do with an output."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from genrezoo.errors import SettingsError, UnknownNameError
+
+TARGETS = {"genre": "sparse categorical cross-entropy of the label, from logits"}
+"""What a head can be trained on, and by which loss."""
+
+
+@keras.saving.register_keras_serializable("genrezoo")
+class Head(keras.layers.Layer):
+    """Passes an output on unchanged; its settings say what that output is trained on and with which weight.
+
+    A model with several outputs marks those that are not simply trained on the genre with weight 1: auxiliary outputs,
+    and a main output that follows from them. A training procedure reads `target` and `weight` from the layer.
+
+    Args:
+        target: One of `TARGETS`; ``"genre"`` is sparse categorical cross-entropy from logits.
+        weight: Share of this output in the loss, at least 0; an output of weight 0 is not trained.
+
+    Call arguments:
+        inputs: Any tensor.
+
+    Returns:
+        The same tensor.
+
+    Raises:
+        UnknownNameError: ``target`` is none of `TARGETS`.
+        SettingsError: ``weight`` is negative or not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> head = Head(target="genre", weight=0.0, name="logits")
+        >>> np.asarray(head(np.ones(2, "float32"))).tolist(), head.weight
+        ([1.0, 1.0], 0.0)
+    """
+
+    def __init__(self, target: str = "genre", weight: float = 1.0, **options: Any):
+        super().__init__(**options)
+        if target not in TARGETS:
+            raise UnknownNameError("target of a head", target, TARGETS)
+        if not (math.isfinite(weight) and weight >= 0):
+            raise SettingsError(f"weight of a head must be a finite number from 0, got {weight}")
+        self.target = target
+        self.weight = float(weight)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        """The input."""
+        return inputs
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "target": self.target, "weight": self.weight}

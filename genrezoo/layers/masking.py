@@ -1,0 +1,115 @@
+"""Where a song ends: padding becomes a Keras mask, and at the end of the masked part zeros."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("genrezoo")
+class MaskPadding(keras.layers.Layer):
+    """Turns NaN padding into zeros and a mask.
+
+    The first layer of every model that handles songs of different lengths. A segment with a NaN among its features is
+    padding.
+
+    Call arguments:
+        inputs: ``(batch, segments, features)``, padding as NaN.
+
+    Returns:
+        The same shape with zeros for padding (the training mean, since songs are standardised), carrying the mask
+        ``(batch, segments)``: True where a segment is real.
+
+    Example:
+        >>> import numpy as np
+        >>> songs = np.array([[[1.0, 2.0], [np.nan, np.nan]]], "float32")
+        >>> layer = MaskPadding()
+        >>> np.asarray(layer(songs)).tolist(), np.asarray(layer.compute_mask(songs)).tolist()
+        ([[[1.0, 2.0], [0.0, 0.0]]], [[True, False]])
+    """
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        """Zeros for padding."""
+        # Selected by isnan itself: converters to other formats multiply by any other condition, and NaN times 0 is NaN.
+        return ops.where(ops.isnan(inputs), ops.zeros_like(inputs), inputs)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """True where a segment is real."""
+        real = ops.logical_not(ops.any(ops.isnan(inputs), axis=-1))
+        return real if previous_mask is None else ops.logical_and(real, previous_mask)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("genrezoo")
+class EndMask(keras.layers.Layer):
+    """Sets masked segments to zero and takes the mask away.
+
+    Stands before layers that know no mask (`Flatten`, `Dense`): a segment that is zero adds nothing to the affine map
+    after it.
+
+    Call arguments:
+        inputs: ``(batch, segments, features)``.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are.
+
+    Returns:
+        The same shape, without a mask.
+
+    Example:
+        >>> import numpy as np
+        >>> np.asarray(EndMask()(np.ones((1, 2, 1), "float32"), mask=np.array([[True, False]]))).ravel().tolist()
+        [1.0, 0.0]
+    """
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Zeros where masked."""
+        return inputs if mask is None else zero_masked(inputs, mask)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """No mask goes on."""
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape
+
+
+def zero_masked(sequence: Any, mask: Any) -> Any:
+    """The sequence ``(batch, segments, features)``, which must be finite, with zeros where ``mask`` is False.
+
+    Multiplies, because a broadcast selection costs several times as much and exporters rewrite it as a product anyway.
+    """
+    return sequence * real_steps(mask, sequence.dtype)
+
+
+def real_steps(mask: Any, dtype: Any) -> Any:
+    """The mask ``(batch, segments)`` as numbers ``(batch, segments, 1)``: 1 where a segment is real, 0 elsewhere."""
+    return ops.expand_dims(ops.cast(mask, dtype), -1)
+
+
+def window_mask(mask: Any, *, size: int, stride: int) -> Any:
+    """Which windows over the segments hold at least one real segment.
+
+    Args:
+        mask: ``(batch, segments)`` bool, or None.
+        size: Segments in a window.
+        stride: Segments from one window to the next.
+
+    Returns:
+        ``(batch, windows)`` bool, for windows that lie wholly within the segments; None for None.
+    """
+    if mask is None:
+        return None
+    real = real_steps(mask, keras.config.floatx())
+    return ops.squeeze(ops.max_pool(real, size, stride, padding="valid", data_format="channels_last"), -1) > 0

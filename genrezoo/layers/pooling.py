@@ -1,0 +1,139 @@
+"""Pooling over the segments that knows where a song ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from genrezoo.errors import SettingsError
+from genrezoo.layers.masking import real_steps, window_mask, zero_masked
+
+KINDS = ("max", "average")
+FAR = 1e30  # subtracted from a masked segment, so that it loses every maximum
+
+
+@keras.saving.register_keras_serializable("genrezoo")
+class MaskedPooling1D(keras.layers.Layer):
+    """Maximum or average over windows in time, without overlap, over real segments only.
+
+    Choose it over `keras.layers.MaxPooling1D` and `AveragePooling1D` where songs are padded: a masked segment never
+    wins a maximum, and an average is over the real segments of the window. On songs without padding it equals those
+    layers.
+
+    Args:
+        kind: ``"max"`` or ``"average"``.
+        size: Segments in a window, at least 1. Segments left over at the end are dropped.
+
+    Call arguments:
+        inputs: ``(batch, segments, features)``.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. What stands at other segments has no
+            influence as long as it is finite.
+
+    Returns:
+        ``(batch, segments // size, features)``, zero for windows without a real segment; the mask of the output marks
+        the others.
+
+    Raises:
+        SettingsError: ``kind`` is unknown, ``size`` is below 1, or the input has fewer segments than a window.
+
+    Example:
+        >>> import numpy as np
+        >>> songs = np.array([[[-1.0], [-2.0], [-3.0], [9.0]]], "float32")
+        >>> real = np.array([[True, True, True, False]])
+        >>> np.asarray(MaskedPooling1D("max", 2)(songs, mask=real)).ravel().tolist()
+        [-1.0, -3.0]
+    """
+
+    def __init__(self, kind: str = "max", size: int = 2, **options: Any):
+        super().__init__(**options)
+        if kind not in KINDS:
+            raise SettingsError(f"kind of pooling must be one of {', '.join(map(repr, KINDS))}, got {kind!r}")
+        if size < 1:
+            raise SettingsError(f"size of a pooling window must be at least 1, got {size}")
+        self.kind = kind
+        self.size = size
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Checks that a window fits."""
+        segments = input_shape[1]
+        if segments is not None and segments < self.size:
+            raise SettingsError(f"{segments} segments are too few for a pooling window of {self.size}")
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """One value for each window and feature."""
+        if self.kind == "max":
+            return self._maximum(inputs, mask)
+        return self._average(inputs, mask)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """True for windows with a real segment."""
+        return window_mask(previous_mask, size=self.size, stride=self.size)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """One position for each window."""
+        batch, segments, features = input_shape
+        return batch, None if segments is None else segments // self.size, features
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "kind": self.kind, "size": self.size}
+
+    def _maximum(self, inputs: Any, mask: Any) -> Any:
+        if mask is None:
+            return self._pool(ops.max_pool, inputs)
+        pooled = self._pool(ops.max_pool, inputs + (real_steps(mask, inputs.dtype) - 1) * FAR)
+        return zero_masked(pooled, self.compute_mask(inputs, mask))
+
+    def _average(self, inputs: Any, mask: Any) -> Any:
+        if mask is None:
+            return self._pool(ops.average_pool, inputs)
+        share = self._pool(ops.average_pool, real_steps(mask, inputs.dtype))  # (batch, windows, 1): how much is real
+        pooled = self._pool(ops.average_pool, zero_masked(inputs, mask))
+        return pooled / ops.where(share > 0, share, ops.ones_like(share))
+
+    def _pool(self, function: Any, inputs: Any) -> Any:
+        return function(inputs, self.size, self.size, padding="valid", data_format="channels_last")
+
+
+@keras.saving.register_keras_serializable("genrezoo")
+class LastSegment(keras.layers.Layer):
+    """The last real segment of a sequence.
+
+    Reads the final state out of a sequence of states. It looks the segment up by the mask instead of trusting that a
+    recurrent layer repeats its state over padding, which not every kernel does.
+
+    Call arguments:
+        inputs: ``(batch, segments, features)``.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are.
+
+    Returns:
+        ``(batch, features)``; zeros for a song without a real segment.
+
+    Example:
+        >>> import numpy as np
+        >>> states = np.array([[[1.0], [2.0], [3.0]]], "float32")
+        >>> np.asarray(LastSegment()(states, mask=np.array([[True, True, False]]))).tolist()
+        [[2.0]]
+    """
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """One segment of each song."""
+        if mask is None:
+            return inputs[:, -1]
+        steps = ops.arange(ops.shape(inputs)[1])
+        last = ops.max(ops.where(mask, steps, -1), axis=1, keepdims=True)  # (batch, 1), -1 without a real segment
+        return ops.sum(zero_masked(inputs, ops.equal(steps, last)), axis=1)  # (batch, features)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """No mask goes on."""
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape without the segments."""
+        return input_shape[0], input_shape[-1]

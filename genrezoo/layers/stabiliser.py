@@ -1,0 +1,86 @@
+"""Activation stabilisation: a penalty on changes of the length of the hidden state."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from genrezoo.errors import SettingsError
+
+
+@keras.saving.register_keras_serializable("genrezoo")
+class ActivityStabiliser(keras.layers.Layer):
+    """Passes hidden states on unchanged and adds ``beta * mean (||h_t|| - ||h_(t-1)||)^2`` to the loss.
+
+    Keeps the state of a recurrent layer from growing or fading over a long song. Choose it over L2 on the weights,
+    which also weakens those that carry long-term dependencies.
+
+    The mean is over all real segments of the batch. The state before the first segment is zero and counts, as in the
+    paper's sum from 1 to T: there are as many differences as segments. A song of one segment is pulled towards zero; a
+    batch without a real segment adds nothing.
+
+    Args:
+        beta: Weight of the penalty, at least 0; 0 adds none.
+
+    Call arguments:
+        inputs: Hidden states, ``(batch, segments, units)``.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. Padding is expected after the song.
+
+    Returns:
+        The states, unchanged.
+
+    Raises:
+        SettingsError: ``beta`` is negative or not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = ActivityStabiliser(beta=2.0)
+        >>> states = layer(np.array([[[3.0, 4.0], [0.0, 5.0], [0.0, 7.0]]], "float32"))  # lengths 5, 5, 7
+        >>> round(float(layer.losses[0]), 4)  # 2 * (25 + 0 + 4) / 3
+        19.3333
+
+    Reference:
+        D. Krueger, R. Memisevic, "Regularizing RNNs by Stabilizing Activations", ICLR 2016.
+    """
+
+    def __init__(self, beta: float = 100.0, **options: Any):
+        super().__init__(**options)
+        if not (math.isfinite(beta) and beta >= 0):
+            raise SettingsError(f"beta must be a finite number from 0, got {beta}")
+        self.beta = float(beta)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """The input; the penalty goes to the losses."""
+        if self.beta:
+            self.add_loss(self.beta * _mean_change(inputs, mask))
+        return inputs
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "beta": self.beta}
+
+
+def _mean_change(states: Any, mask: Any) -> Any:
+    lengths = _norm(states)  # (batch, segments)
+    before = ops.pad(lengths[:, :-1], ((0, 0), (1, 0)))
+    changes = ops.square(lengths - before)
+    if mask is None:
+        return ops.mean(changes)
+    total = ops.sum(ops.where(mask, changes, ops.zeros_like(changes)))
+    return total / ops.maximum(ops.sum(ops.cast(mask, changes.dtype)), 1)
+
+
+def _norm(states: Any) -> Any:
+    """Euclidean length over the last axis, with gradient 0 instead of NaN where the state is zero."""
+    square = ops.sum(ops.square(states), axis=-1)
+    positive = square > 0
+    # The root never sees a zero, not even in the branch that is thrown away: its gradient would be infinite there.
+    return ops.where(positive, ops.sqrt(ops.where(positive, square, ops.ones_like(square))), ops.zeros_like(square))

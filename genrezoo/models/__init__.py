@@ -1,0 +1,176 @@
+"""The zoo's models: look one up, build it, add one.
+
+Importing this package loads no Keras; the first look-up does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from genrezoo.errors import SettingsError
+from genrezoo.models._checks import InputShape, check_input_shape, check_num_classes, is_count
+from genrezoo.registry import MODELS, Entry
+from genrezoo.seeds import keras_seed
+
+__all__ = ["create_model", "list_models", "model_info", "register_model"]
+
+
+def create_model(
+    name: str, input_shape: InputShape, num_classes: int, *, seed: int | None = None, **arguments: Any
+) -> Any:
+    """Builds a model by its name.
+
+    Args:
+        name: A name from `list_models`.
+        input_shape: Shape of one song: ``(n_segments, n_features)``, ``n_segments`` None for any length where the model
+            takes it; for a model of images ``(height, width, channels)``.
+        num_classes: Number of genres, at least 2.
+        seed: Makes the initial weights and the course of dropout reproducible; None for a fresh draw.
+        **arguments: The builder's own keywords, see `model_info`.
+
+    Returns:
+        An uncompiled `keras.Model` that ends in ``logits``.
+
+    Raises:
+        UnknownNameError: There is no such model; the nearest names are suggested.
+        SettingsError: A shape, number or keyword does not fit.
+
+    Example:
+        >>> model = create_model("lstm", input_shape=(120, 25), num_classes=10, seed=1, units=20)
+        >>> model.output_shape
+        (None, 10)
+    """
+    entry = MODELS.get(name)
+    _check_arguments(entry, arguments)
+    if entry.expects == "image":
+        _check_image_shape(input_shape)
+    else:
+        check_input_shape(input_shape, any_length=entry.any_length)
+    check_num_classes(num_classes)
+    if seed is None:
+        return entry.call(input_shape, num_classes, **arguments)
+    with keras_seed(seed):
+        return entry.call(input_shape, num_classes, **arguments)
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the models that match a shell pattern.
+
+    Example:
+        >>> list_models("*lstm")
+        ['lstm', 'snippet_lstm', 'stabilised_lstm']
+    """
+    return MODELS.names(pattern)
+
+
+def model_info(name: str) -> dict[str, Any]:
+    """What the zoo knows of a model, as plain data.
+
+    Returns:
+        The fields of its `Entry`, and under ``"arguments"`` the builder's keywords with their defaults.
+
+    Raises:
+        UnknownNameError: There is no such model; the nearest names are suggested.
+
+    Example:
+        >>> info = model_info("lstm")
+        >>> info["any_length"], info["arguments"]["units"]
+        (True, 100)
+    """
+    entry = MODELS.get(name)
+    return {**entry.describe(), "arguments": _defaults(entry.call)}
+
+
+def register_model(
+    name: str,
+    *,
+    summary: str,
+    reference: str,
+    reported: Mapping[str, str] | None = None,
+    expects: str = "segments",
+    masks_padding: bool = False,
+    any_length: bool = False,
+    exports: tuple[str, ...] = (),
+    space: Callable[[Any], dict[str, Any]] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator that adds a builder to the zoo.
+
+    Args:
+        name: Lower-case words joined by underscores; must be free.
+        summary: One line.
+        reference: Where the model comes from.
+        reported: Figures that the reference reports, by data set.
+        expects: Input kind, ``"segments"`` or ``"image"``.
+        masks_padding: Padded segments have no influence on the logits.
+        any_length: One model works on any number of segments.
+        exports: Formats that it can be exported to.
+        space: Search space: ``space(hp)`` returns keywords of the builder.
+
+    Returns:
+        A decorator that returns the builder unchanged.
+
+    Raises:
+        SettingsError: The builder is not of the form ``build(input_shape, num_classes, *, option=default, …)``, or a
+            text is missing.
+        GenrezooError: The name is malformed or taken.
+
+    Example:
+        >>> import keras
+        >>> @register_model("softmax_regression", summary="one affine map", reference="textbooks")
+        ... def build(input_shape, num_classes, *, l2=0.0):
+        ...     songs = keras.Input(input_shape)
+        ...     logits = keras.layers.Dense(num_classes, kernel_regularizer=keras.regularizers.L2(l2), name="logits")
+        ...     return keras.Model(songs, logits(keras.layers.Flatten()(songs)))
+        >>> create_model("softmax_regression", (120, 25), 10).output_shape
+        (None, 10)
+        >>> MODELS.remove("softmax_regression")
+    """
+    if not summary.strip() or not reference.strip():
+        raise SettingsError(f"model {name!r} needs a summary and a reference")
+    if expects not in ("segments", "image"):
+        raise SettingsError(f"expects must be 'segments' or 'image', got {expects!r}")
+
+    def decorate(build: Callable[..., Any]) -> Callable[..., Any]:
+        _check_builder(name, build)
+        MODELS.names()  # the zoo's own models first, so that a clash is reported here
+        facts = {"masks_padding": masks_padding, "any_length": any_length, "exports": exports, "space": space}
+        register = MODELS.register(
+            name, summary=summary, reference=reference, reported=reported or {}, expects=expects, **facts
+        )
+        return register(build)
+
+    return decorate
+
+
+def _check_builder(name: str, build: Callable[..., Any]) -> None:
+    form = "build(input_shape, num_classes, *, option=default, …)"
+    parameters = list(inspect.signature(build).parameters.values())
+    if [parameter.name for parameter in parameters[:2]] != ["input_shape", "num_classes"]:
+        raise SettingsError(f"the builder of model {name!r} must be of the form {form}, got {inspect.signature(build)}")
+    for option in parameters[2:]:
+        if option.kind is not option.KEYWORD_ONLY or option.default is option.empty:
+            raise SettingsError(f"option {option.name!r} of model {name!r} must be keyword-only with a default: {form}")
+
+
+def _check_arguments(entry: Entry, arguments: Mapping[str, Any]) -> None:
+    known = _defaults(entry.call)
+    for argument in arguments:
+        if argument not in known:
+            near = difflib.get_close_matches(argument, known, n=3, cutoff=0.5)
+            advice = (
+                f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(known) or 'none'}."
+            )
+            raise SettingsError(f"model {entry.name!r} has no argument {argument!r}. {advice}")
+
+
+def _check_image_shape(input_shape: InputShape) -> None:
+    if len(tuple(input_shape)) != 3 or not all(map(is_count, input_shape)):
+        raise SettingsError(f"input_shape must be (height, width, channels), e.g. (172, 173, 3), got {input_shape!r}")
+
+
+def _defaults(build: Callable[..., Any]) -> dict[str, Any]:
+    options = list(inspect.signature(build).parameters.values())[2:]
+    return {option.name: option.default for option in options}

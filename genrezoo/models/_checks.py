@@ -1,0 +1,111 @@
+"""Checks of what a user gives to a builder: the range in the message, never a silent correction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from genrezoo.errors import SettingsError
+
+InputShape: TypeAlias = Sequence[int | None]
+"""``(n_segments, n_features)``; ``n_segments`` is None for songs of any length."""
+
+
+def check_input_shape(input_shape: InputShape, *, any_length: bool) -> tuple[int | None, int]:
+    """Returns the shape of one song as a tuple.
+
+    Args:
+        input_shape: ``(n_segments, n_features)``.
+        any_length: ``n_segments`` may be None.
+
+    Raises:
+        SettingsError: The shape is of another form, or the length is left open where it must be known.
+    """
+    shape = tuple(input_shape) if isinstance(input_shape, tuple | list) else ()
+    if len(shape) != 2 or not is_count(shape[1]) or not (shape[0] is None or is_count(shape[0])):
+        raise SettingsError(
+            f"input_shape must be (n_segments or None, n_features), e.g. (120, 25), got {input_shape!r}"
+        )
+    if shape[0] is None and not any_length:
+        raise SettingsError(
+            f"this model needs a fixed number of segments, got input_shape={shape!r}; "
+            "give the number, or choose a model that takes any length, e.g. 'lstm'"
+        )
+    return shape[0], int(shape[1] or 0)
+
+
+def check_num_classes(num_classes: int) -> int:
+    """Returns the number of genres.
+
+    Raises:
+        SettingsError: It is not an integer of at least 2.
+    """
+    return check_count("num_classes", num_classes, least=2)
+
+
+def check_count(name: str, value: int, *, least: int = 1) -> int:
+    """Returns a whole number.
+
+    Raises:
+        SettingsError: It is not an integer of at least ``least``.
+    """
+    if not is_count(value, least=least):
+        raise SettingsError(f"{name} must be a whole number from {least}, got {value!r}")
+    return int(value)
+
+
+def check_counts(name: str, values: Sequence[int]) -> tuple[int, ...]:
+    """Returns several whole numbers, at least one.
+
+    Raises:
+        SettingsError: It is not a list of integers of at least 1.
+    """
+    if not isinstance(values, tuple | list) or not values or not all(map(is_count, values)):
+        raise SettingsError(f"{name} must be a list of whole numbers from 1, e.g. (200, 200), got {values!r}")
+    return tuple(int(value) for value in values)
+
+
+def check_rate(name: str, value: float) -> float:
+    """Returns a share of units to drop.
+
+    Raises:
+        SettingsError: It is not a number in [0, 1).
+    """
+    if not is_number(value) or not 0 <= value < 1:
+        raise SettingsError(f"{name} must be a number from 0 to below 1, got {value!r}")
+    return float(value)
+
+
+def check_weight(name: str, value: float) -> float:
+    """Returns the weight of a penalty.
+
+    Raises:
+        SettingsError: It is not a finite number of at least 0.
+    """
+    if not is_number(value) or not (math.isfinite(value) and value >= 0):
+        raise SettingsError(f"{name} must be a finite number from 0, got {value!r}")
+    return float(value)
+
+
+def check_choice(name: str, value: str | None, choices: Collection[str | None]) -> str | None:
+    """Returns one of the choices.
+
+    Raises:
+        SettingsError: It is none of them.
+    """
+    if value not in choices:
+        raise SettingsError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value
+
+
+def is_count(value: object, *, least: int = 1) -> bool:
+    """Whether it is an integer (no bool) of at least ``least``."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= least
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a real number (no bool)."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

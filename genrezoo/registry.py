@@ -1,0 +1,167 @@
+"""Names for what the zoo holds: one `Registry` class, one instance for each kind of member.
+
+A registry fills itself when it is first asked: it imports the public files of its folder in sorted order and then the
+entry points of its group, so that ``import genrezoo`` stays light and a new member is one new file.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import importlib.metadata
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from genrezoo.errors import GenrezooError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the zoo knows of one member.
+
+    Attributes:
+        name: The name to look it up by.
+        call: The builder, procedure or loader itself.
+        summary: One line.
+        reference: Document and section, or paper, that it comes from.
+        reported: Figures that the reference reports, by data set; never ours.
+        expects: Input kind: ``"segments"`` (songs as segments x features) or ``"image"``.
+        masks_padding: Padded segments have no influence on the logits.
+        any_length: One model works on any number of segments.
+        exports: Formats that the model can be exported to.
+        space: Search space: ``space(hp)`` returns keyword arguments for ``call``.
+        settings: For a procedure: the class of its settings.
+        licence: For a data set: the licence of the data.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    summary: str
+    reference: str
+    reported: Mapping[str, str] = field(default_factory=dict)
+    expects: str = "segments"
+    masks_padding: bool = False
+    any_length: bool = False
+    exports: tuple[str, ...] = ()
+    space: Callable[[Any], dict[str, Any]] | None = None
+    settings: type | None = None
+    licence: str = ""
+
+    def describe(self) -> dict[str, Any]:
+        """The record as plain data, for ``genrezoo show`` and programs."""
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "reference": self.reference,
+            "reported": dict(self.reported),
+            "expects": self.expects,
+            "masks_padding": self.masks_padding,
+            "any_length": self.any_length,
+            "exports": list(self.exports),
+            "licence": self.licence,
+            "function": f"{self.call.__module__}.{self.call.__qualname__}",
+        }
+
+
+class Named(Protocol):
+    """Anything with a name."""
+
+    @property
+    def name(self) -> str:
+        """What it is looked up by."""
+
+
+Member = TypeVar("Member", bound=Named)
+
+
+class Registry(Generic[Member]):
+    """A collection of named members, filled on first use.
+
+    Args:
+        kind: What a member is called in messages, e.g. ``"model"``.
+        package: Package whose public modules register members when imported.
+        group: Entry-point group in which other distributions name modules that register members.
+    """
+
+    def __init__(self, kind: str, *, package: str, group: str | None = None):
+        self.kind, self.package, self.group = kind, package, group
+        self._members: dict[str, Member] = {}
+        self._filled = False
+
+    def add(self, member: Member) -> Member:
+        """Adds a member.
+
+        Raises:
+            GenrezooError: The name is not lower-case words joined by underscores, or is taken already.
+        """
+        name = member.name
+        if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
+            raise GenrezooError(f"{self.kind} name {name!r} must be lower-case words joined by underscores")
+        if name in self._members:
+            raise GenrezooError(f"{self.kind} {name!r} is registered already; choose another name")
+        self._members[name] = member
+        return member
+
+    def register(self, name: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorator that registers a function as an `Entry`; ``facts`` are the fields of `Entry`."""
+
+        def decorate(call: Callable[..., Any]) -> Callable[..., Any]:
+            self.add(Entry(name=name, call=call, **facts))  # type: ignore[arg-type]  # registries of entries only
+            return call
+
+        return decorate
+
+    def get(self, name: str) -> Member:
+        """The member of that name.
+
+        Raises:
+            UnknownNameError: There is none; the nearest names are suggested.
+        """
+        self._fill()
+        try:
+            return self._members[name]
+        except KeyError:
+            raise UnknownNameError(self.kind, name, self._members) from None
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """Names that match a shell pattern, in natural order (``a2`` before ``a10``)."""
+        self._fill()
+        return sorted(fnmatch.filter(self._members, pattern), key=natural)
+
+    def members(self, pattern: str = "*") -> list[Member]:
+        """The members whose names match, in natural order."""
+        return [self._members[name] for name in self.names(pattern)]
+
+    def remove(self, name: str) -> None:
+        """Forgets a member (for notebooks that register a model twice, and for tests)."""
+        self.get(name)
+        del self._members[name]
+
+    def _fill(self) -> None:
+        if self._filled:
+            return
+        self._filled = True  # first, because the modules below use this registry while they are imported
+        try:
+            package = importlib.import_module(self.package)
+            for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
+                if not module.name.startswith("_"):
+                    importlib.import_module(f"{self.package}.{module.name}")
+            if self.group:
+                for point in sorted(importlib.metadata.entry_points(group=self.group), key=lambda point: point.name):
+                    point.load()
+        except BaseException:
+            self._filled = False
+            raise
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Sort key that orders digits by value: ``mlp_2`` before ``mlp_10``."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", name)]
+
+
+MODELS: Registry[Entry] = Registry("model", package="genrezoo.models", group="genrezoo.models")
+PROCEDURES: Registry[Entry] = Registry("procedure", package="genrezoo.training")
+DATASETS: Registry[Entry] = Registry("data set", package="genrezoo.datasets")

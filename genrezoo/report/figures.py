@@ -1,0 +1,381 @@
+"""The figures of a report as SVG text, each from plain data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.transforms import Bbox
+
+from genrezoo.report.drawing import (
+    FAMILY_COLOURS,
+    FAMILY_MARKERS,
+    INK,
+    LINE_COLOURS,
+    MUTED,
+    WIDTH,
+    as_svg,
+    place_labels,
+    short,
+    spread,
+)
+from genrezoo.report.numbers import percent, significant
+from genrezoo.report.records import Board, Line
+from genrezoo.report.words import interval
+
+MOST_CURVES = len(LINE_COLOURS)
+_MAP = colormaps["Blues"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure of a board.
+
+    Attributes:
+        name: Part of its file's name: lower-case letters, figures and hyphens.
+        title: Heading.
+        caption: What it shows and how to read it.
+        svg: The SVG element.
+    """
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+
+
+def draw_board(board: Board, number: int) -> list[Drawing]:
+    """All figures of a board that its data allow.
+
+    Args:
+        board: The board.
+        number: Its place in the report, from 1: part of the figures' names.
+    """
+    stem = re.sub(r"[^a-z0-9]+", "-", board.data.lower()).strip("-")[:40]
+    stem = f"{number}-{stem}" if stem else str(number)
+    drawings = []
+
+    def add(name: str, title: str, caption: str, svg: str) -> None:
+        drawings.append(Drawing(f"{stem}-{name}", title, caption, svg))
+
+    if board.lines:
+        caption = "Mean test accuracy with its 95 % interval. Squares are peers."
+        if any(len(line.seeds) > 1 for line in board.lines):
+            caption += " Pale dots are the single seeds."
+        if board.bayes is not None:
+            caption += " Dashed lines: the best accuracy attainable at all, and without the order of segments."
+        add("accuracy", "Accuracy", caption, accuracy_figure(board, f"{stem}-accuracy"))
+    if any("p50" in line.speed for line in board.lines):
+        add(
+            "speed",
+            "Accuracy against latency",
+            "Median time for one song, on a logarithmic scale, against test accuracy. The line joins the models that "
+            "no "
+            "other beats in both. Squares are peers.",
+            pareto_figure(board, f"{stem}-speed"),
+        )
+    learned = sorted((line for line in board.lines if line.history), key=lambda line: -line.validation)
+    if learned:
+        which = f"The {MOST_CURVES} best models by validation accuracy, " if len(learned) > MOST_CURVES else ""
+        add(
+            "learning",
+            "Learning curves",
+            f"{which}{'r' if which else 'R'}epresentative run of each. Solid: validation songs; dashed: training songs "
+            "(as seen in training, with dropout and penalties where the recipe has them). The dot marks the best epoch "
+            "by validation accuracy.",
+            learning_curves(
+                {line.name: line.history for line in learned[:MOST_CURVES] if line.history}, f"{stem}-learning"
+            ),
+        )
+    judged = [line for line in board.lines if line.f1]
+    if judged:
+        add(
+            "genres",
+            "F1 of each genre",
+            "In per cent, mean over the seeds; darker is better. The genres stand in order, the easiest first.",
+            genre_figure({line.name: line.f1 for line in judged if line.f1}, board.genres, f"{stem}-genres"),
+        )
+    shown = _best_of_each([line for line in judged if line.confusion])
+    if shown:
+        add(
+            "confusion",
+            "Confusion",
+            "Per cent of each genre's songs (rows) that were given each genre (columns), by the representative run of "
+            "the "
+            "best models by validation accuracy. Shares below half a per cent are left blank.",
+            confusion_figure(
+                {line.name: line.confusion for line in shown if line.confusion}, board.genres, f"{stem}-confusion"
+            ),
+        )
+    return drawings
+
+
+def accuracy_figure(board: Board, name: str = "accuracy") -> str:
+    """Test accuracy with intervals as a forest plot: models from the best down, peers in another colour and shape."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        beside = axes.get_yaxis_transform()
+
+        def write(place: float, accuracy: str, group: str, weight: str = "normal") -> None:
+            for shift, text in ((10, accuracy), (135, group)):  # points to the right of the axes
+                axes.annotate(
+                    text, (1, place), xycoords=beside, xytext=(shift, 0), textcoords="offset points", va="center",
+                    fontsize=8.5, fontweight=weight, annotation_clip=False,
+                )  # fmt: skip
+
+        for place, line in enumerate(board.lines):
+            colour = FAMILY_COLOURS.get(line.family, INK)
+            bounds = [100 * line.accuracy.low, 100 * line.accuracy.high]
+            axes.plot(bounds, [place, place], color=colour, linewidth=1.8, solid_capstyle="butt")
+            if len(line.seeds) > 1:
+                seeds = [100 * value for value in line.accuracies]
+                below = [place + 0.3] * len(seeds)
+                axes.plot(seeds, below, "o", color=colour, markersize=3, alpha=0.5, markeredgewidth=0)
+            axes.plot(100 * line.accuracy.mean, place, FAMILY_MARKERS.get(line.family, "o"), color=colour, markersize=6)
+            write(place, f"{percent(line.accuracy.mean)}  {interval(line.accuracy)}", line.group)
+        write(-1, "Accuracy (%)", "Group", "bold")
+        # The lower ceiling is named to its left, the upper to its right: they never write over each other.
+        for value, label, side in ((board.order_free, "without order", "right"), (board.bayes, "attainable", "left")):
+            if value is not None:
+                axes.axvline(100 * value, color=INK, linestyle=(0, (4, 3)), linewidth=1)
+                axes.text(100 * value, -1.9, f" {label} {percent(value)} ", ha=side, va="center", fontsize=8)
+        axes.set_yticks(range(len(board.lines)), [short(line.name) for line in board.lines])
+        axes.set_ylim(len(board.lines) - 0.4, -0.6)
+        axes.set_xlabel("Test accuracy (%)")
+        axes.grid(visible=False, axis="y")
+        _pad_x(axes)
+
+    return as_svg(name, draw, height=1.0 + 0.29 * len(board.lines))
+
+
+def pareto_figure(board: Board, name: str = "speed") -> str:
+    """Accuracy against the median latency of one song, with the front of models that no other beats in both."""
+    lines = [line for line in board.lines if "p50" in line.speed]
+    front = pareto_front([(line.speed["p50"], line.accuracy.mean) for line in lines])
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        points = [(line.speed["p50"], 100 * line.accuracy.mean) for line in lines]
+        steps = [points[number] for number in front]
+        path = [steps[0]]
+        for (_, low), (x, high) in zip(steps, steps[1:], strict=False):
+            path += [(x, low), (x, high)]
+        for line, (x, y) in zip(lines, points, strict=True):
+            colour = FAMILY_COLOURS.get(line.family, INK)
+            bounds = [100 * line.accuracy.low, 100 * line.accuracy.high]
+            axes.plot([x, x], bounds, color=colour, linewidth=1.2, alpha=0.45, solid_capstyle="butt")
+            axes.plot(x, y, FAMILY_MARKERS.get(line.family, "o"), color=colour, markersize=7)
+        axes.set_xlabel("Latency of one song, median (ms)")
+        axes.set_ylabel("Test accuracy (%)")
+        axes.margins(x=0.12, y=0.08)
+        axes.autoscale_view()
+        axes.set_xlim(axes.get_xlim())
+        axes.set_ylim(axes.get_ylim())
+        path = [*path, (axes.get_xlim()[1], path[-1][1])]
+        axes.plot(*zip(*path, strict=True), color=MUTED, linewidth=1.2, zorder=1)
+        _log_ticks(axes)
+        figure.canvas.draw()
+        ends = axes.transData.transform(path)
+        walls = [_around(one, other) for one, other in zip(ends, ends[1:], strict=False)]
+        for line in lines:
+            corners = [(line.speed["p50"], 100 * bound) for bound in (line.accuracy.low, line.accuracy.high)]
+            walls.append(_around(*axes.transData.transform(corners)))
+        order = front + [number for number in range(len(lines)) if number not in front]
+        place_labels(axes, [points[n] for n in order], [lines[n].name for n in order], walls)
+
+    return as_svg(name, draw, height=5.6)
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Positions of the points (cost, gain) that no other beats in one of the two without losing in the other.
+
+    Returns:
+        Positions in the order of rising cost and gain.
+
+    Example:
+        >>> pareto_front([(1.0, 0.5), (2.0, 0.4), (3.0, 0.9)])
+        [0, 2]
+    """
+    front: list[int] = []
+    for number in sorted(range(len(points)), key=lambda n: (points[n][0], -points[n][1])):
+        if not front or points[number][1] > points[front[-1]][1]:
+            front.append(number)
+    return front
+
+
+def learning_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], name: str = "learning") -> str:
+    """Error and accuracy of several runs, epoch by epoch, in one figure.
+
+    Args:
+        histories: Of each run the columns of its ``history.csv``: ``epoch``, ``loss``, ``accuracy``, ``valid_loss`` and
+            ``valid_accuracy``. Up to `MOST_CURVES` runs get a colour of their own; further ones repeat them.
+        name: Goes into the ids inside the figure.
+    """
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        ends = []
+        for number, history in enumerate(histories.values()):
+            colour = LINE_COLOURS[number % len(LINE_COLOURS)]
+            best = int(np.argmax(history["valid_accuracy"]))
+            for axes, key, scale in ((left, "loss", 1), (right, "accuracy", 100)):
+                train, valid = ([scale * value for value in history[f"{side}{key}"]] for side in ("", "valid_"))
+                axes.plot(history["epoch"], train, color=colour, linewidth=0.9, linestyle=(0, (4, 2)), alpha=0.7)
+                axes.plot(history["epoch"], valid, color=colour, linewidth=1.6)
+                axes.plot(history["epoch"][best], valid[best], "o", color=colour, markersize=4.5)
+            ends.append((history["epoch"][-1], 100 * history["valid_accuracy"][-1]))
+        for axes, title in ((left, "Error (cross entropy, nats)"), (right, "Accuracy (%)")):
+            axes.set_title(title)
+            axes.set_xlabel("Epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        _bound_losses(left, histories)
+        bottom, top = right.get_ylim()
+        edge = right.get_xlim()[1]
+        heights = spread([y for _, y in ends], gap=(top - bottom) * 0.06)
+        for number, (label, end, height) in enumerate(zip(histories, ends, heights, strict=True)):
+            colour = LINE_COLOURS[number % len(LINE_COLOURS)]
+            right.plot(*zip(end, (edge, height), strict=True), color=colour, linewidth=0.6, clip_on=False)
+            right.plot(edge, height, "s", color=colour, markersize=6, clip_on=False)
+            right.annotate(
+                short(label), (edge, height), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8.5,
+                annotation_clip=False,
+            )  # fmt: skip
+        right.set_xlim(right.get_xlim()[0], edge)
+        right.set_ylim(bottom, top)
+
+    return as_svg(name, draw, height=3.6)
+
+
+def genre_figure(f1: Mapping[str, Sequence[float]], genres: Sequence[str], name: str = "genres") -> str:
+    """F1 of each genre (columns) under each model (rows) as a heat map with the figures in it.
+
+    Args:
+        f1: One value in [0, 1] a genre, by model.
+        genres: Names of the genres.
+        name: Goes into the ids inside the figure.
+    """
+    table = np.array(list(f1.values()))  # (models, genres)
+    order = np.argsort(-table.mean(axis=0), kind="stable")
+    table = np.concatenate([table.mean(axis=1, keepdims=True), table[:, order]], axis=1)
+    heads = ["macro", *(genres[place] for place in order)]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        _heat(axes, table, list(f1), heads, inches=WIDTH * 0.8, blank=-1.0, gap_after=1)
+
+    return as_svg(name, draw, height=1.0 + 0.25 * len(f1) + 0.055 * min(max(map(len, heads)), 24))
+
+
+def confusion_figure(
+    confusions: Mapping[str, Sequence[Sequence[int]]], genres: Sequence[str], name: str = "confusion"
+) -> str:
+    """Confusion matrices with each row as shares of the genre's songs.
+
+    Args:
+        confusions: Songs by truth (rows) and prediction (columns), by model.
+        genres: Names of the genres.
+        name: Goes into the ids inside the figure.
+    """
+    beside = len(genres) <= 12  # more do not fit side by side
+    rows, columns = (1, len(confusions)) if beside else (len(confusions), 1)
+
+    def draw(figure: Figure) -> None:
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, (model, confusion) in zip(grid.ravel(), confusions.items(), strict=True):
+            table = np.array(confusion, float)
+            table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
+            _heat(axes, table, genres, genres, inches=WIDTH * 0.85 / columns, blank=0.005)
+            axes.set_title(short(model), pad=12)
+            axes.set_ylabel("truth")
+
+    per = WIDTH / 2 if beside else 0.27 * len(genres) + 1.4
+    return as_svg(name, draw, height=rows * per, width=WIDTH)
+
+
+def _heat(
+    axes: Axes,
+    table: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    inches: float,
+    blank: float,
+    gap_after: int = 0,
+) -> None:
+    """Draws shares in [0, 1] as coloured cells with the per cent in them, save those below ``blank``.
+
+    Args:
+        axes: Empty axes, some ``inches`` wide.
+        table: ``(rows, columns)``.
+        rows: Labels on the left.
+        columns: Labels on top; slanted where they would not fit side by side.
+        inches: Width to reckon with.
+        blank: Cells below it stay without a figure.
+        gap_after: Number of columns that are set apart from the rest.
+    """
+    rows, columns = [short(label) for label in rows], [short(label, 24) for label in columns]
+    small = 7.5 if len(columns) <= 13 else 6.5
+    for (row, column), share in np.ndenumerate(table):
+        x = column + 0.25 * (0 < gap_after <= column)
+        colour = _MAP(0.04 + 0.9 * share)
+        axes.add_patch(Rectangle((x - 0.47, row - 0.46), 0.94, 0.92, facecolor=colour, linewidth=0))
+        if share >= blank:
+            dark = 0.2126 * colour[0] ** 2.2 + 0.7152 * colour[1] ** 2.2 + 0.0722 * colour[2] ** 2.2 < 0.25
+            ink = "#ffffff" if dark else "#000000"
+            axes.text(x, row, f"{100 * share:.0f}", ha="center", va="center_baseline", fontsize=small, color=ink)
+    places = [column + 0.25 * (0 < gap_after <= column) for column in range(len(columns))]
+    slanted = max(map(len, columns)) * 9 * 0.62 > 72 * inches / len(columns)
+    axes.set_xticks(places, columns, rotation=40 if slanted else 0, ha="left" if slanted else "center")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.xaxis.tick_top()
+    axes.set_xlim(-0.5, places[-1] + 0.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
+def _best_of_each(lines: Sequence[Line]) -> list[Line]:
+    """The best line of each family by validation accuracy; the two best of the zoo where there is no peer."""
+    ordered = sorted(lines, key=lambda line: -line.validation)
+    firsts = [next((line for line in ordered if line.family == family), None) for family in ("zoo", "peer")]
+    found = [line for line in firsts if line is not None]
+    return found if len(found) == 2 else ordered[:2]
+
+
+def _around(one: np.ndarray, other: np.ndarray) -> Bbox:
+    (x0, y0), (x1, y1) = one, other
+    return Bbox.from_extents(min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1)
+
+
+def _pad_x(axes: Axes) -> None:
+    low, high = axes.dataLim.intervalx
+    axes.set_xlim(low - 0.04 * (high - low) - 0.5, high + 0.04 * (high - low) + 0.5)
+
+
+def _log_ticks(axes: Axes) -> None:
+    """Ticks at 1, 2 and 5 times powers of ten, written as plain numbers."""
+    low, high = axes.get_xlim()
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    axes.xaxis.set_major_locator(FixedLocator([step * 10.0**power for power in powers for step in (1, 2, 5)]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{float(significant(value).replace(',', '')):g}"))
+    axes.set_xlim(low, high)
+
+
+def _bound_losses(axes: Axes, histories: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+    """Keeps a penalised training loss, often far above the error itself, from flattening all other curves."""
+    columns = ([value for history in histories.values() for value in history[key]] for key in ("valid_loss", "loss"))
+    valid, train = ([value for value in column if np.isfinite(value)] for column in columns)
+    if valid and train:
+        low, high = min(valid + train), min(max(valid + train), 1.5 * max(valid))
+        margin = 0.05 * (high - low) or 0.1
+        axes.set_ylim(low - margin, high + margin)

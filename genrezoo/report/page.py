@@ -1,0 +1,92 @@
+"""One HTML file that holds a whole report: it needs no network, no other file, and no trust in the names in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+import json
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from genrezoo.report import columns, numbers, words
+from genrezoo.report.drawing import INK
+from genrezoo.report.figures import Drawing
+from genrezoo.report.records import Board, Leaderboard
+from genrezoo.report.rows import Source
+
+
+def page(board_list: Leaderboard, drawings: Sequence[Sequence[Drawing]]) -> str:
+    """Renders the page.
+
+    Args:
+        board_list: The boards.
+        drawings: The figures of each board.
+
+    Returns:
+        HTML. All text from rows is escaped, and a policy in the page lets the browser run its own script only.
+    """
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"inline": inline, "json": _json, "command": command, "breakable": breakable}
+    folder = importlib.resources.files("genrezoo.report")
+    script = (folder / "sort.js").read_text(encoding="utf-8")
+    template = environment.from_string((folder / "report.html.jinja").read_text(encoding="utf-8"))
+    return template.render(
+        report=board_list,
+        drawings=drawings,
+        style=Markup((folder / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        columns=columns,
+        numbers=numbers,
+        words=words,
+        used=_used,
+    )
+
+
+def inline(drawing: Drawing) -> Markup:
+    """A figure's SVG for use inside HTML: as wide as its place, in the page's ink, with a name for screen readers."""
+    head, rest = drawing.svg.split(">", 1)
+    box = re.search(r'viewBox="[^"]*"', head)
+    svg = f'<svg role="img" aria-label="{escape(drawing.title)}" {box.group() if box else ""}>{rest}'
+    return Markup(svg.replace("xlink:href", "href").replace(INK, "currentColor"))
+
+
+def breakable(name: str) -> Markup:
+    """A name, escaped, that a narrow column breaks after its underscores instead of anywhere."""
+    return Markup(escape(name).replace("_", Markup("_<wbr>")))
+
+
+def command(source: Source) -> str:
+    """The command that runs a folder's suite again, from what its ``suite.json`` says."""
+    suite = source.suite if isinstance(source.suite, dict) else {}
+    words_ = ["genrezoo", "benchmark"]
+    if isinstance(suite.get("name"), str):
+        words_.append(suite["name"])
+    data = [part for part in suite.get("data") or [] if isinstance(part, dict)]
+    if all(set(part) == {"source"} for part in data):  # options of a loader can only be given in a suite's file
+        for part in data:
+            words_ += ["--data", str(part["source"])]
+    if suite.get("seeds") is not None:
+        words_ += ["--seeds", str(suite["seeds"])]
+    return shlex.join([*words_, "--out", source.folder])
+
+
+def _used(some: Sequence[columns.Column], board: Board) -> list[columns.Column]:
+    """The columns that at least one line fills."""
+    return [column for column in some if any(column.order(line) is not None for line in board.lines)]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str)

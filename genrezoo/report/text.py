@@ -1,0 +1,189 @@
+"""Leaderboards as Markdown, as CSV, and on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from genrezoo.report import words
+from genrezoo.report.columns import (
+    ACCURACY,
+    BULK,
+    COST,
+    EVERY,
+    FAMILY,
+    GROUP,
+    LATENCY,
+    NAME,
+    PARAMETERS,
+    QUALITY,
+    Column,
+)
+from genrezoo.report.records import Board, Estimate, Leaderboard
+from genrezoo.report.tables import leaderboard
+
+_TERMINAL = (NAME, GROUP, *QUALITY[:3], PARAMETERS, LATENCY, BULK)
+
+
+def print_leaderboard(folders: str | Path | Iterable[str | Path], console: Console | None = None) -> None:
+    """Prints the leaderboards of folders of results as tables that fit 100 columns; files hold the other columns.
+
+    Args:
+        folders: One or several folders written by ``genrezoo benchmark``.
+        console: Where to print; the terminal if left out.
+
+    Raises:
+        DataError: As `genrezoo.report.leaderboard`.
+    """
+    console = console or Console()
+    board_list = leaderboard(folders)
+    for board in board_list.boards:
+        _print_board(board, console)
+    for note in board_list.notes:
+        console.print(Text(f"Note: {note}"))
+
+
+def markdown(board_list: Leaderboard, figures: Sequence[Sequence[tuple[str, str]]] = ()) -> str:
+    """All boards as one Markdown document.
+
+    Args:
+        board_list: The boards.
+        figures: For each board the title and path of its figures, to be shown below its tables.
+    """
+    blocks = ["# Leaderboard"]
+    for number, board in enumerate(board_list.boards):
+        blocks.append(f"## {_inline(board.data)}")
+        if board.summary:
+            blocks.append(_inline(board.summary))
+        blocks.append(_bullets(words.facts(board)))
+        if board.cautions:
+            blocks.append("**Caution**\n\n" + _bullets(board.cautions))
+        if board.lines:
+            blocks += [_table((NAME, FAMILY, GROUP, *QUALITY), board), _table((NAME, *COST), board)]
+            blocks.append(f"{words.INTERVALS} {words.GROUPS}")
+        blocks += [f"![{_inline(title)}]({path})" for title, path in (figures[number] if figures else ())]
+        if board.unmeasured:
+            blocks.append("### Not measured")
+            cells = [(cell.name, _seed(cell.seed), cell.what, cell.status, cell.reason) for cell in board.unmeasured]
+            rows = [list(map(_inline, row)) for row in cells]
+            blocks.append(_grid(["Model", "Seed", "What", "Status", "Reason"], rows, texts=5))
+        if board.notes:
+            blocks.append("### Notes\n\n" + _bullets(board.notes))
+    if board_list.notes:
+        blocks.append("## Notes on the rows\n\n" + _bullets(board_list.notes))
+    return "\n\n".join(blocks) + "\n"
+
+
+def comma_separated(board_list: Leaderboard) -> str:
+    """All boards as one CSV table in full precision: one row a line, and one for each cell without a figure.
+
+    An estimate fills four columns: mean, ``_low``, ``_high`` and ``_over`` (seeds or songs).
+    """
+    heads = ["data", "checksum", "provenance", "status", "reason", "seed"]
+    for column in EVERY:
+        heads.append(column.key)
+        if column in QUALITY[:4]:
+            heads += [f"{column.key}_low", f"{column.key}_high", f"{column.key}_over"]
+    file = io.StringIO()
+    writer = csv.DictWriter(file, heads, restval="", lineterminator="\n")
+    writer.writeheader()
+    for board in board_list.boards:
+        place = {"data": board.data, "checksum": board.checksum, "provenance": board.provenance}
+        for line in board.lines:
+            cells: dict[str, object] = {**place, "status": "ok", "seed": " ".join(map(str, line.seeds))}
+            for column in EVERY:
+                value = column.value(line)
+                if isinstance(value, Estimate):
+                    cells[column.key] = value.mean
+                    for part in ("low", "high", "over"):
+                        cells[f"{column.key}_{part}"] = getattr(value, part)
+                else:
+                    cells[column.key] = "" if value is None else value
+            writer.writerow({key: _cell(value) for key, value in cells.items()})
+        for cell in board.unmeasured:
+            facts = {
+                "model": cell.name,
+                "status": f"{cell.what} {cell.status}",
+                "reason": cell.reason,
+                "seed": cell.seed,
+            }
+            writer.writerow({key: _cell(value) for key, value in {**place, **facts}.items()})
+    return file.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A spreadsheet takes a text that begins like a formula for one; a leading quotation mark prevents that."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _table(columns: Iterable[Column], board: Board) -> str:
+    used = [column for column in columns if any(column.order(line) is not None for line in board.lines)]
+    words_in = (NAME, FAMILY, GROUP)
+    rows = [
+        [_inline(part.text(line)) if part in words_in else part.text(line) for part in used] for line in board.lines
+    ]
+    return _grid([column.heading for column in used], rows, texts=sum(column in words_in for column in used))
+
+
+def _grid(heads: list[str], rows: list[list[str]], texts: int) -> str:
+    """A Markdown table; the first ``texts`` columns stand on the left, figures on the right."""
+    marks = ["---"] * texts + ["---:"] * (len(heads) - texts)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, marks, *rows])
+
+
+def _bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {_inline(item)}" for item in items)
+
+
+def _inline(text: str) -> str:
+    """Text that Markdown and HTML leave as it is, on one line."""
+    text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for mark in "\\|`*[]":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _seed(seed: int | None) -> str:
+    return "" if seed is None else str(seed)
+
+
+def _print_board(board: Board, console: Console) -> None:
+    console.print(Text(board.data, style="bold"))
+    for item in words.facts(board):
+        if not item.startswith(("checksum", f"{len(board.genres)} genres")):  # long, and in the files
+            console.print(Text(f"  {item}", style="dim"))
+    for item in board.cautions:
+        console.print(Text(f"  Caution: {item}", style="yellow"))
+    if board.lines:
+        console.print(_terminal_table(board))
+        console.print(Text(f"{words.INTERVALS} {words.GROUPS}", style="dim"))
+    for cell in board.unmeasured:
+        seed = "" if cell.seed is None else f", seed {cell.seed}"
+        console.print(Text(f"Not measured: {cell.name}{seed} ({cell.what}), {cell.status}: {cell.reason}"))
+    for note in board.notes:
+        console.print(Text(f"Note: {note}"))
+    console.print(Text(f"\n{board.summary}\n"))
+
+
+def _terminal_table(board: Board) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    short = {QUALITY[1]: "F1 (%)", QUALITY[2]: "Log loss", PARAMETERS: "Params", LATENCY: "p50 (ms)", BULK: "Songs/s"}
+    for column in _TERMINAL:
+        side: Literal["left", "right"] = "left" if column in (NAME, GROUP) else "right"
+        wraps = column is NAME
+        table.add_column(short.get(column, column.heading), justify=side, overflow="fold", no_wrap=not wraps)
+    for line in board.lines:
+        style = "" if line.family == "zoo" else "yellow"
+        cells = [column.text(line) if column is ACCURACY else column.main(line) for column in _TERMINAL]
+        table.add_row(*(Text(cell, style=style) for cell in cells))
+    return table

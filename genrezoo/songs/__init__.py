@@ -1,0 +1,26 @@
+"""Songs as arrays: the set, its splits, the leak check, and the standardisation of its features."""
+
+from genrezoo.songs.songset import PROVENANCES, SongSet
+from genrezoo.songs.splits import (
+    Leaks,
+    check_split,
+    find_leaks,
+    folds,
+    split_by_group,
+    split_by_ids,
+    split_stratified,
+)
+from genrezoo.songs.standardise import Standardiser
+
+__all__ = [
+    "PROVENANCES",
+    "Leaks",
+    "SongSet",
+    "Standardiser",
+    "check_split",
+    "find_leaks",
+    "folds",
+    "split_by_group",
+    "split_by_ids",
+    "split_stratified",
+]

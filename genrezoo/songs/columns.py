@@ -1,0 +1,75 @@
+"""Columns as users hold them, turned into the types of a `SongSet`, or refused where something would be lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrezoo.errors import DataError
+
+
+def to_float32(values: np.ndarray, *, path: str | Path, where: str) -> np.ndarray:
+    """Numbers as float32, whatever their width or byte order.
+
+    Raises:
+        DataError: A finite number is beyond the range of float32, where it would silently become infinite.
+    """
+    if values.dtype == np.float32:
+        return values
+    try:
+        with np.errstate(over="raise"):
+            return values.astype(np.float32)
+    except FloatingPointError:
+        raise DataError(
+            f"a {values.dtype} number is beyond the range of float32 (3.4e38)",
+            path=path,
+            where=where,
+            remedy="remove the song or rescale the feature",
+        ) from None
+
+
+def to_integers(values: Any, n_songs: int, *, path: str | Path, where: str) -> np.ndarray:
+    """One whole number a song, as int64; floats are accepted where nothing is lost.
+
+    Raises:
+        DataError: Another number of them, or not whole numbers.
+    """
+    array = np.asarray(values)
+    if array.shape != (n_songs,):
+        raise DataError(
+            f"shape {array.shape}, expected ({n_songs},)", path=path, where=where, remedy="give one number a song"
+        )
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"type {array.dtype}", path=path, where=where, remedy="give integers")
+    wrong = np.flatnonzero(~(np.abs(array.astype(np.float64)) < 2.0**62) | (array != np.rint(array)))
+    if wrong.size:
+        raise DataError(
+            f"{array[wrong[0]]} is not a whole number", path=path, where=f"{where}[{wrong[0]}]", remedy="give integers"
+        )
+    return array.astype(np.int64)
+
+
+def to_names(values: Any, n_songs: int, *, path: str | Path, where: str) -> np.ndarray:
+    """One name a song, as text; integers and UTF-8 bytes are accepted.
+
+    Raises:
+        DataError: Another number of them, or not names.
+    """
+    array = np.asarray(values)
+    if array.dtype == object and all(isinstance(name, str) for name in array.ravel()):
+        array = array.astype(str)  # a column of pandas
+    if array.shape != (n_songs,) or array.dtype.kind not in "USiu":
+        raise DataError(
+            f"shape {array.shape} and type {array.dtype}, expected {n_songs} names",
+            path=path,
+            where=where,
+            remedy="give one name a song, as text or integers",
+        )
+    if array.dtype.kind != "S":
+        return array.astype(str)
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"a name is not UTF-8 ({error.reason})", path=path, where=where, remedy="save text") from error

@@ -1,0 +1,312 @@
+"""`SongSet`: songs, labels, and where the split came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from genrezoo.errors import DataError
+from genrezoo.songs.columns import to_float32, to_integers, to_names
+
+PROVENANCES = ("official", "artist-filtered", "fault-filtered", "random")
+"""Where a split can come from; a figure without it is not reported."""
+
+BLOCK_BYTES = 64 * 2**20  # features looked at together, so that a memory-mapped set is never loaded whole
+
+
+@dataclass(frozen=True, eq=False)
+class SongSet:
+    """An immutable set of songs.
+
+    Shapes and types are checked when it is made; what is *in* the arrays is checked by `validate`, which every loader
+    and `genrezoo.train` call.
+
+    Attributes:
+        x: Features, ``(n_songs, n_segments, n_features)`` float32; may be memory-mapped. What stands at or after a
+            song's length is padding and has no meaning. A table of features has one segment.
+        y: Labels, ``(n_songs,)`` int64, positions in ``genres``.
+        genres: Names of the classes.
+        lengths: Segments of each song, ``(n_songs,)`` int64; all of them if left out.
+        ids: One name a song, unique; ``"0"``, ``"1"``, … if left out.
+        groups: What may not be torn apart by a split (an artist, a clip), one name a song, or None.
+        splits: Index arrays, usually ``train``, ``valid`` and ``test``; songs may be in none.
+        provenance: Where the split comes from: one of `PROVENANCES`, or None without a split.
+        name: What the set is called in tables.
+        about: Further facts kept with the songs as plain data (units, source, generator settings).
+        kind: Input kind, ``"segments"`` or ``"image"``.
+
+    Example:
+        >>> import numpy as np
+        >>> songs = SongSet(x=np.zeros((4, 120, 25)), y=np.array([0, 1, 0, 1]), genres=("blues", "jazz"))
+        >>> songs.n_songs, songs.n_segments, songs.n_features
+        (4, 120, 25)
+        >>> songs.take([0, 2]).y
+        array([0, 0])
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    genres: tuple[str, ...]
+    lengths: np.ndarray = None  # type: ignore[assignment]  # filled in below
+    ids: np.ndarray = None  # type: ignore[assignment]
+    groups: np.ndarray | None = None
+    splits: Mapping[str, np.ndarray] = field(default_factory=dict)
+    provenance: str | None = None
+    name: str = "songs"
+    about: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "segments"
+
+    def __post_init__(self) -> None:
+        def keep(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        x = self.x if isinstance(self.x, np.memmap) and self.x.dtype == np.float32 else np.asarray(self.x)
+        if x.ndim != 3 or x.dtype.kind not in "fiu":
+            raise DataError(
+                f"x has shape {x.shape} and type {x.dtype}",
+                path=self.name,
+                where="x",
+                remedy="give numbers of shape (songs, segments, features); a table has one segment",
+            )
+        n_songs, n_segments, _ = x.shape
+        keep("x", _frozen(to_float32(x, path=self.name, where="x")))
+        keep("y", _frozen(to_integers(self.y, n_songs, path=self.name, where="y")))
+        keep("genres", tuple(str(genre) for genre in self.genres))
+        lengths = np.full(n_songs, n_segments) if self.lengths is None else self.lengths
+        keep("lengths", _frozen(to_integers(lengths, n_songs, path=self.name, where="lengths")))
+        ids = np.arange(n_songs) if self.ids is None else self.ids
+        keep("ids", _frozen(to_names(ids, n_songs, path=self.name, where="ids")))
+        if self.groups is not None:
+            keep("groups", _frozen(to_names(self.groups, n_songs, path=self.name, where="groups")))
+        splits = {}
+        for split, index in self.splits.items():
+            index = np.asarray(index)
+            if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
+                raise DataError(
+                    f"split {split!r} has shape {index.shape} and type {index.dtype}",
+                    path=self.name,
+                    where="splits",
+                    remedy="give the positions of its songs as integers, one axis",
+                )
+            if index.size and (index.min() < 0 or index.max() >= n_songs):
+                raise DataError(
+                    f"split {split!r} names song {index.max() if index.min() >= 0 else index.min()}",
+                    path=self.name,
+                    where="splits",
+                    remedy=f"songs are 0 to {n_songs - 1}",
+                )
+            splits[split] = _frozen(index.astype(np.int64))
+        keep("splits", MappingProxyType(splits))
+        keep("about", MappingProxyType(dict(self.about)))
+        if self.provenance not in (None, *PROVENANCES):
+            raise DataError(
+                f"provenance {self.provenance!r} is unknown",
+                path=self.name,
+                remedy=f"use one of {', '.join(PROVENANCES)}",
+            )
+        if self.splits and self.provenance is None:
+            raise DataError(
+                "the split has no provenance",
+                path=self.name,
+                remedy=f"say where it comes from: {', '.join(PROVENANCES)}",
+            )
+
+    @property
+    def n_songs(self) -> int:
+        """Number of songs."""
+        return int(self.x.shape[0])
+
+    @property
+    def n_segments(self) -> int:
+        """Segments of the longest song, padding included."""
+        return int(self.x.shape[1])
+
+    @property
+    def n_features(self) -> int:
+        """Numbers that describe one segment."""
+        return int(self.x.shape[2])
+
+    @property
+    def num_classes(self) -> int:
+        """Number of genres."""
+        return len(self.genres)
+
+    @property
+    def has_padding(self) -> bool:
+        """Whether any song is shorter than the array."""
+        return bool(self.n_songs and self.lengths.min() < self.n_segments)
+
+    def __len__(self) -> int:
+        return self.n_songs
+
+    def __repr__(self) -> str:
+        split = ", ".join(f"{name} {len(index):,}" for name, index in self.splits.items()) or "no split"
+        return (
+            f"SongSet({self.name!r}: {self.n_songs:,} songs x {self.n_segments} segments x {self.n_features} features, "
+            f"{self.num_classes} genres, {split}{f', {self.provenance}' if self.provenance else ''})"
+        )
+
+    def take(self, index: Any) -> SongSet:
+        """The songs of an index array (or mask), in that order, without a split.
+
+        Raises:
+            IndexError: An index is outside the set, or a mask has another length.
+        """
+        index = np.asarray(index)
+        if index.dtype == bool:
+            if index.shape != (self.n_songs,):
+                raise IndexError(f"mask of shape {index.shape} for {self.n_songs} songs")
+            index = np.flatnonzero(index)
+        if not index.size:
+            index = index.astype(np.int64)
+        return dataclasses.replace(
+            self,
+            x=np.asarray(self.x[index]),
+            y=self.y[index],
+            lengths=self.lengths[index],
+            ids=self.ids[index],
+            groups=None if self.groups is None else self.groups[index],
+            splits={},
+            provenance=None,
+        )
+
+    def split(self, name: str) -> SongSet:
+        """The songs of one split, e.g. ``songs.split("train")``.
+
+        Raises:
+            DataError: There is no such split.
+        """
+        if name not in self.splits:
+            raise DataError(
+                f"no split {name!r}; it has {', '.join(self.splits) or 'none'}",
+                path=self.name,
+                remedy="make one with `genrezoo data split` or genrezoo.songs.split_stratified",
+            )
+        return self.take(self.splits[name])
+
+    def with_split(self, splits: Mapping[str, np.ndarray], provenance: str) -> SongSet:
+        """The same songs with another split."""
+        return dataclasses.replace(self, splits=splits, provenance=provenance)
+
+    def blocks(self, size: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yields ``(slice, x of these songs)`` with padding as NaN, so that large sets are read piece by piece.
+
+        Args:
+            size: Songs in a block; as many as fill 64 MiB if left out.
+        """
+        for part in self._parts(size):
+            x = np.array(self.x[part], np.float32, order="C")
+            x[np.arange(self.n_segments) >= self.lengths[part, None]] = np.nan  # (songs, segments)
+            yield part, x
+
+    def checksum(self) -> str:
+        """A sha256 over features, labels, lengths, ids, genres and split: what a figure was measured on."""
+        digest = hashlib.sha256(str(self.x.shape).encode())
+        for _, x in self.blocks():
+            digest.update(x.data)
+        for array in (self.y, self.lengths):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update("\0".join([*map(str, self.ids), "", *self.genres]).encode())
+        for name in sorted(self.splits):
+            digest.update(name.encode() + self.splits[name].tobytes())
+        return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Counts, lengths, features and split as plain data, for `genrezoo data describe` and for rows."""
+        in_split = np.unique(np.concatenate([*self.splits.values()])) if self.splits else np.arange(self.n_songs)
+        count = np.bincount(self.y, minlength=self.num_classes)
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "songs": self.n_songs,
+            "segments": self.n_segments,
+            "features": self.n_features,
+            "lengths": [int(self.lengths.min()), int(np.median(self.lengths)), int(self.lengths.max())],
+            "genres": {genre: int(number) for genre, number in zip(self.genres, count, strict=True)},
+            "groups": None if self.groups is None else int(len(np.unique(self.groups))),
+            "splits": {name: len(index) for name, index in self.splits.items()},
+            "in_no_split": self.n_songs - len(in_split),
+            "provenance": self.provenance,
+            "about": dict(self.about),
+        }
+
+    def validate(self, path: str | Path | None = None) -> SongSet:
+        """Returns the set itself if everything in it can be trained on.
+
+        Args:
+            path: File that the songs came from, for the message.
+
+        Raises:
+            DataError: No songs; fewer than two genres, or two songs in one; labels out of range or never used; repeated
+                ids or genres; lengths below 1 or beyond the array; NaN or infinite features outside padding.
+        """
+
+        def refuse(what: str, where: str | None = None, remedy: str | None = None) -> None:
+            raise DataError(what, path=path or self.name, where=where, remedy=remedy)
+
+        if not self.n_songs or not self.n_segments or not self.n_features:
+            refuse(f"no songs: x has shape {self.x.shape}", "x", "give at least two songs of two genres")
+        if self.num_classes < 2:
+            number = "one genre" if self.num_classes else "no genre"
+            refuse(number, "genres", "telling genres apart needs at least two")
+        if len(set(self.genres)) < self.num_classes:
+            refuse("a genre's name stands twice", "genres", "give each genre its own name")
+        outside = np.flatnonzero((self.y < 0) | (self.y >= self.num_classes))
+        if outside.size:
+            refuse(
+                f"label {self.y[outside[0]]} of song {str(self.ids[outside[0]])!r} is out of range",
+                f"y[{outside[0]}]",
+                f"labels are 0 to {self.num_classes - 1}, positions in the {self.num_classes} genres' names",
+            )
+        count = np.bincount(self.y, minlength=self.num_classes)
+        if count.min() == 0:
+            missing = [self.genres[label] for label in np.flatnonzero(count == 0)]
+            refuse(
+                f"no song has the label of {', '.join(map(repr, missing[:5]))}", "y", "number the genres without gaps"
+            )
+        if count.min() < 2:
+            refuse(f"genre {self.genres[count.argmin()]!r} has one song", "y", "give at least two songs of each genre")
+        names, times = np.unique(self.ids, return_counts=True)
+        if times.max() > 1:
+            refuse(f"id {str(names[times.argmax()])!r} stands {times.max()} times", "ids", "give each song its own id")
+        wrong = np.flatnonzero((self.lengths < 1) | (self.lengths > self.n_segments))
+        if wrong.size:
+            refuse(
+                f"song {str(self.ids[wrong[0]])!r} claims {self.lengths[wrong[0]]} segments",
+                f"lengths[{wrong[0]}]",
+                f"lengths are 1 to {self.n_segments}",
+            )
+        for part in self._parts():
+            finite = np.isfinite(self.x[part])  # (songs, segments, features)
+            if finite.all():
+                continue
+            real = np.arange(self.n_segments) < self.lengths[part, None]  # (songs, segments)
+            bad = np.argwhere(~finite & real[:, :, None])
+            if bad.size:
+                song, segment, feature = (int(position) for position in bad[0])
+                song += part.start
+                refuse(
+                    f"song {str(self.ids[song])!r} has {self.x[song, segment, feature]} in segment {segment}, "
+                    f"feature {feature}",
+                    f"x[{song}, {segment}, {feature}]",
+                    "remove the song, mend the feature, or give `lengths` if this is padding",
+                )
+        return self
+
+    def _parts(self, size: int | None = None) -> Iterator[slice]:
+        size = size or max(1, BLOCK_BYTES // max(1, 4 * self.n_segments * self.n_features))
+        for start in range(0, self.n_songs, size):
+            yield slice(start, min(start + size, self.n_songs))
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view

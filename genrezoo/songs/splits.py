@@ -1,0 +1,294 @@
+"""Splits that can be trusted: stratified, by group, by lists of ids, in folds; and the check for leaks."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
+
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.seeds import child_seed
+from genrezoo.songs.songset import SongSet
+
+
+def split_stratified(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, seed: int) -> SongSet:
+    """Songs with a random split that keeps the share of each genre.
+
+    Choose `split_by_group` where songs share artists or clips: a random split lets a model recognise the artist instead
+    of the genre.
+
+    Args:
+        songs: Songs; an existing split is replaced.
+        valid: Share of validation songs, in (0, 1), rounded to whole songs.
+        test: Share of test songs, in (0, 1), rounded to whole songs; ``valid + test`` below 1.
+        seed: Seed of the draw.
+
+    Returns:
+        The songs with splits ``train``, ``valid`` and ``test`` and provenance ``random``.
+
+    Raises:
+        SettingsError: A share is out of range.
+        DataError: A genre has too few songs to be in all three, or the songs have groups, which a random draw tears.
+
+    Example:
+        >>> import numpy as np
+        >>> songs = SongSet(x=np.zeros((40, 1, 2)), y=np.arange(40) % 2, genres=("blues", "jazz"))
+        >>> {name: len(index) for name, index in split_stratified(songs, valid=0.2, test=0.2, seed=1).splits.items()}
+        {'train': 24, 'valid': 8, 'test': 8}
+    """
+    _check_shares(valid, test)
+
+    def deal(index: np.ndarray, share: float, name: str) -> tuple[np.ndarray, np.ndarray]:
+        number = max(1, round(share * songs.n_songs))  # whole songs: shares of shares would round 15 of 100 up to 16
+        draw = child_seed(seed, "split", name)
+        try:
+            kept, taken = train_test_split(index, test_size=number, stratify=songs.y[index], random_state=draw)
+        except ValueError as error:
+            raise DataError(
+                str(error), path=songs.name, remedy="give more songs of each genre or larger shares"
+            ) from error
+        return kept, taken
+
+    rest, tested = deal(np.arange(songs.n_songs), test, "test")
+    trained, validated = deal(rest, valid, "valid")
+    return _complete(songs.with_split(_sorted(trained, validated, tested), "random"))
+
+
+def split_by_group(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, seed: int) -> SongSet:
+    """Songs with a split that never tears a group (artist, clip) apart, and keeps the genres' shares as well as it can.
+
+    The songs are dealt into stratified folds of whole groups, and as many folds are taken as come nearest to the share
+    (one of seven for 0.15, two of five for 0.4), so the sizes follow the groups and are not exact.
+
+    Args:
+        songs: Songs with ``groups``; an existing split is replaced.
+        valid: Wanted share of validation songs, in (0, 1).
+        test: Wanted share of test songs, in (0, 1).
+        seed: Seed of the draw.
+
+    Returns:
+        The songs with splits ``train``, ``valid`` and ``test`` and provenance ``artist-filtered``.
+
+    Raises:
+        SettingsError: A share is out of range.
+        DataError: No groups, or too few of them for each genre to be in all three.
+
+    Example:
+        >>> import numpy as np
+        >>> artist = np.arange(40) // 2
+        >>> songs = SongSet(x=np.zeros((40, 1, 2)), y=artist % 2, genres=("blues", "jazz"), groups=artist)
+        >>> find_leaks(split_by_group(songs, valid=0.2, test=0.2, seed=1)).groups
+        ()
+    """
+    _check_shares(valid, test)
+    if songs.groups is None:
+        raise DataError("the songs have no groups", path=songs.name, remedy="use split_stratified, or give `groups`")
+
+    def deal(index: np.ndarray, share: float, name: str) -> tuple[np.ndarray, np.ndarray]:
+        assert songs.groups is not None  # for the type checker: refused above
+        part = Fraction(share).limit_denominator(max(10, round(1 / share), round(1 / (1 - share))))
+        n_folds, n_taken = part.denominator, part.numerator
+        dealer = StratifiedGroupKFold(n_folds, shuffle=True, random_state=child_seed(seed, "split", name))
+        held = _held_out(dealer, index, songs, remedy="give more groups or larger shares")
+        for first in range(n_folds):  # a genre with few groups is not in every fold
+            taken = np.concatenate([held[(first + fold) % n_folds] for fold in range(n_taken)])
+            kept = np.setdiff1d(index, taken)
+            if len(np.unique(songs.y[taken])) == len(np.unique(songs.y[kept])) == songs.num_classes:
+                break
+        return kept, taken
+
+    rest, tested = deal(np.arange(songs.n_songs), test, "test")
+    trained, validated = deal(rest, valid / (1 - test), "valid")
+    return _complete(songs.with_split(_sorted(trained, validated, tested), "artist-filtered"))
+
+
+def split_by_ids(songs: SongSet, lists: Mapping[str, Iterable[str]], *, provenance: str) -> SongSet:
+    """Songs with a split given by lists of ids; songs on no list are left out of the split.
+
+    Args:
+        songs: Songs; an existing split is replaced.
+        lists: For each split its songs' ids.
+        provenance: Where the lists come from, one of `PROVENANCES`.
+
+    Returns:
+        The songs with these splits; check `SongSet.describe` for how many are in none.
+
+    Raises:
+        DataError: An id is unknown, a song or group is on two lists, or the list train, valid or test is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> songs = SongSet(x=np.zeros((4, 1, 2)), y=[0, 1, 0, 1], genres=("blues", "jazz"), ids=["a", "b", "c", "d"])
+        >>> lists = {"train": ["d", "a"], "valid": ["b"], "test": ["c"]}
+        >>> split_by_ids(songs, lists, provenance="official").splits["train"]
+        array([3, 0])
+    """
+    place = {str(name): position for position, name in enumerate(songs.ids)}
+    splits = {}
+    for split, names in lists.items():
+        names = [str(name) for name in names]
+        unknown = [name for name in names if name not in place]
+        if unknown:
+            raise DataError(
+                f"split {split!r} names {len(unknown)} unknown songs, the first is {unknown[0]!r}",
+                path=songs.name,
+                where="ids",
+                remedy=f"use ids as in {str(songs.ids[0])!r}",
+            )
+        splits[split] = np.array([place[name] for name in names], np.int64)
+    return _checked(songs.with_split(splits, provenance))
+
+
+def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
+    """Deals all songs into stratified folds, whole groups each where the songs have groups.
+
+    Args:
+        songs: Songs.
+        n_folds: Number of folds, at least 2.
+        seed: Seed of the shuffle.
+
+    Returns:
+        For each fold the sorted indices of its held-out songs; every song is in exactly one.
+
+    Raises:
+        SettingsError: Fewer than 2 folds.
+        DataError: A genre has fewer songs (or the set fewer groups) than folds.
+
+    Example:
+        >>> import numpy as np
+        >>> songs = SongSet(x=np.zeros((6, 1, 2)), y=[0, 1, 0, 1, 0, 1], genres=("blues", "jazz"))
+        >>> [sorted(songs.y[held].tolist()) for held in folds(songs, 3, seed=1)]
+        [[0, 1], [0, 1], [0, 1]]
+    """
+    if n_folds < 2:
+        raise SettingsError(f"n_folds must be at least 2, got {n_folds}")
+    count = np.bincount(songs.y, minlength=songs.num_classes)
+    if count.min() < n_folds:
+        genre = songs.genres[count.argmin()]
+        raise DataError(
+            f"{n_folds} folds, but genre {genre!r} has {count.min()} songs", path=songs.name, remedy="use fewer folds"
+        )
+    kind = StratifiedKFold if songs.groups is None else StratifiedGroupKFold
+    dealer = kind(n_folds, shuffle=True, random_state=child_seed(seed, "folds"))
+    return _held_out(dealer, np.arange(songs.n_songs), songs, remedy="use fewer folds")
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What two sides of a split have in common.
+
+    Attributes:
+        songs: Ids of songs that are on two sides, or twice on one.
+        groups: Groups that are on two sides.
+        duplicates: Pairs of ids on different sides whose features are the same to the bit.
+    """
+
+    songs: tuple[str, ...]
+    groups: tuple[str, ...]
+    duplicates: tuple[tuple[str, str], ...]
+
+
+def find_leaks(songs: SongSet) -> Leaks:
+    """Looks for songs, groups and exact duplicates that stand on two sides of the split."""
+    sides = list(songs.splits.values())
+    index = np.concatenate(sides) if sides else np.array([], np.int64)
+    side = np.repeat(np.arange(len(sides)), [len(part) for part in sides])
+    position, times = np.unique(index, return_counts=True)
+    twice = tuple(str(songs.ids[song]) for song in position[times > 1])
+    torn: tuple[str, ...] = ()
+    if songs.groups is not None:
+        first: dict[str, int] = {}
+        torn = tuple(
+            sorted(
+                {
+                    str(g)
+                    for g, s in zip(songs.groups[index], side, strict=True)
+                    if first.setdefault(str(g), int(s)) != s
+                }
+            )
+        )
+    seen: dict[bytes, tuple[int, int]] = {}
+    pairs = []
+    for song, where in zip(index, side, strict=True):
+        digest = hashlib.blake2b(
+            np.ascontiguousarray(songs.x[song, : songs.lengths[song]]).tobytes(), digest_size=16
+        ).digest()
+        other, place = seen.setdefault(digest, (int(song), int(where)))
+        if place != where and other != song:
+            pairs.append((str(songs.ids[other]), str(songs.ids[song])))
+    return Leaks(songs=twice, groups=torn, duplicates=tuple(pairs))
+
+
+def check_split(songs: SongSet) -> Leaks:
+    """Refuses a split that leaks; exact duplicates across sides are returned for the report, not refused.
+
+    Raises:
+        DataError: One song or one group is on two sides, or train, valid or test is missing or empty.
+    """
+    for name in ("train", "valid", "test"):
+        if not len(songs.splits.get(name, ())):
+            raise DataError(
+                f"split {name!r} is missing or empty", path=songs.name, remedy="make a split with `genrezoo data split`"
+            )
+    leaks = find_leaks(songs)
+    if leaks.songs:
+        raise DataError(
+            f"{len(leaks.songs)} songs are on two sides of the split, the first is {leaks.songs[0]!r}",
+            path=songs.name,
+            remedy="put each song on one side",
+        )
+    if leaks.groups:
+        raise DataError(
+            f"{len(leaks.groups)} groups are on two sides of the split, the first is {leaks.groups[0]!r}",
+            path=songs.name,
+            remedy="split by group: `genrezoo data split --by group`",
+        )
+    return leaks
+
+
+def _held_out(
+    dealer: StratifiedKFold | StratifiedGroupKFold, index: np.ndarray, songs: SongSet, *, remedy: str
+) -> list[np.ndarray]:
+    """The held-out songs of each fold; none may be empty."""
+    groups = None if songs.groups is None else songs.groups[index]
+    try:
+        with warnings.catch_warnings():  # a genre with fewer songs than folds: the callers look at what comes out
+            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+            held = [np.sort(index[taken]) for _, taken in dealer.split(index, songs.y[index], groups)]
+    except ValueError as error:
+        raise DataError(str(error), path=songs.name, remedy=remedy) from error
+    if not all(map(len, held)):
+        raise DataError(f"{len(held)} folds of whole groups would leave one empty", path=songs.name, remedy=remedy)
+    return held
+
+
+def _complete(songs: SongSet) -> SongSet:
+    """The songs, if each genre is on every side: a genre that is never tested (or learnt) makes no honest figure."""
+    for split, index in songs.splits.items():
+        count = np.bincount(songs.y[index], minlength=songs.num_classes)
+        if count.min() == 0:
+            raise DataError(
+                f"genre {songs.genres[count.argmin()]!r} would have no song in {split!r}",
+                path=songs.name,
+                remedy="give more songs (or groups) of the genre or larger shares, or remove the genre",
+            )
+    return _checked(songs)
+
+
+def _checked(songs: SongSet) -> SongSet:
+    check_split(songs)
+    return songs
+
+
+def _sorted(train: np.ndarray, valid: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
+    return {"train": np.sort(train), "valid": np.sort(valid), "test": np.sort(test)}
+
+
+def _check_shares(valid: float, test: float) -> None:
+    if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
+        raise SettingsError(f"shares must be in (0, 1) and leave songs to train on, got valid={valid}, test={test}")

@@ -1,0 +1,5 @@
+"""Procedures: ``(model, songs, settings) -> Fitted``, one file each."""
+
+from genrezoo.training.fitted import Fitted, forward
+
+__all__ = ["Fitted", "forward"]

@@ -1,0 +1,128 @@
+"""Exact resume: everything that the next epoch depends on, in one file that is replaced whole.
+
+Keras's own backup leaves out the state of dropout and keeps weights and counters in two files; this one holds weights,
+optimiser, seed generators, the best snapshot so far and the history, so that a run killed at any instant ends with the
+same bits as one that was left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from genrezoo import files
+from genrezoo.errors import DataError
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        history: One record a finished epoch.
+        best_epoch: Epoch (from 1) of the best snapshot; 0 before the first.
+        best_score: Its score; larger is better.
+        best: Its weights by name.
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_score: float = -np.inf
+    best: Arrays = field(default_factory=dict)
+
+
+def weights_of(model: keras.Model) -> Arrays:
+    """The weights (trained and moving averages) by number and path, the same in every process."""
+    return {name: _value(weight) for name, weight in _named(model.weights).items()}
+
+
+def assign_weights(model: keras.Model, arrays: Arrays, path: Path | None = None) -> None:
+    """Puts arrays into a model after checking every one of them.
+
+    Raises:
+        DataError: Names, shapes or types differ from the model's, or a value is not finite; nothing was assigned then.
+    """
+    expected = _named(model.weights)
+    if set(expected) != set(arrays):
+        name = min(set(expected) ^ set(arrays))
+        raise DataError(
+            f"weights do not belong to this model: {name!r} is {'missing' if name in expected else 'unknown'}",
+            path=path,
+            remedy="use the run folder as it was written",
+        )
+    for name, weight in expected.items():
+        array = arrays[name]
+        if tuple(array.shape) != tuple(weight.shape) or array.dtype != np.dtype(weight.dtype):
+            raise DataError(
+                f"weight has shape {array.shape} and type {array.dtype}, expected {tuple(weight.shape)} {weight.dtype}",
+                path=path,
+                where=name,
+                remedy="use the run folder as it was written",
+            )
+        if not np.isfinite(array).all():
+            raise DataError(
+                "weight is not finite", path=path, where=name, remedy="train again with a lower learning rate"
+            )
+    for name, weight in expected.items():
+        weight.assign(arrays[name])
+
+
+def save(path: Path, model: keras.Model, progress: Progress) -> None:
+    """Writes the state after an epoch."""
+    arrays = {f"state/{name}": value for name, value in _state(model).items()}
+    arrays |= {f"best/{name}": value for name, value in progress.best.items()}
+    about = {"history": progress.history, "best_epoch": progress.best_epoch, "best_score": progress.best_score}
+    files.write_atomic(path, safetensors.numpy.save(arrays, metadata={"genrezoo": json.dumps(about)}))
+
+
+def load(path: Path, model: keras.Model) -> Progress:
+    """Puts a saved state into a compiled, built model.
+
+    Raises:
+        DataError: The file is damaged or belongs to another model.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            about = json.loads(file.metadata()["genrezoo"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"damaged checkpoint ({error})", path=path, remedy="delete it to train from the start"
+        ) from error
+    state = _variables(model)
+    saved = {name.removeprefix("state/"): value for name, value in arrays.items() if name.startswith("state/")}
+    if {name: tuple(v.shape) for name, v in state.items()} != {name: v.shape for name, v in saved.items()}:
+        raise DataError("checkpoint of another model", path=path, remedy="delete it to train from the start")
+    for name, variable in state.items():
+        variable.assign(saved[name])
+    best = {name.removeprefix("best/"): value for name, value in arrays.items() if name.startswith("best/")}
+    return Progress(about["history"], about["best_epoch"], about["best_score"], best)
+
+
+def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Weights, seed states and optimiser; metrics start anew with each epoch and are left out."""
+    metrics = {id(variable) for variable in model.metrics_variables}
+    kept = _named([variable for variable in model.variables if id(variable) not in metrics])
+    return kept | {f"optimizer/{number:03d}": variable for number, variable in enumerate(model.optimizer.variables)}
+
+
+def _named(variables: list[keras.Variable]) -> dict[str, keras.Variable]:
+    # Keras numbers unnamed layers through the life of a process ("dense_12"), so the position tells variables apart
+    return {f"{number:03d}/{re.sub(r'_[0-9]+(?=/)', '', v.path)}": v for number, v in enumerate(variables)}
+
+
+def _state(model: keras.Model) -> Arrays:
+    return {name: _value(variable) for name, variable in _variables(model).items()}
+
+
+def _value(variable: keras.Variable) -> np.ndarray:
+    return np.array(keras.ops.convert_to_tensor(variable))

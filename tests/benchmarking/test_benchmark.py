@@ -1,0 +1,154 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import make_songs
+
+from genrezoo import files
+from genrezoo.benchmarking import Suite, benchmark
+from genrezoo.datasets.arrays import save_songs
+from genrezoo.errors import SettingsError
+
+SUITE = """
+name = "tiny"
+summary = "Two recipes that train, one that cannot take the songs, one that diverges, and a peer"
+seeds = 2
+peers = ["logistic_regression_flat"]
+data = [{{source = "{songs}"}}]
+recipes = [
+    {{recipe = "fully_connected", changes = {{units = [4]}}}},
+    {{recipe = "snippet_lstm", changes = {{units = 2, snippets = 99}}}},
+    {{recipe = "lstm", name = "diverging", changes = {{units = 2, learning_rate = 1e38, optimizer = "sgd"}}}},
+]
+[changes]
+epochs = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def songs_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "toy"
+    save_songs(make_songs(), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(songs_folder, tmp_path_factory):
+    """One small benchmark for all tests below: each of its cells imports TensorFlow, so it takes a while."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    path = folder / "tiny.toml"
+    path.write_text(SUITE.format(songs=songs_folder))
+    seen = []
+    benchmark(path, out=folder / "out", on_cell=lambda *cell: seen.append(cell))
+    return folder / "out", path, seen
+
+
+def rows_of(folder, kind="accuracy"):
+    return [row for row in files.read_json_lines(folder / "rows.jsonl") if row["kind"] == kind]
+
+
+def test_every_cell_has_a_row_whatever_became_of_it(finished):
+    folder, _, seen = finished
+    status = {(row["recipe"], row["seed"]): row["status"] for row in rows_of(folder)}
+    assert status == {
+        ("fully_connected", 1): "ok",
+        ("fully_connected", 2): "ok",
+        ("snippet_lstm", 1): "refused",
+        ("snippet_lstm", 2): "refused",
+        ("diverging", 1): "refused",
+        ("diverging", 2): "refused",
+        ("logistic_regression_flat", 1): "ok",
+    }
+    assert [finished for *_, finished, _ in seen][-1] == seen[-1][-1] == 7 + 4
+    reasons = {row["recipe"]: row["reason"] for row in rows_of(folder) if row["status"] == "refused"}
+    assert "snippets" in reasons["snippet_lstm"]
+    assert "diverged" in reasons["diverging"]
+
+
+def test_rows_hold_what_the_design_says(finished):
+    folder, _, _ = finished
+    row = next(row for row in rows_of(folder) if row["recipe"] == "fully_connected")
+    assert row["provenance"] == "random"
+    assert row["sizes"] == {"train": 36, "valid": 12, "test": 12}
+    assert row["parameters"] == 6 * 4 * 4 + 4 + 4 * 3 + 3
+    assert row["multiply_adds"] == 6 * 4 * 4 + 4 * 3
+    assert row["epochs"] == 2
+    assert row["environment"]["threads"] == 1
+    assert row["environment"]["parallel"] >= 1
+    low, high = row["test"]["intervals"]["accuracy"]
+    assert low <= row["test"]["accuracy"] <= high
+    with np.load(folder / row["run"] / "predictions.npz") as stored:
+        assert (stored["test_logits"].argmax(1) == stored["test_y"]).mean() == row["test"]["accuracy"]
+
+
+def test_speed_is_measured_apart_once_per_recipe(finished):
+    folder, _, _ = finished
+    speed = {row["recipe"]: row for row in rows_of(folder, "speed")}
+    assert set(speed) == {"fully_connected", "logistic_regression_flat"}
+    row = speed["fully_connected"]
+    latency = row["latency_ms"]
+    assert latency["calls"] >= 200
+    assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"]
+    assert row["bulk_songs_per_second"] > 0
+    assert row["first_prediction_seconds"] > 0.5
+    assert row["peak_memory_mb"] > 50
+    assert row["environment"]["parallel"] == 1
+    keys = {other["key"] for other in rows_of(folder) if other["seed"] == 1}
+    assert {other["key"] for other in speed.values()} <= keys
+
+
+def test_finished_cells_are_kept(finished):
+    folder, path, _ = finished
+    before = (folder / "rows.jsonl").read_bytes()
+    seen = []
+    benchmark(path, out=folder, on_cell=lambda name, status, *_: seen.append(status))
+    assert set(seen) == {"kept"}
+    assert (folder / "rows.jsonl").read_bytes() == before
+
+
+def test_nothing_to_run_is_refused(songs_folder, tmp_path):
+    empty = Suite(name="empty", summary="s", data=[str(songs_folder)])
+    with pytest.raises(SettingsError, match="nothing to run"):
+        benchmark(empty, out=tmp_path / "out")
+
+
+def test_an_interrupted_benchmark_goes_on(songs_folder, tmp_path):
+    """Really kills the parent while cells run; peers only, whose processes start fast."""
+    peers = ["logistic_regression_flat", "random_forest_flat", "extra_trees_flat", "logistic_regression_stats"]
+    suite = tmp_path / "peers.toml"
+    suite.write_text(
+        f'name = "peers"\nsummary = "s"\nseeds = 2\npeers = {json.dumps(peers)}\ndata = ["{songs_folder}"]\n'
+    )
+    code = "import sys; from genrezoo.benchmarking import benchmark; benchmark(sys.argv[1], out=sys.argv[2], workers=1)"
+    command = [sys.executable, "-c", code, str(suite), str(tmp_path / "out")]
+    process = subprocess.Popen(command)
+    rows = tmp_path / "out" / "rows.jsonl"
+    while not (rows.exists() and len(rows.read_bytes().splitlines()) >= 2):
+        assert process.poll() is None, "ended before it could be killed"
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = files.read_json_lines(rows)
+    assert subprocess.run(command, check=False).returncode == 0
+    after = files.read_json_lines(rows)
+    assert after[: len(kept)] == kept
+    names = [(row["kind"], row["recipe"], row["seed"]) for row in after]
+    assert len(names) == len(set(names)) == 6 + 4
+
+
+def test_songs_without_a_split_get_a_seeded_one(tmp_path):
+    songs = make_songs(100).with_split({}, None)
+    save_songs(songs, tmp_path / "plain")
+    for out in ("a", "b"):
+        plan = Suite(name="own", summary="s", peers=("logistic_regression_flat",), data=[str(tmp_path / "plain")])
+        benchmark(plan, out=tmp_path / out)
+    one, other = (rows_of(tmp_path / out)[0] for out in ("a", "b"))
+    assert one["provenance"] == "random"
+    assert one["checksum"] == other["checksum"]
+    assert one["sizes"] == {"train": 70, "valid": 15, "test": 15}
+    assert one["test"] == other["test"]

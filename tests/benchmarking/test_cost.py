@@ -1,0 +1,36 @@
+import keras
+import pytest
+
+from genrezoo.benchmarking.cost import multiply_adds
+from genrezoo.models import create_model
+
+
+def test_hand_counted_layers():
+    inputs = keras.Input((7, 3))
+    hidden = keras.layers.Conv1D(5, 2)(inputs)  # 6 positions x 2 x 3 x 5
+    hidden = keras.layers.BatchNormalization()(hidden)  # no kernel
+    hidden = keras.layers.LSTM(4)(hidden)  # 6 steps x (5 + 4) x 16
+    model = keras.Model(inputs, keras.layers.Dense(2)(hidden))  # 4 x 2
+    assert multiply_adds(model, 7) == 6 * 30 + 6 * 9 * 16 + 8
+    outer = keras.Model(inputs, keras.layers.Dense(3)(model(inputs)))
+    assert multiply_adds(outer, 7) == multiply_adds(model, 7) + 6
+
+
+def test_songs_of_any_length_are_counted_at_the_length_given():
+    model = create_model("lstm", (None, 3), 2, units=4)
+    assert multiply_adds(model, 10) == 10 * (3 + 4) * 16 + 8
+    assert multiply_adds(model, 20) - multiply_adds(model, 10) == 10 * 7 * 16
+
+
+@pytest.mark.parametrize("name", ["fully_connected", "conv_in_time"])
+def test_it_agrees_with_the_products_in_tensorflows_graph(name):
+    import tensorflow as tf
+
+    model = create_model(name, (40, 5), 3)
+    graph = tf.function(model).get_concrete_function(tf.TensorSpec((1, 40, 5), tf.float32)).graph
+    products = 0
+    for operation in graph.get_operations():
+        if operation.type in ("MatMul", "Conv2D"):
+            kernel = operation.inputs[1].shape
+            products += operation.outputs[0].shape.num_elements() // kernel[-1] * kernel.num_elements()
+    assert multiply_adds(model, 40) == products > 0

@@ -1,0 +1,73 @@
+import pytest
+
+from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
+from genrezoo.errors import DataError, UnknownNameError
+
+TEXT = """
+name = "own"
+summary = "s"
+recipes = ["lstm", {recipe = "lstm", name = "small_lstm", changes = {units = 4}}]
+peers = ["svm_rbf_flat"]
+data = ["synthetic"]
+[changes]
+epochs = 2
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.mark.parametrize("name", list_suites())
+def test_every_shipped_suite_loads_and_its_recipes_build(name):
+    suite = load_suite(name)
+    assert suite.name == name
+    names = [entrant.build(suite.changes).name for entrant in suite.recipes]
+    assert len(set(names)) == len(names) > 0
+
+
+def test_entrants_have_names_and_changes_of_their_own(path):
+    suite = load_suite(path)
+    first, second = (entrant.build(suite.changes) for entrant in suite.recipes)
+    assert (first.name, first.arguments["units"], first.settings["epochs"]) == ("lstm", 100, 2)
+    assert (second.name, second.arguments["units"], second.settings["epochs"]) == ("small_lstm", 4, 2)
+    assert suite.data == ({"source": "synthetic"},)
+
+
+def test_selection_takes_own_entrants_registered_recipes_and_peers(path):
+    chosen = load_suite(path).select(["small_lstm", "mlp", "extra_trees_stats"])
+    assert [entrant.name or entrant.recipe for entrant in chosen.recipes] == ["small_lstm", "mlp"]
+    assert chosen.peers == ("extra_trees_stats",)
+    with pytest.raises(UnknownNameError, match="unknown recipe or peer 'smal_lstm'. Did you mean 'small_lstm'"):
+        load_suite(path).select(["smal_lstm"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = ", "not valid TOML"),
+        ('name = "own"\nsummary = ""\n', "data: Field required"),
+        (TEXT.replace('"synthetic"', "{n = 1}"), "each data table needs a source"),
+        (TEXT.replace("epochs = 2", "epochs = 2\n[oops]\n"), "oops: Extra inputs"),
+        (TEXT.replace('"own"', '"Own Suite"'), "name: String should match"),
+        ("seeds = 0\n" + TEXT, "seeds: Input should be greater"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path, text, message):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        load_suite(path)
+    assert "bad.toml" in str(caught.value)
+
+
+def test_unknown_names_suggest_the_nearest(path):
+    with pytest.raises(UnknownNameError, match="unknown suite 'quik'. Did you mean 'quick'"):
+        load_suite("quik")
+    with pytest.raises(UnknownNameError, match="unknown peer 'svm'"):
+        Suite(name="own", summary="s", peers=("svm",), data=["synthetic"])
+    with pytest.raises(DataError, match="no such file"):
+        load_suite(path.parent / "none.toml")

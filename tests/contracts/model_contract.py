@@ -1,0 +1,313 @@
+"""What every model of the zoo must do, as named checks that anyone can run on an entry of their own.
+
+    for name, check in model_checks():
+        check(Case(MODELS.get("lstm"), ROWS["lstm"]))
+
+A check says nothing if it passes and raises `AssertionError` if it does not.
+"""
+
+from __future__ import annotations
+
+import doctest
+import functools
+import importlib
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+
+import genrezoo
+from genrezoo.layers import Head
+from genrezoo.registry import Entry
+from genrezoo.seeds import keras_seed
+from settings import Row
+
+
+class Case:
+    """A model under test: its entry, its smallest settings, and songs for them."""
+
+    def __init__(self, entry: Entry, row: Row):
+        self.entry, self.row = entry, row
+
+    def build(self, *, seed: int = 1, n_segments: int | None | str = "row") -> Any:
+        """A fresh model, on another number of segments if asked."""
+        shape = self.row.input_shape if n_segments == "row" else (n_segments, *self.row.input_shape[1:])
+        with keras_seed(seed):
+            return self.entry.call(shape, self.row.num_classes, **self.row.arguments)
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """A model for the checks that change nothing in it, with weights that are all away from their start."""
+        model = self.build()
+        generator = np.random.default_rng(5)
+        for weight in model.weights:
+            if "seed_generator" not in weight.path:
+                weight.assign(_numpy(weight) + generator.uniform(0.05, 0.4, weight.shape))  # variances stay positive
+        return model
+
+    def songs(self, number: int = 4) -> np.ndarray:
+        """Random songs without padding."""
+        return np.random.default_rng(2).standard_normal((number, *self.row.input_shape), dtype="float32")
+
+
+def model_checks() -> Iterator[tuple[str, Callable[[Case], None]]]:
+    """The checks, by name, in the order in which they are best read."""
+    yield "builds", check_builds
+    yield "output", check_output
+    yield "seed", check_seed
+    yield "batch_mates", check_batch_mates
+    yield "gradients", check_gradients
+    yield "reload", check_reload
+    yield "layer_arguments", check_layer_arguments
+    yield "learns", check_learns
+    yield "padding", check_padding
+    yield "lengths", check_lengths
+    yield "wrong_rank", check_wrong_rank
+    yield "documented", check_documented
+
+
+def check_builds(case: Case) -> None:
+    """Builds with its defaults and with those of its space; uncompiled, functional, ending in `logits`."""
+    builds = [case.entry.call(case.row.input_shape, case.row.num_classes)]
+    if case.entry.space is not None:
+        arguments = case.entry.space(keras_tuner.HyperParameters())
+        known = set(inspect.signature(case.entry.call).parameters)
+        assert set(arguments) <= known, f"the space names {set(arguments) - known}, which the builder does not take"
+        builds.append(case.entry.call(case.row.input_shape, case.row.num_classes, **arguments))
+    for model in builds:
+        assert isinstance(model, keras.Model), f"a keras.Model is expected, got {type(model)}"
+        assert not model.compiled, "a builder leaves compiling to the training procedure"
+        last = model.get_layer("logits").output
+        assert _outputs(model.output)["logits"] is last, "the layer called logits is not the output"
+
+
+def check_output(case: Case) -> None:
+    """Every output is finite, and the logits are (batch, num_classes)."""
+    outputs = _outputs(case.model(case.songs()))
+    assert tuple(outputs["logits"].shape) == (4, case.row.num_classes), f"shape {tuple(outputs['logits'].shape)}"
+    for name, output in outputs.items():
+        assert np.isfinite(_numpy(output)).all(), f"{name} is not finite"
+
+
+def check_seed(case: Case) -> None:
+    """The same seed gives the same weights to the bit, another seed others."""
+
+    def weights(seed: int) -> np.ndarray:
+        model = case.build(seed=seed)
+        return np.concatenate([_numpy(weight).ravel() for weight in model.trainable_weights])
+
+    first = weights(1)
+    assert np.array_equal(first, weights(1)), "the same seed gives other weights"
+    assert not np.array_equal(first, weights(2)), "another seed gives the same weights"
+
+
+def check_batch_mates(case: Case) -> None:
+    """A song's logits do not depend on what else is in the batch, padded songs included."""
+    songs = case.songs(4)
+    if case.entry.masks_padding:
+        songs[1:3, -2:] = np.nan
+    together = _logits(case.model, songs)
+    alone = np.concatenate([_logits(case.model, songs[song : song + 1]) for song in (0, 1)])
+    np.testing.assert_allclose(together[:2], alone, atol=1e-5, err_msg="batch mates matter")
+
+
+def check_gradients(case: Case) -> None:
+    """Every trainable weight gets a finite gradient that is not zero, from songs with padding where that is masked."""
+    model, songs = case.build(), case.songs(8)
+    if case.entry.masks_padding:
+        songs[:2, -2:] = np.nan
+    for weight, gradient in zip(model.trainable_weights, gradients(model, songs, _labels(case, 8)), strict=True):
+        assert gradient is not None, f"{weight.path} gets no gradient"
+        assert np.isfinite(gradient).all(), f"the gradient of {weight.path} is not finite"
+        assert np.abs(gradient).max() > 1e-7, f"the gradient of {weight.path} is zero"
+
+
+def check_reload(case: Case) -> None:
+    """Saved weights give the same outputs in a fresh process that builds the model anew."""
+    reloaded = _reloaded.get(id(case)) or reload_together([case])[0]
+    for name, output in _outputs(case.model(case.songs())).items():
+        np.testing.assert_allclose(reloaded[name], _numpy(output), atol=1e-6, err_msg=f"{name} differs")
+
+
+def check_layer_arguments(case: Case) -> None:
+    """Every constructor argument of every layer that is not Keras's own is in its configuration."""
+    for layer in case.model._flatten_layers(include_self=False):
+        if not type(layer).__module__.startswith("keras."):
+            missing = constructor_arguments(type(layer)) - set(layer.get_config())
+            assert not missing, f"get_config of {type(layer).__name__} lacks {sorted(missing)}"
+
+
+def check_learns(case: Case) -> None:
+    """Sixteen songs that differ by genre can be learnt."""
+    model, labels = case.build(), _labels(case, 16)
+    songs = 0.3 * case.songs(16) + np.eye(case.row.num_classes)[labels].repeat(4, axis=1)[:, None, : case.songs().shape[2]]
+    losses = {name: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for name in trained_outputs(model)}
+    single = not isinstance(model.output, dict)
+    model.compile(keras.optimizers.Adam(0.02), loss=losses["logits"] if single else losses)
+    targets = labels if single else dict.fromkeys(losses, labels)
+    with keras_seed(3):
+        model.fit(songs.astype("float32"), targets, batch_size=16, epochs=80, verbose=0)
+    right = (_logits(model, songs.astype("float32")).argmax(axis=1) == labels).sum()
+    assert right >= 15, f"only {right} of 16 songs were learnt"
+
+
+def check_padding(case: Case) -> None:
+    """Declared equals measured: padded segments have no influence on the logits, or are not claimed to be handled.
+
+    Where one model takes any length, padding is appended and must change nothing. Where the length is fixed, a song must
+    come out finite however much of it is padding, and so must each gradient (see `check_gradients`).
+    """
+    songs = case.songs()
+    if case.entry.any_length:
+        model = _with_weights_of(case.model, case.build(n_segments=None))
+        padded = np.concatenate([songs, np.full_like(songs[:, :3], np.nan)], axis=1)
+        measured = np.allclose(_logits(model, padded), _logits(model, songs), atol=1e-5)
+    else:
+        for song in range(1, len(songs)):
+            songs[song, -2 * song :] = np.nan
+        measured = bool(np.isfinite(_logits(case.model, songs)).all())
+    assert measured == case.entry.masks_padding, f"masks_padding={case.entry.masks_padding}, measured {measured}"
+
+
+def check_lengths(case: Case) -> None:
+    """Declared equals measured: one model takes songs of two lengths if and only if `any_length`."""
+    songs = case.songs()
+    try:
+        model = case.build(n_segments=None)
+        shapes = [_logits(model, part).shape for part in (songs, songs[:, :-2])]
+        measured = shapes == [(4, case.row.num_classes)] * 2
+    except ValueError:
+        measured = False
+    assert measured == case.entry.any_length, f"any_length={case.entry.any_length}, measured {measured}"
+
+
+def check_wrong_rank(case: Case) -> None:
+    """Songs without the axis of segments are refused with a `ValueError` that names both shapes."""
+    songs = case.songs()[:, 0]
+    try:
+        case.model(songs)
+    except ValueError as error:
+        expected = str((None, *case.row.input_shape))
+        assert expected in str(error), f"the error does not name the shape expected, {expected}: {error}"
+        assert str(songs.shape) in str(error), f"the error does not name the shape given, {songs.shape}: {error}"
+    else:
+        raise AssertionError(f"songs of shape {songs.shape} are taken")
+
+
+def check_documented(case: Case) -> None:
+    """Reference, summary, every argument and an example that runs."""
+    assert case.entry.reference.strip(), "no reference"
+    assert case.entry.summary.strip(), "no summary"
+    text = inspect.getdoc(case.entry.call) or ""
+    documented = set(re.findall(r"^    (\w+): ", text.partition("Args:")[2].partition("Returns:")[0], flags=re.MULTILINE))
+    arguments = set(inspect.signature(case.entry.call).parameters)
+    assert documented == arguments, f"documented {sorted(documented)}, taken {sorted(arguments)}"
+    examples = doctest.DocTestParser().get_doctest(text, dict(case.entry.call.__globals__), case.entry.name, None, None)
+    assert examples.examples, "no example"
+    report: list[str] = []
+    doctest.DocTestRunner().run(examples, out=report.append)
+    assert not report, "".join(report)
+
+
+def gradients(model: Any, songs: np.ndarray, labels: np.ndarray) -> list[np.ndarray | None]:
+    """The gradient of the training loss for each trainable weight, on any backend."""
+    trained = trained_outputs(model)
+
+    def total(outputs: Any, penalties: list[Any]) -> Any:
+        found = _outputs(outputs)
+        errors = [
+            weight * keras.ops.mean(keras.losses.sparse_categorical_crossentropy(labels, found[name], from_logits=True))
+            for name, weight in trained.items()
+        ]
+        return sum([*errors, *penalties])
+
+    backend = keras.backend.backend()
+    if backend == "jax":
+        jax = importlib.import_module("jax")
+
+        def loss(trainable: Any, rest: Any) -> Any:
+            outputs, _, penalties = model.stateless_call(trainable, rest, songs, training=True, return_losses=True)
+            return total(outputs, penalties)
+
+        values = [[w.value for w in ws] for ws in (model.trainable_variables, model.non_trainable_variables)]
+        found = jax.jit(jax.grad(loss))(*values)
+    elif backend == "torch":
+        total(model(songs, training=True), model.losses).backward()
+        found = [weight.value.grad for weight in model.trainable_variables]
+    else:
+        tensorflow = importlib.import_module("tensorflow")
+        with tensorflow.GradientTape() as tape:
+            loss = total(model(songs, training=True), model.losses)
+        found = tape.gradient(loss, [weight.value for weight in model.trainable_variables])
+    return [None if gradient is None else _numpy(gradient) for gradient in found]
+
+
+def trained_outputs(model: Any) -> dict[str, float]:
+    """The outputs that training has to look at, and their weights in the loss, as the heads say."""
+    weights = {}
+    for name in _outputs(model.output):
+        layer = model.get_layer(name)
+        weights[name] = layer.weight if isinstance(layer, Head) else 1.0
+    return {name: weight for name, weight in weights.items() if weight}
+
+
+def constructor_arguments(layer: type) -> set[str]:
+    """Names of the arguments of a layer's constructor, those of its parent left out."""
+    parameters = inspect.signature(layer).parameters.values()
+    return {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
+
+
+_reloaded: dict[int, dict[str, np.ndarray]] = {}
+
+
+def reload_together(cases: Sequence[Case]) -> list[dict[str, np.ndarray]]:
+    """Saves the models' weights and has one fresh process build them, load the weights and predict."""
+    with tempfile.TemporaryDirectory() as folder:
+        orders = []
+        for number, case in enumerate(cases):
+            case.model.save_weights(Path(folder, f"{number}.weights.h5"))
+            np.save(Path(folder, f"{number}.npy"), case.songs())
+            where = {"module": case.entry.call.__module__, "function": case.entry.call.__qualname__}
+            orders.append({**where, "shape": case.row.input_shape, "classes": case.row.num_classes, **vars(case.row)})
+        Path(folder, "orders.json").write_text(json.dumps(orders))
+        here = Path(__file__).parent
+        paths = [str(Path(genrezoo.__file__).parents[1]), str(here), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend(), "PYTHONPATH": os.pathsep.join(paths)}
+        command = [sys.executable, str(here / "reload.py"), folder]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        for number, case in enumerate(cases):
+            with np.load(Path(folder, f"{number}.npz")) as outputs:
+                _reloaded[id(case)] = dict(outputs)
+    return [_reloaded[id(case)] for case in cases]
+
+
+def _labels(case: Case, number: int) -> np.ndarray:
+    return np.arange(number) % case.row.num_classes
+
+
+def _outputs(outputs: Any) -> dict[str, Any]:
+    return outputs if isinstance(outputs, dict) else {"logits": outputs}
+
+
+def _logits(model: Any, songs: np.ndarray) -> np.ndarray:
+    return _numpy(_outputs(model(songs))["logits"])
+
+
+def _with_weights_of(model: Any, other: Any) -> Any:
+    other.set_weights(model.get_weights())
+    return other
+
+
+def _numpy(tensor: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(tensor))

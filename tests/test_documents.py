@@ -1,0 +1,190 @@
+"""The documents are generated or executed: what they show exists and works."""
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from genrezoo.benchmarking import Suite
+from genrezoo.cli import main
+from genrezoo.registry import MODELS
+
+TOP = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted([*TOP.glob("*.md"), *(TOP / "docs").glob("*.md")])
+BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^>\n]*) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def load_generator():
+    spec = importlib.util.spec_from_file_location("generate", TOP / "docs" / "generate.py")
+    module = sys.modules["generate"] = importlib.util.module_from_spec(spec)  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATE = load_generator()
+COMMANDS = {command.path: command for command in GENERATE.commands()}
+
+
+def blocks(document, language):
+    """Text and mark (the comment on the line before it) of each code block of a language."""
+    found = BLOCK.finditer(document.read_text(encoding="utf-8"))
+    return [(match["text"], match["mark"] or "") for match in found if match["language"] == language]
+
+
+def command_lines():
+    """Every command line of genrezoo that a document shows, with the document's name."""
+    shown = {}  # a dict, because a document may show a line twice
+    for document in DOCUMENTS:
+        for text, _ in blocks(document, "bash"):
+            for line in text.replace("\\\n", " ").splitlines():
+                if line.startswith("genrezoo"):
+                    shown[f"{document.name}: {line}"] = line
+    return [pytest.param(line, id=name) for name, line in shown.items()]
+
+
+def split_command(line):
+    """The command that a line calls, and the words after its name."""
+    words = shlex.split(line, comments=True)
+    path = words.pop(0)
+    while words and f"{path} {words[0]}" in COMMANDS:
+        path = f"{path} {words.pop(0)}"
+    return COMMANDS[path], words
+
+
+def problems_of(line):
+    """What is wrong with a command line: unknown commands and options, options without value, a wrong number of words."""
+    command, words = split_command(line)
+    if command.is_group and not any(word.startswith("-") for word in words):
+        return [f"no command {words[0]!r}" if words else "no command"]
+    options = {name: p for p in command.parameters if p.is_option for name in p.names}
+    arguments = [p for p in command.parameters if not p.is_option]
+    problems, loose, given = [], 0, set()
+    while words:
+        word = words.pop(0)
+        if word == "--help":
+            return problems
+        if not word.startswith("-"):
+            loose += 1
+        elif word not in options:
+            problems.append(f"no option {word}")
+        elif options[word].value:
+            value = words.pop(0) if words else "-"
+            if value.startswith("-"):
+                problems.append(f"{word} takes a value")
+            elif options[word].choices and value not in options[word].choices:
+                problems.append(f"{word} takes one of {', '.join(options[word].choices)}")
+        given.add(word)
+    problems += [f"{name} is missing" for name, p in options.items() if p.default == "required" and name not in given]
+    if problems:
+        return problems  # what follows an unknown option may be its value
+    if loose < sum(p.default == "required" for p in arguments):
+        problems.append("too few words")
+    if loose > len(arguments) and not any(p.several for p in arguments):
+        problems.append("too many words")
+    return problems
+
+
+@pytest.mark.parametrize("path", sorted(GENERATE.documents()), ids=lambda path: path.name)
+def test_generated_parts_are_up_to_date(path):
+    assert path.read_text(encoding="utf-8") == GENERATE.documents()[path], "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if blocks(path, "python")], ids=lambda path: path.name)
+def test_python_blocks_run_one_after_another(document, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    zoo = set(MODELS.names())
+    namespace = {"__name__": "document"}
+    try:
+        for text, _ in blocks(document, "python"):
+            exec(compile(text, document.name, "exec"), namespace)
+    finally:
+        for name in set(MODELS.names()) - zoo:
+            MODELS.remove(name)
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_command_lines_name_commands_and_options_that_exist(line):
+    assert problems_of(line) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("genrezoo lsit", "no command 'lsit'"),
+        ("genrezoo train lstm --data a.npz --out a --sead 1", "no option --sead"),
+        ("genrezoo train --data a.npz --out a", "too few words"),
+        ("genrezoo list a b", "too many words"),
+        ("genrezoo list --kind", "--kind takes a value"),
+        ("genrezoo list --kind songs", "--kind takes one of models, recipes, datasets"),
+        ("genrezoo train lstm --data a.npz", "--out is missing"),
+    ],
+)
+def test_the_check_of_command_lines_finds_mistakes(line, problem):
+    assert problems_of(line) == [problem]
+
+
+@pytest.mark.parametrize(
+    "document", [path for path in DOCUMENTS if any(mark == "runs" for _, mark in blocks(path, "bash"))], ids=lambda p: p.name
+)
+def test_marked_commands_run(document, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for text, mark in blocks(document, "bash"):
+        if mark == "runs":
+            for line in text.replace("\\\n", " ").splitlines():
+                monkeypatch.setattr(sys, "argv", shlex.split(line, comments=True))
+                with pytest.raises(SystemExit) as end:
+                    main()
+                assert end.value.code in (0, None), line
+
+
+def test_toml_blocks_are_valid_suites():
+    texts = [text for document in DOCUMENTS for text, _ in blocks(document, "toml")]
+    assert texts
+    for text in texts:
+        Suite.model_validate(tomllib.loads(text))
+
+
+def test_every_command_has_help_and_every_option_too():
+    assert {"genrezoo list", "genrezoo train", "genrezoo benchmark", "genrezoo data split"} <= set(COMMANDS)
+    for path, command in COMMANDS.items():
+        assert command.help, path
+        assert command.is_group or "Example: genrezoo" in command.help, path
+        assert [p.spelling for p in command.parameters if not p.help] == [], path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            name, _, anchor = target.partition("#")
+            file = document if not name else (document.parent / name)
+            assert file.exists(), target
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+                assert anchor in [re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings], target
+
+
+def test_readme_has_the_two_commands():
+    found = {mark: text for text, mark in blocks(TOP / "README.md", "bash")}
+    assert found["command: run"] == "pip install .\ngenrezoo benchmark\n"
+    assert found["command: test"] == "pip install '.[test]'\npython -m pytest\n"
+
+
+def test_changelog_has_a_place_for_the_next_line():
+    assert "\n## [Unreleased]\n" in (TOP / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("example", sorted((TOP / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_examples_run(example, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(TOP)}
+    done = subprocess.run(
+        [sys.executable, str(example)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "accuracy" in done.stdout

@@ -1,0 +1,299 @@
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics
+
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.evaluation import (
+    METRICS,
+    bootstrap_intervals,
+    compare_models,
+    difference_intervals,
+    evaluate,
+    letter_groups,
+    log_softmax,
+    mcnemar_p,
+    mean_interval,
+    median_run,
+    softmax,
+)
+
+
+def made_up(songs: int, classes: int, skill: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(seed)
+    y = draw.integers(0, classes, songs)
+    return draw.normal(size=(songs, classes)) + skill * np.eye(classes)[y], y
+
+
+def test_softmax_is_a_distribution_even_of_huge_logits():
+    logits = np.array([[1e4, 0.0, -1e4], [0.0, np.log(2), np.log(5)]])
+    np.testing.assert_allclose(softmax(logits), [[1, 0, 0], [1 / 8, 2 / 8, 5 / 8]], atol=1e-12)
+    assert log_softmax(logits)[0, 2] == -2e4
+    assert log_softmax(logits.astype(np.float32)).dtype == np.float64
+
+
+def test_log_softmax_leaves_its_argument_alone():
+    logits = np.ones((2, 3))
+    log_softmax(logits)
+    assert (logits == 1).all()
+
+
+def test_metrics_by_hand():
+    posterior = np.array([[0.9, 0.1], [0.6, 0.4], [0.6, 0.4], [0.3, 0.7]])
+    figures = evaluate(np.log(posterior), np.array([0, 0, 1, 1]))
+    assert figures["accuracy"] == 0.75
+    assert figures["confusion"] == [[2, 0], [1, 1]]
+    assert figures["per_class"]["precision"] == pytest.approx([2 / 3, 1])
+    assert figures["per_class"]["recall"] == [1, 0.5]
+    assert figures["per_class"]["f1"] == pytest.approx([0.8, 2 / 3])
+    assert figures["per_class"]["support"] == [2, 2]
+    assert figures["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
+    assert figures["log_loss"] == pytest.approx(-np.log(0.9 * 0.6 * 0.4 * 0.7) / 4)
+    # Bins hold {0.9}, {0.6, 0.6}, {0.7}: gaps |1 - 0.9|, |1 - 1.2|, |1 - 0.7|.
+    assert figures["calibration_error"] == pytest.approx((0.1 + 0.2 + 0.3) / 4)
+
+
+def test_a_sure_and_right_model_is_calibrated_and_a_sure_and_wrong_one_is_not():
+    y = np.array([0, 1, 2])
+    assert evaluate(100 * np.eye(3), y)["calibration_error"] == pytest.approx(0)
+    assert evaluate(100 * np.eye(3), (y + 1) % 3)["calibration_error"] == pytest.approx(1)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 60), st.integers(2, 7), st.integers(0, 2**31))
+def test_metrics_equal_those_of_scikit_learn(songs, classes, seed):
+    logits, y = made_up(songs, classes, 1.0, seed)
+    figures, predicted, labels = evaluate(logits, y), logits.argmax(axis=1), range(classes)
+    assert figures["accuracy"] == pytest.approx(metrics.accuracy_score(y, predicted))
+    parts = metrics.precision_recall_fscore_support(y, predicted, labels=labels, zero_division=0)
+    for name, part in zip(("precision", "recall", "f1", "support"), parts, strict=True):
+        np.testing.assert_allclose(figures["per_class"][name], part)
+        if name != "support":
+            assert figures[f"macro_{name}"] == pytest.approx(part.mean())
+    assert figures["log_loss"] == pytest.approx(metrics.log_loss(y, softmax(logits), labels=labels))
+    assert figures["confusion"] == metrics.confusion_matrix(y, predicted, labels=labels).tolist()
+
+
+@pytest.mark.parametrize(
+    ("logits", "y", "message"),
+    [
+        (np.zeros((2, 3)), np.array([0]), "one integer label a song"),
+        (np.zeros(3), np.array([0, 1, 2]), "one integer label a song"),
+        (np.zeros((0, 3)), np.zeros(0, int), "one integer label a song"),
+        (np.zeros((1, 3)), np.array([0.5]), "one integer label a song"),
+        (np.zeros((2, 3)), np.array([0, 3]), "labels run from 0 to 3.*use 0 to 2"),
+        (np.zeros((2, 3)), np.array([-1, 0]), "labels run from -1"),
+        (np.array([[0.0, np.nan]]), np.array([0]), r"logits\[0, 1\]: the logit is nan.*diverged"),
+        (np.array([[0.0, -np.inf]]), np.array([0]), "bound the probabilities"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(logits, y, message):
+    with pytest.raises(DataError, match=message):
+        evaluate(logits, y)
+    with pytest.raises(DataError, match=message):
+        bootstrap_intervals(logits, y, seed=1)
+
+
+def test_bootstrap_is_reproducible_and_depends_on_its_seed():
+    logits, y = made_up(200, 4, 1.0)
+    once = bootstrap_intervals(logits, y, resamples=200, seed=1)
+    assert once == bootstrap_intervals(logits, y, resamples=200, seed=1)
+    assert once != bootstrap_intervals(logits, y, resamples=200, seed=2)
+    assert tuple(once) == METRICS
+
+
+def test_each_resample_is_judged_as_evaluate_would():
+    """One resample of one song repeated: the metrics of the resample are those of that song."""
+    logits, y = np.array([[2.0, 0.0, 0.0]]), np.array([0])
+    intervals, figures = bootstrap_intervals(logits, y, resamples=3, seed=1), evaluate(logits, y)
+    for metric in METRICS:
+        assert intervals[metric] == pytest.approx([figures[metric]] * 2)
+
+
+def test_resamples_agree_with_a_plain_loop_over_drawn_songs():
+    logits, y = made_up(80, 3, 1.0)
+    draw = np.random.default_rng(5)
+    drawn = [draw.integers(0, 80, 80) for _ in range(1500)]
+    slow = [evaluate(logits[part], y[part]) for part in drawn]
+    fast = bootstrap_intervals(logits, y, resamples=4000, seed=9)
+    for metric in METRICS:
+        low, high = np.percentile([figures[metric] for figures in slow], [2.5, 97.5])
+        assert fast[metric] == pytest.approx([low, high], abs=0.12 * (high - low))
+
+
+def test_bootstrap_intervals_cover_the_true_accuracy_about_as_often_as_they_claim():
+    hits = 0
+    for trial in range(200):
+        draw = np.random.default_rng(trial)
+        right = draw.random(150) < 0.7
+        logits = np.where(right[:, None], [1.0, 0.0], [0.0, 1.0])
+        low, high = bootstrap_intervals(logits, np.zeros(150, int), resamples=200, confidence=0.9, seed=trial)["accuracy"]
+        hits += low <= 0.7 <= high
+    assert 0.83 <= hits / 200 <= 0.96
+
+
+def test_more_confidence_is_a_wider_interval():
+    logits, y = made_up(100, 3, 1.0)
+    low, high = (bootstrap_intervals(logits, y, confidence=level, seed=1)["accuracy"] for level in (0.5, 0.99))
+    assert high[0] < low[0] < low[1] < high[1]
+
+
+@pytest.mark.parametrize(("options", "message"), [({"resamples": 0}, "resamples"), ({"confidence": 1.0}, "confidence")])
+def test_bootstrap_refuses_options_out_of_range(options, message):
+    logits, y = made_up(10, 3, 1.0)
+    with pytest.raises(SettingsError, match=message):
+        bootstrap_intervals(logits, y, seed=1, **options)
+    with pytest.raises(SettingsError, match=message):
+        difference_intervals({"a": np.ones(5)}, seed=1, **options)
+
+
+def test_mean_interval_equals_scipy_and_the_table_of_t():
+    values = [0.61, 0.64, 0.60, 0.67]
+    mean, low, high = mean_interval(values, 0.9)
+    expected = stats.t.interval(0.9, 3, loc=np.mean(values), scale=stats.sem(values))
+    assert (mean, low, high) == pytest.approx((np.mean(values), *expected))
+    assert mean_interval([0.0, 2.0])[2] == pytest.approx(1 + 12.706, abs=1e-3)
+
+
+def test_one_seed_has_no_interval_over_seeds():
+    with pytest.raises(SettingsError, match="two seeds or more, got 1"):
+        mean_interval([0.5])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([0.5], 0), ([0.5, 0.4], 1), ([0.1, 0.3, 0.2], 2), ([0.4, 0.1, 0.3, 0.2], 3), ([0.5] * 3, 1)]
+)
+def test_the_median_run_is_the_middle_one_and_of_two_the_lower(values, expected):
+    assert median_run(values) == expected
+
+
+def test_the_median_of_nothing_is_refused():
+    with pytest.raises(SettingsError, match="no runs"):
+        median_run([])
+
+
+def test_mcnemar_by_hand():
+    """9 songs only a gets right, 2 only b: two-sided binomial, 2 * (1 + 11 + 55) / 2**11."""
+    a = np.array([True] * 20 + [True] * 9 + [False] * 2 + [False] * 5)
+    b = np.array([True] * 20 + [False] * 9 + [True] * 2 + [False] * 5)
+    assert mcnemar_p(a, b) == mcnemar_p(b, a) == pytest.approx(2 * 67 / 2048)
+    assert mcnemar_p(a, a) == 1
+
+
+def test_mcnemar_wants_the_same_songs():
+    with pytest.raises(DataError, match=r"\(3,\) and \(4,\).*the same songs"):
+        mcnemar_p(np.ones(3, bool), np.ones(4, bool))
+
+
+def test_comparison_corrects_by_holm():
+    draw = np.random.default_rng(3)
+    correct = {name: draw.random(120) < share for name, share in (("x", 0.8), ("y", 0.65), ("z", 0.5))}
+    comparison = compare_models(correct)
+    assert comparison.order == ("x", "y", "z")
+    p = sorted(pair.p for pair in comparison.pairs)
+    holm = np.minimum(np.maximum.accumulate([p[0] * 3, p[1] * 2, p[2]]), 1)
+    assert sorted(pair.adjusted for pair in comparison.pairs) == pytest.approx(list(holm))
+    for pair in comparison.pairs:
+        assert pair.p == mcnemar_p(correct[pair.better], correct[pair.worse])
+        assert pair.difference == pytest.approx(correct[pair.better].mean() - correct[pair.worse].mean())
+        assert pair.difference >= 0
+
+
+def test_comparison_of_one_model_or_none_has_no_pairs():
+    alone = compare_models({"x": np.ones(3, bool)})
+    assert alone.letters == {"x": "a"}
+    assert alone.pairs == ()
+    assert compare_models({}).order == ()
+
+
+def test_comparison_refuses_a_level_out_of_range():
+    with pytest.raises(SettingsError, match="alpha must be between 0 and 1, got 5"):
+        compare_models({"x": np.ones(3, bool)}, alpha=5)
+
+
+def test_letters_of_a_case_made_by_hand():
+    """A chain v-w-x-y where only neighbours are alike, and z alone."""
+    alike = [("v", "w"), ("w", "x"), ("x", "y")]
+    assert letter_groups("vwxyz", alike) == {"v": "a", "w": "ab", "x": "bc", "y": "c", "z": "d"}
+
+
+def test_letters_leave_out_a_group_that_others_cover():
+    """The triangle in the middle adds no pair to the three triangles around it."""
+    triangles = ["abd", "bce", "cad"]
+    alike = {pair for triangle in triangles for pair in itertools.combinations(sorted(triangle), 2)}
+    letters = letter_groups("abcde", alike)
+    assert len(set("".join(letters.values()))) <= 3
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 8).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.booleans(), min_size=28, max_size=28))))
+def test_two_names_share_a_letter_exactly_when_they_are_alike(case):
+    count, flags = case
+    names = "stuvwxyz"[:count]
+    pairs = list(itertools.combinations(names, 2))
+    alike = {pair for pair, flag in zip(pairs, flags, strict=False) if flag}
+    letters = letter_groups(names, alike)
+    assert all(letters.values())
+    assert letters[names[0]].startswith("a")
+    for one, other in pairs:
+        assert bool(set(letters[one]) & set(letters[other])) == ((one, other) in alike)
+
+
+def test_more_than_fifty_groups_still_have_a_letter_each():
+    letters = letter_groups([str(number) for number in range(60)], [])
+    assert len(set(letters.values())) == 60
+    assert all(len(letter) == 1 for letter in letters.values())
+
+
+def test_differences_are_paired_by_song():
+    """Two recipes right on the same half of the songs never differ, however the songs are drawn."""
+    right = np.tile(np.arange(100) < 50, (2, 1))
+    assert difference_intervals({"x": right, "y": right}, seed=1) == {("x", "y"): (0.0, 0.0, 0.0)}
+
+
+def test_differences_over_songs_have_the_width_of_theory():
+    draw = np.random.default_rng(1)
+    a, b = draw.random(4000) < 0.7, draw.random(4000) < 0.6
+    mean, low, high = difference_intervals({"a": a, "b": b}, seed=1)[("a", "b")]
+    half = 1.96 * np.std(a.astype(float) - b, ddof=1) / np.sqrt(4000)
+    assert mean == pytest.approx(a.mean() - b.mean())
+    assert (low, high) == pytest.approx((mean - half, mean + half), abs=0.1 * half)
+
+
+def test_differences_over_seeds_have_the_variance_of_a_mean():
+    """All songs of a run are alike, so that only seeds vary: the variance of the mean of 4 seeds is s**2 / 4."""
+    seeds = np.array([0.0, 0.0, 1.0, 1.0])
+    a, b = np.repeat(seeds[:, None], 7, axis=1), np.zeros((1, 7))
+    (_, low, high) = difference_intervals({"a": a, "b": b}, resamples=20_000, confidence=0.6827, seed=1)[("a", "b")]
+    assert (high - low) / 2 == pytest.approx(np.sqrt(seeds.var(ddof=1) / 4), abs=0.06)
+
+
+def test_differences_are_reproducible_signed_and_ordered():
+    draw = np.random.default_rng(2)
+    correct = {name: draw.random((3, 300)) < share for name, share in (("x", 0.5), ("y", 0.8), ("z", 0.6))}
+    once = difference_intervals(correct, seed=4)
+    assert once == difference_intervals(correct, seed=4)
+    assert list(once) == [("x", "y"), ("x", "z"), ("y", "z")]
+    assert once[("x", "y")][2] < 0 < once[("y", "z")][1]
+    assert all(low < mean < high for mean, low, high in once.values())
+
+
+def test_differences_want_the_same_songs():
+    with pytest.raises(DataError, match=r"answered \[3, 4\] songs"):
+        difference_intervals({"x": np.ones((1, 3)), "y": np.ones((1, 4))}, seed=1)
+    assert difference_intervals({}, seed=1) == {}
+
+
+def test_judging_needs_no_keras():
+    code = (
+        "import numpy as np, sys; from genrezoo.evaluation import *; evaluate(np.eye(3), np.arange(3));"
+        "compare_models({'a': np.ones(3, bool), 'b': np.zeros(3, bool)}); mean_interval([0, 1]);"
+        "sys.exit(any(name.split('.')[0] in ('keras', 'tensorflow', 'jax', 'torch') for name in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,123 @@
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from genrezoo import files
+from genrezoo.errors import DataError
+
+
+def test_writing_replaces_whole_and_leaves_nothing_beside(tmp_path):
+    target = tmp_path / "deep" / "a.txt"
+    files.write_text(target, "old")
+    files.write_text(target, "new")
+    assert target.read_text() == "new"
+    assert os.listdir(target.parent) == ["a.txt"]
+
+
+def test_a_failed_write_keeps_the_old_content(tmp_path):
+    target = files.write_text(tmp_path / "a.txt", "old")
+
+    def fail(file):
+        file.write(b"half")
+        raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        files.write_atomic(target, fail)
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_process_killed_while_writing_keeps_the_old_content(tmp_path):
+    target = files.write_text(tmp_path / "a.txt", "old")
+    code = (
+        "import os, signal, sys\nfrom genrezoo import files\n"
+        "def die(file):\n    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "files.write_atomic(sys.argv[1], die)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(target)], check=False).returncode < 0
+    assert target.read_text() == "old"
+
+
+def test_permissions_follow_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        assert files.write_text(tmp_path / "a", "").stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(old)
+
+
+def test_json_is_strict(tmp_path):
+    assert files.read_json(files.write_json(tmp_path / "a.json", {"ä": [1, None]})) == {"ä": [1, None]}
+    with pytest.raises(ValueError, match="not JSON compliant|Out of range float"):
+        files.write_json(tmp_path / "b.json", float("nan"))
+    assert not (tmp_path / "b.json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_damaged_json_names_the_file(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.json: not valid JSON"):
+        files.read_json(path)
+
+
+def test_missing_json_names_the_file(tmp_path):
+    with pytest.raises(DataError, match=r"a\.json: cannot be read"):
+        files.read_json(tmp_path / "a.json")
+
+
+def test_appended_lines_survive_a_torn_one(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    files.append_line(path, json.dumps({"n": 1}))
+    with path.open("a") as file:
+        file.write('{"n": 2, "torn')
+    files.append_line(path, json.dumps({"n": 3}))
+    assert files.read_json_lines(path) == [{"n": 1}, {"n": 3}]
+    with pytest.raises(ValueError, match="one line"):
+        files.append_line(path, "a\nb")
+
+
+def test_lines_of_several_writers_do_not_mix(tmp_path):
+    path = tmp_path / "rows.jsonl"
+
+    def write(number):
+        for _ in range(20):
+            files.append_line(path, json.dumps({"n": number, "pad": "x" * 5000}))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rows = files.read_json_lines(path)
+    assert sorted(row["n"] for row in rows) == sorted([0, 1, 2, 3] * 20)
+
+
+def test_a_missing_file_has_no_lines(tmp_path):
+    assert files.read_json_lines(tmp_path / "none") == []
+
+
+def test_a_locked_folder_is_refused_and_freed_when_its_process_dies(tmp_path):
+    code = (
+        "import sys, time\nfrom genrezoo import files\n"
+        "with files.lock_folder(sys.argv[1]):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(DataError, match="another process is using this folder"), files.lock_folder(tmp_path):
+        pass
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    with files.lock_folder(tmp_path) as folder:
+        assert folder == tmp_path
+
+
+def test_a_file_cannot_be_locked_as_a_folder(tmp_path):
+    path = files.write_text(tmp_path / "a", "")
+    with pytest.raises(DataError, match="is a file, a folder was expected"), files.lock_folder(path):
+        pass

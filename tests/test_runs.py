@@ -1,0 +1,299 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from conftest import make_songs
+
+from genrezoo import files
+from genrezoo.datasets.arrays import save_songs
+from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.evaluation import evaluate
+from genrezoo.recipes import get_recipe
+from genrezoo.runs import load_run, train
+from genrezoo.songs import Standardiser
+
+SMALL = get_recipe("fully_connected").changed({"units": [6], "epochs": 2, "dropout": 0.2})
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    songs = make_songs()
+    folder = tmp_path_factory.mktemp("runs") / "a"
+    return train(SMALL, songs, seed=1, out=folder), songs, folder
+
+
+def copy_of(folder, tmp_path):
+    target = tmp_path / "copy"
+    target.mkdir()
+    for file in folder.iterdir():
+        (target / file.name).write_bytes(file.read_bytes())
+    return target
+
+
+def edit_card(folder, **changes):
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, **changes}))
+
+
+def test_the_folder_holds_what_the_design_says(trained):
+    run, songs, folder = trained
+    assert {file.name for file in folder.iterdir()} == {
+        "card.json", "history.csv", "plan.json", "predictions.npz", "weights.safetensors", ".lock",
+    }  # fmt: skip
+    lines = (folder / "history.csv").read_text().splitlines()
+    assert lines[0] == "epoch,seconds,learning_rate,loss,accuracy,valid_loss,valid_accuracy,valid_macro_f1"
+    assert len(lines) == 3
+    card = run.card
+    assert card.recipe == SMALL
+    assert card.songs["checksum"] == songs.checksum()
+    assert card.songs["provenance"] == "random"
+    assert card.environment["threads"] >= 1
+    assert card.weights_sha256 == files.sha256_of(folder / "weights.safetensors")
+
+
+def test_a_loaded_run_predicts_the_same_bits(trained):
+    run, songs, folder = trained
+    test = songs.split("test")
+    loaded = load_run(folder)
+    np.testing.assert_array_equal(loaded.predict(test.x), run.predict(test.x))
+    np.testing.assert_array_equal(loaded.logits(test), loaded.predictions("test")["logits"])
+    assert loaded.predict(test.x[0]).shape == (1, 3)
+    np.testing.assert_allclose(loaded.predict(test.x).sum(axis=1), 1, atol=1e-6)
+
+
+def test_evaluation_from_songs_equals_evaluation_from_stored_predictions(trained):
+    run, songs, _ = trained
+    stored = run.evaluate("test")
+    assert stored == run.evaluate("test", songs)
+    predictions = run.predictions("test")
+    assert list(predictions["ids"]) == list(songs.split("test").ids)
+    assert stored == evaluate(predictions["logits"], songs.split("test").y)
+
+
+def test_normalisation_comes_from_training_songs_alone(trained):
+    run, songs, _ = trained
+    expected = Standardiser.fit(songs.split("train"))
+    np.testing.assert_array_equal(run.standardiser.mean, expected.mean)
+    np.testing.assert_array_equal(run.standardiser.scale, expected.scale)
+
+
+def test_clip_and_no_standardisation_are_kept_with_the_run(tmp_path):
+    songs = make_songs()
+    clipped = train(SMALL.changed({"clip": 0.5, "epochs": 1}), songs, seed=1, out=tmp_path / "a")
+    assert load_run(clipped.folder).standardiser.clip == 0.5
+    raw = train(SMALL.changed({"standardise": False, "epochs": 1}), songs, seed=1, out=tmp_path / "b")
+    assert load_run(raw.folder).card.mean == [0, 0, 0, 0]
+
+
+def test_training_again_returns_the_finished_run(trained):
+    run, songs, folder = trained
+    before = (folder / "weights.safetensors").stat().st_mtime_ns
+    again = train(SMALL, songs, seed=1, out=folder)
+    assert again.card == run.card
+    assert (folder / "weights.safetensors").stat().st_mtime_ns == before
+
+
+def test_the_same_seed_gives_the_same_weights_elsewhere(trained, tmp_path):
+    run, songs, _ = trained
+    assert train(SMALL, songs, seed=1, out=tmp_path / "b").card.weights_sha256 == run.card.weights_sha256
+    assert train(SMALL, songs, seed=2, out=tmp_path / "c").card.weights_sha256 != run.card.weights_sha256
+
+
+def test_a_folder_of_another_training_is_refused_with_the_difference(trained):
+    _, songs, folder = trained
+    with pytest.raises(SettingsError, match="holds another training: seed was 1, is 2"):
+        train(SMALL, songs, seed=2, out=folder)
+    with pytest.raises(SettingsError, match="recipe was {'settings'.*'epochs': 2.*'epochs': 3"):
+        train(SMALL.changed({"epochs": 3}), songs, seed=1, out=folder)
+    with pytest.raises(SettingsError, match="checksum was"):
+        train(SMALL, make_songs(seed=5), seed=1, out=folder)
+
+
+def test_a_strange_folder_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(SettingsError, match=r"is not empty \(thesis.txt\)"):
+        train(SMALL, make_songs(), seed=1, out=tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
+
+
+def test_refused_songs_leave_nothing_behind(tmp_path):
+    songs = make_songs()
+    x = songs.x.copy()
+    x[3, 2, 1] = np.nan
+    bad = type(songs)(x=x, y=songs.y, genres=songs.genres, splits=songs.splits, provenance="random")
+    with pytest.raises(DataError, match="song '3' has nan in segment 2, feature 1"):
+        train(SMALL, bad, seed=1, out=tmp_path / "a")
+    leaky = songs.with_split({**songs.splits, "test": songs.splits["train"][:3]}, "random")
+    with pytest.raises(DataError, match="3 songs are on two sides"):
+        train(SMALL, leaky, seed=1, out=tmp_path / "a")
+    with pytest.raises(UnknownNameError, match="unknown recipe 'lsmt'"):
+        train("lsmt", songs, seed=1, out=tmp_path / "a")
+    with pytest.raises(SettingsError, match="seed must be"):
+        train(SMALL, songs, seed=-1, out=tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_masked_songs_train_and_predict(tmp_path):
+    songs = make_songs()
+    lengths = np.where(np.arange(songs.n_songs) % 2, 4, 6)
+    x = songs.x.copy()
+    x[lengths == 4, 4:] = np.nan
+    short = type(songs)(
+        x=x, y=songs.y, genres=songs.genres, splits=songs.splits, provenance="random", lengths=lengths
+    )  # fmt: skip
+    run = train(get_recipe("lstm").changed({"units": 3, "epochs": 1}), short, seed=1, out=tmp_path / "a")
+    test = short.split("test")
+    trash = np.where(np.isnan(test.x), 99.0, test.x)  # what stands in the padding has no meaning
+    np.testing.assert_array_equal(run.predict(test.x, test.lengths), run.predict(trash, test.lengths))
+    shorter = run.predict(test.x[test.lengths == 4][:, :4])  # an LSTM takes songs of any length
+    np.testing.assert_allclose(shorter, run.predict(test.x, test.lengths)[test.lengths == 4], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda x: x[:, :3], "songs have 3 segments, fully_connected was trained on 6"),
+        (lambda x: x[:, :, :2], "songs have 2 features, fitted on 4"),
+        (lambda x: np.where(x > 0, np.inf, x), "NaN or infinite features"),
+        (lambda x: x.astype(str), "type <U"),
+        (lambda x: x[None], "has shape"),
+    ],
+)
+def test_what_a_run_cannot_take_is_refused(trained, make, message):
+    run, songs, _ = trained
+    with pytest.raises(DataError, match=message):
+        run.predict(make(songs.split("test").x))
+
+
+def test_other_genres_or_splits_are_refused(trained):
+    run, songs, _ = trained
+    with pytest.raises(DataError, match="genres are .* the run knows"):
+        run.evaluate("test", make_songs(num_classes=2))
+    with pytest.raises(DataError, match="no split 'tset'"):
+        run.evaluate("tset", songs)
+    with pytest.raises(DataError, match="no predictions of split 'train'"):
+        run.evaluate("train")
+
+
+def test_tampered_weights_are_refused(trained, tmp_path):
+    folder = copy_of(trained[2], tmp_path)
+    path = folder / "weights.safetensors"
+    whole = bytearray(path.read_bytes())
+    whole[-1] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(DataError, match="do not have the sha256 on the card"):
+        _ = load_run(folder).model
+    path.unlink()
+    with pytest.raises(DataError, match="no weights"):
+        _ = load_run(folder).model
+
+
+@pytest.mark.parametrize("change", ["name", "shape", "type", "value", "garbage"])
+def test_weights_that_do_not_fit_are_refused_even_with_a_matching_sha256(trained, tmp_path, change):
+    folder = copy_of(trained[2], tmp_path)
+    path = folder / "weights.safetensors"
+    arrays = safetensors.numpy.load_file(path)
+    first = sorted(arrays)[0]
+    if change == "name":
+        arrays["other"] = arrays.pop(first)
+    elif change == "shape":
+        arrays[first] = arrays[first][:-1].copy()
+    elif change == "type":
+        arrays[first] = arrays[first].astype(np.float64)
+    elif change == "value":
+        arrays[first][0] = np.nan
+    path.write_bytes(b"garbage" if change == "garbage" else safetensors.numpy.save(arrays))
+    edit_card(folder, weights_sha256=files.sha256_of(path))
+    with pytest.raises(DataError, match="unknown|missing|shape|not finite|damaged"):
+        _ = load_run(folder).model
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": -1},
+        {"genres": ["one"]},
+        {"input_shape": [6]},
+        {"mean": [0.0]},
+        {"scale": [1.0, 1.0, 1.0, float("inf")]},
+        {"extra": 1},
+        {"format": 2},
+        {"weights_sha256": "abc"},
+    ],
+)
+def test_a_card_out_of_range_is_refused(trained, tmp_path, changes):
+    folder = copy_of(trained[2], tmp_path)
+    edit_card(folder, **changes)
+    with pytest.raises(DataError, match=r"card\.json"):
+        load_run(folder)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"units": [10**9]}, {"units": [2**15] * 101}, {"units": [-5]}, {"units": [2**20, 2**20]}]
+)
+def test_a_card_cannot_ask_for_an_absurd_model(trained, tmp_path, arguments):
+    folder = copy_of(trained[2], tmp_path)
+    recipe = json.loads((folder / "card.json").read_text())["recipe"]
+    edit_card(folder, recipe={**recipe, "arguments": arguments})
+    with pytest.raises(DataError, match="out of range"):
+        _ = load_run(folder).model
+
+
+def test_unfinished_and_strange_folders_are_told_apart(trained, tmp_path):
+    folder = copy_of(trained[2], tmp_path)
+    (folder / "card.json").unlink()
+    with pytest.raises(DataError, match="an unfinished training.*same command"):
+        load_run(folder)
+    with pytest.raises(DataError, match="not a run folder"):
+        load_run(tmp_path / "none")
+
+
+def test_truncated_cards_are_refused(trained, tmp_path):
+    folder = copy_of(trained[2], tmp_path)
+    whole = (folder / "card.json").read_bytes()
+    for length in range(0, len(whole) - 2, len(whole) // 20):
+        (folder / "card.json").write_bytes(whole[:length])
+        with pytest.raises(DataError, match="not valid JSON"):
+            load_run(folder)
+
+
+KILLED = """
+import sys
+from genrezoo import datasets, recipes, runs
+recipe = recipes.get_recipe("mlp").changed({"units": [24, 24], "epochs": 12, "batch_size": 4})
+runs.train(recipe, datasets.load_songs(sys.argv[1]), seed=3, out=sys.argv[2])
+"""
+
+
+def test_a_killed_training_goes_on_and_ends_with_the_same_bits(tmp_path):
+    """Really kills: SIGKILL in the middle of an epoch, twice. Slow, because each start imports TensorFlow."""
+    save_songs(make_songs(600), tmp_path / "songs")
+
+    def start(folder):
+        return subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "songs"), str(folder)])
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start(whole).wait() == 0
+    for kill in range(2):
+        process = start(killed)
+        checkpoint = killed / "checkpoint.safetensors"
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while not (checkpoint.exists() and checkpoint.stat().st_mtime_ns > before):
+            assert process.poll() is None, "ended before it could be killed"
+            time.sleep(0.002)
+        time.sleep(0.05 * kill)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        with pytest.raises(DataError, match="unfinished training"):
+            load_run(killed)
+    assert start(killed).wait() == 0
+    one, other = load_run(whole), load_run(killed)
+    assert one.card.weights_sha256 == other.card.weights_sha256
+    assert one.card.epochs == other.card.epochs == 12
+    np.testing.assert_array_equal(one.predictions("test")["logits"], other.predictions("test")["logits"])
