@@ -53,11 +53,27 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:  # the same names, for type checkers and editors
-    from genrezoo.benchmarking import benchmark, list_suites, load_suite
-    from genrezoo.datasets import list_datasets, load_songs
-    from genrezoo.errors import DataError, GenrezooError, SettingsError, UnknownNameError
-    from genrezoo.models import create_model, list_models, model_info, register_model
-    from genrezoo.recipes import Recipe, get_recipe, list_recipes
-    from genrezoo.report import render
-    from genrezoo.runs import Run, load_run, train
-    from genrezoo.songs import SongSet, split_by_group, split_by_ids, split_stratified
+    from genrezoo.benchmarking import benchmark as benchmark
+    from genrezoo.benchmarking import list_suites as list_suites
+    from genrezoo.benchmarking import load_suite as load_suite
+    from genrezoo.datasets import list_datasets as list_datasets
+    from genrezoo.datasets import load_songs as load_songs
+    from genrezoo.errors import DataError as DataError
+    from genrezoo.errors import GenrezooError as GenrezooError
+    from genrezoo.errors import SettingsError as SettingsError
+    from genrezoo.errors import UnknownNameError as UnknownNameError
+    from genrezoo.models import create_model as create_model
+    from genrezoo.models import list_models as list_models
+    from genrezoo.models import model_info as model_info
+    from genrezoo.models import register_model as register_model
+    from genrezoo.recipes import Recipe as Recipe
+    from genrezoo.recipes import get_recipe as get_recipe
+    from genrezoo.recipes import list_recipes as list_recipes
+    from genrezoo.report import render as render
+    from genrezoo.runs import Run as Run
+    from genrezoo.runs import load_run as load_run
+    from genrezoo.runs import train as train
+    from genrezoo.songs import SongSet as SongSet
+    from genrezoo.songs import split_by_group as split_by_group
+    from genrezoo.songs import split_by_ids as split_by_ids
+    from genrezoo.songs import split_stratified as split_stratified

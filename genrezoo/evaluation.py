@@ -2,7 +2,7 @@
 
 Metrics take logits and integer labels. Every figure comes with the means to say how far it can be trusted: a bootstrap
 over the songs (would other songs give the same figure?), a t interval over seeds (would another training run?),
-McNemar's test between two trained models, and a bootstrap of the difference between two recipes over songs and seeds
+McNemar's test between two trained models, and an interval of the difference between two recipes over songs and seeds
 together. Keras is never imported, so that stored predictions can be judged anywhere.
 """
 
@@ -351,58 +351,66 @@ def letter_groups(order: Sequence[str], alike: Iterable[tuple[str, str]]) -> dic
 
 
 def difference_intervals(
-    correct: Mapping[str, np.ndarray], *, resamples: int = 2000, confidence: float = 0.95, seed: int
+    correct: Mapping[str, np.ndarray], *, confidence: float = 0.95
 ) -> dict[tuple[str, str], tuple[float, float, float]]:
-    """Differences between the mean accuracies of recipes over all their seeds, with bootstrap intervals.
+    """Differences between the mean accuracies of recipes over all their seeds, with intervals over songs and seeds.
 
-    Songs are drawn in pairs (all recipes get the same ones), seeds of each recipe on their own: the intervals cover
-    other songs *and* other training runs. One seed fewer than there are is drawn, which keeps the variance of a mean
-    over few seeds from coming out too small; drawing both songs and seeds errs, if at all, towards wider intervals.
-    With one seed a recipe there is no telling what another run would give, and only the songs vary. The intervals are
-    of one pair each: they are not widened for the number of pairs.
+    Two things make a difference uncertain: which songs are in the split, and how the training runs fell out. The
+    variance is the sum of both: that of the songs' own differences (songs are paired: all recipes answered the same
+    ones), and that of the mean over each recipe's seeds; the interval is Student's with Welch's degrees of freedom. A
+    bootstrap over songs alone would leave the seeds out, and one over two or three seeds covers too little; in
+    simulations this interval covers the true difference at least about as often as it claims. With one seed a recipe
+    there is no telling what another run would give, and only the songs count. The intervals are of one pair each: they
+    are not widened for the number of pairs.
 
     Args:
         correct: Whether each run of a recipe is right, ``(seeds, songs)`` bool by recipe; the same songs in the same
             order for all, the number of seeds may differ.
-        resamples: Draws, 1 and more.
         confidence: In (0, 1).
-        seed: The same seed gives the same intervals.
 
     Returns:
         For each pair (a, b), a before b in ``correct``: mean accuracy of a minus that of b, low, high.
 
     Raises:
-        DataError: The songs differ in number.
-        SettingsError: ``resamples`` or ``confidence`` is out of range.
+        DataError: The songs differ in number, or are fewer than two.
+        SettingsError: ``confidence`` is out of range.
 
     Example:
-        >>> always, never = np.ones((2, 10), bool), np.zeros((1, 10), bool)
-        >>> difference_intervals({"lstm": always, "mlp": never}, seed=1)
-        {('lstm', 'mlp'): (1.0, 1.0, 1.0)}
+        >>> lstm, mlp = np.tile([True, True, False, True], (2, 1)), np.zeros((1, 4), bool)
+        >>> mean, low, high = difference_intervals({"lstm": lstm, "mlp": mlp})["lstm", "mlp"]
+        >>> round(mean, 3), round(low, 3), round(high, 3)
+        (0.75, -0.046, 1.546)
 
     Reference:
-        Rao and Wu (1988), Resampling inference with complex survey data, J. Am. Stat. Assoc. 83 (one draw fewer);
-        Owen (2007), The pigeonhole bootstrap, Ann. Appl. Stat. 1 (both ways at once).
+        Welch (1947), The generalization of Student's problem when several different population variances are involved,
+        Biometrika 34.
     """
+    from scipy import stats
+
     _check_confidence(confidence)
     runs = {name: np.atleast_2d(np.asarray(value, float)) for name, value in correct.items()}
     songs = {value.shape[1] for value in runs.values()}
-    if len(songs) > 1 or 0 in songs:
-        raise DataError(f"the recipes answered {sorted(songs)} songs", remedy="give all recipes the same songs")
-    if not runs:
-        return {}
-    sums = _resampled_sums(np.concatenate(list(runs.values())).T, resamples, seed)  # (resamples, runs of all recipes)
-    means, start = {}, 0
-    for number, (name, value) in enumerate(runs.items()):
-        part, start = sums[:, start : start + len(value)], start + len(value)
-        taken = max(len(value) - 1, 1)
-        draw = generator(seed, "bootstrap", "seeds", number)
-        times = draw.multinomial(taken, np.full(len(value), 1 / len(value)), resamples)
-        means[name] = (part * times).sum(axis=1) / (taken * value.shape[1])
-    return {
-        (a, b): (float(runs[a].mean() - runs[b].mean()), *_percentiles(means[a] - means[b], confidence))
-        for a, b in itertools.combinations(runs, 2)
+    if len(songs) > 1 or min(songs, default=2) < 2:
+        raise DataError(
+            f"the recipes answered {sorted(songs)} songs", remedy="give all recipes the same two songs or more"
+        )
+    by_song = {name: value.mean(axis=0) for name, value in runs.items()}  # (songs,)
+    over_seeds = {
+        name: (float(value.mean(axis=1).var(ddof=1)) / len(value), len(value) - 1) if len(value) > 1 else (0.0, 1)
+        for name, value in runs.items()
     }
+    intervals = {}
+    for a, b in itertools.combinations(runs, 2):
+        difference = by_song[a] - by_song[b]
+        over_songs = (float(difference.var(ddof=1)) / len(difference), len(difference) - 1)
+        parts = (over_songs, over_seeds[a], over_seeds[b])
+        variance = sum(part for part, _ in parts)
+        mean, half = float(difference.mean()), 0.0
+        if variance > 0:
+            freedom = variance**2 / sum(part**2 / free for part, free in parts)
+            half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * variance**0.5
+        intervals[a, b] = (mean, mean - half, mean + half)
+    return intervals
 
 
 def _checked(logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import numpy as np
 
 from genrezoo.errors import DataError, GenrezooError
 
@@ -58,6 +61,13 @@ def write_text(path: str | Path, text: str) -> Path:
 def write_json(path: str | Path, value: Any) -> Path:
     """Writes readable, sorted, strict JSON (no NaN) whole or not at all."""
     return write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    """Writes named arrays as a compressed npz, whole or not at all; arrays of objects are refused."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return write_atomic(path, buffer.getvalue())
 
 
 def read_json(path: str | Path) -> Any:

@@ -69,7 +69,7 @@ class Run:
 
     def __init__(self, folder: str | Path, card: Card):
         self.folder, self.card = Path(folder), card
-        self.standardiser = Standardiser(np.float32(card.mean), np.float32(card.scale), card.clip)
+        self.standardiser = Standardiser(np.array(card.mean, np.float32), np.array(card.scale, np.float32), card.clip)
 
     def __repr__(self) -> str:
         return f"Run({self.card.recipe.name!r}, seed {self.card.seed}, {str(self.folder)!r})"
@@ -135,7 +135,8 @@ class Run:
         x = np.asarray(x)
         if x.ndim == 2:
             x = x[None]
-        songs = SongSet(x=x, y=np.zeros(len(x), np.int64), genres=self.genres, lengths=lengths, name="input")
+        whole = np.full(len(x), x.shape[1] if x.ndim == 3 else 0) if lengths is None else lengths
+        songs = SongSet(x=x, y=np.zeros(len(x), np.int64), genres=self.genres, lengths=whole, name="input")
         for part, block in songs.blocks():
             real = np.arange(songs.n_segments) < songs.lengths[part, None]
             if not np.isfinite(block[real]).all():
@@ -297,14 +298,12 @@ def _write(
     fitted: Fitted,
     plan: dict[str, Any],
 ) -> Run:
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for split in ("valid", "test"):
         part = songs.split(split)
         arrays |= {f"{split}_ids": part.ids, f"{split}_y": part.y}
         arrays |= {f"{split}_{name}": value for name, value in forward(fitted.model, standardiser.apply(part)).items()}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    files.write_atomic(folder / "predictions.npz", buffer.getvalue())
+    files.write_npz(folder / "predictions.npz", arrays)
     files.write_text(folder / "history.csv", _as_csv(fitted.history))
     weights = safetensors.numpy.save(weights_of(fitted.model))
     digest = files.sha256_of(files.write_atomic(folder / "weights.safetensors", weights))

@@ -5,7 +5,6 @@ Accuracy and speed are separate cells: trainings may share the machine, a speed 
 
 from __future__ import annotations
 
-import io
 import resource
 import sys
 import time
@@ -165,7 +164,5 @@ def _train_peer(cell: Cell, songs: SongSet) -> dict[str, Any]:
     for split in ("valid", "test"):
         part = songs.split(split)
         arrays |= {f"{split}_ids": part.ids, f"{split}_y": part.y, f"{split}_logits": fitted.log_posterior(part)}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its stubs take the keywords for options
-    files.write_atomic(Path(cell.run) / "predictions.npz", buffer.getvalue())
+    files.write_npz(Path(cell.run) / "predictions.npz", arrays)
     return {"parameters": None, "multiply_adds": None, "train_seconds": seconds, "epochs": None, "best_epoch": None}

@@ -46,7 +46,8 @@ class Peer:
 
 def flatten(x: np.ndarray) -> np.ndarray:
     """All segments side by side; padding becomes 0, the mean of the training songs."""
-    return np.nan_to_num(x, nan=0.0).reshape(len(x), -1)
+    filled: np.ndarray = np.nan_to_num(x, nan=0.0)
+    return filled.reshape(len(x), -1)
 
 
 def statistics(x: np.ndarray) -> np.ndarray:
@@ -93,7 +94,8 @@ class FittedPeer:
     def log_posterior(self, songs: SongSet) -> np.ndarray:
         """Log posteriors, ``(n_songs, n_genres)`` float32; probabilities of zero are floored at 1e-6."""
         x = self.scaler.transform(self.peer.form(self.standardiser.apply(songs)))
-        return np.log(np.maximum(self.classifier.predict_proba(x), 1e-6)).astype(np.float32)
+        posterior: np.ndarray = np.log(np.maximum(self.classifier.predict_proba(x), 1e-6)).astype(np.float32)
+        return posterior
 
 
 def fit_peer(peer: Peer, songs: SongSet, seed: int) -> FittedPeer:

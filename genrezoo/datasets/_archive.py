@@ -147,8 +147,7 @@ def read_array(path: Path, key: str) -> np.ndarray:
     with _opened(path) as archive:
         try:
             with archive.open(f"{key}.npy") as file:
-                array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
-                file.read(1)  # the end of the member, where its checksum is compared
+                array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)  # up to the checksum
         except _BROKEN as error:
             _refuse(path, key, f"damaged ({_told(error)})", "fetch or make the file again", error)
     return array

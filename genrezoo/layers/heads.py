@@ -41,7 +41,7 @@ class Head(keras.layers.Layer):
         ([1.0, 1.0], 0.0)
     """
 
-    def __init__(self, target: str = "genre", weight: float = 1.0, **options: Any):
+    def __init__(self, *, target: str, weight: float, **options: Any):
         super().__init__(**options)
         if target not in TARGETS:
             raise UnknownNameError("target of a head", target, TARGETS)

@@ -106,5 +106,7 @@ def build_snippet_lstm(
     combined = Aggregate(rule, name="rule")(experts, real=real)  # normalised log posteriors
     if classifier_activation is not None:
         combined = keras.layers.Activation(classifier_activation, name="posteriors")(combined)
-    outputs = {f"expert_{number}": Head(name=f"expert_{number}")(x) for number, x in enumerate(experts, start=1)}
-    return keras.Model(songs, {"logits": Head(weight=0.0, name="logits")(combined), **outputs}, name="snippet_lstm")
+    outputs = {"logits": Head(target="genre", weight=0.0, name="logits")(combined)}
+    for number, logits in enumerate(experts, start=1):
+        outputs[f"expert_{number}"] = Head(target="genre", weight=1.0, name=f"expert_{number}")(logits)
+    return keras.Model(songs, outputs, name="snippet_lstm")

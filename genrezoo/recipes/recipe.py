@@ -69,7 +69,8 @@ class Recipe(BaseModel):
             UnknownNameError: A name that is none of these.
             SettingsError: A name that is several of these, or a value out of range.
         """
-        arguments, settings, own = dict(self.arguments), dict(self.settings), {}
+        arguments, settings = dict(self.arguments), dict(self.settings)
+        own: dict[str, Any] = {}
         takes = inspect.signature(MODELS.get(self.model).call).parameters
         entry = PROCEDURES.get(self.procedure)
         rooms: dict[str, tuple[dict[str, Any], set[str]]] = {

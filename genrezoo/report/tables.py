@@ -34,7 +34,6 @@ from genrezoo.report.rows import Predictions, Row, read_folders, read_history, r
 from genrezoo.report.words import cautions, summary
 
 ALPHA = 0.05  # share of false alarms over all pairs of a board
-BOOTSTRAP_SEED = 0  # a report is a function of its folders: rendering it twice gives the same bytes
 _NOT_SETTINGS = ("name", "summary", "reference", "reported", "seed")  # parts of a recipe that move no figure
 
 
@@ -256,7 +255,7 @@ def _add_groups(drafts: list[_Draft]) -> tuple[Difference, ...]:
         Difference(
             upper, lower, mean, low, high, tests[frozenset((upper, lower))].p, tests[frozenset((upper, lower))].adjusted
         )
-        for (upper, lower), (mean, low, high) in difference_intervals(right, seed=BOOTSTRAP_SEED).items()
+        for (upper, lower), (mean, low, high) in difference_intervals(right).items()
     )
     alike = [(pair.upper, pair.lower) for pair in differences if pair.adjusted > ALPHA]
     letters = letter_groups([draft.line.name for draft in drafts], alike)

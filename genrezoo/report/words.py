@@ -25,8 +25,9 @@ GROUPS = (
     "validation accuracy, never chosen by the test songs."
 )
 DIFFERENCES = (
-    "The difference is between the means over all seeds; its interval is a paired bootstrap over songs and seeds, for "
-    "each pair by itself. It compares recipes where the letters compare single runs, so that the two can disagree."
+    "The difference is between the means over all seeds; its interval is over songs, in pairs, and over seeds together "
+    "(Student t with Welch's degrees of freedom), for each pair by itself. It compares recipes where the letters "
+    "compare single runs, so that the two can disagree."
 )
 
 
@@ -113,7 +114,7 @@ def summary(board: Board) -> str:
     drawn = "songs and seeds" if len(zoo.seeds) + len(peer.seeds) > 2 else "songs"
     return (
         f"{text} The difference is {points(pair.mean)} points, 95 % interval {points(pair.low)} to {points(pair.high)} "
-        f"(paired bootstrap over {drawn}): {verdict}."
+        f"(over {drawn}, each song paired): {verdict}."
     )
 
 

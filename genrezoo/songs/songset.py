@@ -208,7 +208,7 @@ class SongSet:
 
     def checksum(self) -> str:
         """A sha256 over features, labels, lengths, ids, genres and split: what a figure was measured on."""
-        digest = hashlib.sha256(str(self.x.shape).encode())
+        digest = hashlib.sha256()
         for _, x in self.blocks():
             digest.update(x.data)
         for array in (self.y, self.lengths):

@@ -152,7 +152,7 @@ def build_optimizer(settings: SupervisedSettings, steps_per_epoch: int) -> keras
         SettingsError: An argument that it does not take.
         UnknownNameError: No such optimiser or schedule.
     """
-    known = {
+    known: dict[str, Any] = {
         name.lower(): value
         for name, value in vars(keras.optimizers).items()
         if inspect.isclass(value) and issubclass(value, keras.optimizers.Optimizer) and not name.endswith("Optimizer")

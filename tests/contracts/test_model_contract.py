@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 
+import broken_models
 import pytest
 from model_contract import Case, model_checks, reload_together
-from settings import ROWS
+from settings import ROWS, Row
 
-from genrezoo.registry import MODELS
+from genrezoo.registry import MODELS, Entry
 
 CHECKS = dict(model_checks())
 
@@ -18,10 +19,16 @@ def case_of(name):
     return Case(MODELS.get(name), ROWS[name])
 
 
+def own_case(build):
+    return Case(Entry(name="member", call=build, summary="a mean", reference="none but itself"), Row({"units": 6}))
+
+
 @pytest.fixture(scope="session")
 def reloaded():
-    """One fresh process for all models instead of one for each."""
-    return reload_together([case_of(name) for name in ROWS])
+    """One fresh process for all models instead of one for each, with a good and a broken one among them."""
+    good, bad = map(own_case, (broken_models.build_good, broken_models.build_with_state_outside_its_weights))
+    reload_together([*map(case_of, ROWS), good, bad])
+    return good, bad
 
 
 @pytest.mark.parametrize("check", [name for name in CHECKS if name != "reload"])
@@ -33,6 +40,13 @@ def test_model(model, check):
 @pytest.mark.parametrize("model", MODELS.names())
 def test_reload_in_a_fresh_process(model, reloaded):
     CHECKS["reload"](case_of(model))
+
+
+def test_reload_catches_state_outside_the_weights(reloaded):
+    good, bad = reloaded
+    CHECKS["reload"](good)
+    with pytest.raises(AssertionError, match="logits differs, built anew"):
+        CHECKS["reload"](bad)
 
 
 def test_every_model_has_smallest_settings():

@@ -310,6 +310,13 @@ def test_a_manifest_that_is_no_json_object(folder, text):
         load_arrays(folder)
 
 
+def test_a_manifest_that_is_a_pipe(folder):
+    (folder / "manifest.json").unlink()
+    os.mkfifo(folder / "manifest.json")
+    with pytest.raises(DataError, match="a pipe or device"):  # and does not wait for ever
+        load_arrays(folder)
+
+
 def test_a_file_is_not_a_folder(tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(DataError, match="is not a folder"):

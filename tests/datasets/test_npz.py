@@ -301,6 +301,10 @@ def forged_size(size):
     return forge
 
 
+def forged_checksum(members):
+    members[0].CRC ^= 1
+
+
 def encrypt(members):
     members[0].flag_bits |= 1
 
@@ -363,6 +367,10 @@ FILES = {
     "an empty archive": (lambda path: zipped(path, []), ["keys (none)"]),
     "a flipped bit in labels": (lambda path: flip(save(path), Y, 3), ["y.npy", "damaged", "CRC"]),
     "a flipped bit in features": (large_flipped, ["x: damaged", "CRC"]),
+    "a forged checksum": (
+        lambda path: zipped(path, good_members(x=np.ones((12, 40, 200))), forged_checksum, zipfile.ZIP_DEFLATED),
+        ["x: damaged", "CRC"],
+    ),
     "encrypted": (lambda path: zipped(path, good_members(), encrypt), ["x.npy", "encrypted"]),
     "packed in another way": (lambda path: zipped(path, good_members(), unknown_packing), ["x.npy", "compression"]),
     "a name twice": (lambda path: zipped(path, good_members() + good_members()), ["x.npy", "stands 2 times"]),
@@ -436,6 +444,16 @@ def test_refuses_what_memory_cannot_hold(tmp_path, monkeypatch):
     load_npz(path)
     monkeypatch.setattr(npz, "available_bytes", lambda: need - 1)
     refused(path, ["memory"], tmp_path)
+
+
+def test_joining_files_takes_their_features_twice(tmp_path, monkeypatch):
+    for split in ("train", "valid"):
+        save(tmp_path / f"{split}.npz")
+    need = 2 * (2 * X.nbytes + Y.nbytes + np.array(GENRES).nbytes)
+    monkeypatch.setattr(npz, "available_bytes", lambda: need)
+    load_npz(tmp_path)
+    monkeypatch.setattr(npz, "available_bytes", lambda: need - 1)
+    refused(tmp_path, ["memory"], tmp_path)
 
 
 def test_available_memory_is_some_but_not_more_than_there_is():

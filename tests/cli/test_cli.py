@@ -1,0 +1,172 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import make_songs
+from typer.testing import CliRunner
+
+import genrezoo
+from genrezoo.cli import app, main
+from genrezoo.cli.options import parse_changes
+from genrezoo.datasets.arrays import save_songs
+from genrezoo.errors import SettingsError
+from genrezoo.models import list_models
+from genrezoo.runs import load_run
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(part) for part in arguments])
+
+
+def exit_code(monkeypatch, *arguments):
+    """What the installed command ends with: `main` turns errors into exit codes."""
+    monkeypatch.setattr(sys, "argv", ["genrezoo", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code
+
+
+@pytest.fixture(scope="module")
+def songs_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "toy"
+    save_songs(make_songs(), folder)
+    return folder
+
+
+COMMANDS = [
+    [], ["list"], ["show"], ["data"], ["data", "describe"], ["data", "convert"], ["data", "split"], ["train"], ["evaluate"],
+    ["benchmark"], ["report"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(command):
+    answer = run(*command, "--help")
+    assert answer.exit_code == 0
+    assert "Usage" in answer.output
+    if command not in ([], ["data"]):
+        assert "Example: genrezoo" in " ".join(answer.output.split())
+
+
+def test_no_command_is_missing_above():
+    import typer
+
+    group = typer.main.get_command(app)
+    names = []
+    for name, command in group.commands.items():
+        names.append([name])
+        names += [[name, inner] for inner in getattr(command, "commands", {})]
+    assert sorted(names) == sorted(command for command in COMMANDS if command)
+
+
+def test_version():
+    assert run("--version").output == f"genrezoo {genrezoo.__version__}\n"
+
+
+def test_list_prints_names_and_json():
+    for name in list_models():
+        assert name in run("list").output
+    listed = json.loads(run("list", "*lstm*", "--json").output)
+    assert [entry["name"] for entry in listed] == ["lstm", "snippet_lstm", "stabilised_lstm"]
+    assert "synthetic" in run("list", "--kind", "datasets").output
+    assert "no models match 'zzz*'" in run("list", "zzz*").output
+
+
+def test_show_prints_model_and_recipe():
+    answer = run("show", "snippet_lstm").output
+    assert "Silla" in answer
+    assert "snippets" in answer
+    facts = json.loads(run("show", "snippet_lstm", "--json").output)
+    assert facts["recipe"]["arguments"]["snippets"] == 4
+    assert facts["model"]["options"]["rule"] == "'product'"
+
+
+def test_train_evaluate_and_train_again(songs_folder, tmp_path):
+    command = [
+        "train",
+        "fully_connected",
+        "--data",
+        songs_folder,
+        "--epochs",
+        2,
+        "--set",
+        "units=[4]",
+        "--out",
+        tmp_path / "a",
+    ]
+    first = run(*command)
+    assert first.exit_code == 0, first.output
+    assert "fully_connected: test accuracy" in first.output
+    assert "random split, 12 songs" in first.output
+    assert load_run(tmp_path / "a").card.recipe.arguments["units"] == [4]
+    assert run(*command).output.splitlines()[-1] == first.output.splitlines()[-1]
+    table = run("evaluate", tmp_path / "a").output
+    assert "genre2" in table
+    figures = json.loads(run("evaluate", tmp_path / "a", "--data", songs_folder, "--json").output)
+    assert figures["provenance"] == "random"
+    assert figures["accuracy"] == load_run(tmp_path / "a").evaluate("test")["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "lsmt"], "unknown name 'lsmt'. Did you mean 'lstm'"),
+        (["train", "lstm", "--data", "/none.npz", "--out", "OUT"], "/none.npz"),
+        (["train", "lstm", "--data", "SONGS", "--out", "OUT", "--set", "units"], "--set takes key=value, got 'units'"),
+        (["train", "lstm", "--data", "SONGS", "--out", "OUT", "--set", "unit=3"], "Did you mean 'units'"),
+        (["train", "lstm", "--data", "SONGS", "--out", "OUT", "--set", "units=0"], "units"),
+        (["train", "snippet_lstm", "--data", "SONGS", "--out", "OUT", "--set", "snippets=50"], "snippets"),
+        (["evaluate", "SONGS"], "not a run folder"),
+        (["benchmark", "quik"], "unknown suite 'quik'. Did you mean 'quick'"),
+        (["benchmark", "--models", "svm", "--out", "OUT"], "unknown recipe or peer 'svm'"),
+        (["report", "SONGS"], "rows"),
+        (["data", "describe", "/none"], "/none"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_exit_code_2(monkeypatch, capsys, songs_folder, tmp_path, arguments, message):
+    places = {"SONGS": songs_folder, "OUT": tmp_path / "out"}
+    assert exit_code(monkeypatch, *[places.get(part, part) for part in arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error.splitlines()[-1]
+    assert error.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in error
+    assert not list((tmp_path / "out").glob("card.json"))
+
+
+def test_wrong_usage_ends_with_exit_code_2(monkeypatch, capsys):
+    assert exit_code(monkeypatch, "train", "lstm") == 2
+    assert exit_code(monkeypatch, "benchmark", "--seeds", "0") == 2
+    assert exit_code(monkeypatch, "lits") == 2
+
+
+def test_interruption_ends_with_exit_code_1_and_says_how_to_go_on(monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("genrezoo.cli.app", interrupt)
+    assert exit_code(monkeypatch) == 1
+    assert "same command goes on" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_no_error():
+    code = "import sys; sys.argv = ['genrezoo', 'show', 'lstm']; from genrezoo.cli import main; main()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )  # fmt: skip
+    process.stdout.close()
+    error = process.stderr.read().decode()
+    process.stderr.close()
+    process.wait()
+    assert "Traceback" not in error
+    assert "oneDNN" not in error  # the backend's greetings are kept away
+
+
+def test_changes_are_read_as_json_where_they_can_be():
+    assert parse_changes(["a=1", "b=1.5", "c=[1, 2]", "d=text", "e=true", "f=a=b"]) == {
+        "a": 1, "b": 1.5, "c": [1, 2], "d": "text", "e": True, "f": "a=b",
+    }  # fmt: skip
+    with pytest.raises(SettingsError, match="gives 'a' twice"):
+        parse_changes(["a=1", "a=2"])

@@ -1,0 +1,48 @@
+"""Every layer of the package keeps the contract of layers."""
+
+from __future__ import annotations
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+from layer_contract import LayerCase, layer_checks
+
+from genrezoo import layers
+
+SONGS = np.random.default_rng(0).standard_normal((2, 7, 3)).astype("float32")
+PADDED = np.where(np.arange(7)[None, :, None] < 5, SONGS, np.nan).astype("float32")
+LOGITS = [np.random.default_rng(seed).standard_normal((4, 3)).astype("float32") for seed in (1, 2)]
+
+CASES = {
+    case.layer.__name__: case
+    for case in (
+        LayerCase(layers.ActivityStabiliser, {"beta": 3.0}, SONGS, masked=True),
+        LayerCase(layers.Aggregate, {"rule": "mean"}, LOGITS),
+        LayerCase(layers.CutSnippets, {"snippets": 3}, SONGS, masked=True),
+        LayerCase(layers.EndMask, {}, SONGS, masked=True),
+        LayerCase(layers.Head, {"target": "genre", "weight": 0.5}, LOGITS[0]),
+        LayerCase(layers.LastSegment, {}, SONGS, masked=True),
+        LayerCase(layers.MaskPadding, {}, PADDED),
+        LayerCase(
+            layers.MaskedConv1D,
+            {"filters": 4, "kernel_size": 3, "activation": "tanh", "kernel_regularizer": keras.regularizers.L2(0.1)},
+            SONGS,
+            masked=True,
+        ),
+        LayerCase(layers.MaskedPooling1D, {"kind": "average", "size": 3}, SONGS, masked=True),
+    )
+}
+CHECKS = dict(layer_checks())
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("layer", CASES)
+def test_layer(layer, check):
+    CHECKS[check](CASES[layer])
+
+
+def test_every_layer_has_a_case():
+    public = [value for value in vars(layers).values() if inspect.isclass(value) and issubclass(value, keras.layers.Layer)]
+    assert sorted(CASES) == sorted(layer.__name__ for layer in public)
