@@ -1,7 +1,7 @@
 """Writes what the documents take from the package: the tables of models and recipes, and the reference of the commands.
 
-Run it after a model, a recipe or a command changed, from any folder: ``python docs/generate.py``. The tests compare the files
-with what it would write, so forgetting it fails.
+Run it after a model, a recipe or a command changed, from any folder: ``python docs/generate.py``. The tests compare the
+files with what it would write, so forgetting it fails.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def replace_between(text: str, name: str, content: str) -> str:
 def models_table() -> str:
     """One line a model: name, what it is, and what it can take."""
     rows = [
-        [f"[`{entry.name}`](docs/models.md#{entry.name})", entry.summary, _yes(entry.masks_padding), _yes(entry.any_length)]
-        for entry in MODELS.members()
+        [f"[`{e.name}`](docs/models.md#{e.name})", e.summary, _yes(e.masks_padding), _yes(e.any_length)]
+        for e in MODELS.members()
     ]
     return table(["model", "what it is", "masks padding", "any length"], rows)
 
@@ -63,13 +63,15 @@ def models_page() -> str:
     parts = [
         f"{WARNING}\n",
         "# Models, recipes and procedures\n",
-        "A model is built by `gz.create_model(NAME, input_shape, num_classes, ...)` with the options below, all of them "
-        "keywords. *Masks padding* means that padded segments have no influence on the answer, *any length* that one model "
-        "takes songs of any number of segments. Reported figures are the references' own, on their data, and never ours.\n",
+        "A model is built by `gz.create_model(NAME, input_shape, num_classes, ...)` with the options below, all of "
+        "them keywords. *Masks padding* means that padded segments have no influence on the answer, *any length* that "
+        "one model takes songs of any number of segments. Reported figures are the references' own, on their data, and "
+        "never ours.\n",
         "## Models\n",
         *(_model(entry) for entry in MODELS.members()),
         "## Recipes\n",
-        "A recipe is a model, its options, a procedure and its settings under one name; `genrezoo show NAME` prints it whole.\n",
+        "A recipe is a model, its options, a procedure and its settings under one name; `genrezoo show NAME` prints it "
+        "whole.\n",
         table(
             ["recipe", "what it is", "model", "procedure", "reference", "reported there"],
             [

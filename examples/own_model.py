@@ -1,7 +1,8 @@
 """A model of your own in one file: name it, train it, and see it beside one from the zoo.
 
-Run it with ``python own_model.py``; it takes seconds. What is registered here can be trained, shown and benchmarked like any
-other model, in this process. To have it in every process, put it into a package with an entry point (docs/extending.md).
+Run it with ``python own_model.py``; it takes seconds. What is registered here can be trained like any other model, in
+this process. To have it in every process, the benchmark's among them, put it into a package with an entry point: see
+docs/extending.md.
 """
 
 from __future__ import annotations

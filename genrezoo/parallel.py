@@ -21,6 +21,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from genrezoo.errors import GenrezooError, SettingsError
@@ -32,6 +33,9 @@ THREAD_VARIABLES = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
+
+# the package is found wherever this one is, last on the path so that it hides nothing of Python's own
+CHILD = "import sys; sys.path.append(sys.argv[1]); from genrezoo import parallel; parallel._serve()"
 
 
 class ChildError(Exception):
@@ -108,7 +112,7 @@ class ProcessExecutor(concurrent.futures.Executor):
                 if self._closed:
                     raise ChildError("the executor was shut down")
                 child = subprocess.Popen(
-                    [sys.executable, "-m", "genrezoo.parallel"],
+                    [sys.executable, "-c", CHILD, str(Path(__file__).resolve().parents[1])],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,
@@ -187,9 +191,3 @@ def _serve() -> None:
     answer.flush()
     sys.stderr.flush()
     os._exit(0)  # without waiting for the numerical libraries' threads
-
-
-if __name__ == "__main__":
-    from genrezoo import parallel  # so that ChildError and the rest exist once, under their importable name
-
-    parallel._serve()

@@ -17,7 +17,7 @@ from genrezoo.registry import MODELS
 
 TOP = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*TOP.glob("*.md"), *(TOP / "docs").glob("*.md")])
-BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^>\n]*) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^>\n]*) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
 
 
 def load_generator():
@@ -35,6 +35,12 @@ def blocks(document, language):
     """Text and mark (the comment on the line before it) of each code block of a language."""
     found = BLOCK.finditer(document.read_text(encoding="utf-8"))
     return [(match["text"], match["mark"] or "") for match in found if match["language"] == language]
+
+
+def marked_runs(document):
+    """The command lines of the blocks that are marked as to be run."""
+    texts = [text for text, mark in blocks(document, "bash") if mark == "runs"]
+    return [line for text in texts for line in text.replace("\\\n", " ").splitlines()]
 
 
 def command_lines():
@@ -58,7 +64,7 @@ def split_command(line):
 
 
 def problems_of(line):
-    """What is wrong with a command line: unknown commands and options, options without value, a wrong number of words."""
+    """What is wrong with a command line: unknown commands and options, missing values, a wrong number of words."""
     command, words = split_command(line)
     if command.is_group and not any(word.startswith("-") for word in words):
         return [f"no command {words[0]!r}" if words else "no command"]
@@ -129,18 +135,14 @@ def test_the_check_of_command_lines_finds_mistakes(line, problem):
     assert problems_of(line) == [problem]
 
 
-@pytest.mark.parametrize(
-    "document", [path for path in DOCUMENTS if any(mark == "runs" for _, mark in blocks(path, "bash"))], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if marked_runs(path)], ids=lambda path: path.name)
 def test_marked_commands_run(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for text, mark in blocks(document, "bash"):
-        if mark == "runs":
-            for line in text.replace("\\\n", " ").splitlines():
-                monkeypatch.setattr(sys, "argv", shlex.split(line, comments=True))
-                with pytest.raises(SystemExit) as end:
-                    main()
-                assert end.value.code in (0, None), line
+    for line in marked_runs(document):
+        monkeypatch.setattr(sys, "argv", shlex.split(line, comments=True))
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code in (0, None), line
 
 
 def test_toml_blocks_are_valid_suites():
@@ -160,14 +162,14 @@ def test_every_command_has_help_and_every_option_too():
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document):
-    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
-        if not target.startswith("https://"):
-            name, _, anchor = target.partition("#")
-            file = document if not name else (document.parent / name)
-            assert file.exists(), target
-            if anchor:
-                headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
-                assert anchor in [re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings], target
+    for target in re.findall(r"\]\((?!https://)([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        file = document.parent / name if name else document
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            anchors = [re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings]
+            assert anchor in anchors, target
 
 
 def test_readme_has_the_two_commands():

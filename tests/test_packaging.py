@@ -38,7 +38,16 @@ def wheel(tmp_path_factory):
         shutil.copy(TOP / name, source)
     for name in ("genrezoo", "tests"):
         shutil.copytree(TOP / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(source / "dist"), str(source)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(source / "dist"),
+        str(source),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (built,) = (source / "dist").glob("*.whl")
@@ -75,7 +84,9 @@ def test_wheel_holds_suites_template_and_type_marker(installed):
 
 
 def test_installed_package_finds_its_suites_from_any_folder(installed, tmp_path):
-    program = "import genrezoo; print(genrezoo.__file__); print([genrezoo.load_suite(n).name for n in genrezoo.list_suites()])"
+    program = (
+        "import genrezoo as gz; print(gz.__file__); print([gz.load_suite(name).name for name in gz.list_suites()])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
@@ -137,7 +148,7 @@ def test_lock_pins_every_declared_requirement_exactly():
 def test_no_stale_copy_of_the_package_is_installed():
     """The tests import the checkout, the command ``genrezoo`` the installed copy: they must be the same files.
 
-    If this fails: delete the folder ``build``, then ``pip install .`` (or ``pip install -e .``, which installs no copy).
+    If this fails: delete the folder ``build`` and install again (``pip install -e .`` installs no copy).
     """
     copy = Path(sysconfig.get_path("purelib")) / "genrezoo"
     if copy.is_dir() and copy.resolve() != (TOP / "genrezoo").resolve():

@@ -123,10 +123,10 @@ def load_npz(
         )
     about: dict[str, Any] = {"files": [file.name for part in parts for file in part.files]}
     if "feature_names" in parts[0].keys:
-        about["feature_names"] = parts[0].texts("feature_names", parts[0].n_features)
+        about["feature_names"] = list(_names(path, parts, "feature_names", parts[0].n_features))
     songs = SongSet(
         **columns,
-        genres=_genres(path, parts),
+        genres=_names(path, parts, "genres"),
         splits=splits,
         provenance=provenance or source,
         name=name or (path.resolve().name if path.is_dir() else path.stem),
@@ -313,17 +313,17 @@ def _check_alike(path: Path, parts: list[_Part]) -> None:
             )
 
 
-def _genres(path: Path, parts: list[_Part]) -> tuple[str, ...]:
-    named = {part.files[0].name: tuple(part.texts("genres")) for part in parts if "genres" in part.keys}
+def _names(path: Path, parts: list[_Part], role: str, number: int | None = None) -> tuple[str, ...]:
+    """The names of the genres or features, which must be the same, in the same order, in every file that gives them."""
+    named = {part.files[0].name: tuple(part.texts(role, number)) for part in parts if role in part.keys}
     if not named:
         key = next(names for x, _, names in KEY_SETS if x == parts[0].keys["x"])
         remedy = f"add the genres' names in the order of their labels: np.savez(path, …, {key}=['blues', …])"
         raise DataError(f"{key!r} is missing", path=path, remedy=remedy)
     if len(set(named.values())) > 1:
-        lists = "; ".join(f"{file}: {', '.join(genres)}" for file, genres in named.items())
-        raise DataError(
-            f"the files name other genres ({lists})", path=path, remedy="number the genres alike in all files"
-        )
+        lists = "; ".join(f"{file}: {', '.join(names[:10])}" for file, names in named.items())
+        what = f"the files do not agree about the {role.replace('_', ' ')} ({lists})"
+        raise DataError(what, path=path, remedy="give them in the same order in all files")
     return next(iter(named.values()))
 
 

@@ -65,7 +65,7 @@ class SyntheticSettings(BaseModel):
         description="What tells the genres of a pool apart; the pools take them in turn.",
     )
     noise: float = Field(
-        1.0, gt=0, le=1e6, description="Deviation of each feature from the mean of its state; the means are N(0, 1)."
+        0.8, gt=0, le=1e6, description="Deviation of each feature from the mean of its state; the means are N(0, 1)."
     )
     order: float = Field(
         0.95, ge=0, le=0.999, description="Probability that a state goes on in its cycle (order and timbre pools)."
@@ -78,7 +78,7 @@ class SyntheticSettings(BaseModel):
         le=1,
         description="The last style has these three strengths times this, the first times 1, those between in between.",
     )
-    n_train: int = Field(2500, ge=2, description="Training songs.")
+    n_train: int = Field(3000, ge=2, description="Training songs.")
     n_valid: int = Field(500, ge=2, description="Validation songs.")
     n_test: int = Field(1000, ge=2, description="Test songs.")
     songs_per_artist: int = Field(5, ge=1, description="Songs of an artist, all in one style.")

@@ -58,8 +58,10 @@ def as_svg(name: str, draw: Callable[[Figure], None], *, height: float, width: f
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    return svg.rstrip() + "\n"
+    # A style element would reach into the whole page; its one rule is inherited as well.
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", '<g stroke-linejoin="round">', svg, count=1, flags=re.DOTALL)
+    svg = svg.rstrip().removesuffix("</svg>") + "</g>\n</svg>\n"
+    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>figure-{name}-", svg)
 
 
 def short(name: str, longest: int = 40) -> str:

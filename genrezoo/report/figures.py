@@ -58,7 +58,7 @@ def draw_board(board: Board, number: int) -> list[Drawing]:
         board: The board.
         number: Its place in the report, from 1: part of the figures' names.
     """
-    stem = re.sub(r"[^a-z0-9]+", "-", board.data.lower()).strip("-")[:40]
+    stem = re.sub(r"[^a-z0-9]+", "-", board.data.lower())[:40].strip("-")
     stem = f"{number}-{stem}" if stem else str(number)
     drawings = []
 

@@ -30,7 +30,7 @@ from genrezoo.report.columns import (
 from genrezoo.report.records import Board, Estimate, Leaderboard
 from genrezoo.report.tables import leaderboard
 
-_TERMINAL = (NAME, GROUP, *QUALITY[:3], PARAMETERS, LATENCY, BULK)
+_TERMINAL = (NAME, GROUP, *QUALITY[:2], PARAMETERS, LATENCY, BULK)
 
 
 def print_leaderboard(folders: str | Path | Iterable[str | Path], console: Console | None = None) -> None:
@@ -177,7 +177,7 @@ def _print_board(board: Board, console: Console) -> None:
 
 def _terminal_table(board: Board) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    short = {QUALITY[1]: "F1 (%)", QUALITY[2]: "Log loss", PARAMETERS: "Params", LATENCY: "p50 (ms)", BULK: "Songs/s"}
+    short = {QUALITY[1]: "F1 (%)", PARAMETERS: "Params", LATENCY: "p50 (ms)", BULK: "Songs/s"}
     for column in _TERMINAL:
         side: Literal["left", "right"] = "left" if column in (NAME, GROUP) else "right"
         wraps = column is NAME

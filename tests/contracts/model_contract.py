@@ -94,10 +94,10 @@ def check_builds(case: Case) -> None:
 
 def check_output(case: Case) -> None:
     """Every output is finite, and the logits are (batch, num_classes)."""
-    outputs = _outputs(case.model(case.songs()))
+    outputs = predict(case.model, case.songs())
     assert tuple(outputs["logits"].shape) == (4, case.row.num_classes), f"shape {tuple(outputs['logits'].shape)}"
     for name, output in outputs.items():
-        assert np.isfinite(_numpy(output)).all(), f"{name} is not finite"
+        assert np.isfinite(output).all(), f"{name} is not finite"
 
 
 def check_seed(case: Case) -> None:
@@ -136,8 +136,8 @@ def check_gradients(case: Case) -> None:
 def check_reload(case: Case) -> None:
     """A fresh process gets the same outputs from the saved weights, and from Keras's own file with nothing but our layers."""
     for way, outputs in (_reloaded.get(case) or reload_together([case])[0]).items():
-        for name, output in _outputs(case.model(case.songs())).items():
-            np.testing.assert_allclose(outputs[name], _numpy(output), atol=1e-6, err_msg=f"{name} differs, {way}")
+        for name, output in predict(case.model, case.songs()).items():
+            np.testing.assert_allclose(outputs[name], output, atol=1e-6, err_msg=f"{name} differs, {way}")
 
 
 def check_layer_arguments(case: Case) -> None:
@@ -255,6 +255,12 @@ def gradients(model: Any, songs: np.ndarray, labels: np.ndarray) -> list[np.ndar
     return [None if gradient is None else _numpy(gradient) for gradient in found]
 
 
+def predict(model: Any, songs: np.ndarray) -> dict[str, np.ndarray]:
+    """The outputs by name; compiled on JAX, where compiling each operation by itself takes longer."""
+    outputs = model.predict_on_batch(songs) if keras.backend.backend() == "jax" else model(songs)
+    return {name: _numpy(output) for name, output in _outputs(outputs).items()}
+
+
 def trained_outputs(model: Any) -> dict[str, float]:
     """The outputs that training has to look at, and their weights in the loss, as the heads say."""
     weights = {}
@@ -309,11 +315,12 @@ def _outputs(outputs: Any) -> dict[str, Any]:
 
 
 def _logits(model: Any, songs: np.ndarray) -> np.ndarray:
-    return _numpy(_outputs(model(songs))["logits"])
+    return predict(model, songs)["logits"]
 
 
 def _with_weights_of(model: Any, other: Any) -> Any:
-    other.set_weights(model.get_weights())
+    for weight, source in zip(other.weights, model.weights, strict=True):
+        weight.assign(source)
     return other
 
 

@@ -492,7 +492,10 @@ def test_files_may_share_one_list_of_names(tmp_path):
 
 FOLDERS = {
     "other features": ({"x": X[:, :, :1]}, ["valid.npz", "4 segments x 1 features", "4 x 2 in train.npz"]),
-    "other genres": ({"class_names": ["jazz", "blues", "ska"]}, ["other genres", "train.npz: blues, jazz, ska"]),
+    "other genres": (
+        {"class_names": ["jazz", "blues", "ska"]},
+        ["do not agree about the genres", "train.npz: blues, jazz, ska"],
+    ),
     "lengths in one": ({"lengths": np.full(12, 4)}, ["only one of train.npz and valid.npz has lengths"]),
     "a split inside": ({"split": ["train"] * 12}, ["only one of"]),
 }
@@ -508,6 +511,11 @@ def test_refuses_files_that_differ(tmp_path, case):
 def test_refuses_a_column_beside_split_files(tmp_path):
     pair(tmp_path, {"split": ["train"] * 12}, {"split": ["valid"] * 12})
     refused(tmp_path, ["files' names say the split", "'split'"], tmp_path)
+
+
+def test_refuses_features_in_another_order(tmp_path):
+    pair(tmp_path, {"feature_names": ["rms", "flux"]}, {"feature_names": ["flux", "rms"]})
+    refused(tmp_path, ["feature names", "valid.npz: flux, rms"], tmp_path)
 
 
 def test_refuses_one_id_in_two_files(tmp_path):

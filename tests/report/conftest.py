@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -135,10 +136,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
-    """The same in a folder of its own, to be broken."""
-    fill(tmp_path / "a")
-    return tmp_path / "a"
+def results(written: Path, tmp_path: Path) -> Path:
+    """Its first data set in a folder of its own, to be broken."""
+    folder = Path(shutil.copytree(written, tmp_path / "a"))
+    lines = (folder / "rows.jsonl").read_text("utf-8").splitlines(keepends=True)
+    (folder / "rows.jsonl").write_text("".join(line for line in lines if '"mfcc4"' in line), encoding="utf-8")
+    return folder
 
 
 def fill(folder: Path) -> None:
