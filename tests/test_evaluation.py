@@ -59,6 +59,12 @@ def test_metrics_by_hand():
     assert figures["calibration_error"] == pytest.approx((0.1 + 0.2 + 0.3) / 4)
 
 
+def test_full_certainty_shares_the_last_bin_with_near_certainty():
+    """Surely wrong (1 - 0) and nearly surely right (0.96 - 1) are weighed against each other in the bin above 14/15."""
+    logits = np.array([[0.0, 1000.0], [np.log(0.96), np.log(0.04)]])
+    assert evaluate(logits, np.array([0, 0]))["calibration_error"] == pytest.approx((1 - 0.04) / 2)
+
+
 def test_a_sure_and_right_model_is_calibrated_and_a_sure_and_wrong_one_is_not():
     y = np.array([0, 1, 2])
     assert evaluate(100 * np.eye(3), y)["calibration_error"] == pytest.approx(0)
@@ -225,11 +231,10 @@ def test_letters_of_a_case_made_by_hand():
 
 
 def test_letters_leave_out_a_group_that_others_cover():
-    """The triangle in the middle adds no pair to the three triangles around it."""
-    triangles = ["abd", "bce", "cad"]
-    alike = {pair for triangle in triangles for pair in itertools.combinations(sorted(triangle), 2)}
-    letters = letter_groups("abcde", alike)
-    assert len(set("".join(letters.values()))) <= 3
+    """The triangle x-y-z in the middle adds no pair to the three triangles around it."""
+    alike = {pair for triangle in ("xyu", "yzv", "xzw") for pair in itertools.combinations(triangle, 2)}
+    letters = letter_groups("xyzuvw", alike)
+    assert letters == {"x": "ab", "y": "ac", "z": "bc", "u": "a", "v": "c", "w": "b"}
 
 
 @settings(deadline=None, max_examples=60)

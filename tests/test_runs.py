@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import safetensors.numpy
-from conftest import make_songs
+from toys import make_songs
 
 from genrezoo import files
 from genrezoo.datasets.arrays import save_songs

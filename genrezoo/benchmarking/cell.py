@@ -23,7 +23,7 @@ from genrezoo.evaluation import METRICS, bootstrap_intervals, evaluate
 from genrezoo.recipes import Recipe
 from genrezoo.songs import SongSet
 
-WARM_UP, CALLS, BULK = 20, 300, 256
+WARM_UP, CALLS, BULK = 20, 200, 256
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from genrezoo import files
 from genrezoo.benchmarking.peers import PEERS
 from genrezoo.errors import DataError, UnknownNameError
 from genrezoo.recipes import RECIPES, Recipe, get_recipe
@@ -100,18 +101,19 @@ def load_suite(suite: str | Path) -> Suite:
     """Reads a suite.
 
     Args:
-        suite: Name of a suite that comes with the package, or path of a TOML file.
+        suite: Name of a suite that comes with the package, or path of a TOML file; the ``suite.json`` that a benchmark
+            left in its folder serves as well.
 
     Raises:
         UnknownNameError: No such suite.
-        DataError: The file is not TOML, or something in it is unknown or out of range.
+        DataError: The file is neither TOML nor JSON, or something in it is unknown or out of range.
 
     Example:
         >>> load_suite("quick").seeds
         3
     """
     path = Path(suite)
-    if path.suffix == ".toml":
+    if path.suffix in (".toml", ".json"):
         if not path.is_file():
             raise DataError("no such file", path=path, remedy=f"name one of {', '.join(list_suites())} or a TOML file")
         text = path.read_text(encoding="utf-8")
@@ -122,7 +124,7 @@ def load_suite(suite: str | Path) -> Suite:
     else:
         raise UnknownNameError("suite", str(suite), list_suites())
     try:
-        return Suite.model_validate(tomllib.loads(text))
+        return Suite.model_validate(files.read_json(path) if path.suffix == ".json" else tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"not valid TOML ({error})", path=path, remedy="mend the file") from error
     except ValidationError as error:

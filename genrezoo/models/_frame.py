@@ -51,7 +51,7 @@ def classify(
     Raises:
         SettingsError: An option is out of range.
     """
-    check_classifier(num_classes, classifier_activation)
+    num_classes = check_classifier(num_classes, classifier_activation)
     penalty = l2_penalty(l2)
     if not batch_norm:
         return keras.layers.Dense(
@@ -64,14 +64,14 @@ def classify(
     return keras.layers.Activation(classifier_activation, name="logits")(normalised)
 
 
-def check_classifier(num_classes: int, classifier_activation: str | None) -> None:
-    """Checks what every builder is told of its output.
+def check_classifier(num_classes: int, classifier_activation: str | None) -> int:
+    """Checks what every builder is told of its output, and returns the number of genres.
 
     Raises:
         SettingsError: There are fewer than two genres, or the activation is neither None nor ``"softmax"``.
     """
-    check_num_classes(num_classes)
     check_choice("classifier_activation", classifier_activation, (None, "softmax"))
+    return check_num_classes(num_classes)
 
 
 def l2_penalty(l2: float) -> Any:

@@ -201,11 +201,11 @@ def _convolution(
     output_l2: float,
     classifier_activation: str | None,
 ) -> Any:
-    check_count("filters", filters)
-    check_count("kernel_size", kernel_size)
-    check_count("conv_layers", conv_layers)
+    filters = check_count("filters", filters)
+    kernel_size = check_count("kernel_size", kernel_size)
+    conv_layers = check_count("conv_layers", conv_layers)
     check_choice("pooling", pooling, ("max", "average", None))
-    check_count("pool_size", pool_size)
+    pool_size = check_count("pool_size", pool_size)
     check_weight("output_l2", output_l2)
     conv_penalty = _l1_l2_penalty(check_weight("conv_l1", conv_l1), check_weight("conv_l2", conv_l2))
     n_segments, _ = check_input_shape(input_shape, any_length=False)

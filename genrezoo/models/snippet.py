@@ -89,10 +89,11 @@ def build_snippet_lstm(
         J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017), sections 2.2 and 4.1; the
         rules: C. N. Silla Jr, C. A. A. Kaestner, A. L. Koerich, IEEE SMC 2007.
     """
-    check_classifier(num_classes, classifier_activation)
+    num_classes = check_classifier(num_classes, classifier_activation)
     check_choice("rule", rule, tuple(RULES))
     n_segments, _ = check_input_shape(input_shape, any_length=False)
-    if (n_segments or 0) < check_count("snippets", snippets):
+    snippets = check_count("snippets", snippets)
+    if (n_segments or 0) < snippets:
         raise SettingsError(f"songs of {n_segments} segments cannot be cut into {snippets} snippets; cut into fewer")
 
     songs, x = song_input(input_shape, any_length=False)

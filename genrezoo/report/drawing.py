@@ -54,9 +54,10 @@ def as_svg(name: str, draw: Callable[[Figure], None], *, height: float, width: f
         FigureCanvasAgg(figure)  # measures the labels before anything is written
         draw(figure)
         file = io.StringIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.savefig(file, format="svg", transparent=True)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
+    # Neither the date of drawing nor the texts of the labels (as comments) are to be in it.
     svg = re.sub(r"<metadata>.*?</metadata>\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     # A style element would reach into the whole page; its one rule is inherited as well.
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", '<g stroke-linejoin="round">', svg, count=1, flags=re.DOTALL)

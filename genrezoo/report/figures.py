@@ -138,7 +138,7 @@ def accuracy_figure(board: Board, name: str = "accuracy") -> str:
             if len(line.seeds) > 1:
                 seeds = [100 * value for value in line.accuracies]
                 below = [place + 0.3] * len(seeds)
-                axes.plot(seeds, below, "o", color=colour, markersize=3, alpha=0.5, markeredgewidth=0)
+                axes.plot(seeds, below, "o", color=colour, markersize=3, alpha=0.6, markeredgewidth=0)
             axes.plot(100 * line.accuracy.mean, place, FAMILY_MARKERS.get(line.family, "o"), color=colour, markersize=6)
             write(place, f"{percent(line.accuracy.mean)}  {interval(line.accuracy)}", line.group)
         write(-1, "Accuracy (%)", "Group", "bold")

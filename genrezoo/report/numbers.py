@@ -65,7 +65,7 @@ def duration(seconds: float | None) -> str:
 
     Example:
         >>> duration(3.21), duration(125), duration(7300)
-        ('3.21 s', '2 min 5 s', '2 h 2 min')
+        ('3.21 s', '2 min 5 s', '2 h 1 min')
     """
     if seconds is None:
         return MISSING

@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -69,18 +70,9 @@ def breakable(name: str) -> Markup:
 
 
 def command(source: Source) -> str:
-    """The command that runs a folder's suite again, from what its ``suite.json`` says."""
-    suite = source.suite if isinstance(source.suite, dict) else {}
-    words_ = ["genrezoo", "benchmark"]
-    if isinstance(suite.get("name"), str):
-        words_.append(suite["name"])
-    data = [part for part in suite.get("data") or [] if isinstance(part, dict)]
-    if all(set(part) == {"source"} for part in data):  # options of a loader can only be given in a suite's file
-        for part in data:
-            words_ += ["--data", str(part["source"])]
-    if suite.get("seeds") is not None:
-        words_ += ["--seeds", str(suite["seeds"])]
-    return shlex.join([*words_, "--out", source.folder])
+    """The command that runs a folder's suite again, with all its options: the folder keeps it as ``suite.json``."""
+    folder = Path(source.folder)
+    return shlex.join(["genrezoo", "benchmark", str(folder / "suite.json"), "--out", f"{folder}-again"])
 
 
 def _used(some: Sequence[columns.Column], board: Board) -> list[columns.Column]:

@@ -27,7 +27,7 @@ from genrezoo.report.columns import (
     QUALITY,
     Column,
 )
-from genrezoo.report.records import Board, Estimate, Leaderboard
+from genrezoo.report.records import Board, Estimate, Leaderboard, Unmeasured
 from genrezoo.report.tables import leaderboard
 
 _TERMINAL = (NAME, GROUP, *QUALITY[:2], PARAMETERS, LATENCY, BULK)
@@ -72,7 +72,7 @@ def markdown(board_list: Leaderboard, figures: Sequence[Sequence[tuple[str, str]
         blocks += [f"![{_inline(title)}]({path})" for title, path in (figures[number] if figures else ())]
         if board.unmeasured:
             blocks.append("### Not measured")
-            cells = [(cell.name, _seed(cell.seed), cell.what, cell.status, cell.reason) for cell in board.unmeasured]
+            cells = [(cell.name, _seed(cell.seed), cell.what, cell.status, _brief(cell)) for cell in board.unmeasured]
             rows = [list(map(_inline, row)) for row in cells]
             blocks.append(_grid(["Model", "Seed", "What", "Status", "Reason"], rows, texts=5))
         if board.notes:
@@ -153,6 +153,11 @@ def _inline(text: str) -> str:
     return text
 
 
+def _brief(cell: Unmeasured) -> str:
+    """The first line of a reason; the rest, a failure's traceback, is in the page and the CSV file."""
+    return cell.reason.partition("\n")[0]
+
+
 def _seed(seed: int | None) -> str:
     return "" if seed is None else str(seed)
 
@@ -169,7 +174,7 @@ def _print_board(board: Board, console: Console) -> None:
         console.print(Text(f"{words.INTERVALS} {words.GROUPS}", style="dim"))
     for cell in board.unmeasured:
         seed = "" if cell.seed is None else f", seed {cell.seed}"
-        console.print(Text(f"Not measured: {cell.name}{seed} ({cell.what}), {cell.status}: {cell.reason}"))
+        console.print(Text(f"Not measured: {cell.name}{seed} ({cell.what}), {cell.status}: {_brief(cell)}"))
     for note in board.notes:
         console.print(Text(f"Note: {note}"))
     console.print(Text(f"\n{board.summary}\n"))

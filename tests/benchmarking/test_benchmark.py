@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import make_songs
+from toys import make_songs
 
 from genrezoo import files
 from genrezoo.benchmarking import Suite, benchmark

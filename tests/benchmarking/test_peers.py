@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from conftest import make_songs
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from toys import make_songs
 
 from genrezoo.benchmarking.peers import PEERS, fit_peer, flatten, statistics
 from genrezoo.errors import DataError

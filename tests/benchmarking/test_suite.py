@@ -1,5 +1,6 @@
 import pytest
 
+from genrezoo import files
 from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
 from genrezoo.errors import DataError, UnknownNameError
 
@@ -71,3 +72,9 @@ def test_unknown_names_suggest_the_nearest(path):
         Suite(name="own", summary="s", peers=("svm",), data=["synthetic"])
     with pytest.raises(DataError, match="no such file"):
         load_suite(path.parent / "none.toml")
+
+
+def test_the_suite_left_by_a_benchmark_can_be_run_again(path, tmp_path):
+    suite = load_suite(path)
+    left = files.write_json(tmp_path / "suite.json", suite.model_dump(mode="json"))
+    assert load_suite(left) == suite

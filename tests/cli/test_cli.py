@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import make_songs
+from toys import make_songs
 from typer.testing import CliRunner
 
 import genrezoo
@@ -33,32 +33,6 @@ def songs_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli") / "toy"
     save_songs(make_songs(), folder)
     return folder
-
-
-COMMANDS = [
-    [], ["list"], ["show"], ["data"], ["data", "describe"], ["data", "convert"], ["data", "split"], ["train"], ["evaluate"],
-    ["benchmark"], ["report"],
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_has_help_with_an_example(command):
-    answer = run(*command, "--help")
-    assert answer.exit_code == 0
-    assert "Usage" in answer.output
-    if command not in ([], ["data"]):
-        assert "Example: genrezoo" in " ".join(answer.output.split())
-
-
-def test_no_command_is_missing_above():
-    import typer
-
-    group = typer.main.get_command(app)
-    names = []
-    for name, command in group.commands.items():
-        names.append([name])
-        names += [[name, inner] for inner in getattr(command, "commands", {})]
-    assert sorted(names) == sorted(command for command in COMMANDS if command)
 
 
 def test_version():

@@ -68,13 +68,15 @@ def check_round_trip(case: LayerCase) -> None:
         weight.assign(source)
     for before, after in zip(_flat(layer(case.inputs)), _flat(again(case.inputs)), strict=True):
         np.testing.assert_array_equal(before, after)
-    penalties = [[float(loss) for loss in side.losses] for side in (layer, again)]
+    penalties = [[float(_array(loss)) for loss in side.losses] for side in (layer, again)]
     assert penalties[0] == penalties[1], f"the losses are {penalties[1]}, were {penalties[0]}"
 
 
 def check_shapes(case: LayerCase) -> None:
     """The shapes and types promised for a symbolic input are those of the output."""
-    symbolic = keras.tree.map_structure(lambda x: keras.KerasTensor((None, *x.shape[1:]), dtype=str(x.dtype)), case.inputs)
+    symbolic = keras.tree.map_structure(
+        lambda x: keras.KerasTensor((None, *x.shape[1:]), dtype=str(x.dtype)), case.inputs
+    )
     promised = keras.tree.flatten(case.make()(symbolic))
     found = _flat(case.make()(case.inputs))
     promises, outputs = ([(tuple(x.shape[1:]), str(x.dtype)) for x in side] for side in (promised, found))
@@ -96,7 +98,7 @@ def check_mask(case: LayerCase) -> None:
         outputs = keras.tree.flatten(layer(inputs, mask=real))
         marks = [None] * len(outputs) if kept is None else keras.tree.flatten(kept)
         results.append([_real(output, mark) for output, mark in zip(outputs, marks, strict=False)])
-        results[-1] += [np.asarray(loss) for loss in layer.losses]
+        results[-1] += [_array(loss) for loss in layer.losses]
     for first, second in zip(*results, strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6, err_msg="masked segments have an influence")
 
@@ -119,7 +121,9 @@ def own_parameters(layer: type) -> list[inspect.Parameter]:
 
 def _real(output: Any, mark: Any) -> np.ndarray:
     values = _array(output)
-    return values if mark is None else values * _array(mark).reshape(*mark.shape, *[1] * (values.ndim - len(mark.shape)))
+    return (
+        values if mark is None else values * _array(mark).reshape(*mark.shape, *[1] * (values.ndim - len(mark.shape)))
+    )
 
 
 def _flat(outputs: Any) -> list[np.ndarray]:

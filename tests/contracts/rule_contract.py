@@ -43,7 +43,9 @@ def check_identity(rule: Rule) -> None:
 def check_agreement(rule: Rule) -> None:
     """What all members hold for the likeliest genre is the likeliest genre."""
     members = _members()
-    members = np.take_along_axis(members, members.argsort(axis=2), axis=2)  # ascending: the last genre is every member's
+    members = np.take_along_axis(
+        members, members.argsort(axis=2), axis=2
+    )  # ascending: the last genre is every member's
     assert (_posteriors(rule, members).argmax(axis=1) == 3).all()
 
 
@@ -70,7 +72,7 @@ def check_inputs(rule: Rule) -> None:
 
 
 def _members() -> np.ndarray:
-    """Normalised log posteriors of 3 members for 5 songs and 4 genres; times 40 they stay the logits of certain members."""
+    """Normalised log posteriors of 3 members for 5 songs and 4 genres."""
     logits = np.random.default_rng(4).standard_normal((5, 3, 4))
     return (logits - np.log(np.exp(logits).sum(axis=2, keepdims=True))).astype("float32")
 

@@ -49,7 +49,9 @@ def with_docstring(text):
     def build(input_shape, num_classes):
         return None
 
-    build.__doc__ = f"Builds.\n\nArgs:\n    input_shape: Shape.\n    num_classes: Number.\n\nReturns:\n    None.\n\n{text}"
+    build.__doc__ = (
+        f"Builds.\n\nArgs:\n    input_shape: Shape.\n    num_classes: Number.\n\nReturns:\n    None.\n\n{text}"
+    )
     return build
 
 

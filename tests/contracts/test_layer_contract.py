@@ -44,5 +44,7 @@ def test_layer(layer, check):
 
 
 def test_every_layer_has_a_case():
-    public = [value for value in vars(layers).values() if inspect.isclass(value) and issubclass(value, keras.layers.Layer)]
+    public = [
+        value for value in vars(layers).values() if inspect.isclass(value) and issubclass(value, keras.layers.Layer)
+    ]
     assert sorted(CASES) == sorted(layer.__name__ for layer in public)

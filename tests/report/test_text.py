@@ -9,6 +9,7 @@ from rich.console import Console
 from genrezoo.report import leaderboard, print_leaderboard
 from genrezoo.report.columns import EVERY
 from genrezoo.report.numbers import count, duration, nats, p_value, percent, plain, points, significant
+from genrezoo.report.page import page
 from genrezoo.report.text import comma_separated, markdown
 
 
@@ -111,6 +112,20 @@ def test_the_terminal_table_fits_a_hundred_columns_and_drops_nothing(written):
     assert "Not measured: cascade, seed 1 (accuracy), failed: out of memory after 3 epochs" in text
     assert "Caution: The split is random" in text
     assert "songs that occur on more than one side: 3" in text
+
+
+def test_tables_show_the_first_line_of_a_reason_the_page_and_the_csv_all_of_it(results):
+    text = (
+        (results / "rows.jsonl").read_text("utf-8").replace("out of memory after 3 epochs", r"it broke\nTraceback: x")
+    )
+    (results / "rows.jsonl").write_text(text, encoding="utf-8")
+    shown = printed(results)
+    assert "failed: it broke" in shown
+    assert "Traceback" not in shown
+    report = leaderboard(results)
+    assert "| failed | it broke |" in markdown(report)
+    assert '"it broke\nTraceback: x"' in comma_separated(report)
+    assert "it broke\nTraceback: x</pre>" in page(report, [[]])
 
 
 def test_long_names_are_folded_not_cut_and_markup_is_shown_as_it_is(results):

@@ -3,7 +3,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-from conftest import make_model, make_songs
+from toys import make_model, make_songs
 
 from genrezoo import seeds
 from genrezoo.errors import DataError, SettingsError, UnknownNameError

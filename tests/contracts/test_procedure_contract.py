@@ -1,0 +1,80 @@
+"""Every registered procedure keeps the contract; each check fails for a procedure that breaks it."""
+
+import numpy as np
+import pytest
+from procedure_contract import procedure_checks
+
+from genrezoo.registry import PROCEDURES, Entry
+from genrezoo.training.supervised import SupervisedSettings, supervised
+
+SMALLEST = {"supervised": {"epochs": 2, "batch_size": 16, "learning_rate": 0.01}}
+CHECKS = dict(procedure_checks())
+
+
+def test_every_procedure_has_a_row_of_smallest_settings():
+    assert set(SMALLEST) == set(PROCEDURES.names())
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", PROCEDURES.names())
+def test_procedure(name, check):
+    CHECKS[check](PROCEDURES.get(name), SMALLEST[name])
+
+
+def idle(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+    return supervised(model, songs, settings.model_copy(update={"learning_rate": 1e-30}), seed=seed)
+
+
+def silent(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+    return supervised(model, songs, settings, seed=seed, checkpoint_path=checkpoint_path)
+
+
+def unseeded(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+    return supervised(model, songs, settings, seed=int(np.random.default_rng().integers(2**31)))
+
+
+def peeking(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+    everything = {**songs.splits, "train": np.arange(songs.n_songs)}
+    return supervised(model, songs.with_split(everything, "random"), settings, seed=seed)
+
+
+def clumsy(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+    songs.x.base.flags.writeable = True
+    songs.x.base[0] += 1
+    return supervised(model, songs, settings, seed=seed)
+
+
+def forgetful(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+    path = checkpoint_path and checkpoint_path.with_suffix(".npz")
+    if path and path.exists():  # it goes on with the weights, but begins the course of epochs and dropout anew
+        with np.load(path) as saved:
+            model.set_weights([saved[name] for name in saved.files])
+    fitted = supervised(model, songs, settings, seed=seed)
+    if path:
+        np.savez(path, *model.get_weights())
+    if on_epoch:
+        on_epoch(fitted.history[-1])
+    return fitted
+
+
+@pytest.mark.parametrize(
+    ("check", "broken", "message"),
+    [
+        ("learns", idle, "did not fall|no better than chance"),
+        ("history", silent, "are not the history"),
+        ("seed", unseeded, "gave other weights"),
+        ("held_out_labels", peeking, "changed the weights"),
+        ("songs", clumsy, "were changed"),
+        ("resumes", forgetful, "other weights"),
+    ],
+)
+def test_a_broken_procedure_is_caught(check, broken, message):
+    entry = Entry(name="broken", call=broken, summary="s", reference="r", settings=SupervisedSettings)
+    with pytest.raises(AssertionError, match=message):
+        CHECKS[check](entry, SMALLEST["supervised"])
+
+
+def test_every_check_has_a_broken_member():
+    marks = test_a_broken_procedure_is_caught.pytestmark
+    rows = next(mark for mark in marks if mark.name == "parametrize").args[1]
+    assert {row[0] for row in rows} == set(CHECKS)

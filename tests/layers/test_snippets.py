@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from genrezoo.errors import SettingsError
+from genrezoo.layers import CutSnippets
+
+SONGS = np.arange(2 * 11 * 3, dtype="float32").reshape(2, 11, 3)
+
+
+@pytest.mark.parametrize("snippets", [1, 2, 3, 4, 10, 11])
+def test_parts_are_those_of_array_split(snippets):
+    *parts, real = CutSnippets(snippets)(SONGS)
+    for part, expected in zip(parts, np.array_split(SONGS, snippets, axis=1), strict=True):
+        np.testing.assert_array_equal(np.asarray(part), expected)
+    assert np.asarray(real).tolist() == [[True] * snippets] * 2
+
+
+def test_mask_is_cut_alike_and_parts_of_padding_are_not_real():
+    mask = np.arange(11)[None] < np.array([[11], [5]])
+    layer = CutSnippets(3)  # 4, 4, 3
+    *_, real = layer(SONGS, mask=mask)
+    assert np.asarray(real).tolist() == [[True, True, True], [True, True, False]]
+    *masks, none = layer.compute_mask(SONGS, mask)
+    assert none is None
+    assert [np.asarray(part)[1].tolist() for part in masks] == [[True] * 4, [True] + [False] * 3, [False] * 3]
+
+
+@pytest.mark.parametrize(
+    ("snippets", "shape", "reason"),
+    [
+        (0, (2, 11, 3), "snippets must be at least 1, got 0"),
+        (12, (2, 11, 3), "11 segments cannot be cut into 12 snippets"),
+        (2, (None, None, 3), "unknown length"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(snippets, shape, reason):
+    with pytest.raises(SettingsError, match=reason):
+        CutSnippets(snippets).build(shape)

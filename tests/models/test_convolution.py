@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from genrezoo.errors import SettingsError
+from genrezoo.models import create_model
+
+
+def randomised(model, seed=2):
+    generator = np.random.default_rng(seed)
+    for weight in model.weights:
+        weight.assign(generator.uniform(-0.5, 0.5, weight.shape))
+    return model
+
+
+def test_segment_cnn_has_the_weights_that_its_source_counts():
+    model = create_model("segment_cnn", (120, 25), 10)
+    counts = [model.get_layer(name).count_params() for name in ("conv_1", "conv_2", "logits")]
+    assert counts == [50 * 26, 50 * 51, 2010]
+    assert model.get_layer("dense").kernel.shape == (120 * 50, 200)
+
+
+def test_segment_cnn_treats_each_segment_alike():
+    """Only the dense layer knows where a segment stands: its input moves with the segments."""
+    model = randomised(create_model("segment_cnn", (6, 3), 3, filters=4, units=5))
+    features = keras.Model(model.input, model.get_layer("end_mask").output)
+    songs = np.random.default_rng(0).standard_normal((2, 6, 3)).astype("float32")
+    order = [3, 1, 5, 0, 4, 2]
+    np.testing.assert_allclose(np.asarray(features(songs))[:, order], np.asarray(features(songs[:, order])), atol=1e-6)
+
+
+def test_conv_in_time_shortens_the_song_as_valid_kernels_and_pools_do():
+    model = create_model("conv_in_time", (120, 25), 10)
+    assert [model.get_layer(name).output.shape[1] for name in ("conv_1", "pool_1", "conv_2", "pool_2")] == [
+        118,
+        59,
+        57,
+        28,
+    ]
+    without = create_model("conv_in_time", (120, 25), 10, pooling=None, conv_layers=3, filters=4, units=4)
+    assert without.get_layer("end_mask").output.shape[1] == 120 - 3 * 2
+
+
+def test_penalties_are_those_of_the_source_and_the_output_is_free():
+    for name in ("segment_cnn", "conv_in_time"):
+        model = create_model(name, (12, 3), 3, filters=4, units=5)
+        penalties = {weight.path: float(weight.regularizer.l2) for weight in model.weights if weight.regularizer}
+        assert penalties == pytest.approx({"conv_1/kernel": 0.01, "conv_2/kernel": 0.01, "dense/kernel": 0.01})
+
+
+def test_each_penalty_can_be_set_by_itself():
+    arguments = {"conv_l1": 1e-3, "conv_l2": 0.0, "dense_l2": 0.2, "output_l2": 0.3}
+    model = create_model("segment_cnn", (12, 3), 3, filters=4, units=5, **arguments)
+    assert float(model.get_layer("conv_1").kernel_regularizer.l1) == pytest.approx(1e-3)
+    assert float(model.get_layer("conv_1").kernel_regularizer.l2) == 0
+    assert float(model.get_layer("dense").kernel_regularizer.l2) == pytest.approx(0.2)
+    assert float(model.get_layer("logits").kernel_regularizer.l2) == pytest.approx(0.3)
+    bare = create_model("conv_in_time", (12, 3), 3, filters=4, units=5, conv_l2=0, dense_l2=0)
+    assert not [weight.path for weight in bare.weights if weight.regularizer]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "silent"),
+    # After 4 of 12 segments: as many positions of height 1; with kernels of 3, 4 of 10 -> 2 of 5 -> 2 of 3 -> 1 of 1.
+    [("segment_cnn", {}, 8 * 4), ("conv_in_time", {"pooling": None}, (12 - 4 - 4 + 4) * 4 - 4 * 4)],
+)
+def test_what_faces_padding_alone_does_not_reach_the_logits(name, arguments, silent):
+    model = randomised(create_model(name, (12, 3), 3, filters=4, units=5, **arguments))
+    songs = np.random.default_rng(0).standard_normal((2, 12, 3)).astype("float32")
+    songs[:, 4:] = np.nan
+    before = np.asarray(model(songs))
+    dense = model.get_layer("dense")
+    kernel = np.asarray(dense.kernel).copy()
+    kernel[-silent:] += 5
+    dense.kernel.assign(kernel)
+    np.testing.assert_array_equal(np.asarray(model(songs)), before)
+    kernel[-silent - 4 :] += 5  # one position more is heard
+    dense.kernel.assign(kernel)
+    assert not np.allclose(np.asarray(model(songs)), before)
+
+
+@pytest.mark.parametrize(
+    ("n_segments", "arguments", "needed"),
+    [
+        (9, {}, 10),  # 10 -> 8 -> 4 -> 2 -> 1
+        (9, {"pooling": "average"}, 10),
+        (4, {"pooling": None}, 5),
+        (18, {"kernel_size": 5, "pool_size": 3, "conv_layers": 1, "pooling": None, "conv_l2": 0}, None),
+        (24, {"kernel_size": 5, "pool_size": 3}, 25),  # 25 -> 21 -> 7 -> 3 does not do: the second kernel needs 5
+    ],
+)
+def test_the_length_that_kernels_and_pools_need(n_segments, arguments, needed):
+    def build(length):
+        return create_model("conv_in_time", (length, 3), 3, filters=2, units=2, **arguments)
+
+    if needed is None:
+        build(n_segments)
+        return
+    with pytest.raises(
+        SettingsError, match=rf"songs of {n_segments} segments are too short.*at least (\d+) are needed"
+    ) as e:
+        build(n_segments)
+    least = int(str(e.value).partition("at least ")[2].split()[0])
+    assert least == build(least).input_shape[1]
+    with pytest.raises(SettingsError, match="too short"):
+        build(least - 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"pooling": "sum"}, "pooling must be one of 'max', 'average', None, got 'sum'"),
+        ({"filters": 0}, "filters must be a whole number from 1, got 0"),
+        ({"kernel_size": 2.5}, "kernel_size must be a whole number from 1, got 2.5"),
+        ({"conv_layers": 0}, "conv_layers must be"),
+        ({"pool_size": 0}, "pool_size must be"),
+        ({"units": -3}, "units must be"),
+        ({"dense_l2": "much"}, "dense_l2 must be a finite number from 0, got 'much'"),
+    ],
+)
+def test_options_out_of_range_are_refused(arguments, reason):
+    with pytest.raises(SettingsError, match=reason):
+        create_model("conv_in_time", (120, 3), 3, **arguments)

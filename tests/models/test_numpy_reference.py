@@ -1,0 +1,99 @@
+"""Every model computes what a second, plain implementation does, on weights far from their start and padded songs."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy_reference as reference
+import pytest
+
+from genrezoo.models import create_model
+from genrezoo.registry import MODELS
+
+N_SEGMENTS, N_FEATURES, NUM_CLASSES = 13, 4, 3
+
+CASES = [
+    ("mlp", {"units": (6, 5)}, lambda w, x: reference.dense_stack(w, x, activation="tanh", layers=2, batch_norm=True)),
+    (
+        "fully_connected",
+        {"units": (6, 5, 4)},
+        lambda w, x: reference.dense_stack(w, x, activation="relu", layers=3, batch_norm=False),
+    ),
+    ("segment_cnn", {"filters": 5, "units": 6}, lambda w, x: reference.convolution(w, x, layers=2)),
+    (
+        "conv_in_time",
+        {"filters": 5, "units": 6},
+        lambda w, x: reference.convolution(w, x, layers=2, pooling="max", pool_size=2),
+    ),
+    (
+        "conv_in_time",
+        {"filters": 5, "units": 6, "pooling": "average", "kernel_size": 2, "pool_size": 3},
+        lambda w, x: reference.convolution(w, x, layers=2, pooling="average", pool_size=3),
+    ),
+    (
+        "conv_in_time",
+        {"filters": 5, "units": 6, "pooling": None, "kernel_size": 4, "conv_layers": 3},
+        lambda w, x: reference.convolution(w, x, layers=3),
+    ),
+    ("lstm", {"units": 5}, reference.lstm),
+    ("stabilised_lstm", {"units": 5}, reference.lstm),
+    *(
+        ("snippet_lstm", {"units": 5, "snippets": 3, "rule": rule}, lambda w, x, rule=rule: snippet_logits(w, x, rule))
+        for rule in ("mean", "product")
+    ),
+]
+
+
+def snippet_logits(weights, song, rule):
+    return reference.snippet_lstm(weights, song, snippets=3, rule=rule)[0]
+
+
+def randomised(name, **arguments):
+    """A model whose weights, statistics of normalisation included, are all away from their start, and those weights."""
+    model = create_model(name, (N_SEGMENTS, N_FEATURES), NUM_CLASSES, seed=1, **arguments)
+    generator = np.random.default_rng(8)
+    weights = {}
+    for weight in model.weights:
+        low, high = (0.3, 2) if "variance" in weight.path or "gamma" in weight.path else (-0.6, 0.6)
+        weights[weight.path] = generator.uniform(low, high, weight.shape)
+        weight.assign(weights[weight.path])
+    return model, weights
+
+
+def songs_with_padding():
+    """Songs of 13, 12, 9, 6, 4, 2 and 1 segments."""
+    songs = np.random.default_rng(9).standard_normal((7, N_SEGMENTS, N_FEATURES), dtype="float32")
+    for song, length in enumerate((13, 12, 9, 6, 4, 2, 1)):
+        songs[song, length:] = np.nan
+    return songs
+
+
+@pytest.mark.parametrize(("name", "arguments", "forward"), CASES, ids=[f"{c[0]}_{n}" for n, c in enumerate(CASES)])
+def test_logits_equal_those_of_the_reference(name, arguments, forward):
+    model, weights = randomised(name, **arguments)
+    songs = songs_with_padding()
+    outputs = model(songs)
+    logits = np.asarray(outputs["logits"] if isinstance(outputs, dict) else outputs)
+    expected = np.stack([forward(weights, song.astype("float64")) for song in songs])
+    assert np.ptp(expected) > 0.1  # the songs are told apart
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
+
+
+def test_experts_equal_those_of_the_reference():
+    model, weights = randomised("snippet_lstm", units=5, snippets=3)
+    songs = songs_with_padding()
+    outputs = model(songs)
+    for song, found in enumerate(np.stack([outputs[f"expert_{number}"] for number in (1, 2, 3)], axis=1)):
+        expected = reference.snippet_lstm(weights, songs[song].astype("float64"), snippets=3, rule="mean")[1]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_stabilisation_equals_that_of_the_reference():
+    model, weights = randomised("stabilised_lstm", units=5, beta=7.0)
+    songs = songs_with_padding()
+    model(songs)
+    expected = reference.stabilisation(weights, "lstm", songs.astype("float64"), beta=7.0)
+    assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_model_has_a_reference():
+    assert {name for name, _, _ in CASES} == set(MODELS.names())
