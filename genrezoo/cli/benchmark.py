@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from genrezoo.cli.backend import load_keras
-from genrezoo.cli.options import parse_changes
+from genrezoo.cli.options import parse_changes, results_console
 
 
 def benchmark(
@@ -70,5 +70,5 @@ def benchmark(
             on_cell=advance,
         )
     page = report.render([folder])
-    report.print_leaderboard([folder], Console())
+    report.print_leaderboard([folder], results_console())
     typer.echo(f"report: {page}")

@@ -1,9 +1,11 @@
-"""Options that several commands share."""
+"""What several commands share: options, and the console for results."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
+
+from rich.console import Console
 
 from genrezoo.errors import SettingsError
 
@@ -30,3 +32,9 @@ def parse_changes(texts: list[str]) -> dict[str, Any]:
         except ValueError:
             changes[key] = value
     return changes
+
+
+def results_console() -> Console:
+    """The console for results; a file or pipe, which has no width of its own, gets 100 columns."""
+    console = Console()
+    return console if console.is_terminal else Console(width=100)

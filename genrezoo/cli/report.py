@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from genrezoo.cli.options import results_console
 
 
 def report(
@@ -20,5 +21,5 @@ def report(
     from genrezoo import report  # here, so that --help does not wait for matplotlib
 
     page = report.render(folders, out)
-    report.print_leaderboard(folders, Console())
+    report.print_leaderboard(folders, results_console())
     typer.echo(f"report: {page}")

@@ -127,7 +127,7 @@ def build_conv_in_time(
     kernel_size: int = 3,
     conv_layers: int = 2,
     pooling: str | None = "max",
-    pool_size: int = 2,
+    pool_size: int | None = 2,
     units: int = 200,
     conv_l2: float = 1e-2,
     dense_l2: float = 1e-2,
@@ -145,7 +145,8 @@ def build_conv_in_time(
         kernel_size: Segments that a kernel covers, from 1.
         conv_layers: Number of convolutions, from 1.
         pooling: What follows each convolution: ``"max"``, ``"average"`` or None for nothing.
-        pool_size: Segments that are pooled into one, from 1; has no effect without pooling.
+        pool_size: Segments that are pooled into one, from 1; None pools once, after the last convolution, over the
+            whole song, so that with ``kernel_size=1`` a song is a bag of segments. Has no effect without pooling.
         units: Size of the dense layer.
         conv_l2: Weight of the penalty on the squared weights of the convolutions, from 0.
         dense_l2: The same for the dense layer.
@@ -193,7 +194,7 @@ def _convolution(
     kernel_size: int,
     conv_layers: int,
     pooling: str | None,
-    pool_size: int,
+    pool_size: int | None,
     units: int,
     conv_l1: float,
     conv_l2: float,
@@ -205,19 +206,20 @@ def _convolution(
     kernel_size = check_count("kernel_size", kernel_size)
     conv_layers = check_count("conv_layers", conv_layers)
     check_choice("pooling", pooling, ("max", "average", None))
-    pool_size = check_count("pool_size", pool_size)
+    pool_size = None if pool_size is None else check_count("pool_size", pool_size)
     check_weight("output_l2", output_l2)
     conv_penalty = _l1_l2_penalty(check_weight("conv_l1", conv_l1), check_weight("conv_l2", conv_l2))
     n_segments, _ = check_input_shape(input_shape, any_length=False)
-    _check_length(n_segments or 0, kernel_size, conv_layers, pool_size if pooling else 1)
+    _check_length(n_segments or 0, kernel_size, conv_layers, pool_size or 1 if pooling else 1)
 
     songs, x = song_input(input_shape, any_length=False)
     for number in range(1, conv_layers + 1):
         x = MaskedConv1D(
             filters, kernel_size, activation="relu", kernel_regularizer=conv_penalty, name=f"conv_{number}"
         )(x)
-        if pooling:
-            x = MaskedPooling1D(pooling, pool_size, name=f"pool_{number}")(x)
+        window = pool_size or (x.shape[1] if number == conv_layers else 1)
+        if pooling and window > 1:
+            x = MaskedPooling1D(pooling, window, name=f"pool_{number}")(x)
     x = EndMask(name="end_mask")(x)
     x = keras.layers.Flatten(name="flatten")(x)  # (batch, positions * filters)
     x = keras.layers.Dense(

@@ -123,3 +123,14 @@ def test_the_length_that_kernels_and_pools_need(n_segments, arguments, needed):
 def test_options_out_of_range_are_refused(arguments, reason):
     with pytest.raises(SettingsError, match=reason):
         create_model("conv_in_time", (120, 3), 3, **arguments)
+
+
+def test_a_bag_of_segments_does_not_know_their_order():
+    bag = {"kernel_size": 1, "pooling": "average", "pool_size": None, "filters": 4, "units": 5}
+    model = randomised(create_model("conv_in_time", (6, 3), 3, **bag))
+    assert model.get_layer("end_mask").output.shape == (None, 1, 4)
+    songs = np.random.default_rng(0).standard_normal((2, 6, 3)).astype("float32")
+    shuffled = songs[:, [3, 1, 5, 0, 4, 2]]
+    np.testing.assert_allclose(np.asarray(model(songs)), np.asarray(model(shuffled)), atol=1e-5)
+    ordered = randomised(create_model("conv_in_time", (6, 3), 3, **{**bag, "kernel_size": 2}))
+    assert not np.allclose(np.asarray(ordered(songs)), np.asarray(ordered(shuffled)), atol=1e-3)

@@ -34,6 +34,11 @@ CASES = [
         {"filters": 5, "units": 6, "pooling": None, "kernel_size": 4, "conv_layers": 3},
         lambda w, x: reference.convolution(w, x, layers=3),
     ),
+    (
+        "conv_in_time",
+        {"filters": 5, "units": 6, "pooling": "average", "kernel_size": 1, "conv_layers": 1, "pool_size": None},
+        lambda w, x: reference.convolution(w, x, layers=1, pooling="average", pool_size=N_SEGMENTS),
+    ),
     ("lstm", {"units": 5}, reference.lstm),
     ("stabilised_lstm", {"units": 5}, reference.lstm),
     *(
