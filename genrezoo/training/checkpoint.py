@@ -125,4 +125,4 @@ def _state(model: keras.Model) -> Arrays:
 
 
 def _value(variable: keras.Variable) -> np.ndarray:
-    return np.array(keras.ops.convert_to_tensor(variable))
+    return np.array(np.asarray(keras.ops.convert_to_tensor(variable)))  # a copy: the variable goes on changing
