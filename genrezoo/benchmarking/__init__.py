@@ -20,8 +20,7 @@ from genrezoo.datasets.arrays import load_arrays, save_songs
 from genrezoo.datasets.synthetic import ceilings
 from genrezoo.environment import environment, versions
 from genrezoo.errors import SettingsError
-from genrezoo.songs import SongSet, split_by_group, split_stratified
-from genrezoo.songs.splits import check_split
+from genrezoo.songs import SongSet, check_split, default_split
 
 __all__ = ["Suite", "benchmark", "list_suites", "load_suite"]
 
@@ -135,10 +134,7 @@ def _run_all(
 def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any]]:
     """Loads, splits and checks songs, keeps them where the children can map them, and says what rows say of them."""
     options = {key: value for key, value in source.items() if key != "source"}
-    songs = load_songs(source["source"], **options)
-    if not songs.splits:
-        split = split_stratified if songs.groups is None else split_by_group
-        songs = split(songs, seed=0)
+    songs = default_split(load_songs(source["source"], **options))
     leaks = check_split(songs)
     checksum = songs.checksum()
     kept = folder / "songs" / f"{_safe(songs.name)}-{checksum[:12]}"

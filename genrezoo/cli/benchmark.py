@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from genrezoo.cli.backend import load_keras
-from genrezoo.cli.options import parse_changes, results_console
+from genrezoo.cli.options import parse_changes, progress_bar, results_console
 
 
 def benchmark(
@@ -41,17 +39,9 @@ def benchmark(
     load_keras()
     from genrezoo import benchmarking, report  # here, so that --help does not wait for Keras
 
-    console = Console(stderr=True)
     plan = benchmarking.load_suite(suite or ("standard" if data else "quick"))
     folder = out or Path(f"benchmark-{plan.name}")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("preparing songs", total=None)
 
         def advance(name: str, status: str, finished: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""What several commands share: options, and the console for results."""
+"""What several commands share: options, the progress bar, and the console for results."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import json
 from typing import Any
 
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from genrezoo.errors import SettingsError
 
@@ -38,3 +47,10 @@ def results_console() -> Console:
     """The console for results; a file or pipe, which has no width of its own, gets 100 columns."""
     console = Console()
     return console if console.is_terminal else Console(width=100)
+
+
+def progress_bar(*more: ProgressColumn) -> Progress:
+    """A bar on standard error: what is done, how much of it, time so far and to go, and the columns given."""
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *times, *more, console=console)

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TextColumn
 
 from genrezoo.cli.backend import load_keras
-from genrezoo.cli.options import parse_changes
+from genrezoo.cli.options import parse_changes, progress_bar
 
 
 def train(
@@ -32,23 +31,13 @@ def train(
     """
     load_keras()
     import genrezoo as gz  # here, so that --help does not wait for Keras
+    from genrezoo.songs import default_split
 
     wanted = parse_changes(changes or []) | ({} if epochs is None else {"epochs": epochs})
     recipe = gz.get_recipe(name).changed(wanted)
-    songs = gz.load_songs(data)
-    if not songs.splits:
-        songs = (gz.split_stratified if songs.groups is None else gz.split_by_group)(songs, seed=0)
-    console = Console(stderr=True)
+    songs = default_split(gz.load_songs(data))
     total = recipe.procedure_settings().epochs
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[scores]}"),
-    )
-    with Progress(*columns, console=console) as progress:
+    with progress_bar(TextColumn("{task.fields[scores]}")) as progress:
         task = progress.add_task(f"{name}, seed {seed}", total=total, scores="")
 
         def advance(record: dict[str, float]) -> None:

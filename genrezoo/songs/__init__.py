@@ -4,6 +4,7 @@ from genrezoo.songs.songset import PROVENANCES, SongSet
 from genrezoo.songs.splits import (
     Leaks,
     check_split,
+    default_split,
     find_leaks,
     folds,
     split_by_group,
@@ -18,6 +19,7 @@ __all__ = [
     "SongSet",
     "Standardiser",
     "check_split",
+    "default_split",
     "find_leaks",
     "folds",
     "split_by_group",

@@ -107,6 +107,16 @@ def split_by_group(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, s
     return _complete(songs.with_split(_sorted(trained, validated, tested), "artist-filtered"))
 
 
+def default_split(songs: SongSet) -> SongSet:
+    """The songs with the split that they have or, where they have none, the same 70/15/15 one each time.
+
+    It is by group where the songs have groups, stratified at random otherwise.
+    """
+    if songs.splits:
+        return songs
+    return (split_stratified if songs.groups is None else split_by_group)(songs, seed=0)
+
+
 def split_by_ids(songs: SongSet, lists: Mapping[str, Iterable[str]], *, provenance: str) -> SongSet:
     """Songs with a split given by lists of ids; songs on no list are left out of the split.
 

@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from toys import make_songs
 
 from genrezoo.errors import DataError, SettingsError
-from genrezoo.songs import SongSet, check_split, find_leaks, folds, split_by_group, split_by_ids, split_stratified
+from genrezoo.songs import (
+    SongSet,
+    check_split,
+    default_split,
+    find_leaks,
+    folds,
+    split_by_group,
+    split_by_ids,
+    split_stratified,
+)
 
 SHARES = st.floats(0.05, 0.45)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -263,3 +273,14 @@ def test_a_side_that_is_missing_or_empty_is_refused(missing):
     del splits[missing]
     with pytest.raises(DataError, match=f"split '{missing}' is missing or empty"):
         check_split(leaky(splits=splits))
+
+
+def test_the_default_split_keeps_a_given_one_and_never_tears_groups():
+    songs = make_songs(100)
+    assert default_split(songs) is songs
+    plain = songs.with_split({}, None)
+    assert default_split(plain).provenance == "random"
+    assert [len(index) for index in default_split(plain).splits.values()] == [70, 15, 15]
+    np.testing.assert_array_equal(default_split(plain).splits["test"], default_split(plain).splits["test"])
+    grouped = dataclasses.replace(plain, groups=np.arange(100) // 4)
+    assert default_split(grouped).provenance == "artist-filtered"
