@@ -13,10 +13,13 @@ from toys import make_songs
 from genrezoo import files
 from genrezoo.datasets.arrays import save_songs
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
-from genrezoo.evaluation import evaluate
+from genrezoo.evaluation import evaluate, log_softmax
+from genrezoo.layers import aggregate_logits
+from genrezoo.models import create_model
 from genrezoo.recipes import get_recipe
 from genrezoo.runs import load_run, train
 from genrezoo.songs import Standardiser
+from genrezoo.training import forward
 
 SMALL = get_recipe("fully_connected").changed({"units": [6], "epochs": 2, "dropout": 0.2})
 
@@ -153,6 +156,22 @@ def test_masked_songs_train_and_predict(tmp_path):
     np.testing.assert_array_equal(run.predict(test.x, test.lengths), run.predict(trash, test.lengths))
     shorter = run.predict(test.x[test.lengths == 4][:, :4])  # an LSTM takes songs of any length
     np.testing.assert_allclose(shorter, run.predict(test.x, test.lengths)[test.lengths == 4], atol=1e-6)
+
+
+def test_stored_predictions_of_experts_are_aggregated_again_without_the_model(tmp_path):
+    songs = make_songs()
+    recipe = get_recipe("snippet_lstm").changed({"units": 3, "snippets": 2, "epochs": 1})
+    run = train(recipe, songs, seed=1, out=tmp_path / "a")
+    stored = run.predictions("test")
+    experts = [stored["expert_1"], stored["expert_2"]]
+    product = aggregate_logits(experts, rule="product")
+    np.testing.assert_allclose(np.asarray(product), log_softmax(stored["logits"]), atol=1e-5)
+    other = create_model("snippet_lstm", (6, 4), 3, units=3, snippets=2, rule="mean")
+    other.set_weights(run.model.get_weights())
+    expected = forward(other, run.standardiser.apply(songs.split("test")))["logits"]
+    mean = np.asarray(aggregate_logits(experts, rule="mean"))
+    np.testing.assert_allclose(mean, log_softmax(expected), atol=1e-5)
+    assert not np.allclose(mean, np.asarray(product), atol=1e-4)
 
 
 @pytest.mark.parametrize(
