@@ -172,9 +172,12 @@ def _print_board(board: Board, console: Console) -> None:
     if board.lines:
         console.print(_terminal_table(board))
         console.print(Text(f"{words.INTERVALS} {words.GROUPS}", style="dim"))
-    for cell in board.unmeasured:
-        seed = "" if cell.seed is None else f", seed {cell.seed}"
-        console.print(Text(f"Not measured: {cell.name}{seed} ({cell.what}), {cell.status}: {_brief(cell)}"))
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for cell in board.unmeasured:  # one line for all seeds with the same fate
+        alike.setdefault((cell.name, cell.what, cell.status, _brief(cell)), []).append(str(cell.seed))
+    for (name, what, status, reason), seeds in alike.items():
+        number = "seed" if len(seeds) == 1 else "seeds"
+        console.print(Text(f"Not measured: {name}, {number} {', '.join(seeds)} ({what}), {status}: {reason}"))
     for note in board.notes:
         console.print(Text(f"Note: {note}"))
     console.print(Text(f"\n{board.summary}\n"))
