@@ -7,7 +7,7 @@ from genrezoo.layers.aggregation import RULES, Aggregate, aggregate, aggregate_l
 from genrezoo.layers.convolution import MaskedConv1D
 from genrezoo.layers.heads import Head
 from genrezoo.layers.masking import EndMask, MaskPadding
-from genrezoo.layers.pooling import LastSegment, MaskedPooling1D
+from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, StatisticsPooling
 from genrezoo.layers.snippets import CutSnippets
 from genrezoo.layers.stabiliser import ActivityStabiliser
 
@@ -22,6 +22,7 @@ __all__ = [
     "MaskPadding",
     "MaskedConv1D",
     "MaskedPooling1D",
+    "StatisticsPooling",
     "aggregate",
     "aggregate_logits",
 ]

@@ -1,4 +1,4 @@
-"""Fully connected networks on the whole song at once.
+"""Fully connected networks on the whole song at once, or on its statistics.
 
 Choose one as the first baseline, and for tables of features (songs of one segment). They see every segment at a fixed
 place of the input, so that they can use *where* something happens but have to learn the same pattern anew for each
@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from genrezoo.layers import EndMask
+from genrezoo.layers import EndMask, StatisticsPooling
 from genrezoo.models._checks import InputShape, check_counts, check_rate, check_weight
 from genrezoo.models._frame import check_activation, classify, l2_penalty, song_input
 from genrezoo.registry import MODELS
@@ -169,6 +169,84 @@ def build_fully_connected(
     )
 
 
+def statistics_mlp_space(hp: Any) -> dict[str, Any]:
+    """Search space of `build_statistics_mlp`: size, depth, dropout and penalty."""
+    size = hp.Int("size", 64, 512, step=64, default=256)
+    return {
+        "units": (size,) * hp.Int("layers", 1, 2, default=1),
+        "input_dropout": hp.Float("input_dropout", 0.0, 0.6, default=0.3),
+        "dropout": hp.Float("dropout", 0.0, 0.7, default=0.5),
+        "l2": hp.Float("l2", 1e-5, 1e-1, sampling="log", default=1e-3),
+    }
+
+
+@MODELS.register(
+    "statistics_mlp",
+    summary="multilayer perceptron on the mean and deviation of each feature over the song",
+    reference="own; statistics pooling after D. Snyder et al., X-vectors, ICASSP 2018",
+    space=statistics_mlp_space,
+    masks_padding=True,
+    any_length=True,
+    exports=("onnx",),
+)
+def build_statistics_mlp(
+    input_shape: InputShape,
+    num_classes: int,
+    *,
+    units: Sequence[int] = (256,),
+    activation: str = "relu",
+    input_dropout: float = 0.3,
+    dropout: float = 0.5,
+    l2: float = 1e-3,
+    batch_norm: bool = True,
+    classifier_activation: str | None = None,
+) -> Any:
+    """A multilayer perceptron that sees how a song sounds on the whole: each feature's mean and standard deviation.
+
+    Choose it where songs are few: it has little to learn, and nothing of the order of segments reaches it. The
+    statistics are normalised over the batch before the first layer, since deviations have another scale than means.
+
+    Args:
+        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None.
+        num_classes: Number of genres, at least 2.
+        units: Sizes of the hidden layers.
+        activation: Keras activation of the hidden layers.
+        input_dropout: Share of the statistics to drop, in [0, 1).
+        dropout: Share of each hidden layer to drop, in [0, 1).
+        l2: Weight of the penalty on the squared weights of the hidden layers, from 0.
+        batch_norm: Normalises each hidden layer over the batch before its activation.
+        classifier_activation: None for logits, ``"softmax"`` for posteriors.
+
+    Returns:
+        An uncompiled model; its last layer is called ``logits``, its hidden layers ``hidden_1``, ``hidden_2``, …
+
+    Raises:
+        SettingsError: An option is out of range.
+
+    Example:
+        >>> model = build_statistics_mlp((None, 25), num_classes=10)
+        >>> model.get_layer("statistics").output.shape
+        (None, 50)
+
+    Reference:
+        D. Snyder et al., X-vectors: robust DNN embeddings for speaker recognition, ICASSP 2018, section 2.
+    """
+    songs, x = song_input(input_shape, any_length=True)
+    x = StatisticsPooling(name="statistics")(x)
+    x = keras.layers.BatchNormalization(name="statistics_norm")(x)
+    x = _hidden_layers(
+        x,
+        units=units,
+        activation=activation,
+        input_dropout=input_dropout,
+        dropout=dropout,
+        l2=l2,
+        batch_norm=batch_norm,
+    )
+    logits = classify(x, num_classes, classifier_activation=classifier_activation)
+    return keras.Model(songs, logits, name="statistics_mlp")
+
+
 def _dense_stack(
     name: str,
     input_shape: InputShape,
@@ -183,13 +261,36 @@ def _dense_stack(
     batch_norm: bool,
     classifier_activation: str | None,
 ) -> Any:
-    check_activation(activation)
-    check_rate("dropout", dropout)
     check_weight("output_l2", output_l2)
-    penalty = l2_penalty(check_weight("l2", l2))
     songs, x = song_input(input_shape, any_length=False)
     x = EndMask(name="end_mask")(x)
     x = keras.layers.Flatten(name="flatten")(x)  # (batch, n_segments * n_features)
+    x = _hidden_layers(
+        x,
+        units=units,
+        activation=activation,
+        input_dropout=input_dropout,
+        dropout=dropout,
+        l2=l2,
+        batch_norm=batch_norm,
+    )
+    logits = classify(x, num_classes, classifier_activation=classifier_activation, l2=output_l2, batch_norm=batch_norm)
+    return keras.Model(songs, logits, name=name)
+
+
+def _hidden_layers(
+    x: Any,
+    *,
+    units: Sequence[int],
+    activation: str,
+    input_dropout: float,
+    dropout: float,
+    l2: float,
+    batch_norm: bool,
+) -> Any:
+    check_activation(activation)
+    check_rate("dropout", dropout)
+    penalty = l2_penalty(check_weight("l2", l2))
     if check_rate("input_dropout", input_dropout):
         x = keras.layers.Dropout(input_dropout, name="input_dropout")(x)
     for number, size in enumerate(check_counts("units", units), start=1):
@@ -201,5 +302,4 @@ def _dense_stack(
         x = keras.layers.Activation(activation, name=f"{hidden}_activation")(x)
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"{hidden}_dropout")(x)
-    logits = classify(x, num_classes, classifier_activation=classifier_activation, l2=output_l2, batch_norm=batch_norm)
-    return keras.Model(songs, logits, name=name)
+    return x

@@ -29,4 +29,5 @@ ROWS = {
     "segment_cnn": Row({"filters": 6, "units": 8}),
     "snippet_lstm": Row({"units": 5, "snippets": 2}),
     "stabilised_lstm": Row({"units": 6}),
+    "statistics_mlp": Row({"units": (8,)}),
 }

@@ -32,6 +32,7 @@ CASES = {
             masked=True,
         ),
         LayerCase(layers.MaskedPooling1D, {"kind": "average", "size": 3}, SONGS, masked=True),
+        LayerCase(layers.StatisticsPooling, {}, SONGS, masked=True),
     )
 }
 CHECKS = dict(layer_checks())

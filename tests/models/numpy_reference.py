@@ -11,6 +11,16 @@ import numpy as np
 EPSILON = 1e-3  # of batch normalisation
 
 
+def statistics_mlp(weights, song, *, layers):
+    """`statistics_mlp`: the rows of padding are left out of mean and deviation."""
+    real = song[~np.isnan(song).any(axis=1)]
+    statistics = np.concatenate([real.mean(axis=0), np.sqrt(real.var(axis=0) + 1e-6)])
+    x = _normalise(weights, "statistics_norm", statistics)
+    for number in range(1, layers + 1):
+        x = _relu(_normalise(weights, f"hidden_{number}_norm", _affine(weights, f"hidden_{number}", x)))
+    return _affine(weights, "logits", x)
+
+
 def dense_stack(weights, song, *, activation, layers, batch_norm):
     """`mlp` and `fully_connected`: padding counts as the training mean, which is zero."""
     x = np.nan_to_num(song).ravel()

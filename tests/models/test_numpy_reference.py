@@ -39,6 +39,7 @@ CASES = [
         {"filters": 5, "units": 6, "pooling": "average", "kernel_size": 1, "conv_layers": 1, "pool_size": None},
         lambda w, x: reference.convolution(w, x, layers=1, pooling="average", pool_size=N_SEGMENTS),
     ),
+    ("statistics_mlp", {"units": (6, 5)}, lambda w, x: reference.statistics_mlp(w, x, layers=2)),
     ("lstm", {"units": 5}, reference.lstm),
     ("stabilised_lstm", {"units": 5}, reference.lstm),
     *(
