@@ -222,8 +222,8 @@ def train(
     Example:
         >>> import tempfile, genrezoo as gz
         >>> songs = gz.load_songs("synthetic", n_train=60, n_valid=20, n_test=20, n_segments=8, seed=1)
-        >>> run = gz.train(gz.get_recipe("fully_connected").changed({"epochs": 1}), songs, seed=1,
-        out=tempfile.mkdtemp())
+        >>> recipe = gz.get_recipe("fully_connected").changed({"epochs": 1})
+        >>> run = gz.train(recipe, songs, seed=1, out=tempfile.mkdtemp())
         >>> run.predict(songs.split("test").x).shape
         (20, 10)
     """

@@ -28,3 +28,22 @@ RECIPES.add(
         },
     )
 )
+RECIPES.add(
+    Recipe(
+        name="statistics_mlp",
+        summary="One hidden layer on each feature's mean and deviation over the song, with much dropout",
+        reference="own; statistics pooling after Snyder et al. 2018",
+        model="statistics_mlp",
+        # chosen among five by the mean validation accuracy of three seeds on GTZAN features
+        arguments={"units": [256], "input_dropout": 0.3, "dropout": 0.5, "l2": 1e-3},
+        settings={
+            "optimizer": "adamw",
+            "learning_rate": 1e-3,
+            "weight_decay": 1e-2,
+            "schedule": "cosine",
+            "batch_size": 32,
+            "epochs": 60,
+            "patience": 20,
+        },
+    )
+)

@@ -355,7 +355,7 @@ def loop(path):
 
 FILES = {
     "missing": (lambda path: path, ["No such file"]),
-    "a name with NUL": (lambda path: path.with_name("a.npz\0"), ["null byte"]),
+    "a name with NUL": (lambda path: path.with_name("a.npz\0"), ["null"]),
     "a pipe": (pipe, ["a pipe or device"]),
     "a link to itself": (loop, ["symbolic links"]),
     "nothing in it": (lambda path: written(path, b""), ["0 bytes"]),
