@@ -34,8 +34,8 @@ RECIPES.add(
         summary="One hidden layer on each feature's mean and deviation over the song, with much dropout",
         reference="own; statistics pooling after Snyder et al. 2018",
         model="statistics_mlp",
-        # of the two most accurate of five on the validation songs of GTZAN features (three seeds), the one with the lower
-        # log loss: so few songs make accuracy too coarse a scale, which is why loss chooses the epoch as well
+        # of the two most accurate of five on the validation songs of GTZAN features (three seeds), the one with the
+        # lower log loss: so few songs make accuracy too coarse a scale, and so loss chooses the epoch as well
         arguments={"units": [256], "input_dropout": 0.3, "dropout": 0.5, "l2": 1e-3},
         settings={
             "optimizer": "adamw",
