@@ -10,6 +10,7 @@ data: the function's import path and JSON, never pickled objects, so a script th
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import importlib
 import json
 import os
@@ -137,8 +138,9 @@ class ProcessExecutor(concurrent.futures.Executor):
                     timer.cancel()
                 child.kill()
                 child.wait()
-                child.stdin.close()
                 child.stdout.close()
+                with contextlib.suppress(BrokenPipeError):  # what a dead child never read
+                    child.stdin.close()
                 with self._lock:
                     self._children.discard(child)
             output.seek(0)

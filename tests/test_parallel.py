@@ -76,6 +76,19 @@ def test_leaving_with_an_error_ends_the_children():
     assert time.monotonic() - start < 30
 
 
+def test_a_child_that_dies_before_it_reads_its_call_is_said_to(monkeypatch):
+    def start_and_wait(*arguments, **options):
+        child = popen(*arguments, **options)
+        child.wait()
+        return child
+
+    popen = subprocess.Popen
+    monkeypatch.setattr("genrezoo.parallel.CHILD", "import os; os.abort()")
+    monkeypatch.setattr("genrezoo.parallel.subprocess.Popen", start_and_wait)
+    with ProcessExecutor(1) as executor, pytest.raises(ChildError, match="ended with signal SIGABRT"):
+        executor.submit(len, "call").result()
+
+
 def test_children_end_with_a_parent_that_is_killed(tmp_path):
     mark = tmp_path / "pid"
     code = (
