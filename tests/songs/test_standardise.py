@@ -21,8 +21,8 @@ def test_mean_and_deviation_are_those_of_the_real_segments(seed, n_songs, n_segm
     padding = np.arange(n_segments) >= lengths[:, None]
     x[padding] = 1e9
     known = np.where(padding[..., None], np.nan, x).astype(np.float64)
-    if (np.nanstd(known, axis=(0, 1)) < 1e-3).any():
-        return  # one segment: constant, see below
+    if (np.nanstd(known, axis=(0, 1)) < 0.02).any():  # float32 has steps of 8e-6 at 100
+        return  # constant features are tested below
     found = Standardiser.fit(make(x, lengths=lengths))
     np.testing.assert_allclose(found.mean, np.nanmean(known, axis=(0, 1)), rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(found.scale, np.nanstd(known, axis=(0, 1)), rtol=1e-5)
