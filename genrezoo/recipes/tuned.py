@@ -2,6 +2,15 @@
 
 from genrezoo.recipes.recipe import RECIPES, Recipe
 
+GENTLE = {
+    "optimizer": "adamw",
+    "learning_rate": 1e-3,
+    "weight_decay": 1e-2,
+    "schedule": "cosine",
+    "batch_size": 32,
+}
+"""Decoupled weight decay and a rate that falls to zero: for sets of a few hundred to a few thousand songs."""
+
 RECIPES.add(
     Recipe(
         name="bag_of_segments",
@@ -17,15 +26,7 @@ RECIPES.add(
             "filters": 256,
             "units": 256,
         },
-        settings={
-            "optimizer": "adamw",
-            "learning_rate": 1e-3,
-            "weight_decay": 1e-2,
-            "schedule": "cosine",
-            "batch_size": 32,
-            "epochs": 40,
-            "patience": 12,
-        },
+        settings={**GENTLE, "epochs": 40, "patience": 12},
     )
 )
 RECIPES.add(
@@ -37,15 +38,6 @@ RECIPES.add(
         # of the two most accurate of five on the validation songs of GTZAN features (three seeds), the one with the
         # lower log loss: so few songs make accuracy too coarse a scale, and so loss chooses the epoch as well
         arguments={"units": [256], "input_dropout": 0.3, "dropout": 0.5, "l2": 1e-3},
-        settings={
-            "optimizer": "adamw",
-            "learning_rate": 1e-3,
-            "weight_decay": 1e-2,
-            "schedule": "cosine",
-            "batch_size": 32,
-            "epochs": 60,
-            "patience": 20,
-            "monitor": "loss",
-        },
+        settings={**GENTLE, "epochs": 60, "patience": 20, "monitor": "loss"},
     )
 )
