@@ -34,6 +34,8 @@ class Entry:
         exports: Formats that the model can be exported to.
         space: Search space: ``space(hp)`` returns keyword arguments for ``call``.
         settings: For a procedure: the class of its settings.
+        members: For a composition: names of the models that it is made of, ``("*",)`` for two or more under any name;
+            for a procedure: names of the models whose logits it needs.
         licence: For a data set: the licence of the data.
     """
 
@@ -48,6 +50,7 @@ class Entry:
     exports: tuple[str, ...] = ()
     space: Callable[[Any], dict[str, Any]] | None = None
     settings: type | None = None
+    members: tuple[str, ...] = ()
     licence: str = ""
 
     def describe(self) -> dict[str, Any]:
@@ -61,6 +64,7 @@ class Entry:
             "masks_padding": self.masks_padding,
             "any_length": self.any_length,
             "exports": list(self.exports),
+            "members": list(self.members),
             "licence": self.licence,
             "function": f"{self.call.__module__}.{self.call.__qualname__}",
         }
@@ -163,5 +167,6 @@ def natural(name: str) -> list[tuple[int, str]]:
 
 
 MODELS: Registry[Entry] = Registry("model", package="genrezoo.models", group="genrezoo.models")
+COMPOSITIONS: Registry[Entry] = Registry("composition", package="genrezoo.composition")
 PROCEDURES: Registry[Entry] = Registry("procedure", package="genrezoo.training")
 DATASETS: Registry[Entry] = Registry("data set", package="genrezoo.datasets")

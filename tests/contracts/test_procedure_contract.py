@@ -21,30 +21,30 @@ def test_procedure(name, check):
     CHECKS[check](PROCEDURES.get(name), SMALLEST[name])
 
 
-def idle(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+def idle(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None, logits=None):
     return supervised(model, songs, settings.model_copy(update={"learning_rate": 1e-30}), seed=seed)
 
 
-def silent(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+def silent(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None, logits=None):
     return supervised(model, songs, settings, seed=seed, checkpoint_path=checkpoint_path)
 
 
-def unseeded(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+def unseeded(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None, logits=None):
     return supervised(model, songs, settings, seed=int(np.random.default_rng().integers(2**31)))
 
 
-def peeking(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+def peeking(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None, logits=None):
     everything = {**songs.splits, "train": np.arange(songs.n_songs)}
     return supervised(model, songs.with_split(everything, "random"), settings, seed=seed)
 
 
-def clumsy(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+def clumsy(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None, logits=None):
     songs.x.base.flags.writeable = True
     songs.x.base[0] += 1
     return supervised(model, songs, settings, seed=seed)
 
 
-def forgetful(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None):
+def forgetful(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None, logits=None):
     path = checkpoint_path and checkpoint_path.with_suffix(".npz")
     if path and path.exists():  # it goes on with the weights, but begins the course of epochs and dropout anew
         with np.load(path) as saved:

@@ -1,0 +1,78 @@
+"""Training songs in batches, in a given order, changed at random where that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from genrezoo import seeds
+from genrezoo.training.augmentation import augment, draw_mixture, mix
+from genrezoo.training.fitted import Inputs
+from genrezoo.training.objectives import Objective
+from genrezoo.training.settings import TrainingSettings
+
+
+class Batches:
+    """Makes an epoch's ``tf.data`` pipeline from an order of songs; the arrays stay in memory between epochs.
+
+    Args:
+        inputs: The model's input for each training song, or a list of them.
+        aims: Objectives by output.
+        weights: One weight a song, or None.
+        settings: Batch size and augmentation.
+        seed: Decides what augmentation draws.
+        many: The model's output is a dict.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        aims: Mapping[str, Objective],
+        weights: np.ndarray | None,
+        settings: TrainingSettings,
+        *,
+        seed: int,
+        many: bool,
+    ):
+        import tensorflow as tf  # here, because on other backends nothing else needs it
+
+        self.tf, self.settings, self.seed, self.many = tf, settings, seed, many
+        with tf.device("CPU:0"):
+            held: dict[int, Any] = {}  # a target that is the input is held once
+
+            def constant(array: np.ndarray) -> Any:
+                return held.setdefault(id(array), tf.constant(array))
+
+            self.inputs = [constant(part) for part in (inputs if isinstance(inputs, list) else [inputs])]
+            self.targets = {name: constant(aim.target) for name, aim in aims.items()}
+            self.weights = None if weights is None else tf.constant(weights)
+
+    def __call__(self, order: np.ndarray, epoch: int) -> Any:
+        """The batches of an epoch (from 0): inputs, targets and perhaps weights, as ``fit`` takes them."""
+        data = self.tf.data.Dataset.from_tensor_slices(order).batch(self.settings.batch_size)
+        start = seeds.child_seed(self.seed, "augmentation", epoch)
+
+        def make(number: Any, index: Any) -> tuple[Any, ...]:
+            return self._make(index, self.tf.stack([number * 8 + start, number * 0]))
+
+        return data.enumerate().map(make).prefetch(2)
+
+    def _make(self, index: Any, seed: Any) -> tuple[Any, ...]:
+        tf, settings = self.tf, self.settings
+        inputs = [tf.gather(part, index) for part in self.inputs]
+        targets = {name: tf.gather(part, index) for name, part in self.targets.items()}
+        weights = None if self.weights is None else tf.gather(self.weights, index)
+        if settings.augments:
+            inputs[0] = augment(inputs[0], settings, seed)
+        if settings.mixup:
+            together = {f"target {name}": part for name, part in targets.items()} | {"input": inputs[0]}
+            together |= {} if weights is None else {"weight": weights}
+            mixed = mix(together, *draw_mixture(tf.shape(index)[0], settings.mixup, seed))
+            inputs[0], weights = mixed["input"], mixed.get("weight")
+            targets = {name: mixed[f"target {name}"] for name in targets}
+        x = inputs[0] if len(inputs) == 1 else tuple(inputs)
+        if not self.many:
+            return (x, targets["logits"]) if weights is None else (x, targets["logits"], weights)
+        return (x, targets) if weights is None else (x, targets, dict.fromkeys(targets, weights))

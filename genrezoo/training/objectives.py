@@ -1,0 +1,129 @@
+"""What each output of a model is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from genrezoo.errors import SettingsError
+from genrezoo.layers import Head
+from genrezoo.songs import SongSet
+from genrezoo.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The aim of one output.
+
+    Attributes:
+        target: One target a training song, ``(n_songs, …)``.
+        loss: Keras loss, or function of targets and outputs that gives one value a song.
+        weight: Share in the sum of all losses.
+        accuracy: Metric of the same arguments that says how often the genre is right; None measures none.
+    """
+
+    target: np.ndarray
+    loss: Callable[[Any, Any], Any]
+    weight: float = 1.0
+    accuracy: Callable[[Any, Any], Any] | None = None
+
+
+def objectives(model: keras.Model, train: SongSet, settings: TrainingSettings) -> dict[str, Objective]:
+    """The objective of each trained output, by name.
+
+    An output that passes through a `Head` has the head's target and weight, another one the genre and weight 1. The
+    logits are always there, with weight 0 if they are not trained, for their accuracy.
+
+    Args:
+        model: Model whose output is logits or a dict with the key ``logits``.
+        train: Training songs, standardised.
+        settings: Whether labels are smoothed or mixed.
+    """
+    heads = {layer.name: layer for layer in model.layers if isinstance(layer, Head)}
+    names = list(model.output) if isinstance(model.output, dict) else ["logits"]
+    found = {}
+    for name in names:
+        target, weight = (heads[name].target, heads[name].weight) if name in heads else ("genre", 1.0)
+        if weight or name == "logits":
+            found[name] = _OBJECTIVES[target](train, settings, weight, name == "logits")
+    return found
+
+
+def compile_model(model: keras.Model, optimizer: keras.optimizers.Optimizer, aims: Mapping[str, Objective]) -> None:
+    """Compiles a model for its objectives."""
+    many = isinstance(model.output, dict)
+    accuracy = aims["logits"].accuracy
+    metrics = [] if accuracy is None else [keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")]
+    model.compile(
+        optimizer,
+        loss={name: aim.loss for name, aim in aims.items() if aim.weight} if many else aims["logits"].loss,
+        loss_weights={name: aim.weight for name, aim in aims.items() if aim.weight} if many else None,
+        metrics={"logits": metrics} if many else metrics,
+    )
+    optimizer.build(model.trainable_variables)
+
+
+def song_weights(train: SongSet, settings: TrainingSettings) -> np.ndarray | None:
+    """The weight of each training song, ``(n_songs,)`` float32; None if all have the same.
+
+    Raises:
+        SettingsError: Weights are given for genres that are not there.
+    """
+    if settings.class_weights is None:
+        return None
+    if settings.class_weights == "balanced":
+        count = np.bincount(train.y, minlength=train.num_classes)
+        per_class = len(train) / (train.num_classes * np.maximum(count, 1))
+    else:
+        if set(settings.class_weights) != set(train.genres):
+            raise SettingsError(
+                f"class_weights must name the genres {list(train.genres)}, got {settings.class_weights}"
+            )
+        per_class = np.array([settings.class_weights[genre] for genre in train.genres])
+    return np.asarray(per_class, np.float32)[train.y]
+
+
+def binary_errors(truth: Any, logits: Any) -> Any:
+    """Sum over the genres of the cross-entropies of one yes or no for each, one value a song."""
+    return ops.sum(ops.binary_crossentropy(truth, logits, from_logits=True), axis=-1)
+
+
+def reconstruction_error(songs: Any, outputs: Any) -> Any:
+    """Mean squared error over a song's real segments and all features, one value a song; padding (NaN) is left out."""
+    real = ops.logical_not(ops.isnan(songs))
+    squares = ops.where(real, ops.square(ops.where(real, songs, ops.zeros_like(songs)) - outputs), 0.0)
+    count = ops.sum(ops.cast(real, squares.dtype), axis=(1, 2))
+    return ops.sum(squares, axis=(1, 2)) / ops.maximum(count, 1.0)
+
+
+def _genre(train: SongSet, settings: TrainingSettings, weight: float, is_logits: bool) -> Objective:
+    if not settings.soft_labels:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        hits = keras.metrics.sparse_categorical_accuracy
+        return Objective(train.y, loss, weight, hits if is_logits else None)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
+    return Objective(_one_hot(train), loss, weight, keras.metrics.categorical_accuracy if is_logits else None)
+
+
+def _binary(train: SongSet, settings: TrainingSettings, weight: float, is_logits: bool) -> Objective:
+    return Objective(_one_hot(train), binary_errors, weight)
+
+
+def _song(train: SongSet, settings: TrainingSettings, weight: float, is_logits: bool) -> Objective:
+    return Objective(train.x, reconstruction_error, weight)
+
+
+_OBJECTIVES: dict[str, Callable[[SongSet, TrainingSettings, float, bool], Objective]] = {
+    "genre": _genre,
+    "binary": _binary,
+    "song": _song,
+}
+
+
+def _one_hot(train: SongSet) -> np.ndarray:
+    return np.asarray(np.eye(train.num_classes), np.float32)[train.y]

@@ -1,0 +1,78 @@
+"""The optimiser and the course of its learning rate."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from genrezoo.errors import SettingsError, UnknownNameError
+from genrezoo.training.settings import SCHEDULES, TrainingSettings
+
+
+def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """The optimiser that the settings describe.
+
+    Raises:
+        SettingsError: An argument that it does not take.
+        UnknownNameError: No such optimiser or schedule.
+    """
+    known: dict[str, Any] = {
+        name.lower(): value
+        for name, value in vars(keras.optimizers).items()
+        if inspect.isclass(value) and issubclass(value, keras.optimizers.Optimizer) and not name.endswith("Optimizer")
+    }  # without the base class and the wrappers of other optimisers
+    kind = known.get(settings.optimizer.lower().replace("_", ""))
+    if kind is None:
+        raise UnknownNameError("optimiser", settings.optimizer, known)
+    rate: Any = settings.learning_rate
+    if settings.schedule not in (None, "reduce_on_plateau"):
+        rate = _schedule(settings, steps_per_epoch)
+    try:
+        optimizer = kind(learning_rate=rate, weight_decay=settings.weight_decay, **settings.optimizer_arguments)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"optimiser {settings.optimizer!r} refuses its arguments: {error}") from error
+    if settings.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _schedule(settings: TrainingSettings, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    name = settings.schedule or ""
+    if name not in SCHEDULES:
+        raise UnknownNameError("schedule", name, [*SCHEDULES, "reduce_on_plateau"])
+    arguments: dict[str, Any] = {}
+    for key, value in settings.schedule_arguments.items():
+        if key.endswith("_epochs"):
+            key = key.removesuffix("_epochs") + ("" if key.startswith("boundaries") else "_steps")
+            value = [round(part * steps) for part in value] if isinstance(value, list) else round(value * steps)
+        arguments[key] = value
+    kind = getattr(keras.optimizers.schedules, SCHEDULES[name])
+    if name != "piecewise":
+        arguments.setdefault("initial_learning_rate", settings.learning_rate)
+    if name in ("cosine", "polynomial"):
+        arguments.setdefault("decay_steps", settings.epochs * steps)
+    try:
+        return kind(**arguments)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"schedule {name!r} refuses its arguments: {error}") from error
+
+
+def plateau_rate(history: Sequence[dict[str, float]], settings: TrainingSettings) -> float:
+    """The rate after the epochs so far: multiplied by ``factor`` whenever validation loss stood still for ``patience``.
+
+    A function of the history alone, so that a resumed training takes the same course.
+    """
+    options = {"factor": 0.5, "patience": 5, "minimum": 0.0, **settings.schedule_arguments}
+    if set(options) != {"factor", "patience", "minimum"} or not 0 < options["factor"] < 1 or options["patience"] < 1:
+        raise SettingsError(f"reduce_on_plateau takes factor in (0, 1), patience >= 1 and minimum, got {options}")
+    rate, best, waited = settings.learning_rate, np.inf, 0
+    for record in history:
+        waited = 0 if record["valid_loss"] < best else waited + 1
+        best = min(best, record["valid_loss"])
+        if waited >= options["patience"]:
+            rate, waited = max(rate * options["factor"], options["minimum"]), 0
+    return rate
