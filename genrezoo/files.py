@@ -130,11 +130,15 @@ def sha256_of(path: str | Path) -> str:
 
 
 @contextlib.contextmanager
-def lock_folder(folder: str | Path) -> Iterator[Path]:
+def lock_folder(folder: str | Path, *, wait: bool = False) -> Iterator[Path]:
     """Makes the folder if missing and holds it for this process until the block ends.
 
+    Args:
+        folder: The folder.
+        wait: Wait until another process that holds it is done, instead of refusing.
+
     Raises:
-        DataError: Another process holds it. The lock ends with its process, however that ends.
+        DataError: It cannot be made, or another process holds it. The lock ends with its process, however that ends.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -146,7 +150,7 @@ def lock_folder(folder: str | Path) -> Iterator[Path]:
         raise DataError(f"cannot be written ({error.strerror})", path=folder, remedy="name another folder") from error
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             raise DataError(
                 "another process is using this folder", path=folder, remedy="wait for it or stop it"

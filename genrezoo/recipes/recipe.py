@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
-from typing import Any
+import json
+import re
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from genrezoo.environment import versions
 from genrezoo.errors import SettingsError, UnknownNameError
-from genrezoo.registry import MODELS, PROCEDURES, Registry
+from genrezoo.registry import PROCEDURES, Registry, find_builder, natural
+
+
+class Member(BaseModel):
+    """A model that a composition is made of, or whose logits a procedure needs.
+
+    It is given in one of three ways: as a recipe, trained first; as a finished run; or, for procedures, as stored
+    logits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: Recipe | None = Field(None, description="Recipe that is trained first.")
+    run: str | None = Field(None, description="Path of a run folder.")
+    logits: str | None = Field(None, description="Path of an npz with `ids` and `logits`.")
+    folds: int = Field(0, ge=0, description="From 2: logits of each song from a model of the recipe that never saw it.")
+    fresh: bool = Field(False, description="Begin with new weights: the composition trains it.")
+    seed: int | None = Field(None, ge=0, lt=2**32, description="Seed in place of the composition's.")
+    weights_sha256: tuple[str, ...] = Field((), description="What it was, or has to be; on a card always there.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Member:
+        if sum(way is not None for way in (self.recipe, self.run, self.logits)) != 1:
+            raise ValueError("give one of recipe, run and logits")
+        if (self.folds or self.fresh) and self.recipe is None:
+            raise ValueError("folds and fresh need a recipe")
+        if self.folds == 1 or (self.folds and self.fresh):
+            raise ValueError("folds must be 0 or at least 2, and not with fresh")
+        return self
+
+
+class Pieces(BaseModel):
+    """How songs are cut into overlapping pieces of one length, and how a song's answer is made of its pieces'."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    segments: int = Field(ge=1, description="Segments of a piece.")
+    hop: int = Field(ge=1, description="Segments from one piece to the next.")
+    rule: Literal["mean", "product"] = Field("mean", description="How the posteriors of the pieces are combined.")
 
 
 class Recipe(BaseModel):
@@ -25,7 +67,7 @@ class Recipe(BaseModel):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name to look it up by.")
     summary: str = Field(description="One line.")
     reference: str = Field(description="Document and section, or paper.")
-    model: str = Field(description="Name of the model builder.")
+    model: str = Field(description="Name of the model or composition.")
     arguments: dict[str, Any] = Field({}, description="Keyword arguments of the builder.")
     procedure: str = Field("supervised", description="Name of the training procedure.")
     settings: dict[str, Any] = Field({}, description="Settings of the procedure; what is left out has its default.")
@@ -33,6 +75,8 @@ class Recipe(BaseModel):
         True, description="Subtract mean and divide by deviation of the training songs' features."
     )
     clip: float | None = Field(None, gt=0, description="Limit standardised features to this many deviations.")
+    pieces: Pieces | None = Field(None, description="Cut songs into pieces; whole songs are taken if left out.")
+    members: dict[str, Member] = Field({}, description="Models that it is made of or learns from, in order of names.")
     reported: dict[str, str] = Field({}, description="Figures that the reference reports; never ours.")
 
     @field_validator("arguments", "settings")
@@ -40,6 +84,29 @@ class Recipe(BaseModel):
     def _plain(cls, value: dict[str, Any]) -> dict[str, Any]:
         _check_plain(value)
         return value
+
+    @field_validator("members", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        named = {name: {"recipe": RECIPES.get(part)} if isinstance(part, str) else part for name, part in value.items()}
+        return {name: named[name] for name in sorted(named, key=natural)}  # files keep no order
+
+    @property
+    def depth(self) -> int:
+        """How many trainings must come one after the other before this one."""
+        return max((1 + (member.recipe.depth if member.recipe else 0) for member in self.members.values()), default=0)
+
+    def digest(self, seed: int, checksum: str) -> str:
+        """Sixteen hex digits of what a training's result depends on: the recipe, the seed, the songs, the version."""
+        about = self.model_dump(mode="json", exclude={"summary", "reference", "reported"})
+        parts = ["zoo", self.name, about, seed, checksum, versions()["genrezoo"]]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def run_name(self, songs_name: str, seed: int, checksum: str) -> str:
+        """Name of the run folder where runs of many recipes lie side by side; the same training has the same name."""
+        return f"{self.name}-{safe_name(songs_name)}-{seed}-{self.digest(seed, checksum)}"
 
     def procedure_settings(self) -> Any:
         """The procedure's settings object, defaults filled in and ranges checked.
@@ -58,12 +125,14 @@ class Recipe(BaseModel):
         except ValidationError as error:
             raise SettingsError(first_problem(error)) from error
 
-    def changed(self, changes: dict[str, Any]) -> Recipe:
+    def changed(self, changes: dict[str, Any], *, everywhere: bool = False) -> Recipe:
         """The recipe with other values.
 
         Args:
-            changes: Names of builder arguments, of settings, or of ``standardise`` and ``clip``, with their new values.
-                A name that could mean several is written ``model.NAME`` or ``settings.NAME``.
+            changes: Names of builder arguments, of settings, or of ``standardise``, ``clip`` and ``pieces``, with their
+                new values. A name that could mean several is written ``model.NAME`` or ``settings.NAME``; one of a
+                member's recipe ``MEMBER.NAME``, of all members' ``members.NAME``.
+            everywhere: Changes go to the members' recipes too.
 
         Raises:
             UnknownNameError: A name that is none of these.
@@ -71,12 +140,25 @@ class Recipe(BaseModel):
         """
         arguments, settings = dict(self.arguments), dict(self.settings)
         own: dict[str, Any] = {}
-        takes = inspect.signature(MODELS.get(self.model).call).parameters
+        members: dict[str, Member] = {}
+        for name, member in self.members.items():
+            inner = dict(changes) if everywhere else {}
+            for key, value in changes.items():
+                room, _, rest = key.partition(".")
+                if room in (name, "members") and rest:
+                    inner = {**{other: v for other, v in inner.items() if other != key}, rest: value}
+            if inner and member.recipe is None:
+                raise SettingsError(f"member {name!r} is trained already; its settings cannot change")
+            inside = member.recipe.changed(inner, everywhere=everywhere) if inner and member.recipe else member.recipe
+            members[name] = member.model_copy(update={"recipe": inside})
+        rooms_of_members = {*self.members, "members"} if self.members else set()
+        changes = {key: value for key, value in changes.items() if key.partition(".")[0] not in rooms_of_members}
+        takes = inspect.signature(find_builder(self.model).call).parameters
         entry = PROCEDURES.get(self.procedure)
         rooms: dict[str, tuple[dict[str, Any], set[str]]] = {
             "model": (arguments, {name for name, p in takes.items() if p.kind is p.KEYWORD_ONLY}),
             "settings": (settings, set(entry.settings.model_fields)),  # type: ignore[union-attr]  # as above
-            "recipe": (own, {"standardise", "clip"}),
+            "recipe": (own, {"standardise", "clip", "pieces"}),
         }
         for key, value in changes.items():
             room, _, name = key.rpartition(".")
@@ -89,7 +171,8 @@ class Recipe(BaseModel):
                 )
             rooms[found[0]][0][name] = value
         try:
-            recipe = Recipe(**{**self.model_dump(), "arguments": arguments, "settings": settings, **own})
+            given = {"arguments": arguments, "settings": settings, "members": members, **own}
+            recipe = Recipe(**{**self.model_dump(), **given})
         except ValidationError as error:
             raise SettingsError(first_problem(error)) from error
         recipe.procedure_settings()
@@ -97,6 +180,11 @@ class Recipe(BaseModel):
 
 
 RECIPES: Registry[Recipe] = Registry("recipe", package="genrezoo.recipes")
+
+
+def safe_name(name: str) -> str:
+    """The name with only characters that every file system takes."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:40].lstrip(".") or "songs"
 
 
 def _check_plain(value: Any) -> None:

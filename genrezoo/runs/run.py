@@ -1,17 +1,8 @@
-"""Runs: a recipe trained on songs with a seed, kept in a folder that holds everything needed to use it again.
-
-A run folder has ``weights.safetensors`` (arrays only), ``card.json`` (what the run depends on and came to),
-``history.csv`` and ``predictions.npz`` (valid and test). The card is written last: a folder without one is a training
-to be continued. Loading builds the model by name from the validated card and never deserialises code.
-"""
+"""A trained run, opened from its folder."""
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,18 +12,13 @@ import safetensors
 import safetensors.numpy
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from genrezoo import files, seeds
-from genrezoo.environment import environment
-from genrezoo.errors import DataError, SettingsError
+from genrezoo import files
+from genrezoo.errors import DataError
 from genrezoo.evaluation import evaluate, softmax
-from genrezoo.models import create_model
-from genrezoo.recipes import Recipe, get_recipe
-from genrezoo.registry import MODELS, PROCEDURES
+from genrezoo.recipes import Recipe
+from genrezoo.runs.building import answers, build_model, check_padding, handles
 from genrezoo.songs import SongSet, Standardiser
-from genrezoo.songs.splits import check_split
-from genrezoo.training import Fitted, forward
-from genrezoo.training.checkpoint import assign_weights, weights_of
-from genrezoo.training.fitted import HISTORY
+from genrezoo.training.checkpoint import assign_weights
 
 MOST_WEIGHTS = 2**30  # of one layer: a card cannot make the process allocate more than 4 GiB for it
 
@@ -54,6 +40,7 @@ class Card(BaseModel):
     epochs: int = Field(ge=0)
     best_epoch: int = Field(ge=0)
     train_seconds: float = Field(ge=0)
+    members_seconds: float = Field(0.0, ge=0, description="What training the members took.")
     parameters: int = Field(ge=0)
     environment: dict[str, Any]
     weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -91,7 +78,7 @@ class Run:
             )
         _check_size(self.card, self.folder / "card.json")
         recipe = self.card.recipe
-        model = create_model(recipe.model, self.card.input_shape, len(self.genres), **recipe.arguments)
+        model = build_model(recipe, self.card.input_shape, len(self.genres))
         try:
             arrays = safetensors.numpy.load_file(path)
         except safetensors.SafetensorError as error:
@@ -107,16 +94,16 @@ class Run:
         Raises:
             DataError: The songs have other features, or a length that the model cannot take.
         """
-        entry = MODELS.get(self.card.recipe.model)
+        recipe = self.card.recipe
         segments = self.card.input_shape[0]
-        if songs.n_segments != segments and not entry.any_length:
+        if songs.n_segments != segments and not handles(recipe)[1]:
             raise DataError(
-                f"songs have {songs.n_segments} segments, {entry.name} was trained on {segments}",
+                f"songs have {songs.n_segments} segments, {recipe.name} was trained on {segments}",
                 where=songs.name,
                 remedy="cut or pad the songs (with `lengths`) to that many",
             )
-        _check_padding(entry.name, entry.masks_padding, songs)
-        return forward(self.model, self.standardiser.apply(songs))["logits"]
+        check_padding(recipe, songs)
+        return answers(self.model, recipe, self.standardiser, songs)["logits"]
 
     def predict(self, x: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
         """Probabilities of each genre.
@@ -188,79 +175,6 @@ class Run:
         return evaluate(self.logits(part), part.y)
 
 
-def train(
-    recipe: str | Recipe,
-    songs: SongSet,
-    *,
-    seed: int,
-    out: str | Path,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
-) -> Run:
-    """Trains a recipe on songs and writes the run folder.
-
-    Killed at any instant and called again with the same arguments it continues after the last finished epoch and ends
-    with weights that are the same to the bit as those of an uninterrupted run, on one machine with the same versions,
-    backend and number of threads. Called again after it is done, it returns the finished run. On TensorFlow it turns op
-    determinism on for the process.
-
-    Args:
-        recipe: A recipe or its name.
-        songs: Songs with splits ``train``, ``valid`` and ``test``; test labels are used once, for the metrics at the
-            end.
-        seed: Seed of weights, dropout and order.
-        out: The run folder; new, empty, or of the same training.
-        on_epoch: Called with each finished epoch's history record.
-
-    Returns:
-        The run.
-
-    Raises:
-        DataError: Songs that cannot be trained on, a split that leaks, songs that the model cannot take, or a folder in
-            use.
-        SettingsError: A recipe with unknown or impossible settings, or a folder of another training.
-
-    Example:
-        >>> import tempfile, genrezoo as gz
-        >>> songs = gz.load_songs("synthetic", n_train=60, n_valid=20, n_test=20, n_segments=8, seed=1)
-        >>> recipe = gz.get_recipe("fully_connected").changed({"epochs": 1})
-        >>> run = gz.train(recipe, songs, seed=1, out=tempfile.mkdtemp())
-        >>> run.predict(songs.split("test").x).shape
-        (20, 10)
-    """
-    recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
-    settings = recipe.procedure_settings()
-    entry = MODELS.get(recipe.model)
-    seeds.check_seed(seed)
-    songs.validate()
-    check_split(songs)
-    _check_padding(entry.name, entry.masks_padding, songs)
-    plan = _plan(recipe, songs, seed)
-    with files.lock_folder(out) as folder:
-        if _already_done(folder, plan):
-            return load_run(folder)
-        train_songs = songs.split("train")
-        standardiser = Standardiser.fit(train_songs, clip=recipe.clip)
-        if not recipe.standardise:
-            standardiser = Standardiser.none(songs.n_features)
-        _make_deterministic()
-        shape = (songs.n_segments, songs.n_features)
-        model = create_model(
-            recipe.model, shape, songs.num_classes, seed=seeds.child_seed(seed, "model"), **recipe.arguments
-        )
-        files.write_json(
-            folder / "plan.json", plan
-        )  # after the model was built: a refused recipe leaves nothing behind
-        fitted = PROCEDURES.get(recipe.procedure).call(
-            model,
-            standardiser.standardised(songs),
-            settings,
-            seed=seed,
-            checkpoint_path=folder / "checkpoint.safetensors",
-            on_epoch=on_epoch,
-        )
-        return _write(folder, recipe, songs, seed, standardiser, fitted, plan)
-
-
 def load_run(folder: str | Path) -> Run:
     """Opens a run folder; the model is built when it is first used.
 
@@ -289,97 +203,6 @@ def load_run(folder: str | Path) -> Run:
     return Run(folder, card)
 
 
-def _write(
-    folder: Path,
-    recipe: Recipe,
-    songs: SongSet,
-    seed: int,
-    standardiser: Standardiser,
-    fitted: Fitted,
-    plan: dict[str, Any],
-) -> Run:
-    arrays: dict[str, np.ndarray] = {}
-    for split in ("valid", "test"):
-        part = songs.split(split)
-        arrays |= {f"{split}_ids": part.ids, f"{split}_y": part.y}
-        arrays |= {f"{split}_{name}": value for name, value in forward(fitted.model, standardiser.apply(part)).items()}
-    files.write_npz(folder / "predictions.npz", arrays)
-    files.write_text(folder / "history.csv", _as_csv(fitted.history))
-    weights = safetensors.numpy.save(weights_of(fitted.model))
-    digest = files.sha256_of(files.write_atomic(folder / "weights.safetensors", weights))
-    card = Card(
-        recipe=recipe,
-        seed=seed,
-        input_shape=(songs.n_segments, songs.n_features),
-        genres=songs.genres,
-        mean=standardiser.mean.tolist(),
-        scale=standardiser.scale.tolist(),
-        clip=standardiser.clip,
-        songs={**songs.describe(), "checksum": plan["checksum"]},
-        epochs=len(fitted.history),
-        best_epoch=fitted.best_epoch,
-        train_seconds=fitted.seconds,
-        parameters=int(fitted.model.count_params()),
-        environment=environment(),
-        weights_sha256=digest,
-    )
-    files.write_json(folder / "card.json", card.model_dump(mode="json"))
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
-    run = Run(folder, card)
-    run.__dict__["model"] = fitted.model  # it is there already
-    return run
-
-
-def _plan(recipe: Recipe, songs: SongSet, seed: int) -> dict[str, Any]:
-    """What the bits of the result depend on; a folder of another plan is refused."""
-    now = environment()
-    return {
-        "recipe": recipe.model_dump(mode="json"),
-        "seed": seed,
-        "checksum": songs.checksum(),
-        **{name: now[name] for name in ("backend", "threads", "versions")},
-    }
-
-
-def _already_done(folder: Path, plan: dict[str, Any]) -> bool:
-    """Whether the folder holds this training's result; refuses a folder of anything else."""
-    path = folder / "plan.json"
-    if not path.exists():
-        if strange := sorted(set(os.listdir(folder)) - {".lock"}):
-            raise SettingsError(f"{folder} is not empty ({strange[0]}); name a new folder for the run")
-        return False
-    before = files.read_json(path)
-    different = [
-        f"{key} was {then}, is {now}"
-        for key in sorted(plan)
-        for then, now in [_difference(before.get(key), plan[key])]
-        if then != now
-    ]
-    if different:
-        raise SettingsError(
-            f"{folder} holds another training: {'; '.join(different)}. Use another folder or the old settings"
-        )
-    return (folder / "card.json").exists()
-
-
-def _difference(then: Any, now: Any) -> tuple[str, str]:
-    """Both values in short; of two dicts only the entries that differ."""
-    if isinstance(then, dict) and isinstance(now, dict):
-        keys = [key for key in sorted(then | now) if then.get(key) != now.get(key)]
-        return str({key: then.get(key) for key in keys}), str({key: now.get(key) for key in keys})
-    return str(then), str(now)
-
-
-def _check_padding(name: str, masks_padding: bool, songs: SongSet) -> None:
-    if songs.has_padding and not masks_padding:
-        short = int((songs.lengths < songs.n_segments).sum())
-        raise DataError(
-            f"{short} songs are shorter than {songs.n_segments} segments and {name} does not mask padding",
-            where=songs.name,
-            remedy="choose a model that does (`genrezoo list`), or cut the songs to one length",
-        )
-
-
 def _check_size(card: Card, path: Path) -> None:
     """Refuses a card whose model would be absurdly large, before anything is allocated."""
 
@@ -390,7 +213,11 @@ def _check_size(card: Card, path: Path) -> None:
             return [size for part in value for size in sizes(part)]
         return [value] if isinstance(value, int) else []
 
-    given = sizes(card.recipe.arguments)
+    def given_to(recipe: Recipe) -> list[int]:
+        inside = [member.recipe for member in recipe.members.values() if member.recipe]
+        return [*sizes(recipe.arguments), *(size for part in inside for size in given_to(part))]
+
+    given = given_to(card.recipe)
     widest = max([*given, len(card.genres), 1])
     segments, features = card.input_shape
     if (
@@ -403,18 +230,3 @@ def _check_size(card: Card, path: Path) -> None:
             path=path,
             remedy="use a card that genrezoo wrote",
         )
-
-
-def _make_deterministic() -> None:
-    if keras.config.backend() == "tensorflow":
-        import tensorflow as tf  # only where it is the backend
-
-        tf.config.experimental.enable_op_determinism()
-
-
-def _as_csv(history: list[dict[str, float]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, HISTORY, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return buffer.getvalue()

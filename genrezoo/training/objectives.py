@@ -85,7 +85,8 @@ def song_weights(train: SongSet, settings: TrainingSettings) -> np.ndarray | Non
                 f"class_weights must name the genres {list(train.genres)}, got {settings.class_weights}"
             )
         per_class = np.array([settings.class_weights[genre] for genre in train.genres])
-    return np.asarray(per_class, np.float32)[train.y]
+    weights: np.ndarray = per_class[train.y].astype(np.float32)
+    return weights
 
 
 def binary_errors(truth: Any, logits: Any) -> Any:
@@ -126,4 +127,5 @@ _OBJECTIVES: dict[str, Callable[[SongSet, TrainingSettings, float, bool], Object
 
 
 def _one_hot(train: SongSet) -> np.ndarray:
-    return np.asarray(np.eye(train.num_classes), np.float32)[train.y]
+    one_hot: np.ndarray = np.eye(train.num_classes, dtype=np.float32)[train.y]
+    return one_hot

@@ -1,0 +1,164 @@
+"""Cross-validation: for each song the logits of a model that never saw it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrezoo import files, parallel, seeds
+from genrezoo.datasets.arrays import load_arrays, save_songs
+from genrezoo.environment import environment
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.recipes import Recipe, get_recipe
+from genrezoo.runs.run import load_run
+from genrezoo.songs import SongSet
+from genrezoo.songs.splits import folds
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """What cross-validation gives.
+
+    Attributes:
+        ids: Songs, ``(n,)``.
+        y: Their labels, ``(n,)``.
+        logits: Their logits from the fold that held them out, ``(n, n_genres)`` float32.
+        fold: That fold, from 0, ``(n,)``.
+        accuracy: Best validation accuracy of each fold.
+        seconds: Training time of all folds.
+        weights_sha256: Of each fold's weights.
+    """
+
+    ids: np.ndarray
+    y: np.ndarray
+    logits: np.ndarray
+    fold: np.ndarray
+    accuracy: tuple[float, ...]
+    seconds: float
+    weights_sha256: tuple[str, ...]
+
+    def for_songs(self, songs: SongSet) -> np.ndarray:
+        """The logits in the order of the songs, NaN for songs that took no part."""
+        place = {name: number for number, name in enumerate(songs.ids.tolist())}
+        found = np.full((songs.n_songs, self.logits.shape[1]), np.nan, np.float32)
+        found[[place[name] for name in self.ids.tolist()]] = self.logits
+        return found
+
+
+def out_of_fold(
+    recipe: str | Recipe,
+    songs: SongSet,
+    *,
+    n_folds: int = 10,
+    seed: int,
+    out: str | Path,
+    workers: int | None = None,
+    on_fold: Callable[[int, float], None] | None = None,
+) -> OutOfFold:
+    """Trains a recipe once for each fold of the training and validation songs, and keeps what each held-out song got.
+
+    Folds are stratified, and hold whole groups where the songs have groups. A fold's held-out songs are its validation
+    songs: its logits are those of its best epoch, so they have never been trained on but have chosen the epoch. Called
+    again after an interruption it goes on: finished folds are kept, others continue after their last finished epoch.
+
+    Args:
+        recipe: A recipe or its name; without members of its own.
+        songs: Songs with splits ``train``, ``valid`` and ``test``; test songs take no part.
+        n_folds: Number of folds, at least 2.
+        seed: Seed of the folds and of every training.
+        out: Folder for the folds' runs, and ``out_of_fold.npz`` with ids, y, logits and fold.
+        workers: Folds trained at a time, each in a process of its own; the number of cores if left out.
+        on_fold: Called with each finished fold's number (from 0) and its best validation accuracy.
+
+    Returns:
+        One logit vector for each song.
+
+    Raises:
+        SettingsError: Too few folds, or a recipe with members.
+        DataError: A genre has fewer songs than there are folds, a fold's training failed, or the folder is in use.
+
+    Example:
+        >>> import tempfile, genrezoo as gz
+        >>> songs = gz.load_songs("synthetic", n_train=40, n_valid=20, n_test=20, n_segments=8, seed=1)
+        >>> recipe = gz.get_recipe("fully_connected").changed({"epochs": 1})
+        >>> result = out_of_fold(recipe, songs, n_folds=2, seed=1, out=tempfile.mkdtemp())
+        >>> result.logits.shape
+        (60, 10)
+
+    Reference:
+        G. Pligoropoulos, Million Song Dataset Classification Problem (2017): stratified 10-fold cross-validation.
+    """
+    recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
+    if recipe.members:
+        raise SettingsError(f"recipe {recipe.name!r} has members; cross-validate a recipe that stands alone")
+    seeds.check_seed(seed)
+    songs.validate()
+    pool = np.sort(np.concatenate([songs.splits["train"], songs.splits["valid"]]))
+    held = folds(songs.take(pool), n_folds, seed=seed)
+    with files.lock_folder(out, wait=True) as folder:
+        where = folder / f"songs-{songs.checksum()[:12]}"
+        if not (where / "manifest.json").exists():
+            save_songs(songs, where)
+        orders = [
+            {
+                "recipe": recipe.model_dump(mode="json"),
+                "songs": str(where.resolve()),
+                "held": pool[part].tolist(),
+                "seed": seed,
+                "out": str((folder / f"fold-{number + 1:02d}").resolve()),
+            }
+            for number, part in enumerate(held)
+        ]
+        threads = environment()["threads"] if workers == 1 else 1
+        with parallel.ProcessExecutor(workers or environment()["cores"], threads=threads) as executor:
+            waiting = {executor.submit(_train_fold, order): number for number, order in enumerate(orders)}
+            for future in as_completed(waiting):
+                try:
+                    accuracy = future.result()
+                except parallel.ChildError as error:
+                    raise DataError(
+                        f"fold {waiting[future] + 1} failed: {error}", path=folder, remedy="mend the cause, then go on"
+                    ) from error
+                if on_fold:
+                    on_fold(waiting[future], accuracy)
+        result = _gathered([Path(order["out"]) for order in orders])
+        files.write_npz(
+            folder / "out_of_fold.npz",
+            {"ids": result.ids, "y": result.y, "logits": result.logits, "fold": result.fold},
+        )
+        accuracy = {"accuracy": list(result.accuracy), "mean": float(np.mean(result.accuracy))}
+        files.write_text(folder / "accuracy.json", json.dumps(accuracy, indent=2) + "\n")
+        return result
+
+
+def _train_fold(order: dict[str, Any]) -> float:
+    """One fold (runs in the child); returns its best validation accuracy."""
+    from genrezoo.runs.training import train  # here, because training asks this module for the logits of members
+
+    songs = load_arrays(order["songs"], verify=False)
+    held = np.array(order["held"])
+    pool = np.concatenate([songs.splits["train"], songs.splits["valid"]])
+    splits = {**songs.splits, "train": np.sort(np.setdiff1d(pool, held)), "valid": held}
+    split = songs.with_split(splits, str(songs.provenance))
+    run = train(Recipe.model_validate(order["recipe"]), split, seed=order["seed"], out=order["out"])
+    return float(run.evaluate("valid")["accuracy"])
+
+
+def _gathered(runs: list[Path]) -> OutOfFold:
+    opened = [load_run(path) for path in runs]
+    parts = [run.predictions("valid") for run in opened]
+    return OutOfFold(
+        ids=np.concatenate([part["ids"] for part in parts]),
+        y=np.concatenate([part["y"] for part in parts]),
+        logits=np.concatenate([part["logits"] for part in parts]),
+        fold=np.repeat(np.arange(len(parts)), [len(part["y"]) for part in parts]),
+        accuracy=tuple(float((part["logits"].argmax(1) == part["y"]).mean()) for part in parts),
+        seconds=sum(run.card.train_seconds for run in opened),
+        weights_sha256=tuple(run.card.weights_sha256 for run in opened),
+    )
