@@ -34,10 +34,10 @@ class Objective:
 
 
 def objectives(model: keras.Model, train: SongSet, settings: TrainingSettings) -> dict[str, Objective]:
-    """The objective of each trained output, by name.
+    """The objective of each output, by name.
 
-    An output that passes through a `Head` has the head's target and weight, another one the genre and weight 1. The
-    logits are always there, with weight 0 if they are not trained, for their accuracy.
+    An output that passes through a `Head` has the head's target and weight, another one the genre and weight 1. Outputs
+    of weight 0 are not trained; the logits are measured nevertheless.
 
     Args:
         model: Model whose output is logits or a dict with the key ``logits``.
@@ -49,8 +49,7 @@ def objectives(model: keras.Model, train: SongSet, settings: TrainingSettings) -
     found = {}
     for name in names:
         target, weight = (heads[name].target, heads[name].weight) if name in heads else ("genre", 1.0)
-        if weight or name == "logits":
-            found[name] = _OBJECTIVES[target](train, settings, weight, name == "logits")
+        found[name] = _OBJECTIVES[target](train, settings, weight, name == "logits")
     return found
 
 

@@ -1,0 +1,92 @@
+"""Stagewise training: the members of a composition are finished, only what is new is trained.
+
+A recipe's members are trained before this procedure begins, each in a run folder of its own that an interrupted
+training goes on with. What a frozen member says of a song never changes, so it is computed once and not in each epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from genrezoo.layers import Frozen
+from genrezoo.registry import PROCEDURES
+from genrezoo.songs import SongSet
+from genrezoo.training.fitted import Fitted, Inputs, forward
+from genrezoo.training.settings import TrainingSettings
+from genrezoo.training.supervised import fit
+
+
+class StagewiseSettings(TrainingSettings):
+    """Settings of the last stage; each member has the settings of its own recipe."""
+
+
+@PROCEDURES.register(
+    "stagewise",
+    summary="Members first, then what is new in the composition, on the members' stored answers",
+    reference="R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017): sections 5 and 6",
+    settings=StagewiseSettings,
+)
+def stagewise(
+    model: keras.Model,
+    songs: SongSet,
+    settings: StagewiseSettings,
+    *,
+    seed: int,
+    checkpoint_path: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    logits: Mapping[str, np.ndarray] | None = None,
+) -> Fitted:
+    """Trains the weights of a composition that are not frozen.
+
+    The result is that of supervised training of the whole composition. It comes sooner, because frozen members answer
+    once, unless songs are changed at random in training. A composition without trainable weights is measured once.
+
+    Args:
+        model: As for `supervised`; frozen members are `Frozen` layers that look at the songs.
+        songs: As for `supervised`.
+        settings: As for `supervised`.
+        seed: As for `supervised`.
+        checkpoint_path: As for `supervised`.
+        on_epoch: As for `supervised`.
+        logits: Not used.
+
+    Returns:
+        As for `supervised`.
+
+    Raises:
+        SettingsError: As for `supervised`.
+        DataError: As for `supervised`.
+    """
+    frozen = [layer for layer in model.layers if isinstance(layer, Frozen) and layer.input is model.input]
+    part, inputs = model, None
+    if frozen and not settings.augments:
+        part, inputs = without_frozen(model, frozen, songs)
+    fitted = fit(part, songs, settings, seed=seed, checkpoint_path=checkpoint_path, on_epoch=on_epoch, inputs=inputs)
+    return Fitted(model, fitted.history, fitted.best_epoch)  # the part's layers are the model's
+
+
+def without_frozen(model: keras.Model, frozen: list[Frozen], songs: SongSet) -> tuple[keras.Model, dict[str, Inputs]]:
+    """The part of a model behind its frozen members, and what it is to be given.
+
+    Args:
+        model: A model of one input.
+        frozen: Layers of it that look at its input alone.
+        songs: Standardised songs with splits ``train`` and ``valid``.
+
+    Returns:
+        A model of the songs and the members' answers, which shares its layers with the first; and for ``train`` and
+        ``valid`` its inputs.
+    """
+    answers = {f"{number:03d}": tensor for number, tensor in enumerate(keras.tree.flatten([f.output for f in frozen]))}
+    members = keras.Model(model.input, answers)
+    part = keras.Model([model.input, *answers.values()], model.output)
+    inputs: dict[str, Inputs] = {}
+    for split in ("train", "valid"):
+        x = songs.split(split).x
+        found = forward(members, x)
+        inputs[split] = [x, *(found[name] for name in answers)]
+    return part, inputs
