@@ -83,7 +83,9 @@ def without_frozen(model: keras.Model, frozen: list[Frozen], songs: SongSet) -> 
     """
     answers = {f"{number:03d}": tensor for number, tensor in enumerate(keras.tree.flatten([f.output for f in frozen]))}
     members = keras.Model(model.input, answers)
+    history = model.input._keras_history
     part = keras.Model([model.input, *answers.values()], model.output)
+    model.input._keras_history = history  # Keras makes the input a part of the new model, and loses it for the old one
     inputs: dict[str, Inputs] = {}
     for split in ("train", "valid"):
         x = songs.split(split).x

@@ -1,0 +1,97 @@
+"""The threshold of a cascade, chosen on validation songs for a wanted accuracy or a wanted speed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from genrezoo.errors import SettingsError
+from genrezoo.evaluation import evaluate
+from genrezoo.layers import Cascade
+from genrezoo.registry import PROCEDURES
+from genrezoo.songs import SongSet
+from genrezoo.training.fitted import Fitted, forward
+from genrezoo.composition.trade_off import choose_threshold, trade_off
+
+
+class CascadeThresholdSettings(BaseModel):
+    """What the cascade shall reach on validation songs; left out, the teacher's accuracy with the fewest questions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accuracy: float | None = Field(None, ge=0, le=1, description="Reach this accuracy, asking as seldom as possible.")
+    share: float | None = Field(
+        None, ge=0, le=1, description="Be as accurate as possible, asking about this share of the songs at most."
+    )
+    epochs: int = Field(1, ge=1, le=1, description="Always 1: there is one pass, and no gradient.")
+
+
+@PROCEDURES.register(
+    "cascade_threshold",
+    summary="The threshold of a cascade for a wanted accuracy or share of songs, exactly, from validation songs",
+    reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): further work",
+    settings=CascadeThresholdSettings,
+)
+def cascade_threshold(
+    model: keras.Model,
+    songs: SongSet,
+    settings: CascadeThresholdSettings,
+    *,
+    seed: int,
+    checkpoint_path: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    logits: Mapping[str, np.ndarray] | None = None,
+) -> Fitted:
+    """Sets a cascade's threshold; both of its models stay as they are.
+
+    Unlike every other procedure it chooses by validation songs alone, so the validation accuracy in its history is that
+    of the best of many points and looks better than it is; test songs tell.
+
+    Args:
+        model: A cascade with the outputs ``student`` and ``teacher``; its threshold is changed.
+        songs: Standardised songs with splits ``train`` and ``valid``.
+        settings: See `CascadeThresholdSettings`.
+        seed: Not used: nothing is drawn.
+        checkpoint_path: Not used: there is nothing to continue.
+        on_epoch: Called once.
+        logits: Not used.
+
+    Returns:
+        The model and a history of one record.
+
+    Raises:
+        SettingsError: The model is no cascade, both wishes are given, or no threshold reaches the accuracy.
+    """
+    layers = [layer for layer in model.layers if isinstance(layer, Cascade)]
+    if len(layers) != 1:
+        raise SettingsError(f"a cascade is expected, {model.name!r} has {len(layers)} layers of that kind")
+    if settings.accuracy is not None and settings.share is not None:
+        raise SettingsError(f"give accuracy or share, got accuracy={settings.accuracy} and share={settings.share}")
+    start = time.perf_counter()
+    train, valid = songs.split("train"), songs.split("valid")
+    found = forward(model, valid.x)
+    curve = trade_off(found["student"], found["teacher"], valid.y)
+    wanted = settings.accuracy
+    if wanted is None and settings.share is None:
+        wanted = float((found["teacher"].argmax(axis=1) == valid.y).mean())
+    point = choose_threshold(curve, accuracy=wanted, share=settings.share)
+    layers[0].threshold.assign(point.threshold)
+    here, there = (evaluate(forward(model, part.x)["logits"], part.y) for part in (train, valid))
+    record = {
+        "epoch": 1,
+        "seconds": time.perf_counter() - start,
+        "learning_rate": 0.0,
+        "loss": here["log_loss"],
+        "accuracy": here["accuracy"],
+        "valid_loss": there["log_loss"],
+        "valid_accuracy": there["accuracy"],
+        "valid_macro_f1": there["macro_f1"],
+    }
+    if on_epoch:
+        on_epoch(record)
+    return Fitted(model, [record], 1)
