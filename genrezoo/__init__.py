@@ -30,6 +30,7 @@ _HOMES = {
     "list_recipes": "recipes",
     "Run": "runs",
     "load_run": "runs",
+    "out_of_fold": "runs",
     "train": "runs",
     "benchmark": "benchmarking",
     "list_suites": "benchmarking",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.report import render as render
     from genrezoo.runs import Run as Run
     from genrezoo.runs import load_run as load_run
+    from genrezoo.runs import out_of_fold as out_of_fold
     from genrezoo.runs import train as train
     from genrezoo.songs import SongSet as SongSet
     from genrezoo.songs import split_by_group as split_by_group

@@ -17,6 +17,8 @@ class Kind(StrEnum):
     """What can be listed."""
 
     models = "models"
+    compositions = "compositions"
+    procedures = "procedures"
     recipes = "recipes"
     datasets = "datasets"
 
@@ -26,15 +28,21 @@ def list_members(
     kind: Annotated[Kind, typer.Option(help="What to list.")] = Kind.models,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List models, recipes or data sets.
+    """List models, compositions, procedures, recipes or data sets.
 
     Example: genrezoo list '*lstm*'
     """
     load_keras()
     from genrezoo.recipes import RECIPES  # here, so that --help does not wait for Keras
-    from genrezoo.registry import DATASETS, MODELS
+    from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
 
-    registry = {Kind.models: MODELS, Kind.recipes: RECIPES, Kind.datasets: DATASETS}[kind]
+    registry = {
+        Kind.models: MODELS,
+        Kind.compositions: COMPOSITIONS,
+        Kind.procedures: PROCEDURES,
+        Kind.recipes: RECIPES,
+        Kind.datasets: DATASETS,
+    }[kind]
     members = registry.members(pattern)  # type: ignore[attr-defined]  # a union of registries
     if as_json:
         typer.echo(json.dumps([{"name": member.name, "summary": member.summary} for member in members], indent=2))

@@ -19,7 +19,7 @@ from rich.progress import (
 from genrezoo.errors import SettingsError
 
 
-def parse_changes(texts: list[str]) -> dict[str, Any]:
+def parse_changes(texts: list[str], option: str = "--set") -> dict[str, Any]:
     """``key=value`` texts as a dict; values are JSON where they can be, text otherwise.
 
     Raises:
@@ -33,9 +33,9 @@ def parse_changes(texts: list[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise SettingsError(f"--set takes key=value, got {text!r}")
+            raise SettingsError(f"{option} takes key=value, got {text!r}")
         if key in changes:
-            raise SettingsError(f"--set gives {key!r} twice")
+            raise SettingsError(f"{option} gives {key!r} twice")
         try:
             changes[key] = json.loads(value)
         except ValueError:

@@ -14,10 +14,10 @@ from genrezoo.cli.backend import load_keras
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A model, recipe or data set.")],
+    name: Annotated[str, typer.Argument(help="A model, composition, procedure, recipe or data set.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what is known about a model, recipe or data set.
+    """Show what is known about a model, composition, procedure, recipe or data set.
 
     Example: genrezoo show snippet_lstm
     """
@@ -43,22 +43,27 @@ def describe(name: str) -> dict[str, dict[str, Any]]:
     load_keras()
     from genrezoo.errors import UnknownNameError  # here, so that --help does not wait for Keras
     from genrezoo.recipes import RECIPES
-    from genrezoo.registry import DATASETS, MODELS
+    from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
 
     facts: dict[str, dict[str, Any]] = {}
-    for registry in (MODELS, DATASETS):
+    registries = (MODELS, COMPOSITIONS, PROCEDURES, DATASETS)
+    for registry in registries:
         if name in registry.names():
             entry = registry.get(name)
             options = {
                 key: repr(option.default)
                 for key, option in inspect.signature(entry.call).parameters.items()
-                if option.kind is option.KEYWORD_ONLY
+                if option.kind is option.KEYWORD_ONLY and registry is not PROCEDURES
             }
+            if entry.settings is not None:
+                fields = entry.settings.model_fields  # type: ignore[attr-defined]  # it is a pydantic model
+                options = {key: repr(field.default) for key, field in fields.items()}
             facts[registry.kind] = {**entry.describe(), "options": options}
     if name in RECIPES.names():
         facts["recipe"] = RECIPES.get(name).model_dump(mode="json")
     if not facts:
-        raise UnknownNameError("name", name, {*MODELS.names(), *RECIPES.names(), *DATASETS.names()})
+        known = {known for registry in registries for known in registry.names()}
+        raise UnknownNameError("name", name, {*known, *RECIPES.names()})
     return facts
 
 

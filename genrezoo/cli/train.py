@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import TextColumn
 
 from genrezoo.cli.backend import load_keras
 from genrezoo.cli.options import parse_changes, progress_bar
+
+if TYPE_CHECKING:
+    from genrezoo.recipes import Recipe
+    from genrezoo.songs import SongSet
 
 
 def train(
@@ -22,10 +26,19 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another argument or setting; may be repeated."),
     ] = None,
+    members: Annotated[
+        list[str] | None,
+        typer.Option("--member", metavar="NAME=RUN", help="A finished run in place of a member's recipe; repeatable."),
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Cross-validate instead: logits of each song from a model unaware of it.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Folds trained at a time; all cores if left out.")] = None,
 ) -> None:
     """Train a recipe on songs and write a run folder.
 
     Songs without a split get a seeded one (70/15/15): by group where they have groups, stratified at random otherwise.
+    The members that a recipe is made of or learns from are trained first, in OUT/members.
 
     Example: genrezoo train lstm --data songs.npz --set units=64 --epochs 20 --out runs/lstm-1
     """
@@ -35,7 +48,11 @@ def train(
 
     wanted = parse_changes(changes or []) | ({} if epochs is None else {"epochs": epochs})
     recipe = gz.get_recipe(name).changed(wanted)
+    recipe = recipe.with_runs(parse_changes(members or [], option="--member"))
     songs = default_split(gz.load_songs(data))
+    if folds is not None:
+        _cross_validate(recipe, songs, folds, seed, out, workers)
+        return
     total = recipe.procedure_settings().epochs
     with progress_bar(TextColumn("{task.fields[scores]}")) as progress:
         task = progress.add_task(f"{name}, seed {seed}", total=total, scores="")
@@ -44,10 +61,36 @@ def train(
             scores = f"loss {record['loss']:.3f}  valid {record['valid_accuracy']:.3f}"
             progress.update(task, completed=record["epoch"], scores=scores)
 
-        run = gz.train(recipe, songs, seed=seed, out=out, on_epoch=advance)
+        def advance_member(member: str, record: dict[str, float]) -> None:
+            progress.update(task, scores=f"member {member}: epoch {record['epoch']}, {record['valid_accuracy']:.3f}")
+
+        run = gz.train(
+            recipe, songs, seed=seed, out=out, on_epoch=advance, on_member=advance_member, workers=workers or 1
+        )
     figures = run.evaluate("test")
     typer.echo(
         f"{name}: test accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f} "
         f"({run.card.songs['provenance']} split, {len(songs.splits['test'])} songs, epoch {run.card.best_epoch} of "
         f"{run.card.epochs}) -> {out}"
+    )
+
+
+def _cross_validate(recipe: Recipe, songs: SongSet, folds: int, seed: int, out: Path, workers: int | None) -> None:
+    import genrezoo as gz  # here, so that --help does not wait for Keras
+
+    with progress_bar() as progress:
+        task = progress.add_task(f"{recipe.name}, {folds} folds", total=folds)
+        result = gz.out_of_fold(
+            recipe,
+            songs,
+            n_folds=folds,
+            seed=seed,
+            out=out,
+            workers=workers,
+            on_fold=lambda number, accuracy: progress.advance(task),
+        )
+    accuracies = result.accuracy
+    typer.echo(
+        f"{recipe.name}: validation accuracy {min(accuracies):.4f} to {max(accuracies):.4f}, mean "
+        f"{sum(accuracies) / folds:.4f} over {folds} folds; logits of {len(result.ids)} songs -> {out}/out_of_fold.npz"
     )

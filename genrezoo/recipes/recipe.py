@@ -34,9 +34,10 @@ class Member(BaseModel):
 
     @model_validator(mode="after")
     def _one_way(self) -> Member:
-        if sum(way is not None for way in (self.recipe, self.run, self.logits)) != 1:
+        ways = [self.run or self.recipe, self.logits]  # an opened run has its recipe beside it
+        if sum(way is not None for way in ways) != 1:
             raise ValueError("give one of recipe, run and logits")
-        if (self.folds or self.fresh) and self.recipe is None:
+        if (self.folds or self.fresh) and (self.recipe is None or self.run):
             raise ValueError("folds and fresh need a recipe")
         if self.folds == 1 or (self.folds and self.fresh):
             raise ValueError("folds must be 0 or at least 2, and not with fresh")
@@ -147,9 +148,11 @@ class Recipe(BaseModel):
                 room, _, rest = key.partition(".")
                 if room in (name, "members") and rest:
                     inner = {**{other: v for other, v in inner.items() if other != key}, rest: value}
-            if inner and member.recipe is None:
+            if inner and (member.run or member.logits) and not everywhere:
                 raise SettingsError(f"member {name!r} is trained already; its settings cannot change")
-            inside = member.recipe.changed(inner, everywhere=everywhere) if inner and member.recipe else member.recipe
+            inside = member.recipe
+            if inner and inside and not member.run:
+                inside = inside.changed(inner, everywhere=everywhere)
             members[name] = member.model_copy(update={"recipe": inside})
         rooms_of_members = {*self.members, "members"} if self.members else set()
         changes = {key: value for key, value in changes.items() if key.partition(".")[0] not in rooms_of_members}
@@ -177,6 +180,21 @@ class Recipe(BaseModel):
             raise SettingsError(first_problem(error)) from error
         recipe.procedure_settings()
         return recipe
+
+    def with_runs(self, runs: dict[str, Any]) -> Recipe:
+        """The recipe with finished runs in place of the recipes of its members.
+
+        Args:
+            runs: Names of members, each with the path of a run folder.
+
+        Raises:
+            UnknownNameError: There is no such member.
+        """
+        for name in runs:
+            if name not in self.members:
+                raise UnknownNameError(f"member of {self.name!r}", name, self.members)
+        given = {name: Member(run=str(path)) for name, path in runs.items()}
+        return self.model_copy(update={"members": {**self.members, **given}})
 
 
 RECIPES: Registry[Recipe] = Registry("recipe", package="genrezoo.recipes")

@@ -47,9 +47,10 @@ def open_runs(recipe: Recipe) -> Recipe:
     """
     members = {}
     for name, member in recipe.members.items():
-        digest = member.weights_sha256
+        digest, inside = member.weights_sha256, open_runs(member.recipe) if member.recipe else None
         if member.run is not None:
-            digest = (load_run(member.run).card.weights_sha256,)
+            card = load_run(member.run).card
+            digest, inside = (card.weights_sha256,), card.recipe
         elif member.logits is not None:
             path = Path(member.logits)
             if not path.is_file():
@@ -61,7 +62,6 @@ def open_runs(recipe: Recipe) -> Recipe:
                 path=member.run or member.logits,
                 remedy="name the run that the recipe means",
             )
-        inside = open_runs(member.recipe) if member.recipe else None
         members[name] = member.model_copy(update={"recipe": inside, "weights_sha256": tuple(digest)})
     return recipe.model_copy(update={"members": members})
 
@@ -97,7 +97,7 @@ def obtain_members(
     """
     found, seen = Obtained(), Counter[str]()
     for name, member in recipe.members.items():
-        inside = member.recipe
+        inside = None if member.run else member.recipe
         times = seen[inside.model_dump_json()] if inside else 0
         if inside:
             seen[inside.model_dump_json()] += 1

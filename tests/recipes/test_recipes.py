@@ -2,8 +2,9 @@ import pytest
 from pydantic import ValidationError
 
 from genrezoo.errors import SettingsError, UnknownNameError
-from genrezoo.models import create_model
 from genrezoo.recipes import RECIPES, Recipe, get_recipe, list_recipes
+from genrezoo.recipes.recipe import Member
+from genrezoo.runs.building import build_model, check_members
 
 OWN = Recipe(name="own", summary="s", reference="r", model="lstm", arguments={"units": 8}, settings={"epochs": 3})
 
@@ -12,8 +13,8 @@ OWN = Recipe(name="own", summary="s", reference="r", model="lstm", arguments={"u
 def test_every_recipe_builds_and_its_settings_are_known(name):
     recipe = get_recipe(name)
     recipe.procedure_settings()
-    model = create_model(recipe.model, (40, 3), 4, **recipe.arguments)
-    assert model.count_params() > 0
+    check_members(recipe)
+    assert build_model(recipe, (40, 3), 4).count_params() > 0
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
 
 
@@ -87,3 +88,62 @@ def test_recipes_are_plain_data_and_immutable():
 def test_unknown_recipe_suggests_the_nearest():
     with pytest.raises(UnknownNameError, match="unknown recipe 'snippet_lstn'. Did you mean 'snippet_lstm'"):
         get_recipe("snippet_lstn")
+
+
+PAIR = OWN.model_copy(update={"name": "pair", "model": "ensemble", "arguments": {}, "procedure": "stagewise"})
+PAIR = Recipe(**{**PAIR.model_dump(), "members": {"b": {"recipe": OWN}, "a": "lstm"}})
+
+
+def test_members_stand_in_the_order_of_their_names_and_may_be_named():
+    assert list(PAIR.members) == ["a", "b"]
+    assert PAIR.members["a"].recipe == get_recipe("lstm")
+    ten = {f"m{number}": Member(recipe=OWN) for number in (10, 2, 1)}
+    assert list(Recipe(**{**PAIR.model_dump(), "members": ten}).members) == ["m1", "m2", "m10"]
+    assert (OWN.depth, PAIR.depth) == (0, 1)
+
+
+def test_changes_of_members_are_addressed_to_one_to_all_or_to_everything():
+    one = PAIR.changed({"b.units": 3, "epochs": 7})
+    assert (one.members["b"].recipe.arguments["units"], one.members["a"].recipe.arguments["units"]) == (3, 100)
+    assert (one.settings["epochs"], one.members["b"].recipe.settings["epochs"]) == (7, 3)
+    every = PAIR.changed({"members.units": 4})
+    assert [member.recipe.arguments["units"] for member in every.members.values()] == [4, 4]
+    whole = PAIR.changed({"epochs": 2}, everywhere=True)
+    assert [part.settings["epochs"] for part in (whole, *(m.recipe for m in whole.members.values()))] == [2, 2, 2]
+    with pytest.raises(UnknownNameError, match="unknown option 'c.units'"):
+        PAIR.changed({"c.units": 3})
+    trained = PAIR.with_runs({"a": "runs/a"})
+    with pytest.raises(SettingsError, match="'a' is trained already"):
+        trained.changed({"a.units": 3})
+    with pytest.raises(UnknownNameError, match="unknown member of 'pair' 'c'"):
+        PAIR.with_runs({"c": "runs/a"})
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        ({}, "one of recipe, run and logits"),
+        ({"recipe": OWN, "logits": "a.npz"}, "one of recipe, run and logits"),
+        ({"run": "a", "folds": 3}, "need a recipe"),
+        ({"recipe": OWN, "folds": 1}, "at least 2"),
+        ({"recipe": OWN, "folds": 3, "fresh": True}, "not with fresh"),
+    ],
+)
+def test_a_member_is_given_in_one_way(member, message):
+    with pytest.raises(ValidationError, match=message):
+        Member(**member)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"members": {"a": Member(recipe=OWN)}}, SettingsError, "two or more members, got 1"),
+        ({"model": "correcting"}, SettingsError, "needs a member 'original'"),
+        ({"model": "lstm"}, UnknownNameError, "unknown member of 'lstm' 'a'"),
+        ({"members": {**PAIR.members, "c": Member(logits="x.npz")}}, SettingsError, "must be a recipe or a run"),
+        ({"members": {**PAIR.members, "c": Member(recipe=OWN, folds=2)}}, SettingsError, "must be a recipe or a run"),
+    ],
+)
+def test_members_that_do_not_fit_are_refused(changes, error, message):
+    with pytest.raises(error, match=message):
+        check_members(PAIR.model_copy(update=changes))
