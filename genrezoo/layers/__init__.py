@@ -3,26 +3,40 @@
 Importing this package is all that Keras's own loader needs to read a model made of them.
 """
 
-from genrezoo.layers.aggregation import RULES, Aggregate, aggregate, aggregate_logits
+from genrezoo.layers.aggregation import RULES, Aggregate, HeardOnly, aggregate, aggregate_logits
+from genrezoo.layers.cascade import Cascade, uncertainty
+from genrezoo.layers.cells import BatchNormRNN, TanhCell
 from genrezoo.layers.convolution import MaskedConv1D
+from genrezoo.layers.diversity import DiversityPenalty, similarity
+from genrezoo.layers.frozen import Frozen
 from genrezoo.layers.heads import Head
 from genrezoo.layers.masking import EndMask, MaskPadding
 from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, StatisticsPooling
 from genrezoo.layers.snippets import CutSnippets
 from genrezoo.layers.stabiliser import ActivityStabiliser
+from genrezoo.layers.weighting import WeightedAggregate
 
 __all__ = [
     "RULES",
     "ActivityStabiliser",
     "Aggregate",
+    "BatchNormRNN",
+    "Cascade",
     "CutSnippets",
+    "DiversityPenalty",
     "EndMask",
+    "Frozen",
     "Head",
+    "HeardOnly",
     "LastSegment",
     "MaskPadding",
     "MaskedConv1D",
     "MaskedPooling1D",
     "StatisticsPooling",
+    "TanhCell",
+    "WeightedAggregate",
     "aggregate",
     "aggregate_logits",
+    "similarity",
+    "uncertainty",
 ]

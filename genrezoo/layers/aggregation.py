@@ -1,4 +1,4 @@
-"""One prediction from several: rules on the log posteriors of the members, as functions and as a layer.
+"""One prediction from several: rules on the log posteriors of the members, as functions and as layers.
 
 A rule takes log posteriors ``(songs, members, classes)`` and, if some members saw nothing but padding, a mask
 ``(songs, members)`` that is True for those that count. It returns normalised log posteriors ``(songs, classes)``. A
@@ -180,3 +180,41 @@ class Aggregate(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "rule": self.rule}
+
+
+@keras.saving.register_keras_serializable("genrezoo")
+class HeardOnly(keras.layers.Layer):
+    """Lets each member speak of those songs alone of which it heard something.
+
+    Of the others it says zeros, which are equal posteriors whatever its biases, and they do not train it: no gradient
+    passes.
+
+    Call arguments:
+        inputs: A list of logits, each ``(batch, classes)``.
+        real: ``(batch, members)``, True for members that heard something; None if all did.
+
+    Returns:
+        A list of logits of the same shapes.
+
+    Example:
+        >>> import numpy as np
+        >>> heard = np.array([[True], [False]])
+        >>> np.asarray(HeardOnly()([np.ones((2, 2), "float32")], real=heard)[0]).tolist()
+        [[1.0, 1.0], [0.0, 0.0]]
+    """
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+
+    def call(self, inputs: list[Any], real: Any = None) -> list[Any]:
+        """The logits, or zeros."""
+        if real is None:
+            return inputs
+        return [
+            ops.where(real[:, member : member + 1], logits, ops.zeros_like(logits))
+            for member, logits in enumerate(inputs)
+        ]
+
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> list[tuple[int | None, ...]]:
+        """The shapes of the members' logits."""
+        return input_shape

@@ -9,7 +9,11 @@ import keras
 
 from genrezoo.errors import SettingsError, UnknownNameError
 
-TARGETS = {"genre": "sparse categorical cross-entropy of the label, from logits"}
+TARGETS = {
+    "genre": "sparse categorical cross-entropy of the label, from logits",
+    "binary": "one yes or no for each genre: sum over the genres of the binary cross-entropies, from logits",
+    "song": "mean squared error of the model's own input, (segments, features), padding left out",
+}
 """What a head can be trained on, and by which loss."""
 
 
@@ -21,7 +25,8 @@ class Head(keras.layers.Layer):
     and a main output that follows from them. A training procedure reads `target` and `weight` from the layer.
 
     Args:
-        target: One of `TARGETS`; ``"genre"`` is sparse categorical cross-entropy from logits.
+        target: One of `TARGETS`. For ``"genre"`` and ``"binary"`` the output is one logit for each genre, for
+            ``"song"`` it has the shape of the songs.
         weight: Share of this output in the loss, at least 0; an output of weight 0 is not trained.
 
     Call arguments:

@@ -20,12 +20,11 @@ class CutSnippets(keras.layers.Layer):
         snippets: Number of parts, at least 1.
 
     Call arguments:
-        inputs: ``(batch, segments, features)``, the number of segments known when the model is built.
-        mask: ``(batch, segments)``, True where a segment is real; None if all are.
+        inputs: ``(batch, segments, features)``, padding as NaN, the number of segments known when the model is built.
 
     Returns:
-        The parts, each ``(batch, segments of the part, features)`` with its share of the mask, and last which parts
-        hold a real segment at all: ``(batch, snippets)`` bool.
+        The parts, each ``(batch, segments of the part, features)``, and last which parts hold a real segment at all:
+        ``(batch, snippets)`` bool.
 
     Raises:
         SettingsError: ``snippets`` is below 1, the number of segments is not known or smaller than ``snippets``.
@@ -42,7 +41,6 @@ class CutSnippets(keras.layers.Layer):
         if snippets < 1:
             raise SettingsError(f"snippets must be at least 1, got {snippets}")
         self.snippets = snippets
-        self.supports_masking = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Checks that the song can be cut."""
@@ -52,21 +50,14 @@ class CutSnippets(keras.layers.Layer):
         if segments < self.snippets:
             raise SettingsError(f"{segments} segments cannot be cut into {self.snippets} snippets")
 
-    def call(self, inputs: Any, mask: Any = None) -> list[Any]:
+    def call(self, inputs: Any) -> list[Any]:
         """The parts, and which of them are real."""
-        parts = [inputs[:, start:stop] for start, stop in self._bounds(inputs.shape[1])]
-        if mask is None:
-            return [*parts, ops.ones((ops.shape(inputs)[0], self.snippets), dtype="bool")]
-        real = [ops.any(mask[:, start:stop], axis=1) for start, stop in self._bounds(inputs.shape[1])]
-        return [*parts, ops.stack(real, axis=1)]  # (batch, snippets)
+        bounds = self._bounds(inputs.shape[1])
+        segments = ops.logical_not(ops.any(ops.isnan(inputs), axis=-1))  # (batch, segments)
+        real = [ops.any(segments[:, start:stop], axis=1) for start, stop in bounds]
+        return [*(inputs[:, start:stop] for start, stop in bounds), ops.stack(real, axis=1)]  # (batch, snippets)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> list[Any]:
-        """Each part's share of the mask."""
-        if previous_mask is None:
-            return [None] * (self.snippets + 1)
-        return [*(previous_mask[:, start:stop] for start, stop in self._bounds(inputs.shape[1])), None]
-
-    def compute_output_spec(self, inputs: Any, mask: Any = None) -> list[Any]:
+    def compute_output_spec(self, inputs: Any) -> list[Any]:
         """Shapes and types of the outputs, of which one is bool."""
         batch, segments, features = inputs.shape
         parts = [keras.KerasTensor((batch, b - a, features), dtype=inputs.dtype) for a, b in self._bounds(segments)]

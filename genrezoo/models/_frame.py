@@ -33,6 +33,7 @@ def classify(
     num_classes: int,
     *,
     classifier_activation: str | None,
+    l1: float = 0.0,
     l2: float = 0.0,
     batch_norm: bool = False,
 ) -> Any:
@@ -42,6 +43,7 @@ def classify(
         features: ``(batch, features)``.
         num_classes: Number of genres, at least 2.
         classifier_activation: None for logits, ``"softmax"`` for posteriors.
+        l1: Weight of the penalty on the absolute weights.
         l2: Weight of the penalty on the squared weights.
         batch_norm: Normalises the logits over the batch; the shift of the normalisation then stands for the bias.
 
@@ -52,7 +54,7 @@ def classify(
         SettingsError: An option is out of range.
     """
     num_classes = check_classifier(num_classes, classifier_activation)
-    penalty = l2_penalty(l2)
+    penalty = l1_l2_penalty(l1, l2)
     if not batch_norm:
         return keras.layers.Dense(
             num_classes, activation=classifier_activation, kernel_regularizer=penalty, name="logits"
@@ -77,6 +79,11 @@ def check_classifier(num_classes: int, classifier_activation: str | None) -> int
 def l2_penalty(l2: float) -> Any:
     """The Keras regulariser ``l2 * sum of squares``; none for 0."""
     return keras.regularizers.L2(l2) if l2 else None
+
+
+def l1_l2_penalty(l1: float, l2: float) -> Any:
+    """The Keras regulariser ``l1 * sum of absolute values + l2 * sum of squares``; none for 0 and 0."""
+    return keras.regularizers.L1L2(l1, l2) if l1 else l2_penalty(l2)
 
 
 def check_activation(activation: str) -> str:

@@ -15,7 +15,7 @@ import keras
 from genrezoo.errors import SettingsError
 from genrezoo.layers import EndMask, MaskedConv1D, MaskedPooling1D
 from genrezoo.models._checks import InputShape, check_choice, check_count, check_input_shape, check_weight
-from genrezoo.models._frame import classify, l2_penalty, song_input
+from genrezoo.models._frame import classify, l1_l2_penalty, song_input
 from genrezoo.registry import MODELS
 
 
@@ -46,7 +46,9 @@ def build_segment_cnn(
     units: int = 200,
     conv_l1: float = 0.0,
     conv_l2: float = 1e-2,
+    dense_l1: float = 0.0,
     dense_l2: float = 1e-2,
+    output_l1: float = 0.0,
     output_l2: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
@@ -62,8 +64,10 @@ def build_segment_cnn(
         units: Size of the dense layer.
         conv_l1: Weight of the penalty on the absolute weights of the convolutions, from 0; makes them sparse.
         conv_l2: Weight of the penalty on the squared weights of the convolutions, from 0.
-        dense_l2: The same for the dense layer.
-        output_l2: The same for the output layer.
+        dense_l1: As ``conv_l1``, for the dense layer.
+        dense_l2: As ``conv_l2``, for the dense layer.
+        output_l1: As ``conv_l1``, for the output layer.
+        output_l2: As ``conv_l2``, for the output layer.
         classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
@@ -90,10 +94,9 @@ def build_segment_cnn(
         pooling=None,
         pool_size=1,
         units=units,
-        conv_l1=conv_l1,
-        conv_l2=conv_l2,
-        dense_l2=dense_l2,
-        output_l2=output_l2,
+        conv=(conv_l1, conv_l2),
+        dense=(dense_l1, dense_l2),
+        output=(output_l1, output_l2),
         classifier_activation=classifier_activation,
     )
 
@@ -102,7 +105,7 @@ def conv_in_time_space(hp: Any) -> dict[str, Any]:
     """Search space of `build_conv_in_time`: the source's kernel heights and poolings, sizes and penalties."""
     return {
         "filters": hp.Int("filters", 10, 100, step=10, default=50),
-        "kernel_size": hp.Choice("kernel_size", [3, 5], default=3),
+        "kernel_size": hp.Choice("kernel_size", [1, 3, 5], default=3),
         "pool_size": hp.Choice("pool_size", [2, 3], default=2),
         "units": hp.Int("units", 50, 400, step=50, default=200),
         "conv_l2": hp.Float("conv_l2", 1e-5, 1e-1, sampling="log", default=1e-2),
@@ -129,8 +132,11 @@ def build_conv_in_time(
     pooling: str | None = "max",
     pool_size: int | None = 2,
     units: int = 200,
+    conv_l1: float = 0.0,
     conv_l2: float = 1e-2,
+    dense_l1: float = 0.0,
     dense_l2: float = 1e-2,
+    output_l1: float = 0.0,
     output_l2: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
@@ -148,9 +154,12 @@ def build_conv_in_time(
         pool_size: Segments that are pooled into one, from 1; None pools once, after the last convolution, over the
             whole song, so that with ``kernel_size=1`` a song is a bag of segments. Has no effect without pooling.
         units: Size of the dense layer.
+        conv_l1: Weight of the penalty on the absolute weights of the convolutions, from 0; makes them sparse.
         conv_l2: Weight of the penalty on the squared weights of the convolutions, from 0.
-        dense_l2: The same for the dense layer.
-        output_l2: The same for the output layer.
+        dense_l1: As ``conv_l1``, for the dense layer.
+        dense_l2: As ``conv_l2``, for the dense layer.
+        output_l1: As ``conv_l1``, for the output layer.
+        output_l2: As ``conv_l2``, for the output layer.
         classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
@@ -177,10 +186,9 @@ def build_conv_in_time(
         pooling=pooling,
         pool_size=pool_size,
         units=units,
-        conv_l1=0.0,
-        conv_l2=conv_l2,
-        dense_l2=dense_l2,
-        output_l2=output_l2,
+        conv=(conv_l1, conv_l2),
+        dense=(dense_l1, dense_l2),
+        output=(output_l1, output_l2),
         classifier_activation=classifier_activation,
     )
 
@@ -196,19 +204,19 @@ def _convolution(
     pooling: str | None,
     pool_size: int | None,
     units: int,
-    conv_l1: float,
-    conv_l2: float,
-    dense_l2: float,
-    output_l2: float,
+    conv: tuple[float, float],
+    dense: tuple[float, float],
+    output: tuple[float, float],
     classifier_activation: str | None,
 ) -> Any:
+    """The network of both; ``conv``, ``dense`` and ``output`` are the weights of the L1 and the L2 penalty of those layers."""
     filters = check_count("filters", filters)
     kernel_size = check_count("kernel_size", kernel_size)
     conv_layers = check_count("conv_layers", conv_layers)
     check_choice("pooling", pooling, ("max", "average", None))
     pool_size = None if pool_size is None else check_count("pool_size", pool_size)
-    check_weight("output_l2", output_l2)
-    conv_penalty = _l1_l2_penalty(check_weight("conv_l1", conv_l1), check_weight("conv_l2", conv_l2))
+    l1, l2 = check_weight("output_l1", output[0]), check_weight("output_l2", output[1])
+    conv_penalty, dense_penalty = _penalty("conv", *conv), _penalty("dense", *dense)
     n_segments, _ = check_input_shape(input_shape, any_length=False)
     _check_length(n_segments or 0, kernel_size, conv_layers, pool_size or 1 if pooling else 1)
 
@@ -225,15 +233,16 @@ def _convolution(
     x = keras.layers.Dense(
         check_count("units", units),
         activation="relu",
-        kernel_regularizer=l2_penalty(check_weight("dense_l2", dense_l2)),
+        kernel_regularizer=dense_penalty,
         name="dense",
     )(x)
-    logits = classify(x, num_classes, classifier_activation=classifier_activation, l2=output_l2)
+    logits = classify(x, num_classes, classifier_activation=classifier_activation, l1=l1, l2=l2)
     return keras.Model(songs, logits, name=name)
 
 
-def _l1_l2_penalty(l1: float, l2: float) -> Any:
-    return keras.regularizers.L1L2(l1, l2) if l1 else l2_penalty(l2)
+def _penalty(part: str, l1: float, l2: float) -> Any:
+    l1, l2 = check_weight(f"{part}_l1", l1), check_weight(f"{part}_l2", l2)
+    return l1_l2_penalty(l1, l2)
 
 
 def _check_length(n_segments: int, kernel_size: int, conv_layers: int, pool_size: int) -> None:

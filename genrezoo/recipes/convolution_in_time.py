@@ -25,6 +25,35 @@ SEGMENT_CNN = RECIPES.add(
         reported={"MSD-10 validation accuracy": "0.58"},
     )
 )
+RECIPES.add(
+    Recipe(
+        name="sparse_kernels",
+        summary="The network on each segment with L1 in place of L2 in its convolutions",
+        reference="document B, section 3.2",
+        model="segment_cnn",
+        arguments={"conv_l1": 1e-3, "conv_l2": 0.0},
+        settings=SETTINGS,
+    )
+)
+RECIPES.add(
+    Recipe(
+        name="pruned",
+        summary="The network on each segment, sparse kernels first, their small weights then zero for good",
+        reference="document B, section 3.2",
+        model="segment_cnn",
+        arguments={"conv_l2": 1e-2},
+        procedure="prune_and_refit",
+        settings={
+            **SETTINGS,
+            "epochs": 80,
+            "refit_epochs": 40,
+            "layers": "conv_*",
+            "l1": 1e-3,
+            "threshold": 0.01,
+            "refit_l2": 1e-2,
+        },
+    )
+)
 CONV_IN_TIME = RECIPES.add(
     Recipe(
         name="conv_in_time",

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from genrezoo.layers import EndMask, MaskPadding
+from genrezoo.layers import EndMask, Head, MaskPadding
 
 FRESH = np.random.default_rng()  # deliberately without a seed
 
@@ -42,6 +42,20 @@ def build_without_logits(input_shape, num_classes, *, units=8):
 
 def build_one_class_too_many(input_shape, num_classes, *, units=8):
     return build_good(input_shape, num_classes + 1, units=units)
+
+
+def build_with_an_unmarked_output(input_shape, num_classes, *, units=8):
+    model = build_good(input_shape, num_classes, units=units)
+    other = keras.layers.Dense(num_classes, name="other")(model.layers[-2].output)
+    return keras.Model(model.input, {"logits": model.output, "other": other})
+
+
+def build_with_half_a_song(input_shape, num_classes, *, units=8):
+    model = build_good(input_shape, num_classes, units=units)
+    half = keras.layers.Dense(input_shape[1])(model.layers[-2].output)
+    return keras.Model(
+        model.input, {"logits": model.output, "song": Head(target="song", weight=1.0, name="song")(half)}
+    )
 
 
 def build_unseeded(input_shape, num_classes, *, units=8):

@@ -28,11 +28,12 @@ class LayerCase:
     masked: bool = False
 
     def make(self) -> Any:
-        """A built layer with weights that are all away from their start."""
+        """A built layer with weights that are all away from their start, and variances above zero."""
         layer = self.layer(**self.settings)
         layer(self.inputs)
         generator = np.random.default_rng(3)
-        layer.set_weights([generator.uniform(-1, 1, weight.shape) for weight in layer.weights])
+        for weight in layer.weights:
+            weight.assign(generator.uniform(0.1 if "variance" in weight.path else -1, 1, weight.shape))
         return layer
 
 

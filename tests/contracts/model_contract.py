@@ -32,6 +32,7 @@ import genrezoo
 from genrezoo.layers import Head
 from genrezoo.registry import Entry
 from genrezoo.seeds import keras_seed
+from genrezoo.training.objectives import binary_errors, reconstruction_error
 
 
 class Case:
@@ -65,6 +66,7 @@ def model_checks() -> Iterator[tuple[str, Callable[[Case], None]]]:
     """The checks, by name, in the order in which they are best read."""
     yield "builds", check_builds
     yield "output", check_output
+    yield "heads", check_heads
     yield "seed", check_seed
     yield "batch_mates", check_batch_mates
     yield "gradients", check_gradients
@@ -98,6 +100,18 @@ def check_output(case: Case) -> None:
     assert tuple(outputs["logits"].shape) == (4, case.row.num_classes), f"shape {tuple(outputs['logits'].shape)}"
     for name, output in outputs.items():
         assert np.isfinite(output).all(), f"{name} is not finite"
+
+
+def check_heads(case: Case) -> None:
+    """Every output beside the logits is a head, and has the shape that its target asks for."""
+    classes = (case.row.num_classes,)
+    shapes = {"genre": classes, "binary": classes, "song": case.row.input_shape}
+    for name, output in _outputs(case.model.output).items():
+        layer = case.model.get_layer(name)
+        assert name == "logits" or isinstance(layer, Head), f"{name} is not a head"
+        if isinstance(layer, Head):
+            shape = tuple(output.shape[1:])
+            assert shape == shapes[layer.target], f"{name} has shape {shape}, its target {shapes[layer.target]}"
 
 
 def check_seed(case: Case) -> None:
@@ -150,16 +164,21 @@ def check_layer_arguments(case: Case) -> None:
 
 def check_learns(case: Case) -> None:
     """Sixteen songs that differ by genre can be learnt."""
-    model, labels = case.build(), _labels(case, 16)
+    model, labels, classes = case.build(), _labels(case, 16), case.row.num_classes
     songs = case.songs(16)
-    means = np.eye(case.row.num_classes, songs.shape[2])  # genre k differs by feature k
+    means = np.eye(classes, songs.shape[2])  # genre k differs by feature k
     songs = (0.3 * songs + means[labels][:, None]).astype("float32")
-    losses = {name: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for name in trained_outputs(model)}
-    single = not isinstance(model.output, dict)
-    model.compile(keras.optimizers.Adam(0.02), loss=losses["logits"] if single else losses)
-    targets = labels if single else dict.fromkeys(losses, labels)
+    aims, single = trained_outputs(model), not isinstance(model.output, dict)
+    losses = {name: LOSSES[target] for name, (target, _) in aims.items()}
+    shares = {name: weight for name, (_, weight) in aims.items()}
+    targets = {name: _target(target, songs, labels, classes) for name, (target, _) in aims.items()}
+    model.compile(
+        keras.optimizers.Adam(0.02),
+        loss=losses["logits"] if single else losses,
+        loss_weights=None if single else shares,
+    )
     for _ in range(80):
-        model.train_on_batch(songs, targets)
+        model.train_on_batch(songs, targets["logits"] if single else targets)
     right = (_logits(model, songs).argmax(axis=1) == labels).sum()
     assert right >= 15, f"only {right} of 16 songs were learnt"
 
@@ -222,13 +241,14 @@ def check_documented(case: Case) -> None:
 
 def gradients(model: Any, songs: np.ndarray, labels: np.ndarray) -> list[np.ndarray | None]:
     """The gradient of the training loss for each trainable weight, on any backend."""
-    trained = trained_outputs(model)
+    trained, classes = trained_outputs(model), _outputs(model.output)["logits"].shape[-1]
+    targets = {name: _target(target, songs, labels, classes) for name, (target, _) in trained.items()}
 
     def total(outputs: Any, penalties: list[Any]) -> Any:
         found = _outputs(outputs)
         errors = [
-            weight * keras.ops.mean(keras.losses.sparse_categorical_crossentropy(labels, found[name], from_logits=True))
-            for name, weight in trained.items()
+            weight * keras.ops.mean(LOSSES[target](targets[name], found[name]))
+            for name, (target, weight) in trained.items()
         ]
         return sum([*errors, *penalties])
 
@@ -259,13 +279,21 @@ def predict(model: Any, songs: np.ndarray) -> dict[str, np.ndarray]:
     return {name: _numpy(output) for name, output in _outputs(outputs).items()}
 
 
-def trained_outputs(model: Any) -> dict[str, float]:
-    """The outputs that training has to look at, and their weights in the loss, as the heads say."""
-    weights = {}
+LOSSES: dict[str, Callable[[Any, Any], Any]] = {
+    "genre": functools.partial(keras.losses.sparse_categorical_crossentropy, from_logits=True),
+    "binary": binary_errors,
+    "song": reconstruction_error,
+}
+"""What each target of a head asks for, one value a song."""
+
+
+def trained_outputs(model: Any) -> dict[str, tuple[str, float]]:
+    """The outputs that training has to look at, with their targets and weights in the loss, as the heads say."""
+    found = {}
     for name in _outputs(model.output):
         layer = model.get_layer(name)
-        weights[name] = layer.weight if isinstance(layer, Head) else 1.0
-    return {name: weight for name, weight in weights.items() if weight}
+        found[name] = (layer.target, layer.weight) if isinstance(layer, Head) else ("genre", 1.0)
+    return {name: (target, weight) for name, (target, weight) in found.items() if weight}
 
 
 def constructor_arguments(layer: type) -> set[str]:
@@ -314,6 +342,10 @@ def _refusal(model: Any, songs: np.ndarray) -> str | None:
 
 def _labels(case: Case, number: int) -> np.ndarray:
     return np.arange(number) % case.row.num_classes
+
+
+def _target(target: str, songs: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    return {"genre": labels, "binary": np.eye(classes, dtype="float32")[labels], "song": songs}[target]
 
 
 def _outputs(outputs: Any) -> dict[str, Any]:

@@ -59,6 +59,8 @@ BROKEN_MODELS = [
     ("builds", entry(broken.build_good, space=lambda hp: {"unit": hp.Int("unit", 1, 4)}), "does not take"),
     ("builds", entry(broken.build_without_logits), "not the output"),
     ("output", entry(broken.build_one_class_too_many), "shape"),
+    ("heads", entry(broken.build_with_an_unmarked_output), "other is not a head"),
+    ("heads", entry(broken.build_with_half_a_song), r"song has shape \(3,\), its target \(12, 3\)"),
     ("seed", entry(broken.build_unseeded), "other weights"),
     ("batch_mates", entry(broken.build_looking_at_batch_mates), "batch mates"),
     ("gradients", entry(broken.build_with_a_useless_bias), "is zero"),

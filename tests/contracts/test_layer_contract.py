@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from layer_contract import LayerCase, layer_checks
+from toys import make_model
 
 from genrezoo import layers
 
@@ -20,9 +21,27 @@ CASES = {
     for case in (
         LayerCase(layers.ActivityStabiliser, {"beta": 3.0}, SONGS, masked=True),
         LayerCase(layers.Aggregate, {"rule": "mean"}, LOGITS),
-        LayerCase(layers.CutSnippets, {"snippets": 3}, SONGS, masked=True),
+        LayerCase(
+            layers.BatchNormRNN,
+            {
+                "units": 4,
+                "initial_scale": 0.5,
+                "momentum": 0.7,
+                "epsilon": 0.02,
+                "kernel_regularizer": keras.regularizers.L2(0.1),
+                "return_sequences": True,
+                "return_state": True,
+            },
+            SONGS,
+            masked=True,
+        ),
+        LayerCase(layers.Cascade, {"threshold": 0.9}, LOGITS),
+        LayerCase(layers.CutSnippets, {"snippets": 3}, PADDED),
+        LayerCase(layers.DiversityPenalty, {"weight": 3.0}, LOGITS),
         LayerCase(layers.EndMask, {}, SONGS, masked=True),
+        LayerCase(layers.Frozen, {"model": make_model(input_shape=(7, 3))}, SONGS),
         LayerCase(layers.Head, {"target": "genre", "weight": 0.5}, LOGITS[0]),
+        LayerCase(layers.HeardOnly, {}, LOGITS),
         LayerCase(layers.LastSegment, {}, SONGS, masked=True),
         LayerCase(layers.MaskPadding, {}, PADDED),
         LayerCase(
@@ -33,6 +52,8 @@ CASES = {
         ),
         LayerCase(layers.MaskedPooling1D, {"kind": "average", "size": 3}, SONGS, masked=True),
         LayerCase(layers.StatisticsPooling, {}, SONGS, masked=True),
+        LayerCase(layers.TanhCell, {"units": 4, "kernel_regularizer": keras.regularizers.L2(0.1)}, LOGITS[0]),
+        LayerCase(layers.WeightedAggregate, {"l2": 0.5}, LOGITS),
     )
 }
 CHECKS = dict(layer_checks())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genrezoo.errors import DataError, UnknownNameError
-from genrezoo.layers import Aggregate, aggregate, aggregate_logits
+from genrezoo.layers import Aggregate, HeardOnly, aggregate, aggregate_logits
 
 # Logits of two members for two songs; posteriors (0.9, 0.1) and (0.2, 0.8) for the first, all even for the second.
 EXPERTS = [np.log([[9.0, 1.0], [1.0, 1.0]]), np.log([[1.0, 4.0], [3.0, 3.0]])]
@@ -75,3 +75,12 @@ def test_shapes_that_do_not_fit_are_refused():
         aggregate(np.zeros((2, 3)), rule="mean")
     with pytest.raises(DataError, match=r"shape \(2, 3, 4\) with a mask of shape \(2, 4\)"):
         aggregate(np.zeros((2, 3, 4)), rule="mean", mask=np.ones((2, 4), bool))
+
+
+def test_members_that_heard_nothing_say_nothing():
+    logits = [np.asarray(expert, "float32") for expert in EXPERTS]
+    first, second = HeardOnly()(logits, real=np.array([[True, False], [False, True]]))
+    np.testing.assert_array_equal(np.asarray(first), [logits[0][0], [0, 0]])
+    np.testing.assert_array_equal(np.asarray(second), [[0, 0], logits[1][1]])
+    for kept, given in zip(HeardOnly()(logits), logits, strict=True):
+        np.testing.assert_array_equal(np.asarray(kept), given)

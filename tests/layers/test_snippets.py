@@ -17,14 +17,12 @@ def test_parts_are_those_of_array_split(snippets):
     assert np.asarray(real).tolist() == [[True] * snippets] * 2
 
 
-def test_mask_is_cut_alike_and_parts_of_padding_are_not_real():
-    mask = np.arange(11)[None] < np.array([[11], [5]])
-    layer = CutSnippets(3)  # 4, 4, 3
-    *_, real = layer(SONGS, mask=mask)
-    assert np.asarray(real).tolist() == [[True, True, True], [True, True, False]]
-    *masks, none = layer.compute_mask(SONGS, mask)
-    assert none is None
-    assert [np.asarray(part)[1].tolist() for part in masks] == [[True] * 4, [True] + [False] * 3, [False] * 3]
+def test_parts_of_padding_are_not_real_and_padding_stays():
+    padded = SONGS.copy()
+    padded[1, 5:], padded[1, 4, 0] = np.nan, np.nan  # one missing number makes a segment padding
+    *parts, real = CutSnippets(3)(padded)  # 4, 4, 3
+    assert np.asarray(real).tolist() == [[True, True, True], [True, False, False]]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), padded)
 
 
 @pytest.mark.parametrize(

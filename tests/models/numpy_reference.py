@@ -57,17 +57,47 @@ def lstm(weights, song):
     return _affine(weights, "logits", lstm_states(weights, "lstm", song)[-1])
 
 
+def gru(weights, song):
+    """`gru` and `stabilised_gru`: the state after the last real segment."""
+    return _affine(weights, "logits", gru_states(weights, "gru", song)[-1])
+
+
+def rnn(weights, song, *, readout=True):
+    """`rnn` and `stabilised_rnn`: the state after the last real segment, mapped to the genres or as it is."""
+    last = rnn_states(weights, "rnn", song)[-1]
+    return _affine(weights, "logits", last) if readout else last
+
+
+def batch_norm_rnn(weights, song):
+    """`batch_norm_rnn`: normalised by the moving averages before tanh."""
+    state = np.zeros(len(weights["rnn/cell/gamma"]))
+    for segment in _real(song):
+        state = np.tanh(_normalise(weights, "rnn/cell", _affine(weights, "rnn/cell", np.concatenate([segment, state]))))
+    return _affine(weights, "logits", state)
+
+
 def snippet_lstm(weights, song, *, snippets, rule):
     """`snippet_lstm`: the logits, and the experts' logits."""
-    parts = np.array_split(song, snippets)
-    experts = [
-        _affine(weights, f"readout_{number}", lstm_states(weights, f"lstm_{number}", part)[-1])
-        for number, part in enumerate(parts, start=1)
-    ]
-    counted = [expert for expert, part in zip(experts, parts, strict=True) if not np.isnan(part).all()]
-    posteriors = np.exp(counted) / np.exp(counted).sum(axis=1, keepdims=True)
-    combined = posteriors.mean(axis=0) if rule == "mean" else posteriors.prod(axis=0)
-    return np.log(combined / combined.sum()), experts
+
+    def expert(number, part):
+        return _affine(weights, f"readout_{number}", lstm_states(weights, f"lstm_{number}", part)[-1])
+
+    return _snippets(weights, song, expert, snippets=snippets, rule=rule)
+
+
+def snippet_ensemble(weights, song, member, *, snippets, rule):
+    """`snippet_ensemble`: each part goes to its own copy of a model whose forward pass is ``member``."""
+
+    def expert(number, part):
+        start = f"member_{number}/"
+        return member({path.removeprefix(start): w for path, w in weights.items() if path.startswith(start)}, part)
+
+    return _snippets(weights, song, expert, snippets=snippets, rule=rule)
+
+
+def second_head(weights, representation, name):
+    """The second head of the multitask models: one affine map of what the first one reads."""
+    return _affine(weights, name, representation)
 
 
 def lstm_states(weights, name, song):
@@ -76,7 +106,7 @@ def lstm_states(weights, name, song):
     bias = weights[f"{name}/lstm_cell/bias"]
     state = cell = np.zeros(len(recurrent))
     states = [state]
-    for segment in song[~np.isnan(song).any(axis=1)]:
+    for segment in _real(song):
         take, keep, candidate, give = np.split(segment @ kernel + state @ recurrent + bias, 4)
         cell = _sigmoid(keep) * cell + _sigmoid(take) * np.tanh(candidate)
         state = _sigmoid(give) * np.tanh(cell)
@@ -84,13 +114,52 @@ def lstm_states(weights, name, song):
     return states
 
 
-def stabilisation(weights, name, songs, beta):
-    """The penalty of activation stabilisation over a batch of songs."""
+def gru_states(weights, name, song):
+    """The states of a GRU whose reset gate acts on the mapped state: the zero at its start, one after each segment."""
+    kernel, recurrent = weights[f"{name}/gru_cell/kernel"], weights[f"{name}/gru_cell/recurrent_kernel"]
+    bias, recurrent_bias = weights[f"{name}/gru_cell/bias"]
+    states = [np.zeros(len(recurrent))]
+    for segment in _real(song):
+        keep, reset, candidate = np.split(segment @ kernel + bias, 3)
+        held, cleared, mapped = np.split(states[-1] @ recurrent + recurrent_bias, 3)
+        keep, reset = _sigmoid(keep + held), _sigmoid(reset + cleared)
+        states.append(keep * states[-1] + (1 - keep) * np.tanh(candidate + reset * mapped))
+    return states
+
+
+def rnn_states(weights, name, song):
+    """The states of a basic recurrent layer: the zero at its start and one after each real segment."""
+    states = [np.zeros(len(weights[f"{name}/tanh_cell/bias"]))]
+    for segment in _real(song):
+        states.append(np.tanh(_affine(weights, f"{name}/tanh_cell", np.concatenate([segment, states[-1]]))))
+    return states
+
+
+def stabilisation(states_of_songs, beta):
+    """The penalty of activation stabilisation over a batch of songs, from the states of each."""
     changes = []
-    for song in songs:
-        lengths = [np.sqrt((state**2).sum()) for state in lstm_states(weights, name, song)]
+    for states in states_of_songs:
+        lengths = [np.sqrt((state**2).sum()) for state in states]
         changes += [(after - before) ** 2 for before, after in zip(lengths, lengths[1:], strict=False)]
     return beta * np.mean(changes)
+
+
+def _snippets(weights, song, expert, *, snippets, rule):
+    parts = np.array_split(song, snippets)
+    heard = [not np.isnan(part).all() for part in parts]
+    experts = [expert(number, part) * counts for number, (part, counts) in enumerate(zip(parts, heard, strict=True), 1)]
+    posteriors = np.exp(experts) / np.exp(experts).sum(axis=1, keepdims=True)
+    if rule == "weighted":
+        inputs = (posteriors * np.array(heard)[:, None]).ravel()
+        scores = np.exp(_affine(weights, "rule/scores", _affine(weights, "rule/hidden", inputs))) * heard
+        combined = scores / scores.sum() @ posteriors
+    else:
+        combined = {"mean": np.mean, "product": np.prod}[rule](posteriors[heard], axis=0)
+    return np.log(combined / combined.sum()), experts
+
+
+def _real(song):
+    return song[~np.isnan(song).any(axis=1)]
 
 
 def _affine(weights, name, x):

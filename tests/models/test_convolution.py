@@ -43,6 +43,24 @@ def test_conv_in_time_shortens_the_song_as_valid_kernels_and_pools_do():
     assert without.get_layer("end_mask").output.shape[1] == 120 - 3 * 2
 
 
+@pytest.mark.parametrize("conv_layers", [1, 2, 3, 4])
+@pytest.mark.parametrize("kernel_size", [1, 3, 5, 10])
+@pytest.mark.parametrize(("pooling", "pool_size"), [(None, 2), ("max", 2), ("max", 3), ("average", 2)])
+def test_the_variants_that_the_source_compares_have_their_shapes(conv_layers, kernel_size, pooling, pool_size):
+    sizes = {"filters": 2, "units": 2, "conv_layers": conv_layers, "kernel_size": kernel_size}
+    length = expected = 200 if pooling else 60
+    for _ in range(conv_layers):
+        expected = expected - kernel_size + 1
+        expected = expected // pool_size if pooling else expected
+    if expected < 1:
+        with pytest.raises(SettingsError, match="too short"):
+            create_model("conv_in_time", (length, 3), 3, pooling=pooling, pool_size=pool_size, **sizes)
+        return
+    model = create_model("conv_in_time", (length, 3), 3, pooling=pooling, pool_size=pool_size, **sizes)
+    assert model.get_layer("end_mask").output.shape == (None, expected, 2)
+    assert model.get_layer(f"conv_{conv_layers}").kernel.shape[0] == kernel_size
+
+
 def test_penalties_are_those_of_the_source_and_the_output_is_free():
     for name in ("segment_cnn", "conv_in_time"):
         model = create_model(name, (12, 3), 3, filters=4, units=5)
@@ -50,14 +68,20 @@ def test_penalties_are_those_of_the_source_and_the_output_is_free():
         assert penalties == pytest.approx({"conv_1/kernel": 0.01, "conv_2/kernel": 0.01, "dense/kernel": 0.01})
 
 
-def test_each_penalty_can_be_set_by_itself():
-    arguments = {"conv_l1": 1e-3, "conv_l2": 0.0, "dense_l2": 0.2, "output_l2": 0.3}
-    model = create_model("segment_cnn", (12, 3), 3, filters=4, units=5, **arguments)
-    assert float(model.get_layer("conv_1").kernel_regularizer.l1) == pytest.approx(1e-3)
-    assert float(model.get_layer("conv_1").kernel_regularizer.l2) == 0
-    assert float(model.get_layer("dense").kernel_regularizer.l2) == pytest.approx(0.2)
-    assert float(model.get_layer("logits").kernel_regularizer.l2) == pytest.approx(0.3)
-    bare = create_model("conv_in_time", (12, 3), 3, filters=4, units=5, conv_l2=0, dense_l2=0)
+@pytest.mark.parametrize("name", ["segment_cnn", "conv_in_time"])
+def test_each_penalty_can_be_set_by_itself(name):
+    off = {"conv_l1": 0.0, "conv_l2": 0.0, "dense_l1": 0.0, "dense_l2": 0.0, "output_l1": 0.0, "output_l2": 0.0}
+    layers = {"conv": ["conv_1", "conv_2"], "dense": ["dense"], "output": ["logits"]}
+    for option in off:
+        model = create_model(name, (12, 3), 3, seed=1, filters=4, units=5, **{**off, option: 0.3})
+        part, kind = option.split("_")
+        kernels = [np.asarray(model.get_layer(layer).kernel) for layer in layers[part]]
+        expected = sum(0.3 * (np.abs(kernel) if kind == "l1" else kernel**2).sum() for kernel in kernels)
+        assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5), option
+    both = create_model("segment_cnn", (12, 3), 3, filters=4, units=5, conv_l1=1e-3, conv_l2=2e-3)
+    regularizer = both.get_layer("conv_2").kernel_regularizer
+    assert (float(regularizer.l1), float(regularizer.l2)) == pytest.approx((1e-3, 2e-3))
+    bare = create_model(name, (12, 3), 3, filters=4, units=5, conv_l2=0, dense_l2=0)
     assert not [weight.path for weight in bare.weights if weight.regularizer]
 
 
@@ -118,6 +142,8 @@ def test_the_length_that_kernels_and_pools_need(n_segments, arguments, needed):
         ({"pool_size": 0}, "pool_size must be"),
         ({"units": -3}, "units must be"),
         ({"dense_l2": "much"}, "dense_l2 must be a finite number from 0, got 'much'"),
+        ({"conv_l1": -1e-3}, "conv_l1 must be a finite number from 0, got -0.001"),
+        ({"dense_l1": float("nan")}, "dense_l1 must be a finite number from 0, got nan"),
     ],
 )
 def test_options_out_of_range_are_refused(arguments, reason):

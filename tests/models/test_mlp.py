@@ -34,6 +34,36 @@ def test_mlp_penalises_the_weights_of_every_layer_and_nothing_else():
     assert len(model.losses) == 3
 
 
+def test_student_is_that_of_its_source():
+    """Dropout of the input, affine map, normalisation, tanh, dropout, and a readout that is normalised too."""
+    model = create_model("student_mlp", (120, 25), 10, dropout=0.316)
+    assert model.get_layer("hidden_1").kernel.shape == (3000, 1784)
+    assert model.get_layer("readout").kernel.shape == (1784, 10)
+    assert model.get_layer("input_dropout").rate == 0.5
+    order = [
+        "Flatten",
+        "Dropout",
+        "Dense",
+        "BatchNormalization",
+        "Activation",
+        "Dropout",
+        "Dense",
+        "BatchNormalization",
+    ]
+    assert kinds(model)[3:] == order
+    assert model.get_layer("hidden_1_activation").activation is keras.activations.tanh
+    penalties = {weight.path: float(weight.regularizer.l2) for weight in model.weights if weight.regularizer}
+    assert penalties == pytest.approx({"hidden_1/kernel": 1e-3, "readout/kernel": 1e-3})
+
+
+def test_student_has_one_hidden_layer_of_any_size():
+    assert create_model("student_mlp", SHAPE, 3, units=7).get_layer("hidden_1").units == 7
+    with pytest.raises(SettingsError, match="units must be a whole number from 1, got 0"):
+        create_model("student_mlp", SHAPE, 3, units=0)
+    with pytest.raises(SettingsError, match=r"units must be a whole number from 1, got \(7, 7\)"):
+        create_model("student_mlp", SHAPE, 3, units=(7, 7))
+
+
 def test_fully_connected_leaves_the_output_free():
     model = create_model("fully_connected", SHAPE, 3, seed=1, units=(4, 2))
     penalised = [weight.path for weight in model.trainable_weights if weight.regularizer]

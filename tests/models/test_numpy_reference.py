@@ -42,9 +42,45 @@ CASES = [
     ("statistics_mlp", {"units": (6, 5)}, lambda w, x: reference.statistics_mlp(w, x, layers=2)),
     ("lstm", {"units": 5}, reference.lstm),
     ("stabilised_lstm", {"units": 5}, reference.lstm),
+    ("gru", {"units": 5}, reference.gru),
+    ("stabilised_gru", {"units": 5}, reference.gru),
+    ("rnn", {"units": 5}, reference.rnn),
+    ("rnn", {"readout": False}, lambda w, x: reference.rnn(w, x, readout=False)),
+    ("stabilised_rnn", {"units": 5}, reference.rnn),
+    ("batch_norm_rnn", {"units": 5}, reference.batch_norm_rnn),
     *(
         ("snippet_lstm", {"units": 5, "snippets": 3, "rule": rule}, lambda w, x, rule=rule: snippet_logits(w, x, rule))
-        for rule in ("mean", "product")
+        for rule in ("mean", "product", "weighted")
+    ),
+    *(
+        (
+            "snippet_ensemble",
+            {
+                "member": "conv_in_time",
+                "member_arguments": {"filters": 5, "units": 6, "kernel_size": 2, "conv_layers": 1},
+                "snippets": 2,
+                "rule": rule,
+            },
+            lambda w, x, rule=rule: reference.snippet_ensemble(
+                w,
+                x,
+                lambda w, x: reference.convolution(w, x, layers=1, pooling="max", pool_size=2),
+                snippets=2,
+                rule=rule,
+            )[0],
+        )
+        for rule in ("mean", "weighted")
+    ),
+    ("multitask_binary", {"trunk": "stabilised_lstm", "trunk_arguments": {"units": 5}}, reference.lstm),
+    (
+        "multitask_autoencoder",
+        {"trunk": "mlp", "trunk_arguments": {"units": (6, 5)}},
+        lambda w, x: reference.dense_stack(w, x, activation="tanh", layers=2, batch_norm=True),
+    ),
+    (
+        "student_mlp",
+        {"units": 6},
+        lambda w, x: reference.dense_stack(w, x, activation="tanh", layers=1, batch_norm=True),
     ),
 ]
 
@@ -93,11 +129,26 @@ def test_experts_equal_those_of_the_reference():
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_stabilisation_equals_that_of_the_reference():
-    model, weights = randomised("stabilised_lstm", units=5, beta=7.0)
+@pytest.mark.parametrize(
+    ("task", "head", "layer"), [("binary", "binary", "answers"), ("autoencoder", "song", "numbers")]
+)
+def test_second_heads_equal_those_of_the_reference(task, head, layer):
+    model, weights = randomised(f"multitask_{task}", trunk_arguments={"units": 5})
+    songs = songs_with_padding()
+    found = np.asarray(model(songs)[head])
+    for song, output in zip(songs.astype("float64"), found, strict=True):
+        state = reference.lstm_states(weights, "lstm", song)[-1]
+        expected = reference.second_head(weights, state, layer).reshape(output.shape)
+        np.testing.assert_allclose(output, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_stabilisation_equals_that_of_the_reference(cell):
+    model, weights = randomised(f"stabilised_{cell}", units=5, beta=7.0)
     songs = songs_with_padding()
     model(songs)
-    expected = reference.stabilisation(weights, "lstm", songs.astype("float64"), beta=7.0)
+    states_of = getattr(reference, f"{cell}_states")
+    expected = reference.stabilisation([states_of(weights, cell, song) for song in songs.astype("float64")], beta=7.0)
     assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
 
 

@@ -26,6 +26,7 @@ def mine():
 
 def test_the_families_are_there():
     expected = {"conv_in_time", "fully_connected", "lstm", "mlp", "segment_cnn", "snippet_lstm", "stabilised_lstm"}
+    expected |= {"multitask_autoencoder", "multitask_binary", "snippet_ensemble", "student_mlp"}
     assert expected <= set(list_models())
     assert list_models("conv*") == ["conv_in_time"]
 

@@ -1,0 +1,95 @@
+"""A penalty on members that answer alike."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from genrezoo.errors import SettingsError
+
+
+def similarity(logits: list[Any]) -> Any:
+    """How alike the posteriors of several models are: 1 minus half their mean squared distance.
+
+    The mean is over pairs of models and over songs. 1 means that all give the same posteriors, 0 that every two are
+    sure of different classes. With M models it is 1 minus the sum of ``||p_i - mean||^2`` over them, divided by M - 1:
+    the penalty of negative correlation learning up to a constant and a factor.
+
+    Args:
+        logits: Two arrays or more, each ``(songs, classes)``.
+
+    Returns:
+        A scalar in [0, 1].
+
+    Example:
+        >>> import numpy as np
+        >>> rock, jazz = np.array([[50.0, 0.0]], "float32"), np.array([[0.0, 50.0]], "float32")
+        >>> float(similarity([rock, rock])), float(similarity([rock, jazz]))
+        (1.0, 0.0)
+
+    Reference:
+        Y. Liu, X. Yao, Ensemble learning via negative correlation, Neural Networks 12 (1999).
+    """
+    posteriors = ops.softmax(ops.stack(logits, axis=1), axis=-1)  # (songs, models, classes)
+    deviations = posteriors - ops.mean(posteriors, axis=1, keepdims=True)
+    spread = ops.sum(ops.square(deviations), axis=(1, 2)) / (len(logits) - 1)
+    return 1 - ops.mean(spread)
+
+
+@keras.saving.register_keras_serializable("genrezoo")
+class DiversityPenalty(keras.layers.Layer):
+    """Passes logits of several models on unchanged and adds ``weight`` times their `similarity` to the loss.
+
+    Choose it where models are trained together and should err in different places. Their own errors have to be in the
+    loss too, or else they differ without being right.
+
+    Args:
+        weight: Weight of the penalty, at least 0; 0 adds none.
+
+    Call arguments:
+        inputs: A list of two or more logits, each ``(batch, classes)``.
+
+    Returns:
+        The same list.
+
+    Raises:
+        SettingsError: ``weight`` is negative or not finite, or there is one model only.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = DiversityPenalty(weight=3.0)
+        >>> outputs = layer([np.zeros((1, 2), "float32"), np.zeros((1, 2), "float32")])
+        >>> float(layer.losses[0])
+        3.0
+
+    Reference:
+        As `similarity`.
+    """
+
+    def __init__(self, weight: float = 0.1, **options: Any):
+        super().__init__(**options)
+        if not (math.isfinite(weight) and weight >= 0):
+            raise SettingsError(f"weight of the diversity penalty must be a finite number from 0, got {weight}")
+        self.weight = float(weight)
+
+    def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
+        """Checks that there are two to compare."""
+        if len(input_shape) < 2:
+            raise SettingsError(f"diversity needs two models or more, got {len(input_shape)}")
+
+    def call(self, inputs: list[Any]) -> list[Any]:
+        """The input; the penalty goes to the losses."""
+        if self.weight:
+            self.add_loss(self.weight * similarity(inputs))
+        return inputs
+
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> list[tuple[int | None, ...]]:
+        """The input's shapes."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "weight": self.weight}

@@ -1,0 +1,81 @@
+"""One prediction from several by weights that are learnt: a rule with parameters of its own."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from genrezoo.errors import SettingsError
+from genrezoo.layers.aggregation import aggregate
+
+
+@keras.saving.register_keras_serializable("genrezoo")
+class WeightedAggregate(keras.layers.Layer):
+    """A weighted mean of the members' posteriors, the weights given by a small network that looks at them.
+
+    The network sees the posteriors of all members side by side. It has as many hidden units as inputs, all linear, and
+    one output for each member; their softmax are the weights, so that the result is a mean. It is trained by the error
+    of the weighted mean and by nothing else, and no gradient passes to the members: they stay the experts that they
+    would be without it. Choose a rule without weights (see `Aggregate`) first; it is as good in the source.
+
+    Args:
+        l2: Weight of the penalty on the network's squared weights (biases are free), from 0.
+
+    Call arguments:
+        inputs: A list of logits, each ``(batch, classes)``.
+        real: ``(batch, members)``, True for members that count; None if all do. Others have weight 0, and the network
+            sees zeros in their place.
+
+    Returns:
+        Normalised log posteriors ``(batch, classes)``, which are logits too; equal for a song without a member.
+
+    Raises:
+        SettingsError: ``l2`` is negative or not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = WeightedAggregate()
+        >>> found = layer([np.array([[2.0, 0.0]], "float32"), np.array([[0.0, 1.0]], "float32")])
+        >>> [tuple(weight.shape) for weight in layer.weights]  # two members' two posteriors: four inputs, two weights
+        [(4, 4), (4,), (4, 2), (2,)]
+
+    Reference:
+        J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017), sections 2.2 and 4.2. What
+        the network sees, and that its weights sum to 1, is our reading: the source says neither.
+    """
+
+    def __init__(self, l2: float = 1e-3, **options: Any):
+        super().__init__(**options)
+        if not (math.isfinite(l2) and l2 >= 0):
+            raise SettingsError(f"l2 must be a finite number from 0, got {l2}")
+        self.l2 = float(l2)
+
+    def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
+        """Makes the network."""
+        members, size = len(input_shape), len(input_shape) * (input_shape[0][-1] or 0)
+        self.hidden = keras.layers.Dense(size, kernel_regularizer=keras.regularizers.L2(self.l2), name="hidden")
+        self.scores = keras.layers.Dense(members, kernel_regularizer=keras.regularizers.L2(self.l2), name="scores")
+        self.hidden.build((None, size))
+        self.scores.build((None, size))
+
+    def call(self, inputs: list[Any], real: Any = None) -> Any:
+        """The weighted mean."""
+        log_posteriors = ops.log_softmax(ops.stop_gradient(ops.stack(inputs, axis=1)), axis=-1)
+        _, members, classes = log_posteriors.shape
+        posteriors = ops.exp(log_posteriors)
+        if real is not None:
+            posteriors = ops.where(ops.expand_dims(real, -1), posteriors, ops.zeros_like(posteriors))
+        scores = self.scores(self.hidden(ops.reshape(posteriors, (-1, members * classes))))  # (batch, members)
+        # Scores are log weights, of members that count alone and summing to 1 once the mean is normalised.
+        return aggregate(log_posteriors + ops.expand_dims(scores, -1), rule="mean", mask=real)
+
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
+        """The shape of one member's logits."""
+        return input_shape[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "l2": self.l2}

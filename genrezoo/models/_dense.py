@@ -1,0 +1,108 @@
+"""The dense layers of which several families are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from genrezoo.layers import EndMask
+from genrezoo.models._checks import InputShape, check_counts, check_rate, check_weight
+from genrezoo.models._frame import check_activation, classify, l2_penalty, song_input
+
+
+def dense_stack(
+    name: str,
+    input_shape: InputShape,
+    num_classes: int,
+    *,
+    units: Sequence[int],
+    activation: str,
+    input_dropout: float,
+    dropout: float,
+    l2: float,
+    output_l2: float,
+    batch_norm: bool,
+    classifier_activation: str | None,
+) -> Any:
+    """A perceptron on the whole song; padding counts as the training mean.
+
+    Args:
+        name: Name of the model.
+        input_shape: ``(n_segments, n_features)`` of a song.
+        num_classes: Number of genres, at least 2.
+        units: Sizes of the hidden layers.
+        activation: Keras activation of the hidden layers.
+        input_dropout: Share of the input numbers to drop.
+        dropout: Share of each hidden layer to drop.
+        l2: Weight of the penalty on the squared weights of the hidden layers.
+        output_l2: The same for the output layer.
+        batch_norm: Normalises each layer over the batch before its activation, and the logits.
+        classifier_activation: None for logits, ``"softmax"`` for posteriors.
+
+    Returns:
+        An uncompiled model.
+
+    Raises:
+        SettingsError: An option is out of range.
+    """
+    check_weight("output_l2", output_l2)
+    songs, x = song_input(input_shape, any_length=False)
+    x = EndMask(name="end_mask")(x)
+    x = keras.layers.Flatten(name="flatten")(x)  # (batch, n_segments * n_features)
+    x = hidden_layers(
+        x,
+        units=units,
+        activation=activation,
+        input_dropout=input_dropout,
+        dropout=dropout,
+        l2=l2,
+        batch_norm=batch_norm,
+    )
+    logits = classify(x, num_classes, classifier_activation=classifier_activation, l2=output_l2, batch_norm=batch_norm)
+    return keras.Model(songs, logits, name=name)
+
+
+def hidden_layers(
+    x: Any,
+    *,
+    units: Sequence[int],
+    activation: str,
+    input_dropout: float,
+    dropout: float,
+    l2: float,
+    batch_norm: bool,
+) -> Any:
+    """Hidden layers, one after the other: affine map, batch normalisation, activation, dropout.
+
+    Args:
+        x: ``(batch, features)``.
+        units: Sizes of the layers; they are called ``hidden_1``, ``hidden_2``, …
+        activation: Keras activation.
+        input_dropout: Share of the first layer's inputs to drop.
+        dropout: Share of each layer to drop.
+        l2: Weight of the penalty on the squared weights.
+        batch_norm: Normalises each layer over the batch before its activation.
+
+    Returns:
+        ``(batch, units[-1])``.
+
+    Raises:
+        SettingsError: An option is out of range.
+    """
+    check_activation(activation)
+    check_rate("dropout", dropout)
+    penalty = l2_penalty(check_weight("l2", l2))
+    if check_rate("input_dropout", input_dropout):
+        x = keras.layers.Dropout(input_dropout, name="input_dropout")(x)
+    for number, size in enumerate(check_counts("units", units), start=1):
+        hidden = f"hidden_{number}"
+        # The shift of the normalisation takes the place of a bias, which it would cancel.
+        x = keras.layers.Dense(size, use_bias=not batch_norm, kernel_regularizer=penalty, name=hidden)(x)
+        if batch_norm:
+            x = keras.layers.BatchNormalization(name=f"{hidden}_norm")(x)
+        x = keras.layers.Activation(activation, name=f"{hidden}_activation")(x)
+        if dropout:
+            x = keras.layers.Dropout(dropout, name=f"{hidden}_dropout")(x)
+    return x

@@ -1,0 +1,79 @@
+"""The recurrent layer by which several families read a sequence of segments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from genrezoo.errors import SettingsError
+from genrezoo.layers import ActivityStabiliser, BatchNormRNN, LastSegment, TanhCell
+from genrezoo.models._checks import check_choice, check_count, check_rate, check_weight
+from genrezoo.models._frame import l2_penalty
+
+GATED = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+PLAIN = ("tanh", "batch_norm_tanh")
+
+
+def read_sequence(
+    segments: Any,
+    *,
+    units: int,
+    cell: str = "lstm",
+    l2: float = 0.0,
+    beta: float = 0.0,
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+    initial_scale: float = 1.0,
+    momentum: float = 0.99,
+    name: str,
+) -> Any:
+    """The state of a recurrent layer after the last real segment.
+
+    The layer is a `keras.layers.RNN` that returns its final state besides its output, so that one who calls it on part
+    of a song can go on from there (``initial_state``). The first of the states is what is read: where a part holds
+    padding alone it is still the state that came in, whereas the output is zero.
+
+    Args:
+        segments: ``(batch, segments, features)``, with the mask of the real ones.
+        units: Size of the state.
+        cell: ``"lstm"``, ``"gru"``, ``"tanh"`` or ``"batch_norm_tanh"``.
+        l2: Weight of the penalty on the squared input and recurrent weights.
+        beta: Weight of the activation stabilisation (see `ActivityStabiliser`).
+        dropout: Share of the inputs to drop, the same in all segments.
+        recurrent_dropout: Share of the state to drop, for gated cells.
+        initial_scale: Of ``"batch_norm_tanh"`` (see `BatchNormRNN`).
+        momentum: Of ``"batch_norm_tanh"``.
+        name: Name of the layer, and beginning of the names of those around it.
+
+    Returns:
+        ``(batch, units)``.
+
+    Raises:
+        SettingsError: An option is out of range.
+    """
+    check_choice("cell", cell, (*GATED, *PLAIN))
+    check_count("units", units)
+    penalty = l2_penalty(check_weight("l2", l2))
+    check_weight("beta", beta)
+    check_rate("dropout", dropout)
+    check_rate("recurrent_dropout", recurrent_dropout)
+    # all states are kept only for the stabiliser
+    options: dict[str, Any] = {"return_sequences": beta > 0, "return_state": True, "name": name}
+    if cell in GATED:
+        options |= {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
+        layer = GATED[cell](units, kernel_regularizer=penalty, recurrent_regularizer=penalty, **options)
+    else:
+        if recurrent_dropout:
+            raise SettingsError(f"cell {cell!r} knows no recurrent_dropout, got {recurrent_dropout!r}")
+        if dropout:
+            segments = keras.layers.Dropout(dropout, noise_shape=(None, 1, None), name=f"{name}_dropout")(segments)
+        if cell == "tanh":
+            layer = keras.layers.RNN(TanhCell(units, kernel_regularizer=penalty, name="tanh_cell"), **options)
+        else:
+            options |= {"initial_scale": initial_scale, "momentum": momentum}
+            layer = BatchNormRNN(units, kernel_regularizer=penalty, **options)
+    output, state, *_ = layer(segments)
+    if not beta:
+        return state
+    return LastSegment(name=f"{name}_last")(ActivityStabiliser(beta, name=f"{name}_stabiliser")(output))
