@@ -7,6 +7,7 @@ at any instant) sees the old content or the new, never a part. Appending is one 
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import hashlib
 import io
@@ -121,6 +122,23 @@ def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
                 if isinstance(row, dict):
                     rows.append(row)
     return rows
+
+
+def read_columns(path: str | Path) -> dict[str, list[float]]:
+    """Reads a CSV file of numbers: one list a column.
+
+    Raises:
+        DataError: The file is missing, has no rows, or is not a table of numbers.
+    """
+    path = Path(path)
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [float(row[name]) for row in rows] for name in rows[0]}
+    except FileNotFoundError as error:
+        raise DataError("is missing", path=path, remedy="make it again") from error
+    except (OSError, ValueError, IndexError, TypeError, csv.Error) as error:
+        raise DataError(f"is not a table of numbers ({error!r})", path=path, remedy="make it again") from error
 
 
 def sha256_of(path: str | Path) -> str:

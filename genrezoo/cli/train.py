@@ -53,7 +53,7 @@ def train(
     if folds is not None:
         _cross_validate(recipe, songs, folds, seed, out, workers)
         return
-    total = recipe.procedure_settings().epochs
+    total = getattr(recipe.procedure_settings(), "epochs", 1)
     with progress_bar(TextColumn("{task.fields[scores]}")) as progress:
         task = progress.add_task(f"{name}, seed {seed}", total=total, scores="")
 

@@ -1,6 +1,6 @@
 """Recipes of the report on MLPs, curricula and truncated RNNs (document A)."""
 
-from genrezoo.recipes.recipe import RECIPES, Member, Recipe
+from genrezoo.recipes.recipe import RECIPES, Member, Pieces, Recipe
 
 LAYERS = {"units": [500, 500, 25], "input_dropout": 0.3, "dropout": 0.16287534, "l2": 1e-2}
 SETTINGS = {"optimizer": "adam", "learning_rate": 1e-4, "batch_size": 50}
@@ -132,7 +132,7 @@ RECIPES.add(
 # Each song's logits are of one of ten teachers, one that never saw it; they were trained for 30 epochs.
 TEACHER = {"teacher": Member(recipe=RNN.model_copy(update={"settings": {**RNN.settings, "epochs": 30}}), folds=10)}
 
-RECIPES.add(
+STUDENT_MLP = RECIPES.add(
     Recipe(
         name="student_mlp",
         summary="One hidden layer of 1784 units, trained on the logits of the recurrent network",
@@ -156,5 +156,38 @@ RECIPES.add(
         settings={**SETTINGS, "learning_rate": 1e-5, "epochs": 100},
         members=TEACHER,
         reported={"MSD-10 test accuracy": "0.45 to 0.46"},
+    )
+)
+RECIPES.add(
+    Recipe(
+        name="cascade",
+        summary="The student answers, and asks the recurrent network where it is unsure",
+        reference="document A, Future work",
+        model="cascade",
+        members={"student": Member(recipe=STUDENT_MLP), "teacher": Member(recipe=RNN)},
+        procedure="cascade_threshold",
+    )
+)
+RECIPES.add(
+    Recipe(
+        name="rnn_with_noise",
+        summary="The recurrent network with readout, trained on songs with Gaussian noise",
+        reference="document A, Future work",
+        model="rnn",
+        arguments=RNN.arguments,
+        procedure="truncated",
+        settings={**RNN.settings, "noise": 0.1},  # a tenth of each feature's deviation; the source gives no number
+    )
+)
+RECIPES.add(
+    Recipe(
+        name="rnn_in_pieces",
+        summary="The recurrent network on overlapping pieces of 60 segments, their posteriors averaged",
+        reference="document A, Future work",
+        model="rnn",
+        arguments=RNN.arguments,
+        procedure="truncated",
+        settings=RNN.settings,
+        pieces=Pieces(segments=60, hop=30),
     )
 )

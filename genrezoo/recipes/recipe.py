@@ -133,7 +133,7 @@ class Recipe(BaseModel):
             changes: Names of builder arguments, of settings, or of ``standardise``, ``clip`` and ``pieces``, with their
                 new values. A name that could mean several is written ``model.NAME`` or ``settings.NAME``; one of a
                 member's recipe ``MEMBER.NAME``, of all members' ``members.NAME``.
-            everywhere: Changes go to the members' recipes too.
+            everywhere: Changes go to the members' recipes too, and each recipe takes those that it knows.
 
         Raises:
             UnknownNameError: A name that is none of these.
@@ -142,37 +142,34 @@ class Recipe(BaseModel):
         arguments, settings = dict(self.arguments), dict(self.settings)
         own: dict[str, Any] = {}
         members: dict[str, Member] = {}
+        taken: set[str] = set()  # by members
         for name, member in self.members.items():
-            inner = dict(changes) if everywhere else {}
-            for key, value in changes.items():
-                room, _, rest = key.partition(".")
-                if room in (name, "members") and rest:
-                    inner = {**{other: v for other, v in inner.items() if other != key}, rest: value}
-            if inner and (member.run or member.logits) and not everywhere:
+            rooms_of_member = (f"{name}.", "members.")
+            inner = {key.partition(".")[2]: v for key, v in changes.items() if key.startswith(rooms_of_member)}
+            inside = member.recipe if not member.run else None
+            if inner and inside is None:
                 raise SettingsError(f"member {name!r} is trained already; its settings cannot change")
-            inside = member.recipe
-            if inner and inside and not member.run:
-                inside = inside.changed(inner, everywhere=everywhere)
-            members[name] = member.model_copy(update={"recipe": inside})
+            if inside is not None and everywhere:
+                known = {key for key in changes if inside.knows(key)}
+                taken |= known
+                inner = {key: changes[key] for key in known} | inner
+            if inner and inside is not None:
+                member = member.model_copy(update={"recipe": inside.changed(inner, everywhere=everywhere)})
+            members[name] = member
         rooms_of_members = {*self.members, "members"} if self.members else set()
         changes = {key: value for key, value in changes.items() if key.partition(".")[0] not in rooms_of_members}
-        takes = inspect.signature(find_builder(self.model).call).parameters
-        entry = PROCEDURES.get(self.procedure)
-        rooms: dict[str, tuple[dict[str, Any], set[str]]] = {
-            "model": (arguments, {name for name, p in takes.items() if p.kind is p.KEYWORD_ONLY}),
-            "settings": (settings, set(entry.settings.model_fields)),  # type: ignore[union-attr]  # as above
-            "recipe": (own, {"standardise", "clip", "pieces"}),
-        }
+        changes = {key: value for key, value in changes.items() if key not in taken or self._takes(key)}
+        values = {"model": arguments, "settings": settings, "recipe": own}
         for key, value in changes.items():
-            room, _, name = key.rpartition(".")
-            found = [place for place, (_, names) in rooms.items() if name in names and room in ("", place)]
+            name = key.rpartition(".")[2]
+            found = self._rooms(key)
             if not found:
-                raise UnknownNameError("option", key, set().union(*(names for _, names in rooms.values())))
+                raise UnknownNameError("option", key, set().union(*self._options().values()))
             if len(found) > 1:
                 raise SettingsError(
                     f"{key!r} could be {' or '.join(f'{place}.{name}' for place in found)}; write one of them"
                 )
-            rooms[found[0]][0][name] = value
+            values[found[0]][name] = value
         try:
             given = {"arguments": arguments, "settings": settings, "members": members, **own}
             recipe = Recipe(**{**self.model_dump(), **given})
@@ -180,6 +177,28 @@ class Recipe(BaseModel):
             raise SettingsError(first_problem(error)) from error
         recipe.procedure_settings()
         return recipe
+
+    def knows(self, key: str) -> bool:
+        """Whether it, or the recipe of a member, has an option of that name."""
+        inside = [member.recipe for member in self.members.values() if member.recipe and not member.run]
+        return self._takes(key) or any(recipe.knows(key) for recipe in inside)
+
+    def _takes(self, key: str) -> bool:
+        return bool(self._rooms(key))
+
+    def _rooms(self, key: str) -> list[str]:
+        """Where an option of that name stands: in the model's arguments, the settings, or the recipe itself."""
+        room, _, name = key.rpartition(".")
+        return [place for place, names in self._options().items() if name in names and room in ("", place)]
+
+    def _options(self) -> dict[str, set[str]]:
+        takes = inspect.signature(find_builder(self.model).call).parameters
+        entry = PROCEDURES.get(self.procedure)
+        return {
+            "model": {name for name, p in takes.items() if p.kind is p.KEYWORD_ONLY},
+            "settings": set(entry.settings.model_fields),  # type: ignore[union-attr]  # a pydantic model
+            "recipe": {"standardise", "clip", "pieces"},
+        }
 
     def with_runs(self, runs: dict[str, Any]) -> Recipe:
         """The recipe with finished runs in place of the recipes of its members.

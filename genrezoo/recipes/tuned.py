@@ -1,6 +1,8 @@
-"""Recipes with settings of our own, chosen on validation songs; which, is told with each."""
+"""Recipes of our own: settings chosen on validation songs, told with each, and ensembles of finished models."""
 
-from genrezoo.recipes.recipe import RECIPES, Recipe
+from genrezoo.recipes.convolution_in_time import CONV_IN_TIME, FULLY_CONNECTED
+from genrezoo.recipes.lstm_ensembles import LSTM
+from genrezoo.recipes.recipe import RECIPES, Member, Recipe
 
 GENTLE = {
     "optimizer": "adamw",
@@ -11,7 +13,7 @@ GENTLE = {
 }
 """Decoupled weight decay and a rate that falls to zero: for sets of a few hundred to a few thousand songs."""
 
-RECIPES.add(
+BAG_OF_SEGMENTS = RECIPES.add(
     Recipe(
         name="bag_of_segments",
         summary="A layer on each segment, their average over the song, one dense layer; knows nothing of order",
@@ -29,7 +31,7 @@ RECIPES.add(
         settings={**GENTLE, "epochs": 40, "patience": 12},
     )
 )
-RECIPES.add(
+STATISTICS_MLP = RECIPES.add(
     Recipe(
         name="statistics_mlp",
         summary="One hidden layer on each feature's mean and deviation over the song, with much dropout",
@@ -39,5 +41,33 @@ RECIPES.add(
         # lower log loss: so few songs make accuracy too coarse a scale, and so loss chooses the epoch as well
         arguments={"units": [256], "input_dropout": 0.3, "dropout": 0.5, "l2": 1e-3},
         settings={**GENTLE, "epochs": 60, "patience": 20, "monitor": "loss"},
+    )
+)
+RECIPES.add(
+    Recipe(
+        name="lstm_ensemble",
+        summary="Five LSTMs that differ by their seed, the mean of their posteriors",
+        reference="own; Lakshminarayanan, Pritzel and Blundell 2017",
+        model="ensemble",
+        arguments={"rule": "mean"},
+        members={f"member_{number}": Member(recipe=LSTM) for number in range(1, 6)},
+        procedure="stagewise",
+    )
+)
+RECIPES.add(
+    Recipe(
+        name="family_ensemble",
+        summary="One model of each family, the mean of their posteriors",
+        reference="own; Kuncheva and Whitaker 2003 on members that err differently",
+        model="ensemble",
+        arguments={"rule": "mean"},
+        members={
+            "bag_of_segments": Member(recipe=BAG_OF_SEGMENTS),
+            "conv_in_time": Member(recipe=CONV_IN_TIME),
+            "fully_connected": Member(recipe=FULLY_CONNECTED),
+            "lstm": Member(recipe=LSTM),
+            "statistics_mlp": Member(recipe=STATISTICS_MLP),
+        },
+        procedure="stagewise",
     )
 )

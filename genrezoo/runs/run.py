@@ -152,6 +152,14 @@ class Run:
             raise DataError(f"no predictions of split {split!r}", path=path, remedy="use valid or test, or give songs")
         return found
 
+    def history(self) -> dict[str, list[float]]:
+        """The columns of ``history.csv``, one value an epoch.
+
+        Raises:
+            DataError: The file is missing or damaged.
+        """
+        return files.read_columns(self.folder / "history.csv")
+
     def evaluate(self, split: str = "test", songs: SongSet | None = None) -> dict[str, Any]:
         """All metrics of `genrezoo.evaluation.evaluate`.
 

@@ -28,7 +28,6 @@ class CascadeThresholdSettings(BaseModel):
     share: float | None = Field(
         None, ge=0, le=1, description="Be as accurate as possible, asking about this share of the songs at most."
     )
-    epochs: int = Field(1, ge=1, le=1, description="Always 1: there is one pass, and no gradient.")
 
 
 @PROCEDURES.register(

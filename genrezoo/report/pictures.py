@@ -1,0 +1,99 @@
+"""Pictures of single runs, from plain data: how hard songs are, how weights are spread, what a cascade trades."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from genrezoo.report.drawing import LINE_COLOURS, MUTED, as_svg, short
+
+
+def difficulty_picture(table: Mapping[str, Any], name: str = "difficulty") -> str:
+    """The histogram of the songs' difficulty, and how it grows from the easiest song to the hardest.
+
+    Args:
+        table: ``songs``, ``mean``, ``variance`` and ``histogram`` (``edges``, ``counts``), as
+            `genrezoo.training.curriculum.difficulty_table` gives them.
+        name: Goes into the ids inside the figure.
+    """
+    edges, counts = (np.array(table["histogram"][key], float) for key in ("edges", "counts"))
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        left.bar(edges[:-1], counts, np.diff(edges), align="edge", color=LINE_COLOURS[0], edgecolor="none")
+        left.set_title(f"{table['songs']:,} songs: mean {table['mean']:.4f}, variance {table['variance']:.4f}")
+        left.set_ylabel("Songs")
+        left.axvline(table["mean"], color=LINE_COLOURS[1], linewidth=1.2)
+        right.plot(edges, np.concatenate([[0], np.cumsum(counts)]) / max(counts.sum(), 1) * 100, color=LINE_COLOURS[0])
+        right.set_title("Share of songs that are no harder (%)")
+        for axes in (left, right):
+            axes.set_xlabel("Difficulty: cross entropy of the right genre (nats)")
+
+    return as_svg(name, draw, height=3.2)
+
+
+def weights_picture(histogram: Mapping[str, Any], name: str = "weights") -> str:
+    """Histograms of weights, one panel an array, counts on a logarithmic scale so that the tails can be seen.
+
+    Args:
+        histogram: ``edges``, ``counts`` and ``zeros``, as `genrezoo.training.pruning.weight_histogram` gives them.
+        name: Goes into the ids inside the figure.
+    """
+    edges, names = np.array(histogram["edges"], float), list(histogram["counts"])
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+
+    def draw(figure: Figure) -> None:
+        panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
+        for axes, label in zip(panels, names, strict=False):
+            counts = np.array(histogram["counts"][label], float)
+            axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=LINE_COLOURS[0], edgecolor="none")
+            axes.set_yscale("log")
+            axes.set_title(f"{short(label)}: {100 * histogram['zeros'][label]:.1f} % zero")
+            axes.set_xlabel("Weight")
+        for axes in panels[len(names) :]:
+            axes.set_visible(False)
+        for row in range(rows):
+            panels[row * columns].set_ylabel("Weights")
+
+    return as_svg(name, draw, height=2.6 * rows)
+
+
+def trade_off_picture(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    teacher: float,
+    student: float,
+    chosen: Mapping[str, tuple[float, float]],
+    name: str = "trade-off",
+) -> str:
+    """Accuracy of a cascade over the share of songs that the teacher is asked about.
+
+    Args:
+        curves: For each set of songs the shares and the accuracies, both in [0, 1].
+        teacher: Accuracy of the teacher alone on the last of these sets.
+        student: The same of the student.
+        chosen: For each set the share and the accuracy at the cascade's threshold.
+        name: Goes into the ids inside the figure.
+    """
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for colour, (label, (shares, accuracies)) in zip(LINE_COLOURS, curves.items(), strict=False):
+            axes.plot(100 * np.array(shares), 100 * np.array(accuracies), color=colour, linewidth=1.5, label=label)
+            share, accuracy = chosen[label]
+            axes.plot(100 * share, 100 * accuracy, "o", color=colour, markersize=6)
+        for accuracy, label in ((teacher, "teacher alone"), (student, "student alone")):
+            axes.axhline(100 * accuracy, color=MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
+            axes.annotate(
+                label, (100, 100 * accuracy), xytext=(-2, 3), textcoords="offset points", ha="right", fontsize=8.5
+            )
+        axes.set_xlabel("Songs that the teacher is asked about (%)")
+        axes.set_ylabel("Accuracy (%)")
+        axes.set_title("What a cascade trades; the dots are its threshold")
+        axes.legend(frameon=False, loc="lower right" if teacher > student else "upper right")
+
+    return as_svg(name, draw, height=3.8, width=7.0)
