@@ -1,4 +1,4 @@
-"""Writes what the documents take from the package: the tables of models and recipes, and the reference of the commands.
+"""Writes what the documents take from the package: tables of models, recipes and systems, reference of the commands.
 
 Run it after a model, a recipe or a command changed, from any folder: ``python docs/generate.py``. The tests compare the
 files with what it would write, so forgetting it fails.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import inspect
 import re
+import tomllib
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ import typer
 from typer.models import ArgumentInfo
 
 from genrezoo import files
+from genrezoo.benchmarking import list_suites, load_suite
 from genrezoo.cli import app
 from genrezoo.recipes import RECIPES
 from genrezoo.registry import MODELS, PROCEDURES, Entry
@@ -31,11 +33,13 @@ WARNING = "<!-- Written by docs/generate.py; edit the docstrings or the help tex
 
 def documents() -> dict[Path, str]:
     """Every file with a generated part, and the whole content that it should have."""
-    readme = TOP / "README.md"
+    readme, benchmark = TOP / "README.md", TOP / "docs" / "benchmark.md"
     return {
         readme: replace_between(readme.read_text(encoding="utf-8"), "models", models_table()),
         TOP / "docs" / "models.md": models_page(),
         TOP / "docs" / "commands.md": commands_page(),
+        TOP / "docs" / "systems.md": systems_page(),
+        benchmark: replace_between(benchmark.read_text(encoding="utf-8"), "suites", suites_table()),
     }
 
 
@@ -56,6 +60,15 @@ def models_table() -> str:
         for e in MODELS.members()
     ]
     return table(["model", "what it is", "masks padding", "any length"], rows)
+
+
+def suites_table() -> str:
+    """One line a suite that comes with the package."""
+    suites = [load_suite(name) for name in list_suites()]
+    return table(
+        ["suite", "what it is", "trainings"],
+        [[f"`{one.name}`", one.summary, f"{one.seeds * len(one.entrants)}"] for one in suites],
+    )
 
 
 def models_page() -> str:
@@ -82,6 +95,37 @@ def models_page() -> str:
         "## Procedures\n",
         *(_procedure(entry) for entry in PROCEDURES.members()),
     ]
+    return "\n".join(parts)
+
+
+def systems() -> dict[str, Any]:
+    """``docs/systems.toml``: the documents by letter, and the systems that they describe."""
+    return tomllib.loads((TOP / "docs" / "systems.toml").read_text(encoding="utf-8"))
+
+
+def systems_page() -> str:
+    """What the documents describe, a table a document: each system with the names under which it is found here."""
+    content = systems()
+    parts = [
+        f"{WARNING.replace('the docstrings or the help texts', 'systems.toml')}\n",
+        "# Systems\n",
+        "What the documents describe, and where it is: the model or composition, the procedure that trains it, the "
+        "recipe, the suite that measures it (`genrezoo benchmark SUITE --data SONGS`), and a test that would fail if "
+        "it were wrong. The ids are a document's letter and the order in it.\n",
+    ]
+    for letter, document in content["documents"].items():
+        rows = [
+            [
+                one["id"],
+                one["system"],
+                *(_code(one.get(column)) for column in ("model", "procedure", "recipe", "suite", "function")),
+                f"[{one['test'].rpartition('::')[2]}](../{one['test'].partition('::')[0]})",
+            ]
+            for one in content["system"]
+            if one["document"] == letter
+        ]
+        head = ["id", "system", "model", "procedure", "recipe", "suite", "function", "test"]
+        parts += [f"## Document {letter}\n", f"{document['title']}\n", table(head, rows)]
     return "\n".join(parts)
 
 
@@ -238,6 +282,10 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
 
 def _figures(reported: Any) -> str:
     return "; ".join(f"{name} {figure}" for name, figure in reported.items())
+
+
+def _code(text: str | None) -> str:
+    return f"`{text}`" if text else ""
 
 
 def _yes(value: bool) -> str:

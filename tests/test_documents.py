@@ -1,5 +1,6 @@
 """The documents are generated or executed: what they show exists and works."""
 
+import importlib
 import importlib.util
 import os
 import re
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from genrezoo.benchmarking import Suite
+from genrezoo.benchmarking import Suite, list_suites
 from genrezoo.cli import main
-from genrezoo.registry import MODELS
+from genrezoo.recipes import RECIPES
+from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES
 
 TOP = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*TOP.glob("*.md"), *(TOP / "docs").glob("*.md")])
@@ -176,6 +178,49 @@ def test_readme_has_the_two_commands():
     found = {mark: text for text, mark in blocks(TOP / "README.md", "bash")}
     assert found["command: run"] == "pip install .\ngenrezoo benchmark\n"
     assert found["command: test"] == "pip install '.[test]'\npython -m pytest\n"
+
+
+def missing(system):
+    """The names in a record of docs/systems.toml that lead nowhere."""
+    found = []
+    kinds = {"model": {*MODELS.names(), *COMPOSITIONS.names()}, "procedure": PROCEDURES.names()}
+    kinds |= {"recipe": RECIPES.names(), "suite": list_suites()}
+    for kind, names in kinds.items():
+        if system.get(kind) not in (None, *names):
+            found.append(f"{kind} {system[kind]}")
+    module, _, name = system.get("function", "genrezoo.files.write_text").rpartition(".")
+    if importlib.util.find_spec(module) is None or not hasattr(importlib.import_module(module), name):
+        found.append(f"function {system['function']}")
+    path, _, test = system["test"].partition("::")
+    text = (TOP / path).read_text(encoding="utf-8") if (TOP / path).is_file() else ""
+    if not re.search(rf"^def {re.escape(test)}\(", text, flags=re.MULTILINE):
+        found.append(f"test {system['test']}")
+    if not {"model", "function"} & set(system):
+        found.append("neither model nor function")
+    return found
+
+
+@pytest.mark.parametrize("system", GENERATE.systems()["system"], ids=lambda system: system["id"])
+def test_every_system_is_where_the_table_says(system):
+    assert set(system) <= {"id", "system", "document", "model", "procedure", "recipe", "suite", "function", "test"}
+    assert system["id"].startswith(system["document"])
+    assert missing(system) == []
+
+
+def test_the_check_of_systems_finds_what_is_missing():
+    record = {"model": "lsmt", "procedure": "guess", "recipe": "r", "suite": "s", "function": "genrezoo.files.nothing"}
+    assert missing({**record, "test": "tests/test_documents.py::test_nothing"}) == [
+        "model lsmt", "procedure guess", "recipe r", "suite s", "function genrezoo.files.nothing",
+        "test tests/test_documents.py::test_nothing",
+    ]  # fmt: skip
+    assert missing({"test": "nowhere.py::test_a"}) == ["test nowhere.py::test_a", "neither model nor function"]
+
+
+def test_ids_of_systems_stand_once_and_in_order():
+    content = GENERATE.systems()
+    ids = [system["id"] for system in content["system"]]
+    assert ids == sorted(set(ids), key=lambda name: (name[0], int(name[1:])))
+    assert {system["document"] for system in content["system"]} == set(content["documents"])
 
 
 def test_changelog_has_a_place_for_the_next_line():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import json
-import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from genrezoo import files, parallel
 from genrezoo.benchmarking import cell as cells
@@ -20,6 +22,8 @@ from genrezoo.datasets.arrays import load_arrays, save_songs
 from genrezoo.datasets.synthetic import ceilings
 from genrezoo.environment import environment, versions
 from genrezoo.errors import SettingsError
+from genrezoo.recipes import Recipe
+from genrezoo.recipes.recipe import safe_name
 from genrezoo.songs import SongSet, check_split, default_split
 
 __all__ = ["Suite", "benchmark", "list_suites", "load_suite"]
@@ -44,7 +48,8 @@ def benchmark(
     Args:
         suite: A suite, the name of one that comes with the package, or a TOML file's path.
         data: Sources of songs to use in place of the suite's; songs without a split get a seeded one (70/15/15), by
-            group where they have groups, stratified at random otherwise.
+            group where they have groups, stratified at random otherwise. Of songs with training and validation songs
+            alone, 15 % of the training songs become the test songs.
         models: Names of recipes and peers to use in place of the suite's.
         seeds: Trainings per recipe in place of the suite's number.
         changes: Arguments and settings that all recipes get, over those of the suite.
@@ -67,23 +72,26 @@ def benchmark(
         plan = plan.model_copy(update={"data": tuple({"source": str(source)} for source in data)})
     updates: dict[str, Any] = {"seeds": seeds} if seeds is not None else {}
     plan = Suite.model_validate({**plan.model_dump(), "changes": {**plan.changes, **(changes or {})}, **updates})
-    if not plan.recipes and not plan.peers:
+    entrants = [(entrant.build(plan.changes), entrant.place) for entrant in plan.entrants]
+    if not entrants and not plan.peers:
         raise SettingsError("nothing to run: the suite names neither recipes nor peers")
-    recipes = [entrant.build(plan.changes) for entrant in plan.recipes]
     with files.lock_folder(out) as folder:
         files.write_json(folder / "suite.json", plan.model_dump(mode="json"))
         todo = []
         for source in plan.data:
             where, facts = _prepare(source, folder)
-            for recipe in recipes:
+            for recipe, place in entrants:
                 settings = recipe.model_dump(mode="json")
-                todo += [
-                    _cell("zoo", recipe.name, settings, seed, where, facts, folder) for seed in range(1, plan.seeds + 1)
-                ]
+                for seed in range(1, plan.seeds + 1):
+                    cell = _cell("zoo", recipe.name, settings, seed, where, facts, folder)
+                    todo.append(replace(cell, place=place, passes=plan.passes))
             for name in plan.peers:
                 number = plan.seeds if PEERS[name].seeded else 1
                 settings = PEERS[name].settings
-                todo += [_cell("peer", name, settings, seed, where, facts, folder) for seed in range(1, number + 1)]
+                for seed in range(1, number + 1):
+                    cell = _cell("peer", name, settings, seed, where, facts, folder)
+                    todo.append(replace(cell, passes=plan.passes))
+        todo.sort(key=lambda cell: Recipe.model_validate(cell.settings).depth if cell.family == "zoo" else 0)
         _run_all(todo, folder, workers or environment()["cores"], on_cell)
         return folder
 
@@ -94,13 +102,15 @@ def _run_all(
     path = folder / "rows.jsonl"
     done = {(row.get("kind"), row.get("key")): row.get("status") for row in files.read_json_lines(path)}
     timed = list({(cell.name, cell.data): cell for cell in reversed(todo)}.values())[::-1]  # the first seed of each
-    finished, total = 0, len(todo) + len(timed)
+    kinds = {"speed": cells.speed_cell, "passes": cells.passes_cell}
+    kinds = kinds if any(cell.passes for cell in todo) else {"speed": cells.speed_cell}
+    finished, total = 0, len(todo) + len(timed) * len(kinds)
 
     def report(cell: Cell, kind: str, status: str) -> None:
         nonlocal finished
         finished += 1
         if on_cell:
-            on_cell(f"{cell.name} on {cell.facts['data']}, {f'seed {cell.seed}' if kind == 'accuracy' else 'speed'}",
+            on_cell(f"{cell.name} on {cell.facts['data']}, {f'seed {cell.seed}' if kind == 'accuracy' else kind}",
                     status, finished, total)  # fmt: skip
 
     def run(
@@ -127,17 +137,18 @@ def _run_all(
         run(todo, "accuracy", cells.accuracy_cell, executor, workers)
     with parallel.ProcessExecutor(1, threads=1) as executor:
         measurable = [cell for cell in timed if done.get(("accuracy", cell.key)) == "ok"]
-        finished += len(timed) - len(measurable)
-        run(measurable, "speed", cells.speed_cell, executor, 1)
+        for kind, call in kinds.items():
+            finished += len(timed) - len(measurable)
+            run(measurable, kind, call, executor, 1)
 
 
 def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any]]:
     """Loads, splits and checks songs, keeps them where the children can map them, and says what rows say of them."""
     options = {key: value for key, value in source.items() if key != "source"}
-    songs = default_split(load_songs(source["source"], **options))
+    songs = _with_test(default_split(load_songs(source["source"], **options)))
     leaks = check_split(songs)
     checksum = songs.checksum()
-    kept = folder / "songs" / f"{_safe(songs.name)}-{checksum[:12]}"
+    kept = folder / "songs" / f"{safe_name(songs.name)}-{checksum[:12]}"
     if not (kept / "manifest.json").exists():
         save_songs(songs, kept)
     facts = {
@@ -154,6 +165,24 @@ def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any]]
     return str(kept), facts
 
 
+def _with_test(songs: SongSet) -> SongSet:
+    """The songs; where a published split has no test songs with labels, 15 % of its training songs stand in for them.
+
+    The validation songs stay whole, so that accuracies on them can be held against published ones. The split is then
+    called random, because its test side is.
+    """
+    if "test" in songs.splits or not {"train", "valid"} <= set(songs.splits):
+        return songs
+    train = songs.splits["train"]
+    dealt = default_split(songs.take(train)).splits
+    splits = {
+        "train": np.sort(train[np.concatenate([dealt["train"], dealt["valid"]])]),
+        "valid": songs.splits["valid"],
+        "test": train[dealt["test"]],
+    }
+    return songs.with_split(splits, "random")
+
+
 def _ceilings(songs: SongSet) -> dict[str, Any] | None:
     return ceilings(songs) if songs.about.get("synthetic") else None
 
@@ -161,12 +190,12 @@ def _ceilings(songs: SongSet) -> dict[str, Any] | None:
 def _cell(
     family: str, name: str, settings: dict[str, Any], seed: int, data: str, facts: dict[str, Any], folder: Path
 ) -> Cell:
-    about = {key: value for key, value in settings.items() if key not in ("summary", "reference", "reported")}
-    parts = [family, name, about, seed, facts["checksum"], versions()["genrezoo"]]
-    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-    run = folder / "runs" / f"{name}-{_safe(facts['data'])}-{seed}-{key}"
+    if family == "zoo":
+        recipe = Recipe.model_validate(settings)
+        key = recipe.digest(seed, facts["checksum"])
+        run = folder / "runs" / recipe.run_name(facts["data"], seed, facts["checksum"])
+    else:
+        parts = [family, name, settings, seed, facts["checksum"], versions()["genrezoo"]]
+        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        run = folder / "runs" / f"{name}-{safe_name(facts['data'])}-{seed}-{key}"
     return Cell(key, name, family, settings, seed, str(Path(data).resolve()), str(run.resolve()), facts)
-
-
-def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:40].lstrip(".") or "songs"

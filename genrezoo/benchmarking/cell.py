@@ -1,6 +1,6 @@
 """A cell of a benchmark: one recipe or peer on one data set with one seed, measured in a process of its own.
 
-Accuracy and speed are separate cells: trainings may share the machine, a speed cell has it to itself.
+Accuracy, speed and passes are separate cells: trainings may share the machine, the others have it to themselves.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import fmean, pvariance
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ class Cell:
         data: Folder of the songs, split included.
         run: Folder of the result.
         facts: What the row says of the songs.
+        place: What the row says of the cell's place in a study: ``study``, ``axes`` and ``label``.
+        passes: Timed predictions of all training and validation songs.
     """
 
     key: str
@@ -49,6 +52,8 @@ class Cell:
     data: str
     run: str
     facts: dict[str, Any]
+    place: dict[str, Any] = field(default_factory=dict)
+    passes: int = 0
 
     def head(self, kind: str) -> dict[str, Any]:
         """The fields that rows of every outcome share."""
@@ -62,6 +67,7 @@ class Cell:
             "seed": self.seed,
             "settings": self.settings,
             "run": f"runs/{Path(self.run).name}",
+            **self.place,
             **self.facts,
         }
 
@@ -76,8 +82,10 @@ def accuracy_cell(cell: dict[str, Any]) -> dict[str, Any]:
         for split in ("valid", "test"):
             figures = evaluate(stored[f"{split}_logits"], stored[f"{split}_y"])
             scores[split] = {name: figures[name] for name in METRICS}
+        heads = _head_accuracies(stored)
         scores["test"]["intervals"] = bootstrap_intervals(stored["test_logits"], stored["test_y"], seed=this.seed)
-    return {**this.head("accuracy"), "status": "ok", "reason": None, **scores, **measured, "environment": environment()}
+    about = {"status": "ok", "reason": None, "environment": environment()}
+    return {**this.head("accuracy"), **about, **scores, **({"heads": heads} if heads else {}), **measured}
 
 
 def speed_cell(cell: dict[str, Any]) -> dict[str, Any]:
@@ -89,14 +97,8 @@ def speed_cell(cell: dict[str, Any]) -> dict[str, Any]:
     this = Cell(**cell)
     songs = load_arrays(this.data, verify=False)
     test = songs.take(songs.splits["test"][:1024])
-    predict: Callable[[SongSet], Any]
     first: float | None = None
-    if this.family == "zoo":
-        from genrezoo.runs import load_run  # here, because peers do not need Keras in their process
-
-        predict = load_run(this.run).logits
-    else:
-        predict = fit_peer(PEERS[this.name], songs, this.seed).log_posterior
+    predict = _predictor(this, songs)
     ones = [test.take([song]) for song in range(min(len(test), 50))]
     predict(ones[0])
     if this.family == "zoo":  # a peer has no file to be loaded from: its process was busy fitting
@@ -129,6 +131,33 @@ def speed_cell(cell: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def passes_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    """Times the prediction of all training and validation songs, again and again (runs in the child, alone).
+
+    A million songs are 20 passes over 50,000: what a model costs that is to label a whole collection.
+    """
+    this = Cell(**cell)
+    songs = load_arrays(this.data, verify=False)
+    whole = songs.take(np.concatenate([songs.splits["train"], songs.splits["valid"]]))
+    predict = _predictor(this, songs)
+    predict(whole.take(np.arange(min(len(whole), BULK))))
+    seconds = []
+    for _ in range(this.passes):
+        start = time.perf_counter()
+        predict(whole)
+        seconds.append(time.perf_counter() - start)
+    figures = {"mean": fmean(seconds), "min": min(seconds), "max": max(seconds), "variance": pvariance(seconds)}
+    return {
+        **this.head("passes"),
+        "status": "ok",
+        "reason": None,
+        "songs": len(whole),
+        "passes": this.passes,
+        "seconds": figures,
+        "environment": environment(),
+    }
+
+
 def failed_row(cell: Cell, kind: str, error: parallel.ChildError) -> dict[str, Any]:
     """The row of a cell that gave no figure: refused by the package, or failed."""
     status = "refused" if error.user else "failed"
@@ -141,16 +170,39 @@ def as_plain(cell: Cell) -> dict[str, Any]:
     return asdict(cell)
 
 
+def _predictor(cell: Cell, songs: SongSet) -> Callable[[SongSet], Any]:
+    """What turns songs into logits: the stored run, or the peer fitted anew."""
+    if cell.family == "zoo":
+        from genrezoo.runs import load_run  # here, because peers do not need Keras in their process
+
+        return load_run(cell.run).logits
+    return fit_peer(PEERS[cell.name], songs, cell.seed).log_posterior
+
+
+def _head_accuracies(stored: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Accuracy of each auxiliary output that gives a logit to each genre, by itself."""
+    found: dict[str, dict[str, float]] = {}
+    for split in ("valid", "test"):
+        y, shape = stored[f"{split}_y"], stored[f"{split}_logits"].shape
+        for key in stored:
+            side, _, head = key.partition("_")
+            if side == split and head not in ("ids", "y", "logits") and stored[key].shape == shape:
+                found.setdefault(head, {})[split] = float((stored[key].argmax(axis=1) == y).mean())
+    return found
+
+
 def _train_zoo(cell: Cell, songs: SongSet) -> dict[str, Any]:
     from genrezoo.benchmarking.cost import multiply_adds  # here, because peers do not need Keras in their process
     from genrezoo.runs import train
 
-    run = train(Recipe.model_validate(cell.settings), songs, seed=cell.seed, out=cell.run)
+    # members lie beside it, where the cells of their own recipes leave theirs: each is trained once
+    recipe, store = Recipe.model_validate(cell.settings), Path(cell.run).parent
+    run = train(recipe, songs, seed=cell.seed, out=cell.run, store=store, wait=True)
     return {
         "parameters": run.card.parameters,
         "multiply_adds": multiply_adds(run.model, songs.n_segments),
-        "train_seconds": run.card.train_seconds,
-        "seconds_per_epoch": run.card.train_seconds / run.card.epochs,
+        "train_seconds": run.card.train_seconds + run.card.members_seconds,
+        "seconds_per_epoch": run.card.train_seconds / run.card.epochs if run.card.epochs else None,
         "epochs": run.card.epochs,
         "best_epoch": run.card.best_epoch,
     }

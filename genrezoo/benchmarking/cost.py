@@ -6,6 +6,8 @@ import math
 
 import keras
 
+from genrezoo.layers import Frozen
+
 
 def multiply_adds(model: keras.Model, n_segments: int) -> int:
     """Multiply-add operations of one song's forward pass.
@@ -22,8 +24,9 @@ def multiply_adds(model: keras.Model, n_segments: int) -> int:
     """
     total = 0
     for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            total += multiply_adds(layer, n_segments)
+        inner = layer.model if isinstance(layer, Frozen) else layer
+        if isinstance(inner, keras.Model):
+            total += multiply_adds(inner, n_segments)
             continue
         kernels = [weight for weight in layer.weights if len(weight.shape) > 1]
         if kernels:

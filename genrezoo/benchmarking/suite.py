@@ -1,4 +1,4 @@
-"""A suite: recipes x data x seeds, as a TOML file of data only."""
+"""A suite: recipes x data x seeds, and the figures drawn of them, as a TOML file of data only."""
 
 from __future__ import annotations
 
@@ -7,30 +7,14 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genrezoo import files
 from genrezoo.benchmarking.peers import PEERS
+from genrezoo.benchmarking.study import Entrant, Figure, Grid
 from genrezoo.errors import DataError, UnknownNameError
-from genrezoo.recipes import RECIPES, Recipe, get_recipe
+from genrezoo.recipes import RECIPES
 from genrezoo.recipes.recipe import first_problem
-
-
-class Entrant(BaseModel):
-    """One line of the leaderboard: a recipe, perhaps with other values and another name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    recipe: str = Field(description="Name of a recipe.")
-    name: str | None = Field(
-        None, pattern=r"^[a-z][a-z0-9_]*$", description="Name in tables; the recipe's if left out."
-    )
-    changes: dict[str, Any] = Field({}, description="Arguments and settings that differ from the recipe's.")
-
-    def build(self, changes: dict[str, Any]) -> Recipe:
-        """The recipe as it will be trained; this entrant's own changes win over the suite's."""
-        recipe = get_recipe(self.recipe).changed({**changes, **self.changes})
-        return recipe.model_copy(update={"name": self.name}) if self.name else recipe
 
 
 class Suite(BaseModel):
@@ -41,10 +25,21 @@ class Suite(BaseModel):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     summary: str = Field(description="One line: what the suite is for.")
     recipes: tuple[Entrant, ...] = Field((), description="Recipe names, or tables with recipe, name and changes.")
+    grid: tuple[Grid, ...] = Field((), description="Grids of recipes' options, each expanded into entrants.")
     peers: tuple[str, ...] = Field((), description="Names of scikit-learn peers.")
     data: tuple[dict[str, Any], ...] = Field(min_length=1, description="Tables with `source` and the loader's options.")
     seeds: int = Field(3, ge=1, le=1000, description="Trainings per recipe, with seeds 1, 2, ….")
     changes: dict[str, Any] = Field({}, description="Arguments and settings that all recipes get.")
+    figures: tuple[Figure, ...] = Field((), description="Figures that the report draws beside its usual ones.")
+    reported: bool = Field(False, description="Whether the report shows the references' figures beside the measured.")
+    passes: int = Field(
+        0, ge=0, le=1000, description="Timed predictions of all training and validation songs by each recipe and peer."
+    )
+
+    @property
+    def entrants(self) -> list[Entrant]:
+        """All entrants: the single ones, then those of the grids."""
+        return [*self.recipes, *(entrant for grid in self.grid for entrant in grid.entrants())]
 
     @field_validator("recipes", mode="before")
     @classmethod
@@ -71,24 +66,58 @@ class Suite(BaseModel):
                 raise UnknownNameError("peer", name, PEERS)
         return value
 
+    @model_validator(mode="after")
+    def _figures_have_their_entrants(self) -> Suite:
+        entrants = self.entrants
+        single = [entrant.called for entrant in entrants]
+        for grid in self.grid:
+            for entrant in grid.entrants():
+                if single.count(entrant.called) > 1:
+                    raise ValueError(f"grid {grid.called!r}: an entrant is called {entrant.called!r} already")
+        for figure in self.figures:
+            for name in figure.entrants:
+                known = {*single, *self.peers, *(entrant.study for entrant in entrants if entrant.study)}
+                if name not in known:
+                    raise ValueError(f"figure {figure.title!r}: {name!r} is neither an entrant, a grid nor a peer")
+            for axis in filter(None, (figure.x, figure.y)):
+                if not any(axis in entrant.axes for entrant in entrants if _is_of(entrant, figure)):
+                    raise ValueError(f"figure {figure.title!r}: no entrant stands on an axis {axis!r}")
+        return self
+
     def select(self, names: list[str]) -> Suite:
-        """The suite with other entrants: any recipes and peers by name.
+        """The suite with other entrants: any recipes, grids and peers by name; figures of none of them are dropped.
 
         Raises:
-            UnknownNameError: Neither a recipe of the suite, a registered recipe, nor a peer.
+            UnknownNameError: Neither an entrant or grid of the suite, a registered recipe, nor a peer.
         """
-        own = {entrant.name or entrant.recipe: entrant for entrant in self.recipes}
-        recipes, peers = [], []
+        own = {entrant.called: entrant for entrant in self.entrants}
+        grids = {grid.called: grid for grid in self.grid}
+        recipes, grid, peers = [], [], []
         for name in names:
             if name in own:
                 recipes.append(own[name])
+            elif name in grids:
+                grid.append(grids[name])
             elif name in PEERS:
                 peers.append(name)
             elif name in RECIPES.names():
                 recipes.append(Entrant(recipe=name))
             else:
-                raise UnknownNameError("recipe or peer", name, {*own, *PEERS, *RECIPES.names()})
-        return self.model_copy(update={"recipes": tuple(recipes), "peers": tuple(peers)})
+                raise UnknownNameError("recipe or peer", name, {*own, *grids, *PEERS, *RECIPES.names()})
+        kept = [*recipes, *(entrant for one in grid for entrant in one.entrants())]
+        known = {*peers, *(name for entrant in kept for name in (entrant.called, entrant.study) if name)}
+        figures = []
+        for figure in self.figures:
+            left = tuple(name for name in figure.entrants if name in known)
+            axes = {axis for entrant in kept if _is_of(entrant, figure) for axis in entrant.axes}
+            if (left or not figure.entrants) and {figure.x, figure.y} - {None} <= axes:
+                figures.append(figure.model_copy(update={"entrants": left}))
+        chosen = {"recipes": tuple(recipes), "grid": tuple(grid), "peers": tuple(peers), "figures": tuple(figures)}
+        return self.model_copy(update=chosen)
+
+
+def _is_of(entrant: Entrant, figure: Figure) -> bool:
+    return not figure.entrants or bool({entrant.called, entrant.study} & set(figure.entrants))
 
 
 def list_suites() -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from genrezoo.evaluation import mean_interval
 from genrezoo.report import numbers
 from genrezoo.report.records import Estimate, Line
 from genrezoo.report.words import interval
@@ -58,6 +59,10 @@ def _speed(name: str) -> Callable[[Line], Value]:
     return lambda line: line.speed.get(name)
 
 
+def _over_seeds(values: Sequence[float]) -> Estimate | float:
+    return Estimate(*mean_interval(values), over="seeds") if len(set(values)) > 1 else values[0]
+
+
 NAME = Column("model", "Model", "Recipe; peers are models of other packages.", lambda line: line.name)
 FAMILY = Column("family", "Family", "zoo, or peer for models of other packages.", lambda line: line.family)
 GROUP = Column("group", "Group", "Models that share a letter cannot be told apart.", lambda line: line.group)
@@ -99,6 +104,20 @@ QUALITY = (
     ),
     SEEDS,
 )
+PEAK = Column(
+    "peak_accuracy",
+    "Best valid. accuracy (%)",
+    "Share of validation songs that are right in the best epoch.",
+    lambda line: _over_seeds(line.measured.get("valid_accuracy") or (line.validation,)),
+    numbers.percent,
+)
+REPORTED = Column(
+    "reported",
+    "Reported by its reference",
+    "What the reference reports, on its own data; never measured here.",
+    lambda line: "; ".join(f"{name} {figure}" for name, figure in line.reported.items()) or None,
+)
+COMPARISON = (NAME, PEAK, ACCURACY, SEEDS, REPORTED)
 PARAMETERS = Column("parameters", "Parameters", "Numbers in the model.", lambda line: line.parameters, numbers.count)
 LATENCY = Column("latency_p50_ms", "Latency p50 (ms)", "Time for one song, median.", _speed("p50"), numbers.significant)
 BULK = Column(
@@ -133,5 +152,15 @@ COST = (
         numbers.duration,
     ),
     Column("peak_memory_mb", "Peak memory (MB)", "Of the predicting process.", _speed("memory"), numbers.significant),
+    Column(
+        "pass_seconds", "Pass (s)", "All training and validation songs, mean.", _speed("pass_mean"), numbers.significant
+    ),
+    Column("pass_seconds_min", "Pass, min (s)", "The fastest pass.", _speed("pass_min"), numbers.significant),
+    Column("pass_seconds_max", "Pass, max (s)", "The slowest pass.", _speed("pass_max"), numbers.significant),
+    Column(
+        "pass_seconds_variance", "Pass, variance (s²)", "Of the passes.", _speed("pass_variance"), numbers.significant
+    ),
 )
-EVERY = (NAME, FAMILY, GROUP, *QUALITY, *COST)
+EVERY = (NAME, FAMILY, GROUP, *QUALITY, PEAK, *COST, REPORTED)
+WORDS = (NAME, FAMILY, GROUP, REPORTED)
+"""Columns of words, which stand on the left."""

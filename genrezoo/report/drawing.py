@@ -24,6 +24,7 @@ FAMILY_COLOURS = {"zoo": "#0072b2", "peer": "#d55e00"}
 FAMILY_MARKERS = {"zoo": "o", "peer": "s"}
 LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Six colours of Okabe and Ito (2008) that differ for all common kinds of colour blindness."""
+CURVE_COLOURS = (*LINE_COLOURS, INK, MUTED)
 
 WIDTH = 10.4  # inches; a page shows it some 1,040 pixels wide
 _STYLE: Any = {
@@ -63,6 +64,12 @@ def as_svg(name: str, draw: Callable[[Figure], None], *, height: float, width: f
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", '<g stroke-linejoin="round">', svg, count=1, flags=re.DOTALL)
     svg = svg.rstrip().removesuffix("</svg>") + "</g>\n</svg>\n"
     return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>figure-{name}-", svg)
+
+
+def on_white(svg: str) -> str:
+    """A figure as a file of its own: it needs a ground that the page gives it otherwise."""
+    head, rest = svg.split(">", 1)
+    return f'{head}>\n <rect width="100%" height="100%" fill="#ffffff"/>{rest}'
 
 
 def short(name: str, longest: int = 40) -> str:

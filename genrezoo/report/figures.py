@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
+from genrezoo.report.curves import learning_curves
 from genrezoo.report.drawing import (
     FAMILY_COLOURS,
     FAMILY_MARKERS,
@@ -24,14 +23,13 @@ from genrezoo.report.drawing import (
     as_svg,
     place_labels,
     short,
-    spread,
 )
+from genrezoo.report.heat import heat
 from genrezoo.report.numbers import percent, significant
 from genrezoo.report.records import Board, Line
 from genrezoo.report.words import interval
 
 MOST_CURVES = len(LINE_COLOURS)
-_MAP = colormaps["Blues"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,14 @@ class Drawing:
         title: Heading.
         caption: What it shows and how to read it.
         svg: The SVG element.
+        study: Whether a suite asked for it: then it stands before the leaderboard.
     """
 
     name: str
     title: str
     caption: str
     svg: str
+    study: bool = False
 
 
 def draw_board(board: Board, number: int) -> list[Drawing]:
@@ -58,8 +58,7 @@ def draw_board(board: Board, number: int) -> list[Drawing]:
         board: The board.
         number: Its place in the report, from 1: part of the figures' names.
     """
-    stem = re.sub(r"[^a-z0-9]+", "-", board.data.lower())[:40].strip("-")
-    stem = f"{number}-{stem}" if stem else str(number)
+    stem = stem_of(board, number)
     drawings = []
 
     def add(name: str, title: str, caption: str, svg: str) -> None:
@@ -115,6 +114,12 @@ def draw_board(board: Board, number: int) -> list[Drawing]:
             ),
         )
     return drawings
+
+
+def stem_of(board: Board, number: int) -> str:
+    """What the names of a board's figures begin with: its place in the report and the data's name."""
+    stem = re.sub(r"[^a-z0-9]+", "-", board.data.lower())[:40].strip("-")
+    return f"{number}-{stem}" if stem else str(number)
 
 
 def accuracy_figure(board: Board, name: str = "accuracy") -> str:
@@ -212,49 +217,6 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     return front
 
 
-def learning_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], name: str = "learning") -> str:
-    """Error and accuracy of several runs, epoch by epoch, in one figure.
-
-    Args:
-        histories: Of each run the columns of its ``history.csv``: ``epoch``, ``loss``, ``accuracy``, ``valid_loss`` and
-            ``valid_accuracy``. Up to `MOST_CURVES` runs get a colour of their own; further ones repeat them.
-        name: Goes into the ids inside the figure.
-    """
-
-    def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        ends = []
-        for number, history in enumerate(histories.values()):
-            colour = LINE_COLOURS[number % len(LINE_COLOURS)]
-            best = int(np.argmax(history["valid_accuracy"]))
-            for axes, key, scale in ((left, "loss", 1), (right, "accuracy", 100)):
-                train, valid = ([scale * value for value in history[f"{side}{key}"]] for side in ("", "valid_"))
-                axes.plot(history["epoch"], train, color=colour, linewidth=0.9, linestyle=(0, (4, 2)), alpha=0.7)
-                axes.plot(history["epoch"], valid, color=colour, linewidth=1.6)
-                axes.plot(history["epoch"][best], valid[best], "o", color=colour, markersize=4.5)
-            ends.append((history["epoch"][-1], 100 * history["valid_accuracy"][-1]))
-        for axes, title in ((left, "Error (cross entropy, nats)"), (right, "Accuracy (%)")):
-            axes.set_title(title)
-            axes.set_xlabel("Epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        _bound_losses(left, histories)
-        bottom, top = right.get_ylim()
-        edge = right.get_xlim()[1]
-        heights = spread([y for _, y in ends], gap=(top - bottom) * 0.06)
-        for number, (label, end, height) in enumerate(zip(histories, ends, heights, strict=True)):
-            colour = LINE_COLOURS[number % len(LINE_COLOURS)]
-            right.plot(*zip(end, (edge, height), strict=True), color=colour, linewidth=0.6, clip_on=False)
-            right.plot(edge, height, "s", color=colour, markersize=6, clip_on=False)
-            right.annotate(
-                short(label), (edge, height), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8.5,
-                annotation_clip=False,
-            )  # fmt: skip
-        right.set_xlim(right.get_xlim()[0], edge)
-        right.set_ylim(bottom, top)
-
-    return as_svg(name, draw, height=3.6)
-
-
 def genre_figure(f1: Mapping[str, Sequence[float]], genres: Sequence[str], name: str = "genres") -> str:
     """F1 of each genre (columns) under each model (rows) as a heat map with the figures in it.
 
@@ -270,7 +232,7 @@ def genre_figure(f1: Mapping[str, Sequence[float]], genres: Sequence[str], name:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        _heat(axes, table, list(f1), heads, inches=WIDTH * 0.8, blank=-1.0, gap_after=1)
+        heat(axes, table, _per_cent(table), list(f1), heads, inches=WIDTH * 0.8, gap_after=1)
 
     return as_svg(name, draw, height=1.0 + 0.25 * len(f1) + 0.055 * min(max(map(len, heads)), 24))
 
@@ -293,7 +255,7 @@ def confusion_figure(
         for axes, (model, confusion) in zip(grid.ravel(), confusions.items(), strict=True):
             table = np.array(confusion, float)
             table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
-            _heat(axes, table, genres, genres, inches=WIDTH * 0.85 / columns, blank=0.005)
+            heat(axes, table, _per_cent(table, blank=0.005), genres, genres, inches=WIDTH * 0.85 / columns)
             axes.set_title(short(model), pad=12)
             axes.set_ylabel("truth")
 
@@ -301,46 +263,9 @@ def confusion_figure(
     return as_svg(name, draw, height=rows * per, width=WIDTH)
 
 
-def _heat(
-    axes: Axes,
-    table: np.ndarray,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    *,
-    inches: float,
-    blank: float,
-    gap_after: int = 0,
-) -> None:
-    """Draws shares in [0, 1] as coloured cells with the per cent in them, save those below ``blank``.
-
-    Args:
-        axes: Empty axes, some ``inches`` wide.
-        table: ``(rows, columns)``.
-        rows: Labels on the left.
-        columns: Labels on top; slanted where they would not fit side by side.
-        inches: Width to reckon with.
-        blank: Cells below it stay without a figure.
-        gap_after: Number of columns that are set apart from the rest.
-    """
-    rows, columns = [short(label) for label in rows], [short(label, 24) for label in columns]
-    small = 7.5 if len(columns) <= 13 else 6.5
-    for (row, column), share in np.ndenumerate(table):
-        x = column + 0.25 * (0 < gap_after <= column)
-        colour = _MAP(0.04 + 0.9 * share)
-        axes.add_patch(Rectangle((x - 0.47, row - 0.46), 0.94, 0.92, facecolor=colour, linewidth=0))
-        if share >= blank:
-            dark = 0.2126 * colour[0] ** 2.2 + 0.7152 * colour[1] ** 2.2 + 0.0722 * colour[2] ** 2.2 < 0.25
-            ink = "#ffffff" if dark else "#000000"
-            axes.text(x, row, f"{100 * share:.0f}", ha="center", va="center_baseline", fontsize=small, color=ink)
-    places = [column + 0.25 * (0 < gap_after <= column) for column in range(len(columns))]
-    slanted = max(map(len, columns)) * 9 * 0.62 > 72 * inches / len(columns)
-    axes.set_xticks(places, columns, rotation=40 if slanted else 0, ha="left" if slanted else "center")
-    axes.set_yticks(range(len(rows)), rows)
-    axes.xaxis.tick_top()
-    axes.set_xlim(-0.5, places[-1] + 0.5)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
+def _per_cent(table: np.ndarray, blank: float = -1.0) -> np.ndarray:
+    """Shares as whole per cent; those below ``blank`` as nothing."""
+    return np.array([[f"{100 * share:.0f}" if share >= blank else "" for share in row] for row in table])
 
 
 def _best_of_each(lines: Sequence[Line]) -> list[Line]:
@@ -369,13 +294,3 @@ def _log_ticks(axes: Axes) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{float(significant(value).replace(',', '')):g}"))
     axes.set_xlim(low, high)
-
-
-def _bound_losses(axes: Axes, histories: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
-    """Keeps a penalised training loss, often far above the error itself, from flattening all other curves."""
-    columns = ([value for history in histories.values() for value in history[key]] for key in ("valid_loss", "loss"))
-    valid, train = ([value for value in column if np.isfinite(value)] for column in columns)
-    if valid and train:
-        low, high = min(valid + train), min(max(valid + train), 1.5 * max(valid))
-        margin = 0.05 * (high - low) or 0.1
-        axes.set_ylim(low - margin, high + margin)

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from genrezoo.report import columns, numbers, words
 from genrezoo.report.drawing import INK
 from genrezoo.report.figures import Drawing
-from genrezoo.report.records import Board, Leaderboard
+from genrezoo.report.records import Leaderboard, Line
 from genrezoo.report.rows import Source
 
 
@@ -75,9 +75,9 @@ def command(source: Source) -> str:
     return shlex.join(["genrezoo", "benchmark", str(folder / "suite.json"), "--out", f"{folder}-again"])
 
 
-def _used(some: Sequence[columns.Column], board: Board) -> list[columns.Column]:
+def _used(some: Sequence[columns.Column], lines: Sequence[Line]) -> list[columns.Column]:
     """The columns that at least one line fills."""
-    return [column for column in some if any(column.order(line) is not None for line in board.lines)]
+    return [column for column in some if any(column.order(line) is not None for line in lines)]
 
 
 def _json(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from genrezoo.report.rows import Source
@@ -50,13 +50,21 @@ class Line:
         train_seconds: Mean over the seeds.
         epochs: Mean over the seeds.
         speed: ``p50``, ``p90``, ``p99`` (ms for one song), ``bulk`` (songs a second), ``first`` (seconds to the first
-            prediction), ``memory`` (peak, MB); what was not measured is missing.
+            prediction), ``memory`` (peak, MB), ``pass_mean``, ``pass_min``, ``pass_max``, ``pass_variance`` (seconds to
+            predict all training and validation songs); what was not measured is missing.
         settings: The recipe as JSON.
         group: Letters; lines that share one cannot be told apart. Empty without predictions.
         vote: Accuracy of the seeds' mean log posterior: what averaging all of them gives, at that many times the cost.
         f1: Mean F1 of each genre over the seeds.
         confusion: Of the representative run; songs by truth (rows) and prediction.
         history: Of the representative run, one list a column.
+        histories: Of every seed's run that has one.
+        label: What the figures of a study call it.
+        study: Name of the study that it belongs to; empty for none.
+        axes: Where it stands on the study's axes.
+        measured: What a study's figures show, one value a seed: ``valid_accuracy`` (of the best epoch),
+            ``test_accuracy``, ``seconds_per_epoch``, and ``heads.NAME`` for auxiliary outputs.
+        reported: What its reference reports; never ours.
     """
 
     name: str
@@ -83,6 +91,12 @@ class Line:
     f1: tuple[float, ...] | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
     history: Mapping[str, Sequence[float]] | None = None
+    histories: tuple[Mapping[str, Sequence[float]], ...] = ()
+    label: str = ""
+    study: str = ""
+    axes: Mapping[str, Any] = field(default_factory=dict)
+    measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    reported: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,6 +175,31 @@ class Board:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """A figure that a suite asks for, in its words.
+
+    Attributes:
+        kind: ``"heatmap"``, ``"bars"`` or ``"curves"``.
+        title: Heading.
+        caption: What the reference shows in the same place.
+        entrants: Names of recipes and studies; every line if empty.
+        x: Axis across; empty for none.
+        y: Axis upwards; empty for none.
+        values: Keys of `Line.measured`, a picture for each, or ``"seconds_per_pass"``.
+        best: Number of curves.
+    """
+
+    kind: str
+    title: str
+    caption: str
+    entrants: tuple[str, ...]
+    x: str
+    y: str
+    values: tuple[str, ...]
+    best: int
+
+
+@dataclass(frozen=True)
 class Environment:
     """Where rows were measured: the facts, how many rows, and the first and last time."""
 
@@ -179,9 +218,13 @@ class Leaderboard:
         sources: The folders.
         environments: Machines and versions that the rows were measured with.
         notes: What was passed over while reading.
+        plans: Figures that the suites ask for.
+        compares: Whether a suite asks for the measured beside what the references report.
     """
 
     boards: tuple[Board, ...]
     sources: tuple[Source, ...]
     environments: tuple[Environment, ...]
     notes: tuple[str, ...]
+    plans: tuple[Plan, ...] = ()
+    compares: bool = False

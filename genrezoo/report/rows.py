@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -14,10 +13,11 @@ import numpy as np
 
 from genrezoo.errors import DataError
 from genrezoo.evaluation import METRICS
-from genrezoo.files import read_json, read_json_lines, sha256_of
+from genrezoo.files import read_columns, read_json, read_json_lines, sha256_of
 
 SCHEMA = 1
 STATUSES = ("ok", "refused", "failed")
+KINDS = ("accuracy", "speed", "passes")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def read_folders(folders: str | Path | Iterable[str | Path]) -> tuple[list[Row],
             notes.append(f"{lines - len(values)} torn lines of {path} were passed over.")
         for number, value in enumerate(values, 1):
             _check_row(value, path, number)
-            if value["kind"] not in ("accuracy", "speed"):
+            if value["kind"] not in KINDS:
                 others += 1
                 continue
             name = (value["kind"], value["key"])
@@ -136,18 +136,10 @@ def read_history(row: Row) -> dict[str, list[float]]:
         DataError: The file is missing or not a table of numbers.
     """
     path = _run_file(row, "history.csv")
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            records = list(csv.DictReader(file))
-        history = {name: [float(record[name]) for record in records] for name in records[0]}
-        if not all(len(history[name]) for name in ("epoch", "loss", "accuracy", "valid_loss")):
-            raise ValueError("no epochs")
-        if not np.isfinite(history["valid_accuracy"]).all():
-            raise ValueError("a validation accuracy is not finite")
-    except FileNotFoundError as error:
-        raise DataError("is missing", path=path, remedy="run the cell again") from error
-    except (OSError, ValueError, KeyError, IndexError, TypeError, csv.Error) as error:
-        raise DataError(f"is not a history ({error!r})", path=path, remedy="run the cell again") from error
+    history = read_columns(path)
+    for name in ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy"):
+        if not np.isfinite(history.get(name, [np.nan])).all():
+            raise DataError(f"is not a history: no finite {name}", path=path, remedy="run the cell again")
     return history
 
 
@@ -162,7 +154,7 @@ def _check_row(row: Mapping[str, Any], path: Path, number: int) -> None:
             refuse(f"{name} is {row.get(name)!r}, a text was expected")
     if row["status"] not in STATUSES:
         refuse(f"status is {row['status']!r}, expected one of {', '.join(STATUSES)}")
-    for name in ("environment", "sizes", "ceilings", "settings"):
+    for name in ("environment", "sizes", "ceilings", "settings", "axes", "heads"):
         if not isinstance(row.get(name), dict | None):
             refuse(f"{name} is {row[name]!r}, an object was expected")
     for name, value in {"duplicates": row.get("duplicates"), **(row.get("sizes") or {})}.items():
@@ -170,6 +162,12 @@ def _check_row(row: Mapping[str, Any], path: Path, number: int) -> None:
             refuse(f"{name} is {value!r}, a number was expected")
     if not all(isinstance(genre, str) for genre in row.get("genres") or []):
         refuse("genres are texts")
+    for name in ("study", "label"):
+        if not isinstance(row.get(name), str | None):
+            refuse(f"{name} is {row[name]!r}, a text was expected")
+    for head in row.get("heads") or {}:
+        if not _is_number(_of(row, "heads", head, "valid")):
+            refuse(f"heads.{head}.valid is {_of(row, 'heads', head, 'valid')!r}, a number was expected")
     if row["kind"] == "accuracy":
         for name in ("provenance", "family"):
             if not isinstance(row.get(name), str):
@@ -192,6 +190,10 @@ def _check_row(row: Mapping[str, Any], path: Path, number: int) -> None:
             value = _of(row, "latency_ms", name)
             if not _is_number(value) or value <= 0:
                 refuse(f"latency_ms.{name} is {value!r}, a positive number was expected")
+    elif row["kind"] == "passes" and row["status"] == "ok":
+        for name in ("mean", "min", "max", "variance"):
+            if not _is_number(_of(row, "seconds", name)):
+                refuse(f"seconds.{name} is {_of(row, 'seconds', name)!r}, a number was expected")
 
 
 def _of(value: Any, *path: str) -> Any:

@@ -8,33 +8,29 @@ validation accuracy, and the models that the summary names are the best on the v
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from genrezoo.errors import DataError
 from genrezoo.evaluation import (
-    METRICS,
     compare_models,
     difference_intervals,
     evaluate,
     letter_groups,
     log_softmax,
-    mean_interval,
-    median_run,
 )
-from genrezoo.report.records import Board, Difference, Environment, Estimate, Leaderboard, Line, Unmeasured
+from genrezoo.report.lines import line_of, names_of, number_of, settings_of
+from genrezoo.report.plans import read_plans
+from genrezoo.report.records import Board, Difference, Environment, Leaderboard, Line, Unmeasured
 from genrezoo.report.rows import Predictions, Row, read_folders, read_history, read_predictions
 from genrezoo.report.words import cautions, summary
 
 ALPHA = 0.05  # share of false alarms over all pairs of a board
-_NOT_SETTINGS = ("name", "summary", "reference", "reported", "seed")  # parts of a recipe that move no figure
 
 
 def leaderboard(folders: str | Path | Iterable[str | Path]) -> Leaderboard:
@@ -53,12 +49,13 @@ def leaderboard(folders: str | Path | Iterable[str | Path]) -> Leaderboard:
     rows, sources, notes = read_folders(folders)
     boards: dict[tuple[str, str, str], list[Row]] = {}
     speeds: dict[str, Row] = {}
+    passes: dict[str, Row] = {}
     for row in rows:
         values = row.values
         if values["kind"] == "accuracy":
             boards.setdefault((values["data"], values["checksum"], values["provenance"]), []).append(row)
         else:
-            speeds[values["key"]] = row
+            (speeds if values["kind"] == "speed" else passes)[values["key"]] = row
     measured = {row.values["key"] for row in rows if row.values["kind"] == "accuracy"}
     for key, row in speeds.items():
         if key not in measured:
@@ -66,10 +63,12 @@ def leaderboard(folders: str | Path | Iterable[str | Path]) -> Leaderboard:
                 f"The speed of {row.values['recipe']} on {row.values['data']} was measured, its accuracy was not."
             )
     return Leaderboard(
-        boards=tuple(_board(name, part, speeds) for name, part in boards.items()),
+        boards=tuple(_board(name, part, speeds, passes) for name, part in boards.items()),
         sources=tuple(sources),
         environments=_environments(rows),
         notes=tuple(notes),
+        plans=read_plans(sources),
+        compares=any(isinstance(source.suite, dict) and source.suite.get("reported") is True for source in sources),
     )
 
 
@@ -90,11 +89,11 @@ class _Draft:
         return np.array([part.logits.argmax(axis=1) == part.y for part in self.predictions])
 
 
-def _board(name: tuple[str, str, str], rows: list[Row], speeds: Mapping[str, Row]) -> Board:
+def _board(name: tuple[str, str, str], rows: list[Row], speeds: Mapping[str, Row], passes: Mapping[str, Row]) -> Board:
     ceilings = _first(rows, "ceilings") or {}
-    bayes = _number(ceilings.get("bayes"))
+    bayes = number_of(ceilings.get("bayes"))
     notes: list[str] = []
-    drafts = _drafts(rows, speeds, bayes, notes)
+    drafts = _drafts(rows, speeds, passes, bayes, notes)
     _add_predictions(drafts, notes)
     differences = _add_groups(drafts)
     _add_histories(drafts, notes)
@@ -108,9 +107,9 @@ def _board(name: tuple[str, str, str], rows: list[Row], speeds: Mapping[str, Row
         features=_first(rows, "features"),
         genres=tuple(_first(rows, "genres") or ()),
         bayes=bayes,
-        order_free=_number(ceilings.get("order_free")),
+        order_free=number_of(ceilings.get("order_free")),
         lines=tuple(draft.line for draft in drafts),
-        unmeasured=_unmeasured(rows, speeds),
+        unmeasured=_unmeasured(rows, {"speed": speeds, "passes": passes}),
         differences=differences,
         cautions=(),
         notes=tuple(notes),
@@ -120,100 +119,24 @@ def _board(name: tuple[str, str, str], rows: list[Row], speeds: Mapping[str, Row
     return replace(board, summary=summary(board), cautions=cautions(board, timed))
 
 
-def _drafts(rows: list[Row], speeds: Mapping[str, Row], bayes: float | None, notes: list[str]) -> list[_Draft]:
+def _drafts(
+    rows: list[Row], speeds: Mapping[str, Row], passes: Mapping[str, Row], bayes: float | None, notes: list[str]
+) -> list[_Draft]:
     groups: dict[tuple[str, str], dict[int, Row]] = {}  # recipe and settings -> seed -> row
     for row in rows:
         if row.values["status"] == "ok":
             recipe, seed = row.values["recipe"], row.values["seed"]
-            kind = {"family": row.values["family"], **_settings(row)}
+            kind = {"family": row.values["family"], **settings_of(row)}
             group = groups.setdefault((recipe, json.dumps(kind, sort_keys=True)), {})
             if seed in group:
                 notes.append(f"Seed {seed} of {recipe} was measured more than once; the last row counts.")
             group[seed] = row
-    names = _names(list(groups))
+    names = names_of(list(groups))
     drafts = []
     for key, group in groups.items():
         runs = [group[seed] for seed in sorted(group)]
-        drafts.append(_Draft(_line(names[key], runs, speeds, bayes), runs))
+        drafts.append(_Draft(line_of(names[key], runs, speeds, passes, bayes), runs))
     return sorted(drafts, key=lambda draft: (-draft.line.accuracy.mean, draft.line.name))
-
-
-def _line(name: str, rows: list[Row], speeds: Mapping[str, Row], bayes: float | None) -> Line:
-    values = [row.values for row in rows]
-    validation = [value["valid"]["accuracy"] for value in values]
-    middle = median_run(validation)
-    estimates = {metric: _estimate([value["test"] for value in values], metric, middle) for metric in METRICS}
-    timed = [speeds[value["key"]].values for value in values if value["key"] in speeds]
-    return Line(
-        name=name,
-        recipe=values[0]["recipe"],
-        model=str(values[0].get("model", values[0]["recipe"])),
-        family=values[0]["family"],
-        seeds=tuple(value["seed"] for value in values),
-        accuracy=estimates["accuracy"],
-        macro_f1=estimates["macro_f1"],
-        log_loss=estimates["log_loss"],
-        calibration_error=estimates["calibration_error"],
-        accuracies=tuple(value["test"]["accuracy"] for value in values),
-        validation=fmean(validation),
-        share=estimates["accuracy"].mean / bayes if bayes else None,
-        representative=values[middle]["seed"],
-        parameters=_mean(values, "parameters"),
-        multiply_adds=_mean(values, "multiply_adds"),
-        train_seconds=_mean(values, "train_seconds"),
-        epochs=_mean(values, "epochs"),
-        speed=_speed(timed[-1]) if timed else {},
-        settings=_settings(rows[0]),
-    )
-
-
-def _estimate(tests: list[Mapping[str, Any]], metric: str, middle: int) -> Estimate:
-    values = [test[metric] for test in tests]
-    if len(set(values)) > 1:
-        return Estimate(*mean_interval(values), over="seeds")
-    low, high = tests[middle]["intervals"][metric]  # of seeds that all agree, equal bounds would feign certainty
-    return Estimate(fmean(values), low, high, over="songs")
-
-
-def _speed(row: Mapping[str, Any]) -> dict[str, float]:
-    if row["status"] != "ok":
-        return {}
-    found = {
-        **{name: _number(row["latency_ms"][name]) for name in ("p50", "p90", "p99")},
-        "bulk": _number(row.get("bulk_songs_per_second")),
-        "first": _number(row.get("first_prediction_seconds")),
-        "memory": _number(row.get("peak_memory_mb")),
-    }
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _names(keys: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """What to call each (recipe, settings): the recipe's name, with what differs where it occurs more than once."""
-    times = Counter(recipe for recipe, _ in keys)
-    names: dict[tuple[str, str], str] = {}
-    for recipe, total in times.items():
-        own = [key for key in keys if key[0] == recipe]
-        flat = [_flat(json.loads(settings)) for _, settings in own]
-        every = sorted({place for part in flat for place in part})
-        differing = [place for place in every if len({json.dumps(part.get(place)) for part in flat}) > 1]
-        labels = [", ".join(f"{place.rpartition('.')[2]}={part.get(place)}" for place in differing) for part in flat]
-        if len(differing) > 3 or len(set(labels)) < total:
-            labels = [f"settings {number}" for number in range(1, total + 1)]
-        names |= {key: recipe if total == 1 else f"{recipe} ({label})" for key, label in zip(own, labels, strict=True)}
-    return names
-
-
-def _flat(value: Any, place: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {place: value}
-    return {name: leaf for key, part in value.items() for name, leaf in _flat(part, f"{place}.{key}").items()}
-
-
-def _settings(row: Row) -> dict[str, Any]:
-    settings = row.values.get("settings")
-    if not isinstance(settings, dict):
-        return {}
-    return {key: value for key, value in settings.items() if key not in _NOT_SETTINGS}
 
 
 def _add_predictions(drafts: list[_Draft], notes: list[str]) -> None:
@@ -266,16 +189,26 @@ def _add_groups(drafts: list[_Draft]) -> tuple[Difference, ...]:
 
 def _add_histories(drafts: list[_Draft], notes: list[str]) -> None:
     for draft in drafts:
-        if draft.line.family == "zoo":  # a peer has none
+        # a peer has none, nor has a model that is put together without training
+        if draft.line.family == "zoo" and draft.line.epochs != 0:
             try:
-                draft.line = replace(draft.line, history=read_history(draft.rows[draft.representative]))
+                histories = tuple(read_history(row) for row in draft.rows)
             except DataError as error:
                 notes.append(f"{draft.line.name} is left out of the learning curves: {error}")
+                continue
+            peaks = tuple(max(history["valid_accuracy"]) for history in histories)
+            draft.line = replace(
+                draft.line,
+                history=histories[draft.representative],
+                histories=histories,
+                measured={**draft.line.measured, "valid_accuracy": peaks},
+            )
 
 
-def _unmeasured(rows: list[Row], speeds: Mapping[str, Row]) -> tuple[Unmeasured, ...]:
+def _unmeasured(rows: list[Row], timings: Mapping[str, Mapping[str, Row]]) -> tuple[Unmeasured, ...]:
     cells = [("accuracy", row.values) for row in rows]
-    cells += [("speed", speeds[row.values["key"]].values) for row in rows if row.values["key"] in speeds]
+    for what, timed in timings.items():
+        cells += [(what, timed[row.values["key"]].values) for row in rows if row.values["key"] in timed]
     return tuple(
         Unmeasured(
             name=values["recipe"],
@@ -300,14 +233,3 @@ def _environments(rows: list[Row]) -> tuple[Environment, ...]:
 
 def _first(rows: list[Row], key: str) -> Any:
     return next((row.values[key] for row in rows if row.values.get(key) is not None), None)
-
-
-def _mean(values: list[Mapping[str, Any]], key: str) -> float | None:
-    numbers = [number for value in values if (number := _number(value.get(key))) is not None]
-    return fmean(numbers) if numbers else None
-
-
-def _number(value: Any) -> float | None:
-    """A finite number as it is, anything else (not measured, not known) as None."""
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return value if usable else None

@@ -17,6 +17,7 @@ from genrezoo.report import words
 from genrezoo.report.columns import (
     ACCURACY,
     BULK,
+    COMPARISON,
     COST,
     EVERY,
     FAMILY,
@@ -24,10 +25,12 @@ from genrezoo.report.columns import (
     LATENCY,
     NAME,
     PARAMETERS,
+    PEAK,
     QUALITY,
+    WORDS,
     Column,
 )
-from genrezoo.report.records import Board, Estimate, Leaderboard, Unmeasured
+from genrezoo.report.records import Board, Estimate, Leaderboard, Line, Unmeasured
 from genrezoo.report.tables import leaderboard
 
 _TERMINAL = (NAME, GROUP, *QUALITY[:2], PARAMETERS, LATENCY, BULK)
@@ -47,6 +50,8 @@ def print_leaderboard(folders: str | Path | Iterable[str | Path], console: Conso
     board_list = leaderboard(folders)
     for board in board_list.boards:
         _print_board(board, console)
+        if board_list.compares and (lines := words.compared(board)):
+            _print_comparison(lines, console)
     for note in board_list.notes:
         console.print(Text(f"Note: {note}"))
 
@@ -69,6 +74,8 @@ def markdown(board_list: Leaderboard, figures: Sequence[Sequence[tuple[str, str]
         if board.lines:
             blocks += [_table((NAME, FAMILY, GROUP, *QUALITY), board), _table((NAME, *COST), board)]
             blocks.append(f"{words.INTERVALS} {words.GROUPS}")
+        if board_list.compares and (lines := words.compared(board)):
+            blocks += ["### Measured and reported", words.COMPARISON, _table(COMPARISON, board, lines)]
         blocks += [f"![{_inline(title)}]({path})" for title, path in (figures[number] if figures else ())]
         if board.unmeasured:
             blocks.append("### Not measured")
@@ -90,7 +97,7 @@ def comma_separated(board_list: Leaderboard) -> str:
     heads = ["data", "checksum", "provenance", "status", "reason", "seed"]
     for column in EVERY:
         heads.append(column.key)
-        if column in QUALITY[:4]:
+        if column in (*QUALITY[:4], PEAK):
             heads += [f"{column.key}_low", f"{column.key}_high", f"{column.key}_over"]
     file = io.StringIO()
     writer = csv.DictWriter(file, heads, restval="", lineterminator="\n")
@@ -126,13 +133,11 @@ def _cell(value: object) -> object:
     return "" if value is None else value
 
 
-def _table(columns: Iterable[Column], board: Board) -> str:
-    used = [column for column in columns if any(column.order(line) is not None for line in board.lines)]
-    words_in = (NAME, FAMILY, GROUP)
-    rows = [
-        [_inline(part.text(line)) if part in words_in else part.text(line) for part in used] for line in board.lines
-    ]
-    return _grid([column.heading for column in used], rows, texts=sum(column in words_in for column in used))
+def _table(columns: Iterable[Column], board: Board, lines: Sequence[Line] | None = None) -> str:
+    lines = board.lines if lines is None else lines
+    used = [column for column in columns if any(column.order(line) is not None for line in lines)]
+    rows = [[_inline(part.text(line)) if part in WORDS else part.text(line) for part in used] for line in lines]
+    return _grid([column.heading for column in used], rows, texts=sum(column in WORDS for column in used[:-1]))
 
 
 def _grid(heads: list[str], rows: list[list[str]], texts: int) -> str:
@@ -181,6 +186,18 @@ def _print_board(board: Board, console: Console) -> None:
     for note in board.notes:
         console.print(Text(f"Note: {note}"))
     console.print(Text(f"\n{board.summary}\n"))
+
+
+def _print_comparison(lines: Sequence[Line], console: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for column in COMPARISON:
+        side: Literal["left", "right"] = "left" if column in WORDS else "right"
+        table.add_column(column.heading, justify=side, overflow="fold", no_wrap=False)
+    for line in lines:
+        table.add_row(*(Text(column.main(line)) for column in COMPARISON))
+    console.print(Text("Measured and reported", style="bold"))
+    console.print(table)
+    console.print(Text(f"{words.COMPARISON}\n", style="dim"))
 
 
 def _terminal_table(board: Board) -> Table:

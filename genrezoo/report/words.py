@@ -30,6 +30,16 @@ DIFFERENCES = (
     "compare single runs, so that the two can disagree."
 )
 
+COMPARISON = (
+    "What the references report was measured by them, on their own data and mostly on the epoch that was best on the "
+    "validation songs: beside it stands the same figure measured here, on the songs above."
+)
+
+
+def compared(board: Board) -> list[Line]:
+    """The lines whose references report figures, the highest validation accuracy first."""
+    return sorted((line for line in board.lines if line.reported), key=lambda line: -line.validation)
+
 
 def facts(board: Board) -> list[str]:
     """What a board was measured on, one fact an item: split, sizes, duplicates, ceilings, checksum."""

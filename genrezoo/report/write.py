@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from genrezoo.files import write_text
+from genrezoo.report.drawing import on_white
 from genrezoo.report.figures import draw_board
 from genrezoo.report.page import page
 from genrezoo.report.rows import as_paths
+from genrezoo.report.studies import draw_studies
 from genrezoo.report.tables import leaderboard
 from genrezoo.report.text import comma_separated, markdown
 
@@ -30,15 +32,14 @@ def render(folders: str | Path | Iterable[str | Path], out: str | Path | None = 
     sources = as_paths(folders)
     board_list = leaderboard(sources)
     target = Path(out) if out is not None else sources[0] / "report"
-    drawings = [draw_board(board, number) for number, board in enumerate(board_list.boards, 1)]
+    drawings = [
+        draw_studies(board, number, board_list.plans) + draw_board(board, number)
+        for number, board in enumerate(board_list.boards, 1)
+    ]
     paths = [[(drawing.title, f"figures/{drawing.name}.svg") for drawing in part] for part in drawings]
     for part in drawings:
         for drawing in part:
-            head, rest = drawing.svg.split(">", 1)  # alone, a figure needs a ground of its own
-            write_text(
-                target / "figures" / f"{drawing.name}.svg",
-                f'{head}>\n <rect width="100%" height="100%" fill="#ffffff"/>{rest}',
-            )
+            write_text(target / "figures" / f"{drawing.name}.svg", on_white(drawing.svg))
     write_text(target / "leaderboard.md", markdown(board_list, paths))
     write_text(target / "leaderboard.csv", comma_separated(board_list))
     return write_text(target / "report.html", page(board_list, drawings))

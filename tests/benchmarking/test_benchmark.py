@@ -10,18 +10,20 @@ import pytest
 from toys import make_songs
 
 from genrezoo import files
-from genrezoo.benchmarking import Suite, benchmark
+from genrezoo.benchmarking import Suite, benchmark, cell
 from genrezoo.datasets.arrays import save_songs
 from genrezoo.errors import SettingsError
+from genrezoo.report import render
 
 SUITE = """
 name = "tiny"
 summary = "Two recipes that train, one that cannot take the songs, one that diverges, and a peer"
 seeds = 2
+passes = 3
 peers = ["logistic_regression_flat"]
 data = [{{source = "{songs}"}}]
 recipes = [
-    {{recipe = "fully_connected", changes = {{units = [4]}}}},
+    {{recipe = "fully_connected", label = "small", study = "size", axes = {{units = 4}}, changes = {{units = [4]}}}},
     {{recipe = "snippet_lstm", changes = {{units = 2, snippets = 99}}}},
     {{recipe = "lstm", name = "diverging", changes = {{units = 2, learning_rate = 1e38, optimizer = "sgd"}}}},
 ]
@@ -64,7 +66,7 @@ def test_every_cell_has_a_row_whatever_became_of_it(finished):
         ("diverging", 2): "refused",
         ("logistic_regression_flat", 1): "ok",
     }
-    assert [finished for *_, finished, _ in seen][-1] == seen[-1][-1] == 7 + 4
+    assert [finished for *_, finished, _ in seen][-1] == seen[-1][-1] == 7 + 2 * 4
     reasons = {row["recipe"]: row["reason"] for row in rows_of(folder) if row["status"] == "refused"}
     assert "snippets" in reasons["snippet_lstm"]
     assert "diverged" in reasons["diverging"]
@@ -100,6 +102,35 @@ def test_speed_is_measured_apart_once_per_recipe(finished):
     assert row["environment"]["parallel"] == 1
     keys = {other["key"] for other in rows_of(folder) if other["seed"] == 1}
     assert {other["key"] for other in speed.values()} <= keys
+
+
+def test_rows_say_where_they_stand_in_a_study(finished):
+    folder, _, _ = finished
+    for row in files.read_json_lines(folder / "rows.jsonl"):
+        expected = ("size", {"units": 4}, "small") if row["recipe"] == "fully_connected" else (None, None, None)
+        assert (row.get("study"), row.get("axes"), row.get("label")) == expected
+
+
+def test_passes_over_all_training_and_validation_songs_are_timed(finished):
+    folder, _, _ = finished
+    found = {row["recipe"]: row for row in rows_of(folder, "passes")}
+    assert set(found) == {"fully_connected", "logistic_regression_flat"}
+    for row in found.values():
+        seconds = row["seconds"]
+        assert (row["status"], row["songs"], row["passes"]) == ("ok", 48, 3)
+        assert 0 < seconds["min"] <= seconds["mean"] <= seconds["max"]
+        assert 0 <= seconds["variance"] <= (seconds["max"] - seconds["min"]) ** 2
+        assert row["environment"]["parallel"] == 1
+
+
+def test_auxiliary_outputs_are_judged_by_themselves():
+    y = np.array([0, 1, 1])
+    right, wrong = np.eye(2)[y], np.eye(2)[1 - y]
+    stored = {f"{split}_{name}": value for split in ("valid", "test") for name, value in [
+        ("ids", y.astype(str)), ("y", y), ("logits", right), ("expert_1", wrong), ("song", np.zeros((3, 7, 2)))
+    ]}  # fmt: skip
+    stored["test_expert_1"] = right
+    assert cell._head_accuracies(stored) == {"expert_1": {"valid": 0.0, "test": 1.0}}
 
 
 def test_finished_cells_are_kept(finished):
@@ -152,3 +183,26 @@ def test_songs_without_a_split_get_a_seeded_one(tmp_path):
     assert one["checksum"] == other["checksum"]
     assert one["sizes"] == {"train": 70, "valid": 15, "test": 15}
     assert one["test"] == other["test"]
+
+
+def test_reports_holds_the_measured_against_the_reported_on_the_documents_own_files(tmp_path, monkeypatch):
+    """The suite as it is, on small files in the very form of the published ones: no test songs with labels."""
+    generator = np.random.default_rng(0)
+    for genres in (10, 25):
+        folder = tmp_path / f"msd-{genres}"
+        folder.mkdir()
+        for split, number in (("train", 8 * genres), ("valid", 2 * genres)):
+            x = generator.standard_normal((number, 120, 25)).astype(np.float32)
+            names = np.array([f"genre {label}" for label in range(genres)])
+            targets = np.arange(number) % genres
+            np.savez(folder / f"msd-{genres}-genre-{split}.npz", inputs=x, targets=targets, label_map=names)
+    monkeypatch.chdir(tmp_path)
+    out = benchmark("reports", models=["fully_connected"], seeds=1, changes={"epochs": 1}, out="out", workers=2)
+    rows = {row["data"]: row for row in rows_of(out)}
+    assert {name: row["status"] for name, row in rows.items()} == {"MSD-10": "ok", "MSD-25": "ok"}
+    assert rows["MSD-10"]["sizes"] == {"train": 68, "valid": 20, "test": 12}
+    assert rows["MSD-10"]["provenance"] == "random"
+    text = (render(out).parent / "leaderboard.md").read_text(encoding="utf-8")
+    line = next(line for line in text.split("Measured and reported")[1].splitlines() if "fully_connected" in line)
+    assert f"{100 * rows['MSD-10']['valid']['accuracy']:.1f}" in line
+    assert "MSD-10 validation accuracy 0.50" in line

@@ -2,6 +2,7 @@ import keras
 import pytest
 
 from genrezoo.benchmarking.cost import multiply_adds
+from genrezoo.layers import Frozen
 from genrezoo.models import create_model
 
 
@@ -34,3 +35,10 @@ def test_it_agrees_with_the_products_in_tensorflows_graph(name):
             kernel = operation.inputs[1].shape
             products += operation.outputs[0].shape.num_elements() // kernel[-1] * kernel.num_elements()
     assert multiply_adds(model, 40) == products > 0
+
+
+def test_frozen_members_count_as_they_would_alone():
+    member = create_model("conv_in_time", (12, 3), 2, filters=4, units=5)
+    songs = keras.Input((12, 3))
+    model = keras.Model(songs, keras.layers.Dense(2)(Frozen(member)(songs)))
+    assert multiply_adds(model, 12) == multiply_adds(member, 12) + 4

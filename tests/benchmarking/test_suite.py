@@ -26,8 +26,10 @@ def path(tmp_path):
 def test_every_shipped_suite_loads_and_its_recipes_build(name):
     suite = load_suite(name)
     assert suite.name == name
-    names = [entrant.build(suite.changes).name for entrant in suite.recipes]
+    names = [entrant.build(suite.changes).name for entrant in suite.entrants]
     assert len(set(names)) == len(names) > 0
+    assert "\n" not in suite.summary
+    assert load_suite(name).select(names).entrants  # each can be chosen by its name
 
 
 def test_entrants_have_names_and_changes_of_their_own(path):

@@ -1,0 +1,141 @@
+import pytest
+from pydantic import ValidationError
+
+from genrezoo.benchmarking.study import Entrant, Figure, Grid
+from genrezoo.benchmarking.suite import Suite, load_suite
+from genrezoo.errors import DataError, UnknownNameError
+
+GRID = {"recipe": "lstm", "axes": {"units": [4, 8], "l2": [0.1, 1e-5]}, "changes": {"epochs": 2}}
+
+
+def suite(**parts):
+    return Suite(**{"name": "own", "summary": "s", "data": ["synthetic"], "grid": [GRID], **parts})
+
+
+def test_a_grid_expands_to_every_combination_with_its_values_in_place():
+    found = [entrant.build({}) for entrant in suite().entrants]
+    assert [(r.arguments["units"], r.arguments["l2"]) for r in found] == [(4, 0.1), (4, 1e-5), (8, 0.1), (8, 1e-5)]
+    assert {recipe.settings["epochs"] for recipe in found} == {2}
+    assert [recipe.name for recipe in found] == [
+        "lstm_units_4_l2_0_1", "lstm_units_4_l2_1e_05", "lstm_units_8_l2_0_1", "lstm_units_8_l2_1e_05"
+    ]  # fmt: skip
+
+
+def test_rows_are_told_where_they_stand():
+    entrant = suite(grid=[{**GRID, "name": "sizes"}]).entrants[1]
+    assert entrant.place == {"study": "sizes", "axes": {"units": 4, "l2": 1e-5}}
+    assert Entrant(recipe="lstm", label="plain").place == {"label": "plain"}
+    assert Entrant(recipe="lstm").place == {}
+
+
+def test_axes_may_hold_words_lists_and_truth_values_and_long_names():
+    axes = {"model.units": [[4], [4, 2]], "settings.monitor": ["loss"], "batch_norm": [True]}
+    names = [entrant.name for entrant in Grid(recipe="mlp", axes=axes).entrants()]
+    assert names == ["mlp_units_4_monitor_loss_batch_norm_true", "mlp_units_4_2_monitor_loss_batch_norm_true"]
+    alike = Grid(recipe="mlp", axes={"model.l2": [0.1], "other.l2": [0.2]})
+    assert alike.entrants()[0].name == "mlp_model_l2_0_1_other_l2_0_2"
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({"axes": {"units": list(range(1, 101)), "l2": [0.1] * 11}}, r"100 of units x 11 of l2 make 1,100 trainings"),
+        ({"axes": {"units": [-1, 1]}}, "two cells of the grid would be called 'lstm_units_1'"),
+        ({"axes": {"units": []}}, "axis 'units' has no values"),
+        ({"axes": {}}, "axes"),
+    ],
+)
+def test_grids_that_cannot_be_run_are_refused_with_the_reason(grid, message):
+    with pytest.raises(ValidationError, match=message):
+        Grid(recipe="lstm", **grid)
+
+
+def test_a_grid_of_the_largest_size_is_taken():
+    assert Grid(recipe="lstm", axes={"units": list(range(1, 101)), "l2": list(range(10))}).size == 1000
+
+
+def test_two_entrants_of_one_name_are_refused_where_a_grid_makes_one():
+    with pytest.raises(ValidationError, match="an entrant is called 'lstm_units_4_l2_0_1' already"):
+        suite(recipes=[{"recipe": "lstm", "name": "lstm_units_4_l2_0_1"}])
+
+
+def test_what_is_reported_belongs_to_the_references_own_values():
+    assert Entrant(recipe="conv_in_time").build({}).reported
+    assert Entrant(recipe="conv_in_time").build({"epochs": 1}).reported
+    assert Entrant(recipe="conv_in_time", changes={"filters": 3}).build({}).reported == {}
+    own = {"MSD-10 validation accuracy": "0.61"}
+    assert Entrant(recipe="conv_in_time", changes={"pool_size": 1}, reported=own).build({}).reported == own
+
+
+def test_the_suites_changes_reach_members_and_the_entrants_own_do_not():
+    recipe = Entrant(recipe="correcting", changes={"epochs": 3}).build({"epochs": 2})
+    assert recipe.settings["epochs"] == 3
+    assert recipe.members["original"].recipe.settings["epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("figure", "message"),
+    [
+        ({"kind": "pie"}, "kind"),
+        ({"kind": "heatmap", "x": "units"}, "a heat map needs two different axes"),
+        ({"kind": "heatmap", "x": "units", "y": "units"}, "a heat map needs two different axes"),
+        ({"kind": "curves", "x": "units"}, "curves run over epochs"),
+        ({"kind": "bars", "x": "units", "y": "l2"}, "bars take one axis"),
+        ({"kind": "bars", "values": ["speed"]}, "unknown value 'speed'"),
+        ({"kind": "curves", "best": 9}, "less than or equal to 8"),
+    ],
+)
+def test_figures_that_cannot_be_drawn_are_refused(figure, message):
+    with pytest.raises(ValidationError, match=message):
+        Figure(title="t", **figure)
+
+
+@pytest.mark.parametrize(
+    ("figure", "message"),
+    [
+        ({"kind": "bars", "entrants": ["gru"]}, "'gru' is neither an entrant, a grid nor a peer"),
+        ({"kind": "bars", "x": "beta"}, "no entrant stands on an axis 'beta'"),
+        ({"kind": "bars", "x": "units", "entrants": ["mlp"]}, "no entrant stands on an axis 'units'"),
+    ],
+)
+def test_figures_name_what_the_suite_has(figure, message):
+    with pytest.raises(ValidationError, match=message):
+        suite(recipes=["mlp"], figures=[{"title": "t", **figure}])
+
+
+def test_a_selection_takes_whole_grids_and_single_cells_and_keeps_the_figures_that_they_allow():
+    figures = [
+        {"kind": "heatmap", "title": "map", "entrants": ["lstm"], "x": "units", "y": "l2"},
+        {"kind": "curves", "title": "both", "entrants": ["mlp", "lstm_units_4_l2_0_1"]},
+        {"kind": "curves", "title": "all"},
+    ]
+    whole = suite(recipes=["mlp"], figures=figures)
+    assert [figure.title for figure in whole.select(["lstm"]).figures] == ["map", "both", "all"]
+    assert len(whole.select(["lstm"]).entrants) == 4
+    one = whole.select(["lstm_units_4_l2_0_1"])
+    assert [entrant.called for entrant in one.entrants] == ["lstm_units_4_l2_0_1"]
+    assert [figure.title for figure in one.figures] == ["map", "both", "all"]
+    other = whole.select(["mlp"])
+    assert [(figure.title, figure.entrants) for figure in other.figures] == [("both", ("mlp",)), ("all", ())]
+    for chosen in (one, other):
+        assert Suite.model_validate(chosen.model_dump()) == chosen
+    with pytest.raises(UnknownNameError, match="Did you mean 'lstm_units_4_l2_0_1'"):
+        whole.select(["lstm_units_4_l2_0_2"])
+
+
+def test_an_absurd_grid_in_a_file_is_refused_with_its_size(tmp_path):
+    path = tmp_path / "big.toml"
+    values = ", ".join(map(str, range(1, 1200)))
+    grid = f'[[grid]]\nrecipe = "lstm"\naxes = {{ units = [{values}] }}\n'
+    path.write_text(f'name = "big"\nsummary = "s"\ndata = ["synthetic"]\n{grid}')
+    with pytest.raises(DataError, match="1199 of units make 1,199 trainings of lstm, at most 1,000"):
+        load_suite(path)
+
+
+def test_the_grid_of_parts_is_that_of_its_source():
+    """All numbers of segments that divide a song of 120, 35 epochs each, a bar chart and the seven best curves."""
+    steps = load_suite("rnn_steps")
+    assert steps.grid[0].axes == {"num_steps": [parts for parts in range(2, 61) if 120 % parts == 0]}
+    assert steps.grid[0].changes["epochs"] == 35
+    assert [(figure.kind, figure.x) for figure in steps.figures] == [("bars", "num_steps"), ("curves", None)]
+    assert steps.figures[1].best == 7
