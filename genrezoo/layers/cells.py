@@ -128,8 +128,8 @@ class BatchNormTanhCell(keras.layers.Layer):
         new = ops.where(real > 0, self._normalised_tanh(x, mean, variance), state)
         # Every segment has the same share in the averages, so a step that few songs reach moves them little.
         pace = (1 - self.momentum) * ops.mean(real)
-        moving_mean += pace * (ops.stop_gradient(mean) - moving_mean)
-        moving_variance += pace * (ops.stop_gradient(variance) - moving_variance)
+        moving_mean = moving_mean + pace * (ops.stop_gradient(mean) - moving_mean)
+        moving_variance = moving_variance + pace * (ops.stop_gradient(variance) - moving_variance)
         return new, [new, moving_mean, moving_variance]
 
     def get_config(self) -> dict[str, Any]:
@@ -244,7 +244,7 @@ class BatchNormRNN(keras.layers.RNN):
         config, cell = super().get_config(), self.cell.get_config()
         del config["cell"]
         own = ("units", "initial_scale", "momentum", "epsilon", "kernel_regularizer")
-        return config | {name: cell[name] for name in own}
+        return {**config, **{name: cell[name] for name in own}}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> BatchNormRNN:

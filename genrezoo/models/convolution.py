@@ -209,7 +209,7 @@ def _convolution(
     output: tuple[float, float],
     classifier_activation: str | None,
 ) -> Any:
-    """The network of both; ``conv``, ``dense`` and ``output`` are the weights of the L1 and the L2 penalty of those layers."""
+    """The network of both; ``conv``, ``dense`` and ``output`` are the weights of those layers' L1 and L2 penalties."""
     filters = check_count("filters", filters)
     kernel_size = check_count("kernel_size", kernel_size)
     conv_layers = check_count("conv_layers", conv_layers)

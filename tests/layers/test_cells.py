@@ -56,7 +56,7 @@ def batch_norm_loop(weights, songs, real, start, *, momentum, training, epsilon=
 
 
 def averages(layer):
-    return np.stack([keras.ops.convert_to_numpy(layer.cell.moving_mean), np.array(layer.cell.moving_variance)])
+    return np.stack([np.asarray(layer.cell.moving_mean), np.asarray(layer.cell.moving_variance)])
 
 
 def test_tanh_step_by_hand():
@@ -155,7 +155,7 @@ def test_parts_one_after_the_other_equal_the_whole(make, training):
     for state, other in zip(states, expected, strict=True):
         np.testing.assert_allclose(state, other, atol=1e-6)
     for weight, other in zip(parts.weights, whole.weights, strict=True):  # the moving averages among them
-        np.testing.assert_allclose(np.array(weight), np.array(other), atol=1e-6)
+        np.testing.assert_allclose(np.asarray(weight), np.asarray(other), atol=1e-6)
 
 
 def test_compiled_training_step_follows_the_plain_loop():
@@ -171,7 +171,7 @@ def test_compiled_training_step_follows_the_plain_loop():
         return np.square(states[:, -1] - START).mean()
 
     for name in ("kernel", "gamma", "beta"):
-        gradient = weights[name] - np.array(getattr(layer.cell, name))
+        gradient = weights[name] - np.asarray(getattr(layer.cell, name))
         for place in np.ndindex(weights[name].shape):
             sides = [weights | {name: weights[name].copy()} for _ in range(2)]
             sides[0][name][place] += 1e-5

@@ -60,7 +60,7 @@ def test_l2_is_on_the_kernel_of_the_cell(name):
     (penalised,) = [weight for weight in model.weights if weight.regularizer]
     assert penalised.path.startswith("rnn/")
     assert penalised.shape == (3 + 4, 4)
-    assert float(sum(model.losses)) == pytest.approx(0.5 * np.square(np.array(penalised)).sum())
+    assert float(sum(model.losses)) == pytest.approx(0.5 * np.square(np.asarray(penalised)).sum())
 
 
 def test_without_readout_the_state_is_the_logits():
@@ -81,7 +81,7 @@ def test_without_readout_no_other_size_fits():
 def test_batch_norm_rnn_hands_its_options_to_the_layer():
     cell = create_model("batch_norm_rnn", (5, 3), 3, units=4, initial_scale=0.2, momentum=0.5).get_layer("rnn").cell
     assert (cell.units, cell.initial_scale, cell.momentum, cell.epsilon) == (4, 0.2, 0.5, 1e-3)
-    np.testing.assert_allclose(np.array(cell.gamma), 0.2)
+    np.testing.assert_allclose(np.asarray(cell.gamma), 0.2)
 
 
 @pytest.mark.parametrize("name", ["rnn", "batch_norm_rnn", "gru", "lstm"])
