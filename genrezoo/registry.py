@@ -36,6 +36,7 @@ class Entry:
         settings: For a procedure: the class of its settings.
         members: For a composition: names of the models that it is made of, ``("*",)`` for two or more under any name;
             for a procedure: names of the models whose logits it needs.
+        by_gradient: For a procedure: it learns from training songs by gradient, and chooses nothing but its best epoch.
         forward: For a composition: a faster way to its logits than running all of it, ``forward(model, x)``.
         licence: For a data set: the licence of the data.
     """
@@ -52,6 +53,7 @@ class Entry:
     space: Callable[[Any], dict[str, Any]] | None = None
     settings: type | None = None
     members: tuple[str, ...] = ()
+    by_gradient: bool = True
     forward: Callable[..., Any] | None = None
     licence: str = ""
 

@@ -28,7 +28,7 @@ def multiply_adds(model: keras.Model, n_segments: int) -> int:
         if isinstance(inner, keras.Model):
             total += multiply_adds(inner, n_segments)
             continue
-        kernels = [weight for weight in layer.weights if len(weight.shape) > 1]
+        kernels = [weight for weight in layer.weights if len(weight.shape) > 1 and "bias" not in weight.name]
         if kernels:
             # a recurrent layer applies its kernels at every step of its input, whatever it returns
             place = layer.input if isinstance(layer, keras.layers.RNN) else layer.output

@@ -80,8 +80,6 @@ RECIPES.add(
 )
 
 # Where the source names the rate of a recurrent network, it is that of its perceptron.
-PARTS = {"optimizer": "adam", "learning_rate": 1e-4, "batch_size": 50}
-
 RECIPES.add(
     Recipe(
         name="rnn_without_readout",
@@ -90,7 +88,7 @@ RECIPES.add(
         model="rnn",
         arguments={"readout": False},
         procedure="truncated",
-        settings={"num_steps": 6, **PARTS, "epochs": 35},
+        settings={"num_steps": 6, **SETTINGS, "epochs": 35},
         reported={"MSD-10 validation accuracy": "about 0.37"},
     )
 )
@@ -102,7 +100,7 @@ RNN = RECIPES.add(
         model="rnn",
         arguments={"units": 341},
         procedure="truncated",
-        settings={"num_steps": 4, **PARTS, "epochs": 50},
+        settings={"num_steps": 4, **SETTINGS, "epochs": 50},
         reported={"MSD-10 validation accuracy": "0.5744", "MSD-25 validation accuracy": "0.2294"},
     )
 )
@@ -114,7 +112,7 @@ RECIPES.add(
         model="batch_norm_rnn",
         arguments={"units": 341},
         procedure="truncated",
-        settings={"num_steps": 4, **PARTS, "epochs": 100},
+        settings={"num_steps": 4, **SETTINGS, "epochs": 100},
         reported={"MSD-10 validation accuracy": "0.6117, with parts of 8 segments over 0.62"},
     )
 )

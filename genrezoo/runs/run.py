@@ -16,7 +16,7 @@ from genrezoo import files
 from genrezoo.errors import DataError
 from genrezoo.evaluation import evaluate, softmax
 from genrezoo.recipes import Recipe
-from genrezoo.runs.building import answers, build_model, check_padding, handles
+from genrezoo.runs.building import build_model, check_padding, handles, logits_of
 from genrezoo.songs import SongSet, Standardiser
 from genrezoo.training.checkpoint import assign_weights
 
@@ -103,7 +103,7 @@ class Run:
                 remedy="cut or pad the songs (with `lengths`) to that many",
             )
         check_padding(recipe, songs)
-        return answers(self.model, recipe, self.standardiser, songs)["logits"]
+        return logits_of(self.model, recipe, self.standardiser, songs)
 
     def predict(self, x: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
         """Probabilities of each genre.

@@ -32,13 +32,39 @@ def augment(x: Any, settings: TrainingSettings, seed: Any) -> Any:
     import tensorflow as tf  # here, because nothing else needs it on other backends
 
     if settings.time_shift:
-        x = _shifted(tf, x, settings.time_shift, seed)
+        x = shift(x, settings.time_shift, seed)
     if settings.segment_dropout:
         kept = tf.random.stateless_uniform(tf.shape(x)[:2], seed + [0, 1]) >= settings.segment_dropout
         x = tf.where(tf.logical_or(kept[..., None], tf.math.is_nan(x)), x, tf.zeros_like(x))
     if settings.noise:
         x += tf.random.stateless_normal(tf.shape(x), seed + [0, 2], stddev=settings.noise)
     return x
+
+
+def shift(x: Any, most: int, seed: Any) -> Any:
+    """Each song rotated within its real segments by a number drawn from ``-most`` to ``most``.
+
+    Args:
+        x: ``(batch, segments, features)`` TensorFlow tensor, padding as NaN.
+        most: Segments.
+        seed: Two integers as a tensor; the same ones rotate by the same numbers.
+
+    Returns:
+        The same shape.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> songs = tf.constant([[[1.0], [2.0], [float("nan")]]])
+        >>> sorted(shift(songs, 1, tf.constant([1, 2]))[0, :2, 0].numpy().tolist())
+        [1.0, 2.0]
+    """
+    import tensorflow as tf  # here, because nothing else needs it on other backends
+
+    places = tf.range(tf.shape(x)[1])[None]  # (1, segments)
+    lengths = tf.reduce_sum(tf.cast(~tf.math.is_nan(x[..., 0]), tf.int32), axis=1)[:, None]
+    by = tf.random.stateless_uniform([tf.shape(x)[0], 1], seed, -most, most + 1, dtype=tf.int32)
+    source = tf.where(places < lengths, (places - by) % tf.maximum(lengths, 1), places)
+    return tf.gather(x, source, batch_dims=1)
 
 
 def mix(batch: Tensors, share: Any, partner: Any) -> Tensors:
@@ -77,15 +103,9 @@ def draw_mixture(size: Any, alpha: float, seed: Any) -> tuple[Any, Any]:
     """One share from Beta(alpha, alpha), and a partner for each of ``size`` songs."""
     import tensorflow as tf  # here, because nothing else needs it on other backends
 
-    one, other = tf.unstack(tf.random.stateless_gamma((2,), seed + [0, 3], alpha=alpha))
     partner = tf.argsort(tf.random.stateless_uniform([size], seed + [0, 4]))
-    return tf.math.divide_no_nan(one, one + other), partner
-
-
-def _shifted(tf: Any, x: Any, most: int, seed: Any) -> Any:
-    """Each song rotated within its real segments by a number drawn from -most to most."""
-    places = tf.range(tf.shape(x)[1])[None]  # (1, segments)
-    lengths = tf.reduce_sum(tf.cast(~tf.math.is_nan(x[..., 0]), tf.int32), axis=1)[:, None]
-    by = tf.random.stateless_uniform([tf.shape(x)[0], 1], seed, -most, most + 1, dtype=tf.int32)
-    source = tf.where(places < lengths, (places - by) % tf.maximum(lengths, 1), places)
-    return tf.gather(x, source, batch_dims=1)
+    # From two gamma numbers in logarithms: those of a small alpha are too small for float32.
+    gamma = tf.random.stateless_gamma((2,), seed + [0, 3], alpha=alpha + 1)
+    uniform = tf.random.stateless_uniform((2,), seed + [0, 5])
+    one, other = tf.unstack(tf.math.log(gamma) + tf.math.log1p(-uniform) / alpha)
+    return tf.sigmoid(one - other), partner

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from genrezoo import seeds
-from genrezoo.training.augmentation import augment, draw_mixture, mix
+from genrezoo.training.augmentation import augment, draw_mixture, mix, shift
 from genrezoo.training.fitted import Inputs
 from genrezoo.training.objectives import Objective
 from genrezoo.training.settings import TrainingSettings
@@ -66,6 +66,9 @@ class Batches:
         weights = None if self.weights is None else tf.gather(self.weights, index)
         if settings.augments:
             inputs[0] = augment(inputs[0], settings, seed)
+        if settings.time_shift:  # a target that is the song itself is shifted with it
+            songs = {name: part for name, part in targets.items() if len(part.shape) == 3}
+            targets |= {name: shift(part, settings.time_shift, seed) for name, part in songs.items()}
         if settings.mixup:
             together = {f"target {name}": part for name, part in targets.items()} | {"input": inputs[0]}
             together |= {} if weights is None else {"weight": weights}

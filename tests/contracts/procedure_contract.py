@@ -8,10 +8,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from toys import make_model, make_songs
 
+from genrezoo.composition.cascade import build_cascade
+from genrezoo.composition.combiner import build_combiner
+from genrezoo.layers import MaskPadding
 from genrezoo.registry import Entry
+from genrezoo.seeds import keras_seed
+from genrezoo.songs import SongSet
 from genrezoo.training import Fitted, forward
 from genrezoo.training.checkpoint import weights_of
 
@@ -26,6 +32,14 @@ def procedure_checks() -> Iterator[tuple[str, Callable[[Entry, Settings], None]]
     yield "held_out_labels", check_held_out_labels
     yield "songs", check_songs
     yield "resumes", check_resumes
+
+
+def choice_checks() -> Iterator[tuple[str, Callable[[Entry, Settings], None]]]:
+    """The checks of a procedure that learns nothing and chooses on validation songs."""
+    yield "chooses", check_chooses
+    yield "history", check_choice_is_told
+    yield "test_labels", check_test_labels
+    yield "songs", check_songs
 
 
 def check_learns(entry: Entry, settings: Settings) -> None:
@@ -93,10 +107,71 @@ def check_resumes(entry: Entry, settings: Settings) -> None:
         assert _bits(_train(entry, settings, checkpoint_path=path)) == expected, "resumed to other weights"
 
 
+def check_chooses(entry: Entry, settings: Settings) -> None:
+    """What it tells of the validation songs is what its model does, and the same each time."""
+    fitted = _train(entry, settings)
+    valid = make_songs(90).split("valid")
+    accuracy = (forward(fitted.model, valid.x)["logits"].argmax(1) == valid.y).mean()
+    assert fitted.history[-1]["valid_accuracy"] == accuracy, "the accuracy told is not the model's"
+    assert _bits(_train(entry, settings, seed=2)) == _bits(fitted), "the seed has a say"
+
+
+def check_choice_is_told(entry: Entry, settings: Settings) -> None:
+    """One record, told as it happens."""
+    told: list[dict[str, float]] = []
+    fitted = _train(entry, settings, on_epoch=told.append)
+    assert told == fitted.history, "the epochs told are not the history"
+    assert fitted.best_epoch == len(told) == 1, "there is more than one choice"
+
+
+def check_test_labels(entry: Entry, settings: Settings) -> None:
+    """Test songs have no say."""
+    songs = make_songs(90)
+    y = songs.y.copy()
+    y[songs.splits["test"]] = (y[songs.splits["test"]] + 1) % 3
+    one, other = (_train(entry, settings, songs=given) for given in (songs, dataclasses.replace(songs, y=y)))
+    assert _bits(one) == _bits(other), "test labels changed the choice"
+
+
 def _train(entry: Entry, settings: Settings, *, songs: Any = None, seed: int = 1, **options: Any) -> Fitted:
     assert entry.settings is not None, "a procedure registers its settings"
     given = make_songs(90) if songs is None else songs
-    return entry.call(make_model("dropout"), given, entry.settings(**settings), seed=seed, **options)
+    if entry.members:
+        options["logits"] = {name: _logits(given) for name in entry.members}
+    model = TOYS.get(entry.name, lambda: make_model("dropout"))()
+    return entry.call(model, given, entry.settings(**settings), seed=seed, **options)
+
+
+def make_recurrent() -> Any:
+    """The smallest model that can be read in parts, with everything whose state a resume must restore."""
+    with keras_seed(0):
+        inputs = keras.Input((6, 4))
+        state = keras.layers.SimpleRNN(8, dropout=0.2, recurrent_dropout=0.2)(MaskPadding()(inputs))
+        state = keras.layers.BatchNormalization()(keras.layers.Dropout(0.2)(state))
+        return keras.Model(inputs, keras.layers.Dense(3, name="logits")(state))
+
+
+def make_combined() -> Any:
+    """A new layer on two finished members."""
+    with keras_seed(0):
+        return build_combiner({"a": make_model(), "b": make_model("dropout", seed=3)}, (6, 4), 3)
+
+
+def make_cascade() -> Any:
+    """A cascade of two models that differ in all they say."""
+    return build_cascade({"student": make_model(seed=1), "teacher": make_model(seed=2)}, (6, 4), 3)
+
+
+TOYS = {"truncated": make_recurrent, "stagewise": make_combined, "cascade_threshold": make_cascade}
+"""Models for procedures that need one of a certain form."""
+
+
+def _logits(songs: SongSet) -> np.ndarray:
+    """What a good model would say of `make_songs`; nothing of test songs."""
+    mean = songs.x[:, :, :1].mean(axis=1)  # (songs, 1), about 1.5 times the label
+    logits = -((mean - 1.5 * np.arange(songs.num_classes)) ** 2).astype(np.float32)
+    logits[songs.splits["test"]] = np.nan
+    return logits
 
 
 def _bits(fitted: Fitted) -> bytes:

@@ -2,13 +2,25 @@
 
 import numpy as np
 import pytest
-from procedure_contract import procedure_checks
+from procedure_contract import choice_checks, procedure_checks
 
 from genrezoo.registry import PROCEDURES, Entry
+from genrezoo.training import Fitted
+from genrezoo.training.cascade_threshold import CascadeThresholdSettings, cascade_threshold
 from genrezoo.training.supervised import SupervisedSettings, supervised
 
-SMALLEST = {"supervised": {"epochs": 2, "batch_size": 16, "learning_rate": 0.01}}
-CHECKS = dict(procedure_checks())
+FEW = {"epochs": 2, "batch_size": 16, "learning_rate": 0.01}
+SMALLEST = {
+    "cascade_threshold": {"share": 0.5},
+    "curriculum": {**FEW, "batches_per_level": 2, "hardest_first": True},
+    "distillation": FEW,
+    "pretraining": {**FEW, "learning_rate": 0.05, "autoencoder_epochs": 2},
+    "prune_and_refit": {**FEW, "l1": 1e-3, "threshold": 0.01, "refit_share": 0.5},
+    "stagewise": FEW,
+    "supervised": FEW,
+    "truncated": {**FEW, "num_steps": 4},
+}
+CHECKS, CHOICES = dict(procedure_checks()), dict(choice_checks())
 
 
 def test_every_procedure_has_a_row_of_smallest_settings():
@@ -16,9 +28,15 @@ def test_every_procedure_has_a_row_of_smallest_settings():
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", PROCEDURES.names())
+@pytest.mark.parametrize("name", [entry.name for entry in PROCEDURES.members() if entry.by_gradient])
 def test_procedure(name, check):
     CHECKS[check](PROCEDURES.get(name), SMALLEST[name])
+
+
+@pytest.mark.parametrize("check", CHOICES)
+@pytest.mark.parametrize("name", [entry.name for entry in PROCEDURES.members() if not entry.by_gradient])
+def test_procedure_that_chooses(name, check):
+    CHOICES[check](PROCEDURES.get(name), SMALLEST[name])
 
 
 def idle(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None, logits=None):
@@ -78,3 +96,47 @@ def test_every_check_has_a_broken_member():
     marks = test_a_broken_procedure_is_caught.pytestmark
     rows = next(mark for mark in marks if mark.name == "parametrize").args[1]
     assert {row[0] for row in rows} == set(CHECKS)
+
+
+def boasting(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None, logits=None):
+    fitted = cascade_threshold(model, songs, settings, seed=seed)
+    return Fitted(model, [{**fitted.history[0], "valid_accuracy": 1.0}], 1)
+
+
+def cheating(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None, logits=None):
+    swapped = {**songs.splits, "valid": songs.splits["test"]}
+    return cascade_threshold(model, songs.with_split(swapped, "random"), settings, seed=seed, on_epoch=on_epoch)
+
+
+def mute(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None, logits=None):
+    return cascade_threshold(model, songs, settings, seed=seed)
+
+
+def careless(model, songs, settings, *, seed, checkpoint_path=None, on_epoch=None, logits=None):
+    songs.x.base.flags.writeable = True
+    songs.x.base[0] += 1
+    return cascade_threshold(model, songs, settings, seed=seed, on_epoch=on_epoch)
+
+
+@pytest.mark.parametrize(
+    ("check", "broken", "message"),
+    [
+        ("chooses", boasting, "not the model's"),
+        ("history", mute, "are not the history"),
+        ("test_labels", cheating, "changed the choice"),
+        ("songs", careless, "were changed"),
+    ],
+)
+def test_a_broken_choice_is_caught(check, broken, message):
+    entry = Entry(
+        name="cascade_threshold", call=broken, summary="s", reference="r", settings=CascadeThresholdSettings,
+        by_gradient=False,
+    )  # fmt: skip
+    with pytest.raises(AssertionError, match=message):
+        CHOICES[check](entry, SMALLEST["cascade_threshold"])
+
+
+def test_every_check_of_a_choice_has_a_broken_member():
+    marks = test_a_broken_choice_is_caught.pytestmark
+    rows = next(mark for mark in marks if mark.name == "parametrize").args[1]
+    assert {row[0] for row in rows} == set(CHOICES)

@@ -28,8 +28,8 @@ class Louder(keras.layers.Layer):
 def restless(*, heads=False):
     """Whatever can change or add to a loss: dropout, batch normalisation, an activity loss, penalties."""
     songs = keras.Input((5, 3))
-    states = ActivityStabiliser(5.0)(keras.layers.SimpleRNN(4, return_sequences=True)(MaskPadding()(songs)))
-    x = keras.layers.Dropout(0.5)(Louder()(keras.layers.Flatten()(EndMask()(states)))
+    states = ActivityStabiliser(5.0)(keras.layers.SimpleRNN(4, return_sequences=True)(MaskPadding()(Louder()(songs))))
+    x = keras.layers.Dropout(0.5)(keras.layers.Flatten()(EndMask()(states)))
     x = keras.layers.BatchNormalization()(keras.layers.Dense(4, kernel_regularizer="l2")(x))
     logits = keras.layers.Dense(2, name="logits", activity_regularizer="l1")(x)
     outputs = {"logits": logits, "hidden": Head(target="genre", weight=0.0, name="hidden")(x)} if heads else logits

@@ -1,0 +1,70 @@
+"""What a model thinks before it answers: its hidden representations, found in its graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from genrezoo.composition._members import logits_of
+from genrezoo.registry import natural
+
+
+def hidden_representations(model: Any) -> list[Any]:
+    """The hidden vectors of a model, from the input on.
+
+    Each layer that learns from its input as a whole (one with a matrix of weights: dense, convolution, recurrent, or a
+    model inside) begins a representation; activation, normalisation, dropout, pooling and flattening that follow belong
+    to it. It counts if what they end in is a vector for a song: the last convolution as it is flattened, the last state
+    of a recurrent layer, each hidden layer of a perceptron, the logits of experts inside. Sequences that no layer
+    flattens are left out, because a dense layer could not read songs from them in any sensible size; so are the logits
+    of the model itself, and what is inside a model inside.
+
+    Args:
+        model: A functional model of one input.
+
+    Returns:
+        Symbolic tensors ``(batch, units)`` of the model's own graph.
+
+    Example:
+        >>> from genrezoo.models import create_model
+        >>> model = create_model("conv_in_time", (120, 25), 10)
+        >>> [tensor.shape for tensor in hidden_representations(model)]  # 28 positions x 50 kernels, the dense layer
+        [(None, 1400), (None, 200)]
+    """
+    answer = logits_of(model)
+    # Nodes, because a layer that is a model itself calls its own graph's ends its input and output.
+    by_depth = keras.Model(model.input, answer)._nodes_by_depth
+    nodes = [
+        node
+        for depth in sorted(by_depth, reverse=True)
+        for node in sorted(by_depth[depth], key=lambda node: natural(node.operation.name))  # a copy may mix them up
+        if not node.is_input
+    ]
+    readers: dict[int, list[Any]] = {}
+    for node in nodes:
+        for tensor in node.input_tensors:
+            readers.setdefault(id(tensor), []).append(node)
+    found: dict[int, Any] = {}
+    for node in filter(_learns, nodes):
+        for tensor in node.output_tensors:
+            end = _end(tensor, readers)
+            if id(end) in readers and end is not answer and len(end.shape) == 2:
+                found[id(end)] = end
+    return list(found.values())
+
+
+def _end(tensor: Any, readers: dict[int, list[Any]]) -> Any:
+    """Where a tensor gets to through steps that learn nothing themselves, while the way neither forks nor joins."""
+    while True:
+        following = readers.get(id(tensor), [])
+        if len(following) != 1 or _learns(following[0]):
+            return tensor
+        inputs, outputs = following[0].input_tensors, following[0].output_tensors
+        if len(outputs) != 1 or sum(each.dtype != "bool" for each in inputs) != 1:  # a mask beside it joins nothing
+            return tensor
+        tensor = outputs[0]
+
+
+def _learns(node: Any) -> bool:
+    return any(len(weight.shape) > 1 for weight in getattr(node.operation, "weights", ()))

@@ -1,0 +1,149 @@
+"""A fast model that asks a better one about the songs it is unsure of.
+
+Choose it where a small model is nearly as good as a large one and songs are many: one threshold trades accuracy for
+speed without a step, and is set for a trained cascade at any time (see `trade_off`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from genrezoo.composition._members import check_members, listen
+from genrezoo.errors import SettingsError
+from genrezoo.layers import Cascade, Head
+from genrezoo.layers.cascade import check_threshold
+from genrezoo.models._checks import InputShape, check_count
+from genrezoo.registry import COMPOSITIONS
+
+
+@COMPOSITIONS.register(
+    "cascade",
+    summary="a fast student, and a teacher that is asked where the student is unsure",
+    reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): further work",
+    masks_padding=True,
+    any_length=True,
+    exports=("onnx",),
+    members=("student", "teacher"),
+    forward=lambda model, x: cascade_forward(model, x)[0],
+)
+def build_cascade(
+    members: Mapping[str, Any], input_shape: InputShape, num_classes: int, *, threshold: float = 0.5
+) -> Any:
+    """The student answers; where its uncertainty exceeds the threshold, the surer of student and teacher does.
+
+    The source compares cross entropies, which need the true genre; the entropy of a model's own posterior stands for
+    them here, as a share of its largest value. There is nothing to train. The graph runs both models on every song, so
+    that it is one ordinary model to evaluate, store and export; `cascade_forward` runs the teacher only where it is
+    asked, which is what makes a cascade fast.
+
+    Args:
+        members: ``{"student": model, "teacher": model}``, both trained; they are copied and stay as they are.
+        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None if both members take any length.
+        num_classes: Number of genres, at least 2.
+        threshold: Uncertainty from which on the teacher is asked, in [0, 1]; 1 never asks. It is a weight, see
+            `set_threshold`.
+
+    Returns:
+        An uncompiled model without trainable weights, with the outputs ``logits``, ``student`` and ``teacher``.
+
+    Raises:
+        SettingsError: A member does not fit, or the threshold is out of range.
+
+    Example:
+        >>> from genrezoo.models import create_model
+        >>> student, teacher = (create_model(name, (120, 25), 10) for name in ("fully_connected", "lstm"))
+        >>> model = build_cascade({"student": student, "teacher": teacher}, (120, 25), 10, threshold=0.3)
+        >>> round(threshold_of(model), 4)
+        0.3
+
+    Reference:
+        G. Pligoropoulos, Million Song Dataset Classification Problem (2017), further work; P. Viola, M. Jones, Rapid
+        object detection using a boosted cascade of simple features, CVPR 2001; the rule: X. Wang et al., IDK cascades:
+        fast deep learning by learning not to overthink, UAI 2018.
+    """
+    members = check_members(members, ("student", "teacher"), input_shape=input_shape, num_classes=num_classes)
+    songs = keras.Input(tuple(input_shape), name="songs")
+    answers = {name: listen(name, member, songs, frozen=True) for name, member in members.items()}
+    answers["logits"] = Cascade(threshold, name="cascade")([answers["student"], answers["teacher"]])
+    outputs = {name: Head(target="genre", weight=0.0, name=name)(answer) for name, answer in answers.items()}
+    return keras.Model(songs, outputs, name="cascade")
+
+
+def threshold_of(model: Any) -> float:
+    """The threshold of a cascade.
+
+    Raises:
+        SettingsError: The model is no cascade.
+    """
+    return float(keras.ops.convert_to_numpy(_parts(model)[2].threshold))
+
+
+def set_threshold(model: Any, threshold: float) -> None:
+    """Changes a cascade in place.
+
+    Args:
+        model: A model from `build_cascade`.
+        threshold: The new threshold, in [0, 1], e.g. from `choose_threshold`.
+
+    Raises:
+        SettingsError: The model is no cascade, or the threshold is out of range.
+    """
+    _parts(model)[2].threshold.assign(check_threshold(threshold))
+
+
+def cascade_forward(model: Any, x: np.ndarray, *, batch_size: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Runs a cascade the fast way: the student on all songs, the teacher only on those that it is asked about.
+
+    Args:
+        model: A model from `build_cascade`.
+        x: ``(songs, segments, features)`` float32, padding as NaN.
+        batch_size: Songs at a time at most. A last batch is filled up to a power of two, so that compiled code is made
+            for a handful of sizes only.
+
+    Returns:
+        The logits ``(songs, classes)`` float32 that the model itself gives, and which songs the teacher was asked
+        about, ``(songs,)`` bool.
+
+    Raises:
+        SettingsError: The model is no cascade, or ``batch_size`` is out of range.
+
+    Example:
+        >>> from genrezoo.models import create_model
+        >>> members = {name: create_model("lstm", (None, 5), 3, units=4) for name in ("student", "teacher")}
+        >>> model = build_cascade(members, (None, 5), 3, threshold=1.0)  # never asks
+        >>> logits, asked = cascade_forward(model, np.zeros((7, 12, 5), "float32"))
+        >>> logits.shape, asked.any()
+        ((7, 3), np.False_)
+    """
+    student, teacher, decide = _parts(model)
+    check_count("batch_size", batch_size)
+    first = _in_batches(student.model, x, batch_size)
+    asked = np.asarray(keras.ops.convert_to_numpy(decide.asks(first)))
+    second = first.copy()
+    if asked.any():
+        second[asked] = _in_batches(teacher.model, x[asked], batch_size)
+    return np.asarray(keras.ops.convert_to_numpy(decide([first, second]))), asked
+
+
+def _parts(model: Any) -> list[Any]:
+    parts = {layer.name: layer for layer in getattr(model, "layers", ())}
+    names = ("member_student", "member_teacher", "cascade")
+    if not set(names) <= set(parts):
+        raise SettingsError(f"a model from build_cascade is expected, got {model!r}")
+    return [parts[name] for name in names]
+
+
+def _in_batches(model: Any, x: np.ndarray, batch_size: int) -> np.ndarray:
+    if not len(x):
+        return np.zeros((0, model.output_shape[-1]), np.float32)
+    answers = []
+    for start in range(0, len(x), batch_size):
+        part = x[start : start + batch_size]
+        size = min(batch_size, 1 << (len(part) - 1).bit_length())
+        filled = part[np.minimum(np.arange(size), len(part) - 1)]  # the last song again
+        answers.append(np.asarray(model.predict_on_batch(filled), np.float32)[: len(part)])
+    return np.concatenate(answers)

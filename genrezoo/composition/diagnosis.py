@@ -1,0 +1,98 @@
+"""What a correcting network has learnt: judged from stored logits, without Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from genrezoo.errors import DataError
+from genrezoo.evaluation import bootstrap_intervals, difference_intervals, evaluate, mcnemar_p
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of right answers, with the interval of a bootstrap over songs.
+
+    Attributes:
+        value: In [0, 1].
+        low: Lower bound.
+        high: Upper bound.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A correcting model taken apart.
+
+    Attributes:
+        accuracies: Of ``"original"``, of ``"correcting"`` (the corrections taken as answers) and of ``"sum"``.
+        chance: One over the number of genres: about what the corrections reach by themselves in the source.
+        gain: Accuracy of the sum minus that of the original, with its interval over songs.
+        mended: ``(songs,)`` indices of songs that the correction makes right.
+        broken: ``(songs,)`` indices of songs that it makes wrong.
+        p: McNemar's exact p-value of mended against broken.
+    """
+
+    accuracies: Mapping[str, Accuracy]
+    chance: float
+    gain: Accuracy
+    mended: np.ndarray
+    broken: np.ndarray
+    p: float
+
+
+def diagnose(
+    original: np.ndarray, correcting: np.ndarray, y: np.ndarray, *, confidence: float = 0.95, seed: int
+) -> Diagnosis:
+    """Judges the summands of a correcting model and what the one does to the other.
+
+    Args:
+        original: Logits of the original, ``(songs, classes)``: the output ``original`` of `build_correcting`.
+        correcting: Logits of the correcting network: its output ``correcting``.
+        y: Labels, ``(songs,)`` integers.
+        confidence: Of all intervals, in (0, 1).
+        seed: Of the bootstrap.
+
+    Returns:
+        Accuracies, the gain, and the songs that went either way.
+
+    Raises:
+        DataError: Shapes do not fit, there are fewer than two songs, a label is out of range or a logit not finite.
+        SettingsError: ``confidence`` is out of range.
+
+    Example:
+        >>> original = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+        >>> correcting = np.array([[0.0, 0.5], [0.0, 3.0], [0.0, 3.0]])
+        >>> found = diagnose(original, correcting, np.array([0, 1, 0]), seed=1)
+        >>> found.mended.tolist(), found.broken.tolist(), round(found.accuracies["correcting"].value, 3)
+        ([1], [2], 0.333)
+
+    Reference:
+        R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017), section 6.3 and figure 13.
+    """
+    if np.shape(original) != np.shape(correcting):
+        raise DataError(
+            f"original and correcting have logits of shapes {np.shape(original)} and {np.shape(correcting)}",
+            remedy="give the two outputs of one correcting model for the same songs",
+        )
+    parts = {"original": original, "correcting": correcting, "sum": np.add(original, correcting)}
+    accuracies, right = {}, {}
+    for name, logits in parts.items():
+        value = evaluate(logits, y)["accuracy"]
+        low, high = bootstrap_intervals(logits, y, confidence=confidence, seed=seed)["accuracy"]
+        accuracies[name], right[name] = Accuracy(value, low, high), logits.argmax(axis=1) == y
+    answers = {"sum": right["sum"][None], "original": right["original"][None]}
+    return Diagnosis(
+        accuracies=accuracies,
+        chance=1 / np.shape(original)[1],
+        gain=Accuracy(*difference_intervals(answers, confidence=confidence)["sum", "original"]),
+        mended=np.flatnonzero(right["sum"] & ~right["original"]),
+        broken=np.flatnonzero(right["original"] & ~right["sum"]),
+        p=mcnemar_p(right["sum"], right["original"]),
+    )

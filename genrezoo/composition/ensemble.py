@@ -1,0 +1,67 @@
+"""The vote of several models, without any weight of its own.
+
+Choose it for several trainings of one recipe that differ in their seed (a deep ensemble): more accurate and better
+calibrated than each of them, at the cost of running them all. For models of different strength `build_combiner` learns
+whom to believe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from genrezoo.composition._members import ANY, check_members, listen
+from genrezoo.layers import RULES, Aggregate, Head
+from genrezoo.models._checks import InputShape, check_choice
+from genrezoo.registry import COMPOSITIONS
+
+
+def ensemble_space(hp: Any) -> dict[str, Any]:
+    """Search space of `build_ensemble`: the rule."""
+    return {"rule": hp.Choice("rule", ["mean", "product"], default="mean")}
+
+
+@COMPOSITIONS.register(
+    "ensemble",
+    summary="the mean or the product of the posteriors of several trained models",
+    reference="B. Lakshminarayanan, A. Pritzel, C. Blundell, Deep Ensembles, NeurIPS 2017",
+    space=ensemble_space,
+    masks_padding=True,
+    any_length=True,
+    exports=("onnx",),
+    members=ANY,
+)
+def build_ensemble(members: Mapping[str, Any], input_shape: InputShape, num_classes: int, *, rule: str = "mean") -> Any:
+    """Combines the posteriors of frozen members by a rule; there is nothing to train.
+
+    Args:
+        members: Two trained models or more by name; they are copied and stay as they are.
+        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None if all members take any length.
+        num_classes: Number of genres, at least 2.
+        rule: How posteriors are combined: ``"mean"``, the paper's, or ``"product"``.
+
+    Returns:
+        An uncompiled model without trainable weights; ``logits`` are normalised log posteriors.
+
+    Raises:
+        SettingsError: A member does not fit, or there is no such rule.
+
+    Example:
+        >>> from genrezoo.models import create_model
+        >>> members = {f"seed_{seed}": create_model("lstm", (None, 25), 10, seed=seed, units=8) for seed in (1, 2, 3)}
+        >>> model = build_ensemble(members, (None, 25), 10)
+        >>> model.output_shape, model.trainable_weights
+        ((None, 10), [])
+
+    Reference:
+        B. Lakshminarayanan, A. Pritzel, C. Blundell, Simple and scalable predictive uncertainty estimation using deep
+        ensembles, NeurIPS 2017, section 2.4.
+    """
+    members = check_members(members, ANY, input_shape=input_shape, num_classes=num_classes)
+    check_choice("rule", rule, tuple(RULES))
+    songs = keras.Input(tuple(input_shape), name="songs")
+    opinions = [listen(name, member, songs, frozen=True) for name, member in members.items()]
+    combined = Aggregate(rule, name="rule")(opinions)
+    return keras.Model(songs, Head(target="genre", weight=0.0, name="logits")(combined), name="ensemble")

@@ -1,0 +1,155 @@
+"""Distillation: a student learns the logits of a teacher, a better model that is too slow or too large to be used.
+
+Give the teacher's logits out of fold (each song's from a model that never saw it): those of songs that the teacher was
+trained on are surer than it deserves to be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import ops
+from pydantic import Field
+
+from genrezoo.errors import SettingsError
+from genrezoo.registry import PROCEDURES
+from genrezoo.songs import SongSet
+from genrezoo.training.fitted import Fitted
+from genrezoo.training.members import training_logits
+from genrezoo.training.objectives import Objective, objectives
+from genrezoo.training.settings import TrainingSettings
+from genrezoo.training.supervised import fit
+
+
+class DistillationSettings(TrainingSettings):
+    """Settings of distillation."""
+
+    match: Literal["logits", "posteriors"] = Field(
+        "logits",
+        description="What the student shares with the teacher: logits, by mean squared error; or softened posteriors, "
+        "by cross entropy.",
+    )
+    temperature: float = Field(2.0, gt=0, description="Logits are divided by it before the posteriors are matched.")
+    teacher_weight: float = Field(
+        1.0, ge=0, le=1, description="Share of the teacher in the loss; the rest is the genre's, as in supervised."
+    )
+
+
+def squared_error(teacher: Any, student: Any) -> Any:
+    """Mean over the classes of the squared difference of logits, one value a song."""
+    return ops.mean(ops.square(teacher - student), axis=-1)
+
+
+def softened_cross_entropy(teacher: Any, student: Any, temperature: float) -> Any:
+    """Cross entropy of the student's softened posteriors under the teacher's, times the squared temperature.
+
+    Gradients of softened posteriors shrink with the square of the temperature; the factor undoes it, so that the share
+    of the teacher in the loss means the same at each temperature.
+
+    Args:
+        teacher: ``(n_songs, classes)`` logits.
+        student: The same of the student.
+        temperature: Above 0; the higher, the more the small probabilities count.
+
+    Returns:
+        ``(n_songs,)``.
+
+    Example:
+        >>> import numpy as np
+        >>> float(softened_cross_entropy(np.zeros((1, 2), "float32"), np.zeros((1, 2), "float32"), 1.0)[0])
+        0.6931...
+
+    Reference:
+        G. Hinton, O. Vinyals, J. Dean, Distilling the Knowledge in a Neural Network, 2015, section 2.
+    """
+    posterior = ops.softmax(teacher / temperature)
+    return -(temperature**2) * ops.sum(posterior * ops.log_softmax(student / temperature), axis=-1)
+
+
+@PROCEDURES.register(
+    "distillation",
+    summary="A student is trained on the logits of a teacher",
+    reference="document A, Building the Student Model; Ba and Caruana 2014; Hinton, Vinyals and Dean 2015",
+    settings=DistillationSettings,
+    members=("teacher",),
+)
+def distillation(
+    model: keras.Model,
+    songs: SongSet,
+    settings: DistillationSettings,
+    *,
+    seed: int,
+    checkpoint_path: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    logits: Mapping[str, np.ndarray] | None = None,
+) -> Fitted:
+    """Trains a model on a teacher's logits and keeps its best snapshot by the true labels of the validation songs.
+
+    The history's ``loss`` is that of the student under the teacher, its ``accuracy`` and all of validation are against
+    the true genres. Heads beside the logits are trained as ever. With ``teacher_weight=0`` it is supervised training,
+    to the bit.
+
+    Args:
+        model: Uncompiled model whose output is logits or a dict with the key ``logits``; it is trained in place.
+        songs: Standardised songs with splits ``train`` and ``valid``; test songs are never looked at.
+        settings: See `DistillationSettings`.
+        seed: Decides the order of the songs.
+        checkpoint_path: File that every finished epoch is saved to and continued from.
+        on_epoch: Called with each finished epoch's history record.
+        logits: The teacher's, ``{"teacher": (n_songs, classes)}``; those of the training songs are used.
+
+    Returns:
+        The model with the weights to keep, its history and the epoch that they are from.
+
+    Raises:
+        SettingsError: There are no logits of a teacher, the model does not train its logits, or a setting is
+            impossible.
+        DataError: Logits of a training song are missing, or the training diverged.
+    """
+    teacher = training_logits(logits, "teacher", songs)
+    aims = objectives(model, songs.split("train"), settings)
+    if not aims["logits"].weight:
+        raise SettingsError("this model does not train its logits (their head has weight 0), so nothing can teach them")
+    aims["logits"] = taught(aims["logits"], teacher, settings)
+    return fit(model, songs, settings, seed=seed, checkpoint_path=checkpoint_path, on_epoch=on_epoch, aims=aims)
+
+
+def taught(aim: Objective, teacher: np.ndarray, settings: DistillationSettings) -> Objective:
+    """The objective of logits that a teacher has a share in.
+
+    Args:
+        aim: The objective without a teacher; its loss is a Keras loss.
+        teacher: ``(n_songs, classes)`` logits.
+        settings: What is matched, and the teacher's share.
+
+    Returns:
+        An objective whose target holds the teacher's logits and after them the target of ``aim``, so that both are
+        drawn, weighed and mixed as one.
+    """
+    classes = teacher.shape[1]
+    weight = settings.teacher_weight
+    per_song = getattr(aim.loss, "call", aim.loss)  # of a Keras loss: before the mean over songs is taken
+
+    def truth(target: Any) -> Any:
+        rest = target[:, classes:]
+        return rest if aim.target.ndim == 2 else ops.cast(rest[:, 0], "int32")
+
+    def loss(target: Any, student: Any) -> Any:
+        shown = target[:, :classes]
+        if settings.match == "logits":
+            found = weight * squared_error(shown, student)
+        else:
+            found = weight * softened_cross_entropy(shown, student, settings.temperature)
+        return found if weight == 1 else found + (1 - weight) * per_song(truth(target), student)
+
+    def accuracy(target: Any, student: Any) -> Any:
+        assert aim.accuracy is not None  # logits always have one
+        return aim.accuracy(truth(target), student)
+
+    both = np.concatenate([teacher, aim.target.reshape(len(teacher), -1)], axis=1).astype(np.float32)
+    return dataclasses.replace(aim, target=both, loss=loss, accuracy=accuracy)

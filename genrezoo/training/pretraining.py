@@ -1,0 +1,252 @@
+"""Pretraining of dense layers as stacked autoencoders, one after the other, and then supervised training.
+
+Each hidden layer first learns, without labels, to keep what the layer below it says. Choose it for deep stacks of
+saturating units (tanh) and few labels; with batch normalisation and rectifiers there is little to gain.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import safetensors
+import safetensors.numpy
+from pydantic import Field
+
+from genrezoo import files, seeds
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.registry import PROCEDURES
+from genrezoo.songs import SongSet
+from genrezoo.training.batches import Batches
+from genrezoo.training.fitted import Fitted, forward
+from genrezoo.training.objectives import Objective
+from genrezoo.training.settings import TrainingSettings
+from genrezoo.training.supervised import fit, shuffled
+
+
+class PretrainingSettings(TrainingSettings):
+    """Settings of pretraining. What all procedures have is of the supervised training; the batch size is of both."""
+
+    autoencoder_epochs: int = Field(
+        100, ge=0, description="Epochs of each autoencoder at most; 0 leaves the layers as they are."
+    )
+    autoencoder_learning_rate: float = Field(1e-3, gt=0, description="Adam's rate for the autoencoders.")
+
+
+@dataclass(frozen=True)
+class Autoencoder:
+    """The trained first half of an autoencoder, and how it was trained.
+
+    Attributes:
+        kernel: ``(inputs, units)`` float32.
+        bias: ``(units,)`` float32.
+        errors: Mean squared error of each epoch.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    errors: list[float]
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """What the next layer is given: ``(n_songs, inputs)`` to ``(n_songs, units)``."""
+        code: np.ndarray = np.tanh(x @ self.kernel + self.bias)
+        return code
+
+
+def settled(errors: Sequence[float]) -> bool:
+    """Whether an error has stopped moving in its third decimal.
+
+    In whole thousandths, the last error must be the mean of the last three (rounded down); before the first epoch the
+    error counts as zero.
+
+    Example:
+        >>> settled([0.5012, 0.5009, 0.5003]), settled([0.502, 0.501, 0.5])
+        (True, False)
+    """
+    last = [int(1000 * error) for error in [0.0, 0.0, 0.0, *errors][-3:]]
+    return bool(errors) and sum(last) // 3 == last[-1]
+
+
+def hidden_stack(model: keras.Model) -> tuple[Any, list[keras.layers.Dense]]:
+    """The dense layers that lead to the logits one after the other, the last one left out.
+
+    Layers that keep the shape (normalisation, activation, dropout, noise) may stand between them.
+
+    Args:
+        model: Functional model whose output is logits or a dict with the key ``logits``.
+
+    Returns:
+        The tensor ``(batch, features)`` that goes into the first of them, and the layers.
+
+    Raises:
+        SettingsError: There is none.
+
+    Example:
+        >>> from genrezoo.models import create_model
+        >>> start, layers = hidden_stack(create_model("mlp", (120, 25), 10, seed=1))
+        >>> start.shape, [layer.units for layer in layers]
+        ((None, 3000), [500, 500, 25])
+    """
+    tensor = model.output["logits"] if isinstance(model.output, dict) else model.output
+    found: list[tuple[Any, keras.layers.Dense]] = []
+    while True:
+        operation, node, _ = tensor._keras_history
+        inputs = operation._inbound_nodes[node].input_tensors
+        dense = isinstance(operation, keras.layers.Dense)
+        if len(inputs) != 1 or len(inputs[0].shape) != 2 or not (dense or inputs[0].shape == tensor.shape):
+            break
+        tensor = inputs[0]
+        if dense:
+            found.insert(0, (tensor, operation))
+    if len(found) < 2:
+        raise SettingsError(
+            f"{model.name} has no hidden dense layers before its logits that could be pretrained; "
+            "choose a model that has, e.g. 'mlp', or the procedure 'supervised'"
+        )
+    return found[0][0], [layer for _, layer in found[:-1]]
+
+
+def train_autoencoder(x: np.ndarray, units: int, settings: PretrainingSettings, *, seed: int) -> Autoencoder:
+    """Trains ``x -> tanh -> tanh -> x`` by mean squared error until the error is `settled`.
+
+    Args:
+        x: ``(n_songs, inputs)`` float32.
+        units: Size of the code.
+        settings: Batch size, rate, and epochs at most.
+        seed: Decides the first weights and the order of the songs.
+
+    Raises:
+        DataError: The error is not finite.
+    """
+    with seeds.keras_seed(seeds.child_seed(seed, "weights")):
+        inputs = keras.Input((x.shape[1],))
+        code = keras.layers.Dense(units, activation="tanh")
+        model = keras.Model(inputs, keras.layers.Dense(x.shape[1], activation="tanh")(code(inputs)))
+    error = keras.losses.MeanSquaredError()
+    model.compile(keras.optimizers.Adam(settings.autoencoder_learning_rate), loss=error)
+    plain = TrainingSettings(batch_size=settings.batch_size)
+    batches = Batches(x, {"logits": Objective(x, error)}, None, plain, seed=seed, many=False)
+    order = shuffled(seed, len(x))
+    errors: list[float] = []
+    while len(errors) < settings.autoencoder_epochs and not settled(errors):
+        epoch = len(errors)
+        data = batches(order(epoch, []), epoch)
+        history = model.fit(data, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0).history
+        errors.append(float(history["loss"][0]))
+        if not np.isfinite(errors[-1]):
+            raise DataError(
+                f"the autoencoder of {x.shape[1]} to {units} diverged in epoch {epoch + 1}",
+                remedy="lower autoencoder_learning_rate",
+            )
+    kernel, bias = code.get_weights()
+    return Autoencoder(kernel, bias, errors)
+
+
+def pretrain(
+    model: keras.Model, x: np.ndarray, settings: PretrainingSettings, *, seed: int, path: Path | None = None
+) -> list[Autoencoder]:
+    """Gives the hidden dense layers of a model the weights of stacked autoencoders.
+
+    The first autoencoder learns what the model's first hidden layer is given (without dropout), each later one the code
+    of the one before. A layer without a bias leaves that of its autoencoder out: its normalisation would cancel it.
+
+    Args:
+        model: Functional model; its weights are changed in place.
+        x: ``(n_songs, n_segments, n_features)`` training songs, standardised, padding as NaN.
+        settings: See `PretrainingSettings`.
+        seed: Decides the autoencoders' first weights and the order of the songs.
+        path: File that each finished layer is saved to; layers in it are not trained again.
+
+    Returns:
+        The autoencoders, from the input up.
+
+    Raises:
+        SettingsError: The model has no hidden dense layers.
+        DataError: The file is damaged or belongs to another training, or an error is not finite.
+    """
+    start, layers = hidden_stack(model)
+    x = forward(keras.Model(model.inputs, start), x)["logits"]
+    done = _load(path, x.shape[1], layers) if path is not None and path.exists() else []
+    for number, layer in enumerate(layers):
+        if number == len(done):
+            done.append(train_autoencoder(x, layer.units, settings, seed=seeds.child_seed(seed, "autoencoder", number)))
+            if path is not None:
+                _save(path, done)
+        layer.kernel.assign(done[number].kernel)
+        if layer.use_bias:
+            layer.bias.assign(done[number].bias)
+        x = done[number].encode(x)
+    return done
+
+
+@PROCEDURES.register(
+    "pretraining",
+    summary="Hidden dense layers as stacked autoencoders first, then gradient descent on cross entropy",
+    reference="document A, Baseline Classifier; G. Hinton and R. Salakhutdinov, Science 313, 2006",
+    settings=PretrainingSettings,
+)
+def pretraining(
+    model: keras.Model,
+    songs: SongSet,
+    settings: PretrainingSettings,
+    *,
+    seed: int,
+    checkpoint_path: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    logits: Mapping[str, np.ndarray] | None = None,
+) -> Fitted:
+    """Pretrains the hidden dense layers on the training songs, then trains the whole model.
+
+    Args:
+        model: Uncompiled functional model whose output is logits or a dict with the key ``logits``, with hidden dense
+            layers before it; it is trained in place.
+        songs: Standardised songs with splits ``train`` and ``valid``; the autoencoders see ``train`` alone.
+        settings: See `PretrainingSettings`. With ``autoencoder_epochs=0`` it is supervised training, to the bit.
+        seed: Decides the autoencoders' first weights, and the order of the songs.
+        checkpoint_path: File that every finished epoch of the supervised training is saved to and continued from;
+            finished autoencoders, with their errors, are saved beside it, under a name that ends in ``_pretraining``.
+        on_epoch: Called with each finished epoch's history record, of the supervised training alone.
+        logits: Not used.
+
+    Returns:
+        The model with the weights to keep, its history and the epoch that they are from.
+
+    Raises:
+        SettingsError: The model has no hidden dense layers, or a setting is impossible.
+        DataError: Training diverged, or a saved file belongs to another training.
+    """
+    if settings.autoencoder_epochs:
+        path = checkpoint_path and checkpoint_path.with_stem(f"{checkpoint_path.stem}_pretraining")
+        pretrain(model, songs.split("train").x, settings, seed=seed, path=path)
+    return fit(model, songs, settings, seed=seed, checkpoint_path=checkpoint_path, on_epoch=on_epoch)
+
+
+def _save(path: Path, done: Sequence[Autoencoder]) -> None:
+    arrays = {f"{number}/kernel": part.kernel for number, part in enumerate(done)}
+    arrays |= {f"{number}/bias": part.bias for number, part in enumerate(done)}
+    about = json.dumps([part.errors for part in done])
+    files.write_atomic(path, safetensors.numpy.save(arrays, metadata={"errors": about}))
+
+
+def _load(path: Path, width: int, layers: Sequence[keras.layers.Dense]) -> list[Autoencoder]:
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            errors = json.loads(file.metadata()["errors"])
+            done = [
+                Autoencoder(file.get_tensor(f"{number}/kernel"), file.get_tensor(f"{number}/bias"), part)
+                for number, part in enumerate(errors)
+            ]
+    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"damaged autoencoders ({error})", path=path, remedy="delete it to train them from the start"
+        ) from error
+    widths = [width, *(layer.units for layer in layers)]
+    expected = list(zip(widths, widths[1:], strict=False))[: len(done)]
+    if [part.kernel.shape for part in done] != expected or any(len(p.bias) != p.kernel.shape[1] for p in done):
+        raise DataError("autoencoders of another model", path=path, remedy="delete it to train from the start")
+    return done

@@ -1,0 +1,187 @@
+"""What a cascade costs and gains at each threshold: pure functions of stored logits, without Keras."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.evaluation import evaluate, log_softmax
+
+RESOLUTION = 1e-6
+"""Difference of two uncertainties that a cascade, which computes in float32, can tell."""
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a cascade does at one threshold.
+
+    Attributes:
+        threshold: Uncertainty of the student above which the teacher is asked, in [0, 1].
+        share: Share of the songs that the teacher is asked about, in [0, 1].
+        accuracy: Share of right answers of the cascade.
+        log_loss: Its mean cross entropy in nats.
+    """
+
+    threshold: float
+    share: float
+    accuracy: float
+    log_loss: float
+
+
+@dataclass(frozen=True)
+class TradeOff:
+    """Everything that a cascade can do on a set of songs, from asking as often as possible to never.
+
+    Attributes:
+        thresholds: ``(points,)`` ascending from 0 to 1; between two points the cascade's answers do not change.
+        shares: Share of the songs that the teacher is asked about, at each point.
+        accuracies: Share of right answers, at each point.
+        log_losses: Mean cross entropy in nats, at each point.
+    """
+
+    thresholds: np.ndarray
+    shares: np.ndarray
+    accuracies: np.ndarray
+    log_losses: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.thresholds)
+
+    def __getitem__(self, number: int) -> OperatingPoint:
+        columns = (self.thresholds, self.shares, self.accuracies, self.log_losses)
+        return OperatingPoint(*(float(column[number]) for column in columns))
+
+
+def trade_off(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndarray) -> TradeOff:
+    """The whole curve of a cascade, exact: one point for each set of songs that a threshold can pick out.
+
+    Thresholds other than 0 and 1 lie half-way between two songs' uncertainties, so that rounding does not move a song
+    to the other side; uncertainties closer than `RESOLUTION` count as one. A song that the student is altogether sure
+    of (uncertainty 0) is never asked about.
+
+    Args:
+        student_logits: ``(songs, classes)`` of the validation songs, finite.
+        teacher_logits: The same songs in the same order.
+        y: Labels, ``(songs,)`` integers.
+
+    Returns:
+        The curve; it has at most one point more than songs, and two.
+
+    Raises:
+        DataError: Shapes do not fit, a label is out of range or a logit is not finite.
+
+    Example:
+        >>> student = np.array([[4.0, 0.0], [0.5, 0.0], [0.0, 0.1]])  # right, wrong and wrong, less and less sure
+        >>> teacher = np.array([[0.0, 9.0], [0.0, 9.0], [9.0, 0.0]])  # wrong, right and right, always surer
+        >>> curve = trade_off(student, teacher, np.array([0, 1, 0]))
+        >>> curve.shares.round(2).tolist(), curve.accuracies.round(2).tolist()
+        ([1.0, 0.67, 0.33, 0.0], [0.67, 1.0, 0.67, 0.33])
+
+    Reference:
+        G. Pligoropoulos, Million Song Dataset Classification Problem (2017), further work.
+    """
+    for logits in (student_logits, teacher_logits):
+        evaluate(logits, y)  # refuses what cannot be judged
+    if np.shape(student_logits) != np.shape(teacher_logits):
+        raise DataError(
+            f"student and teacher have logits of shapes {np.shape(student_logits)} and {np.shape(teacher_logits)}",
+            remedy="give both the same songs and genres",
+        )
+    first, second = log_softmax(student_logits), log_softmax(teacher_logits)
+    doubt = normalised_entropy(first)
+    asked = np.where((normalised_entropy(second) < doubt)[:, None], second, first)  # the answer to a song asked about
+    order = np.argsort(doubt, kind="stable")
+    sorted_doubt, songs, labels = doubt[order], np.arange(len(order)), np.asarray(y)[order]
+
+    def curve(values: list[np.ndarray]) -> np.ndarray:
+        """Sums over the first k songs of the student's values, and over the others of the answer to one asked about."""
+        alone, helped = (np.concatenate([[0.0], np.cumsum(each)]) for each in values)
+        return np.asarray(alone + helped[-1] - helped)
+
+    right = [(each.argmax(axis=1)[order] == labels).astype(float) for each in (first, asked)]
+    loss = [-each[order][songs, labels] for each in (first, asked)]
+    levels = np.unique(doubt)
+    between = ((levels[1:] + levels[:-1]) / 2)[np.diff(levels) > RESOLUTION]
+    thresholds = np.unique(np.concatenate([[0.0], between, [1.0]]))
+    kept = np.searchsorted(sorted_doubt, thresholds, side="right")  # songs that stay with the student
+    n = len(order)
+    return TradeOff(thresholds, 1 - kept / n, curve(right)[kept] / n, curve(loss)[kept] / n)
+
+
+def choose_threshold(curve: TradeOff, *, accuracy: float | None = None, share: float | None = None) -> OperatingPoint:
+    """The point of a curve that a wish leads to.
+
+    Choose it on validation songs and report what it does on others: the best of many points looks better than it is.
+
+    Args:
+        curve: From `trade_off`.
+        accuracy: The point that reaches this accuracy with the smallest share of songs asked about.
+        share: The point of the best accuracy that asks about this share of the songs at most; of equally accurate
+            points the one that asks least.
+
+    Returns:
+        The point; its ``threshold`` goes to `set_threshold`.
+
+    Raises:
+        SettingsError: Not exactly one of ``accuracy`` and ``share`` is given, it is not in [0, 1], or no threshold
+            reaches the accuracy.
+
+    Example:
+        >>> student, teacher = np.array([[0.5, 0.0], [0.0, 0.1]]), np.array([[0.0, 9.0], [9.0, 0.0]])
+        >>> curve = trade_off(student, teacher, np.array([1, 0]))
+        >>> choose_threshold(curve, accuracy=0.5).share, choose_threshold(curve, share=1.0).accuracy
+        (0.5, 1.0)
+    """
+    if (accuracy is None) == (share is None):
+        raise SettingsError(f"give either accuracy or share, got accuracy={accuracy} and share={share}")
+    name, wish = ("share", share) if accuracy is None else ("accuracy", accuracy)
+    if wish is None or not 0 <= wish <= 1:
+        raise SettingsError(f"{name} must be a number from 0 to 1, got {wish}")
+    if accuracy is None:
+        allowed = np.flatnonzero(curve.shares <= wish)  # never empty: with threshold 1 nothing is asked
+        best = allowed[curve.accuracies[allowed] == curve.accuracies[allowed].max()]
+        return curve[best[-1]]  # shares fall as thresholds rise
+    reached = np.flatnonzero(curve.accuracies >= wish)
+    if not reached.size:
+        raise SettingsError(f"no threshold reaches accuracy {wish}; the best is {curve.accuracies.max():.4f}")
+    return curve[reached[-1]]
+
+
+def cascade_speed(share: float | np.ndarray, *, student: float, teacher: float) -> float | np.ndarray:
+    """Songs per second of a cascade, from the speeds of its two models.
+
+    Args:
+        share: Share of the songs that the teacher is asked about, in [0, 1]; an array gives a whole curve.
+        student: Songs per second of the student.
+        teacher: Songs per second of the teacher.
+
+    Returns:
+        ``1 / (1 / student + share / teacher)``; with share 1 the cascade is slower than the teacher.
+
+    Raises:
+        SettingsError: A speed is not positive and finite.
+
+    Example:
+        >>> cascade_speed(0.2, student=5000.0, teacher=1000.0)
+        2500.0
+    """
+    for name, speed in (("student", student), ("teacher", teacher)):
+        if not (math.isfinite(speed) and speed > 0):
+            raise SettingsError(f"the speed of the {name} must be a positive number of songs per second, got {speed}")
+    return 1 / (1 / student + share / teacher)
+
+
+def normalised_entropy(log_posteriors: np.ndarray) -> np.ndarray:
+    """The uncertainty by which a cascade decides, as its layer computes it, from stored log posteriors.
+
+    Args:
+        log_posteriors: ``(songs, classes)``, from `genrezoo.evaluation.log_softmax`.
+
+    Returns:
+        ``(songs,)`` in [0, 1].
+    """
+    entropy = (np.exp(log_posteriors) * -log_posteriors).sum(axis=1) / math.log(log_posteriors.shape[1])
+    return np.asarray(np.clip(entropy, 0.0, 1.0))

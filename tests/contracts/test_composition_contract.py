@@ -1,0 +1,118 @@
+"""Every composition of the registry keeps the contract of compositions, and no check passes everything."""
+
+from __future__ import annotations
+
+import contextlib
+
+import keras
+import pytest
+from composition_contract import CompositionCase, composition_checks
+from model_contract import reload_together
+
+from genrezoo.registry import COMPOSITIONS
+
+TWO = {"one": "pooled", "other": "recurrent"}
+SMALL = {"units": (6,), "activation": "tanh"}
+CASES = {
+    "cascade": CompositionCase("cascade", {"student": "pooled", "teacher": "recurrent"}, {"threshold": 0.1}),
+    "combiner": CompositionCase("combiner", TWO, own=True),
+    "combiner_of_all_weights": CompositionCase(
+        "combiner",
+        TWO,
+        {"hidden_units": 4, "activation": "tanh", "freeze": False, "diversity": 1.0, "member_weight": 0.5},
+        own=True,
+        trains=("one", "other"),
+    ),
+    "combiner_of_one_trained": CompositionCase("combiner", TWO, {"freeze": ["other"]}, own=True, trains=("one",)),
+    "correcting": CompositionCase(
+        "correcting", {"original": "pooled"}, {"units": (6,), "activation": "tanh"}, own=True
+    ),
+    "correcting_twice": CompositionCase(
+        "correcting", {"original": "corrected"}, {**SMALL, "see_hidden": True}, own=True
+    ),
+    "correcting_unfrozen": CompositionCase(
+        "correcting",
+        {"original": "pooled"},
+        {**SMALL, "see_hidden": True, "freeze": False},
+        own=True,
+        trains=("original",),
+    ),
+    "ensemble": CompositionCase("ensemble", TWO),
+}
+CHECKS = dict(composition_checks())
+
+BROKEN = [
+    ("builds", "compiled", "leaves compiling"),
+    ("builds", "input", "inputs are"),
+    ("output", "classes", "shape"),
+    ("heads", "heads", "not a head"),
+    ("seed", "seed", "other weights"),
+    ("batch_mates", "batch_mates", "batch mates"),
+    ("trainable", "frozen", r"wrongly \(un\)trainable"),
+    ("gradients", "gradient", "is zero"),
+    ("training", "gradient", "did not change"),
+    ("training", "frozen", "was frozen, and changed"),
+    ("training", "copy", "given member 'one' changed"),
+    ("inference", "inference", "differs in training"),
+    ("losses", "losses", "of frozen members"),
+    ("layer_arguments", "configuration", "lacks"),
+    ("padding", "padding", "measured False"),
+    ("lengths", "lengths", "measured True"),
+    ("wrong_rank", "rank", "are taken"),
+    ("refusals", "checks", "are taken"),
+    ("documented", "documents", "documented"),
+]
+
+
+def broken(name, **changes):
+    return CompositionCase(f"broken_{name}", TWO, **{"own": True, **changes})
+
+
+@pytest.fixture(scope="session")
+def reloaded():
+    """One fresh process for all, with a broken one among them."""
+    bad = broken("state")
+    reload_together([case.as_model for case in (*CASES.values(), bad)])
+    return bad
+
+
+@pytest.mark.parametrize("check", [name for name in CHECKS if name != "reload"])
+@pytest.mark.parametrize("case", CASES)
+def test_composition(case, check):
+    CHECKS[check](CASES[case])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_reload_in_a_fresh_process(case, reloaded):
+    CHECKS["reload"](CASES[case])
+
+
+def test_reload_catches_state_outside_the_weights(reloaded):
+    with pytest.raises(AssertionError, match="logits differs, built anew"):
+        CHECKS["reload"](reloaded)
+
+
+@pytest.mark.parametrize(("check", "name", "reason"), BROKEN, ids=[f"{check}_{name}" for check, name, _ in BROKEN])
+def test_broken_composition_is_caught(check, name, reason):
+    trains = ("one", "other") if (check, name) == ("training", "copy") else ()
+    with pytest.raises(AssertionError, match=reason):
+        CHECKS[check](broken(name, trains=trains))
+
+
+def test_export_catches_what_differs_in_a_graph():
+    caught = pytest.raises(AssertionError, match="logits differs, exported")
+    with caught if keras.backend.backend() == "tensorflow" else contextlib.nullcontext():  # the format is its own
+        CHECKS["export"](broken("export"))
+
+
+@pytest.mark.parametrize("check", [name for name in CHECKS if name != "reload"])
+def test_good_composition_passes(check):
+    CHECKS[check](broken("nothing"))
+
+
+def test_no_check_is_without_a_broken_composition():
+    assert {check for check, _, _ in BROKEN} | {"reload", "export"} == set(CHECKS)
+
+
+def test_every_composition_has_a_case():
+    assert {case.composition for case in CASES.values()} == set(COMPOSITIONS.names())
