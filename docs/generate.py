@@ -24,7 +24,7 @@ from genrezoo import files
 from genrezoo.benchmarking import list_suites, load_suite
 from genrezoo.cli import app
 from genrezoo.recipes import RECIPES
-from genrezoo.registry import MODELS, PROCEDURES, Entry
+from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES, Entry
 
 TOP = Path(__file__).resolve().parents[1]
 VALUES = {int: "N", float: "X", Path: "PATH"}
@@ -57,7 +57,7 @@ def models_table() -> str:
     """One line a model: name, what it is, and what it can take."""
     rows = [
         [f"[`{e.name}`](docs/models.md#{e.name})", e.summary, _yes(e.masks_padding), _yes(e.any_length)]
-        for e in MODELS.members()
+        for e in [*MODELS.members(), *COMPOSITIONS.members()]
     ]
     return table(["model", "what it is", "masks padding", "any length"], rows)
 
@@ -72,16 +72,21 @@ def suites_table() -> str:
 
 
 def models_page() -> str:
-    """All models with their options, then the recipes that train them, then the procedures with their settings."""
+    """Models, compositions, recipes and procedures, each with its options or settings."""
     parts = [
         f"{WARNING}\n",
-        "# Models, recipes and procedures\n",
+        "# Models, compositions, recipes and procedures\n",
         "A model is built by `gz.create_model(NAME, input_shape, num_classes, ...)` with the options below, all of "
         "them keywords. *Masks padding* means that padded segments have no influence on the answer, *any length* that "
         "one model takes songs of any number of segments. Reported figures are the references' own, on their data, and "
         "never ours.\n",
         "## Models\n",
         *(_model(entry) for entry in MODELS.members()),
+        "## Compositions\n",
+        "A composition is built of other models, its members: `build_NAME(members, input_shape, num_classes, ...)`. A "
+        "recipe names its members; each is trained first, or given as a finished run. What a composition can take is "
+        "what all its members can.\n",
+        *(_model(entry) for entry in COMPOSITIONS.members()),
         "## Recipes\n",
         "A recipe is a model, its options, a procedure and its settings under one name; `genrezoo show NAME` prints it "
         "whole.\n",

@@ -21,6 +21,8 @@ def evaluate(
 ) -> None:
     """Evaluate a run: accuracy, macro F1, log loss, calibration, each genre, confusion.
 
+    A correcting model is also taken apart: what its original and its corrections are worth by themselves.
+
     Example: genrezoo evaluate runs/lstm-1 --split valid
     """
     load_keras()
@@ -48,3 +50,13 @@ def evaluate(
         scores = [f"{figures['per_class'][name][number]:.3f}" for name in ("precision", "recall", "f1")]
         table.add_row(genre, *scores, str(figures["per_class"]["support"][number]), other)
     console.print(table)
+    if songs is None and {"original", "correcting"} <= set(stored := opened.predictions(split)):
+        from genrezoo.composition.diagnosis import diagnose
+
+        found = diagnose(stored["original"], stored["correcting"], stored["y"], seed=opened.card.seed)
+        parts = ", ".join(f"{name} {a.value:.4f} [{a.low:.4f}, {a.high:.4f}]" for name, a in found.accuracies.items())
+        console.print(
+            f"apart: {parts}; chance {found.chance:.4f}; {len(found.mended)} songs mended, {len(found.broken)} broken "
+            f"(p = {found.p:.3g})",
+            highlight=False,
+        )

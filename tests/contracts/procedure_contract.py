@@ -147,7 +147,7 @@ def make_recurrent() -> Any:
     with keras_seed(0):
         inputs = keras.Input((6, 4))
         state = keras.layers.SimpleRNN(8, dropout=0.2, recurrent_dropout=0.2)(MaskPadding()(inputs))
-        state = keras.layers.BatchNormalization()(keras.layers.Dropout(0.2)(state))
+        state = keras.layers.BatchNormalization(momentum=0.8)(keras.layers.Dropout(0.2)(state))
         return keras.Model(inputs, keras.layers.Dense(3, name="logits")(state))
 
 

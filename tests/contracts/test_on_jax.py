@@ -1,4 +1,4 @@
-"""The contracts of models, layers and rules hold on a second backend, and so do the gradients that are easily lost."""
+"""The contracts hold on a second backend too, and so do the gradients that are easily lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from pathlib import Path
 import genrezoo
 
 TESTS = Path(__file__).parents[1]
-FILES = ("contracts/test_model_contract.py", "contracts/test_layer_contract.py", "contracts/test_rule_contract.py")
+FILES = (
+    "contracts/test_model_contract.py",
+    "contracts/test_layer_contract.py",
+    "contracts/test_rule_contract.py",
+    "contracts/test_composition_contract.py",
+)
 GRADIENTS = (
     "layers/test_stabiliser.py::test_gradient_is_finite_where_states_are_zero",
     "layers/test_cells.py::test_compiled_training_step_follows_the_plain_loop",

@@ -18,7 +18,7 @@ SMALLEST = {
     "prune_and_refit": {**FEW, "l1": 1e-3, "threshold": 0.01, "refit_share": 0.5},
     "stagewise": FEW,
     "supervised": FEW,
-    "truncated": {**FEW, "num_steps": 4},
+    "truncated": {**FEW, "learning_rate": 0.05, "num_steps": 4},
 }
 CHECKS, CHOICES = dict(procedure_checks()), dict(choice_checks())
 
