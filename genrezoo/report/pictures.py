@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from genrezoo.report.drawing import LINE_COLOURS, MUTED, as_svg, short
 
@@ -47,11 +48,13 @@ def weights_picture(histogram: Mapping[str, Any], name: str = "weights") -> str:
     rows = -(-len(names) // columns)
 
     def draw(figure: Figure) -> None:
-        panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
+        panels = np.atleast_1d(figure.subplots(rows, columns, sharey=True)).ravel()
         for axes, label in zip(panels, names, strict=False):
             counts = np.array(histogram["counts"][label], float)
             axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=LINE_COLOURS[0], edgecolor="none")
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+            axes.set_xlim(edges[0], edges[-1])
             axes.set_title(f"{short(label)}: {100 * histogram['zeros'][label]:.1f} % zero")
             axes.set_xlabel("Weight")
         for axes in panels[len(names) :]:
