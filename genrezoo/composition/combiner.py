@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from genrezoo.composition._members import ANY, check_freeze, check_members, listen
 from genrezoo.errors import SettingsError
@@ -53,6 +54,8 @@ def build_combiner(
 
     The source finds the linear combiner of finished models best: neither a hidden layer nor training all weights
     together adds to it. A member that is listed in ``freeze`` stays as it is, any other is trained with the combiner.
+    A linear combiner begins as the mean of its members' logits. On frozen members its error is convex, so that the
+    beginning does not matter in the end; with few songs, and so few steps, it decides how far it gets.
 
     Args:
         members: Two models or more by name; they are copied and stay as they are.
@@ -109,4 +112,8 @@ def build_combiner(
         for name, opinion in zip(members, opinions, strict=True)
         if member_weight and name not in frozen
     }
-    return keras.Model(songs, {"logits": logits, **heads} if heads else logits, name="combiner")
+    model = keras.Model(songs, {"logits": logits, **heads} if heads else logits, name="combiner")
+    if hidden_units is None:
+        mean = np.tile(np.eye(num_classes), (len(members), 1)) / len(members)  # (members * classes, classes)
+        model.get_layer("logits").kernel.assign(mean)
+    return model

@@ -35,6 +35,8 @@ def logits(model, songs=SONGS):
 def test_linear_combiner_by_hand():
     members = two()
     model = build_combiner(members, SHAPE, CLASSES)
+    for weight in model.trainable_weights:
+        weight.assign(np.random.default_rng(1).standard_normal(weight.shape))
     kernel, bias = (np.asarray(weight) for weight in model.trainable_weights)
     assert kernel.shape == (2 * CLASSES, CLASSES)
     expected = np.concatenate([logits(each) for each in members.values()], axis=1) @ kernel + bias
@@ -80,12 +82,12 @@ def test_diversity_and_own_errors_count_as_they_say():
     assert 0 < float(model.get_layer("diversity").losses[0]) < 2.0
 
 
-def test_diversity_keeps_two_copies_from_staying_alike():
+def test_diversity_keeps_two_members_from_becoming_alike():
     songs, labels = np.nan_to_num(SONGS), np.arange(len(SONGS)) % CLASSES
     alike = {}
     for weight in (0.0, 5.0):
         with keras_seed(1):
-            model = build_combiner({"a": member(1), "b": member(1)}, SHAPE, CLASSES, freeze=False, diversity=weight)
+            model = build_combiner({"a": member(1), "b": member(2)}, SHAPE, CLASSES, freeze=False, diversity=weight)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.Adam(0.03), loss, jit_compile=False)
         for _ in range(8):
@@ -130,3 +132,10 @@ def test_model_without_logits_is_refused():
     other = keras.Model(songs, {"other": keras.layers.Dense(CLASSES)(keras.layers.Flatten()(songs))})
     with pytest.raises(SettingsError, match="member 'a' has no output 'logits', only 'other'"):
         build_combiner({"a": other, "b": member()}, SHAPE, CLASSES)
+
+
+def test_a_linear_combiner_begins_as_the_mean_of_its_members_logits():
+    members = two()
+    model = build_combiner(members, SHAPE, CLASSES)
+    alone = [logits(member) for member in members.values()]
+    np.testing.assert_allclose(logits(model), np.mean(alone, axis=0), atol=1e-6)
