@@ -79,7 +79,7 @@ def threshold_of(model: Any) -> float:
     Raises:
         SettingsError: The model is no cascade.
     """
-    return float(keras.ops.convert_to_numpy(_parts(model)[2].threshold))
+    return float(np.asarray(keras.ops.convert_to_tensor(_parts(model)[2].threshold)))
 
 
 def set_threshold(model: Any, threshold: float) -> None:

@@ -53,7 +53,7 @@ def read_sequence(
         SettingsError: An option is out of range.
     """
     check_choice("cell", cell, (*GATED, *PLAIN))
-    check_count("units", units)
+    units = check_count("units", units)
     penalty = l2_penalty(check_weight("l2", l2))
     check_weight("beta", beta)
     check_rate("dropout", dropout)

@@ -64,7 +64,7 @@ def fresh_members(kinds: dict[str, str], input_shape: Shape, num_classes: int) -
     generator = np.random.default_rng(7)
     for member in members.values():
         for weight in member.weights:
-            weight.assign(keras.ops.convert_to_numpy(weight) + generator.uniform(0.05, 0.4, weight.shape))
+            weight.assign(_array(weight) + generator.uniform(0.05, 0.4, weight.shape))
     return members
 
 
@@ -290,9 +290,13 @@ def _own(case: CompositionCase, model: Any) -> list[Any]:
 
 
 def _bits(model: Any) -> list[bytes]:
-    return [keras.ops.convert_to_numpy(weight).tobytes() for weight in model.weights]
+    return [_array(weight).tobytes() for weight in model.weights]
 
 
 def _outputs(outputs: Any) -> dict[str, np.ndarray]:
     outputs = outputs if isinstance(outputs, dict) else {"logits": outputs}
-    return {name: keras.ops.convert_to_numpy(output) for name, output in outputs.items()}
+    return {name: _array(output) for name, output in outputs.items()}
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_tensor(value))

@@ -82,7 +82,7 @@ def test_training_moves_the_weights_and_not_the_members():
     model = keras.Model(inputs, WeightedAggregate(l2=0.0, name="rule")([good(inputs), bad(inputs)]))
     good.set_weights([np.zeros((1, 2)), np.array([3.0, 0.0])])
     bad.set_weights([np.zeros((1, 2)), np.array([0.0, 3.0])])
-    before = [np.array(weight) for layer in (good, bad) for weight in layer.weights]
+    before = [weight.numpy() for layer in (good, bad) for weight in layer.weights]
     songs, labels = np.ones((8, 1), "float32"), np.zeros(8, "int64")
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     with pytest.warns(UserWarning, match="Gradients do not exist"):

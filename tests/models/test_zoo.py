@@ -155,4 +155,7 @@ def test_twenty_random_points_of_the_space_build(name):
 def test_defaults_of_the_space_are_those_of_the_builder(name):
     arguments = MODELS.get(name).space(keras_tuner.HyperParameters())
     defaults = model_info(name)["arguments"]
-    assert arguments == {key: defaults[key] for key in arguments}
+    own = {key: defaults[key] for key in arguments if defaults[key] is not None}
+    assert own == {key: arguments[key] for key in own}
+    shapes = [[w.shape for w in create_model(name, (40, 5), 3, **given).weights] for given in ({}, arguments)]
+    assert shapes[0] == shapes[1]  # a default of None stands for what the space says
