@@ -122,7 +122,8 @@ def trade_off(
     from genrezoo.errors import DataError
     from genrezoo.evaluation import log_softmax
     from genrezoo.report.pictures import trade_off_picture
-    from genrezoo.training import trade_off as cascades
+    from genrezoo.training.trade_off import normalised_entropy
+    from genrezoo.training.trade_off import trade_off as trade
 
     opened = gz.load_run(run)
     if opened.card.recipe.model != "cascade":
@@ -131,9 +132,9 @@ def trade_off(
     drawn, chosen, alone = {}, {}, {}
     for split in ("valid", "test"):
         stored = opened.predictions(split)
-        curve = cascades.trade_off(stored["student"], stored["teacher"], stored["y"])
+        curve = trade(stored["student"], stored["teacher"], stored["y"])
         drawn[split] = (curve.shares.tolist(), curve.accuracies.tolist())
-        share = float((cascades.normalised_entropy(log_softmax(stored["student"])) > threshold).mean())
+        share = float((normalised_entropy(log_softmax(stored["student"])) > threshold).mean())
         chosen[split] = (share, float((stored["logits"].argmax(1) == stored["y"]).mean()))
         alone = {name: float((stored[name].argmax(1) == stored["y"]).mean()) for name in ("student", "teacher")}
         typer.echo(
