@@ -177,7 +177,9 @@ def test_links_lead_somewhere(document):
 def test_readme_has_the_two_commands():
     found = {mark: text for text, mark in blocks(TOP / "README.md", "bash")}
     assert found["command: run"] == "pip install .\ngenrezoo benchmark\n"
-    assert found["command: test"] == "pip install '.[test]'\npython -m pytest -n auto --maxprocesses 4 --dist loadfile\n"
+    assert (
+        found["command: test"] == "pip install '.[test]'\npython -m pytest -n auto --maxprocesses 4 --dist loadfile\n"
+    )
 
 
 def missing(system):

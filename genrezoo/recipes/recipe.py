@@ -27,7 +27,9 @@ class Member(BaseModel):
     recipe: Recipe | None = Field(None, description="Recipe that is trained first.")
     run: str | None = Field(None, description="Path of a run folder.")
     logits: str | None = Field(None, description="Path of an npz with `ids` and `logits`.")
-    folds: int = Field(0, ge=0, description="From 2: logits of each song from a model of the recipe that never saw it.")
+    folds: int = Field(
+        0, ge=0, description="From 2: logits of each training song from a model of the recipe that never saw it."
+    )
     fresh: bool = Field(False, description="Begin with new weights: the composition trains it.")
     seed: int | None = Field(None, ge=0, lt=2**32, description="Seed in place of the composition's.")
     weights_sha256: tuple[str, ...] = Field((), description="What it was, or has to be; on a card always there.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,10 +58,11 @@ def out_of_fold(
     n_folds: int = 10,
     seed: int,
     out: str | Path,
+    splits: Sequence[str] = ("train", "valid"),
     workers: int | None = None,
     on_fold: Callable[[int, float], None] | None = None,
 ) -> OutOfFold:
-    """Trains a recipe once for each fold of the training and validation songs, and keeps what each held-out song got.
+    """Trains a recipe once for each fold of the songs that are not for testing, and keeps what each held-out song got.
 
     Folds are stratified, and hold whole groups where the songs have groups. A fold's held-out songs are its validation
     songs: its logits are those of its best epoch, so they have never been trained on but have chosen the epoch. Called
@@ -73,6 +74,8 @@ def out_of_fold(
         n_folds: Number of folds, at least 2.
         seed: Seed of the folds and of every training.
         out: Folder for the folds' runs, and ``out_of_fold.npz`` with ids, y, logits and fold.
+        splits: Whose songs are dealt into folds. One that is to choose something by validation songs afterwards leaves
+            them out: the logits of a training song come from models that the others have trained.
         workers: Folds trained at a time, each in a process of its own; the number of cores if left out.
         on_fold: Called with each finished fold's number (from 0) and its best validation accuracy.
 
@@ -99,7 +102,7 @@ def out_of_fold(
         raise SettingsError(f"recipe {recipe.name!r} has members; cross-validate a recipe that stands alone")
     seeds.check_seed(seed)
     songs.validate()
-    pool = np.sort(np.concatenate([songs.splits["train"], songs.splits["valid"]]))
+    pool = np.sort(np.concatenate([songs.splits[split] for split in splits]))
     held = folds(songs.take(pool), n_folds, seed=seed)
     with files.lock_folder(out, wait=True) as folder:
         where = folder / f"songs-{songs.checksum()[:12]}"
@@ -110,6 +113,7 @@ def out_of_fold(
                 "recipe": recipe.model_dump(mode="json"),
                 "songs": str(where.resolve()),
                 "held": pool[part].tolist(),
+                "others": np.setdiff1d(pool, pool[part]).tolist(),
                 "seed": seed,
                 "out": str((folder / f"fold-{number + 1:02d}").resolve()),
             }
@@ -142,9 +146,7 @@ def _train_fold(order: dict[str, Any]) -> float:
     from genrezoo.runs.training import train  # here, because training asks this module for the logits of members
 
     songs = load_arrays(order["songs"], verify=False)
-    held = np.array(order["held"])
-    pool = np.concatenate([songs.splits["train"], songs.splits["valid"]])
-    splits = {**songs.splits, "train": np.sort(np.setdiff1d(pool, held)), "valid": held}
+    splits = {**songs.splits, "train": np.array(order["others"]), "valid": np.array(order["held"])}
     split = songs.with_split(splits, str(songs.provenance))
     run = train(Recipe.model_validate(order["recipe"]), split, seed=order["seed"], out=order["out"])
     return float(run.evaluate("valid")["accuracy"])

@@ -114,7 +114,10 @@ def obtain_members(
             continue
         if inside is not None and member.folds:
             folder = store / f"{inside.run_name(songs.name, own, songs.checksum())}-{member.folds}-folds"
-            result = out_of_fold(inside, songs, n_folds=member.folds, seed=own, out=folder, workers=workers)
+            # of training songs alone: a teacher that knows the validation songs would tell its student of them
+            result = out_of_fold(
+                inside, songs, n_folds=member.folds, seed=own, out=folder, splits=("train",), workers=workers
+            )
             found.logits[name] = result.for_songs(songs)
             found.seconds += result.seconds
             found.members[name] = member.model_copy(update={"seed": own, "weights_sha256": result.weights_sha256})

@@ -225,5 +225,11 @@ def test_a_teacher_is_a_run_or_folds(tmp_path):
     )  # fmt: skip
     run = train(taught, songs, seed=1, out=tmp_path / "a")
     assert len(run.card.recipe.members["teacher"].weights_sha256) == 2
+    (folds,) = (tmp_path / "a" / "members").iterdir()
+    with np.load(folds / "out_of_fold.npz") as stored:  # nothing that the student is told comes from validation songs
+        assert sorted(stored["ids"].tolist()) == sorted(songs.split("train").ids.tolist())
+    for fold in folds.glob("fold-*"):
+        card = load_run(fold).card
+        assert card.songs["splits"]["train"] + card.songs["splits"]["valid"] == len(songs.splits["train"])
     with pytest.raises(SettingsError, match="needs a member 'teacher'"):
         train(taught.model_copy(update={"members": {}}), songs, seed=1, out=tmp_path / "b")
