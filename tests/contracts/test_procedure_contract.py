@@ -16,7 +16,7 @@ SMALLEST = {
     "distillation": FEW,
     "pretraining": {**FEW, "learning_rate": 0.05, "autoencoder_epochs": 2},
     "prune_and_refit": {**FEW, "l1": 1e-3, "threshold": 0.01, "refit_share": 0.5},
-    "stagewise": FEW,
+    "stagewise": {**FEW, "learning_rate": 0.1},
     "supervised": FEW,
     "truncated": {**FEW, "learning_rate": 0.05, "num_steps": 4},
 }
