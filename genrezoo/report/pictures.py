@@ -97,6 +97,6 @@ def trade_off_picture(
         axes.set_xlabel("Songs that the teacher is asked about (%)")
         axes.set_ylabel("Accuracy (%)")
         axes.set_title("What a cascade trades; the dots are its threshold")
-        axes.legend(frameon=False, loc="lower right" if teacher > student else "upper right")
+        figure.legend(frameon=False, loc="outside right upper")
 
     return as_svg(name, draw, height=3.8, width=7.0)
