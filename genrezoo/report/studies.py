@@ -79,8 +79,8 @@ def estimate(line: Line, value: str) -> tuple[float, float, float] | None:
         Mean, low, high, all the same where there is one seed; None where it was not measured.
     """
     if value == "seconds_per_pass":
-        parts = [line.speed.get(f"pass_{part}") for part in ("mean", "min", "max")]
-        return None if None in parts else (parts[0], parts[1], parts[2])  # type: ignore[return-value]  # none is None
+        mean, least, most = (line.speed.get(f"pass_{part}") for part in ("mean", "min", "max"))
+        return None if mean is None or least is None or most is None else (mean, least, most)
     values = line.measured.get(value)
     if not values:
         return None
