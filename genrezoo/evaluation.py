@@ -159,6 +159,34 @@ def bootstrap_intervals(
     return {name: list(_percentiles(values[name], confidence)) for name in METRICS}
 
 
+def bootstrap_mean(
+    values: np.ndarray, *, resamples: int = 1000, confidence: float = 0.95, seed: int
+) -> tuple[float, float, float]:
+    """Mean of one number per song, with the bounds of its percentile interval over songs drawn anew.
+
+    Args:
+        values: ``(songs,)``, at least one.
+        resamples: Draws, 1 and more.
+        confidence: In (0, 1).
+        seed: The same seed gives the same interval.
+
+    Returns:
+        Mean, low, high.
+
+    Raises:
+        SettingsError: No values, or ``resamples`` or ``confidence`` out of range.
+
+    Example:
+        >>> bootstrap_mean(np.ones(5), seed=1)
+        (1.0, 1.0, 1.0)
+    """
+    _check_confidence(confidence)
+    if not len(values):
+        raise SettingsError("a mean over songs needs one song or more, got none")
+    means = _resampled_sums(np.asarray(values, np.float64)[:, None], resamples, seed)[:, 0] / len(values)
+    return float(np.mean(values)), *_percentiles(means, confidence)
+
+
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
     """Mean of one figure per seed, with the bounds of its Student t interval.
 

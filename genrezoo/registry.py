@@ -38,6 +38,8 @@ class Entry:
             for a procedure: names of the models whose logits it needs.
         by_gradient: For a procedure: it learns from training songs by gradient, and chooses nothing but its best epoch.
         forward: For a composition: a faster way to its logits than running all of it, ``forward(model, x)``.
+        begins_with: For a model: names of arguments that only say where its initial weights come from; a trained model
+            is built again without them.
         licence: For a data set: the licence of the data.
     """
 
@@ -55,6 +57,7 @@ class Entry:
     members: tuple[str, ...] = ()
     by_gradient: bool = True
     forward: Callable[..., Any] | None = None
+    begins_with: tuple[str, ...] = ()
     licence: str = ""
 
     def describe(self) -> dict[str, Any]:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from genrezoo.runs import Run
     from genrezoo.songs import SongSet
 
-app = typer.Typer(name="draw", help="Draw runs: learning curves, difficulty of songs, weights, a cascade's trade-off.")
+app = typer.Typer(
+    name="draw",
+    help="Draw runs: learning curves, difficulty of songs, worth of features, weights, …",
+)
 
 RunFolder = Annotated[Path, typer.Argument(help="Run folder.")]
 Out = Annotated[Path, typer.Option(help="SVG file to write.")]
@@ -63,8 +66,7 @@ def difficulty(
     Example: genrezoo draw difficulty runs/lstm-1 --data songs.npz --out difficulty.svg
     """
     load_keras()
-    from genrezoo import files  # here, so that --help does not wait for Keras
-    from genrezoo.report.pictures import difficulty_picture
+    from genrezoo.report.pictures import difficulty_picture  # here, so that --help does not wait for Keras
     from genrezoo.training.curriculum import difficulty_rows, difficulty_table
 
     opened, songs = _open(run, data)
@@ -72,18 +74,60 @@ def difficulty(
     logits = opened.logits(part)
     table = difficulty_table(part.ids, logits, part.y, most=most)
     _write(out, difficulty_picture(table))
-    rows = difficulty_rows(part.ids, logits, part.y)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    files.write_text(out.with_suffix(".csv"), buffer.getvalue())
+    _write_csv(out.with_suffix(".csv"), difficulty_rows(part.ids, logits, part.y))
     console = results_console()
     console.print(f"{table['songs']} songs: mean {table['mean']:.4f}, variance {table['variance']:.4f}")
     shown = Table("easiest", "difficulty", "hardest", "difficulty", box=None, header_style="bold")
     for easy, hard in zip(table["easiest"], table["hardest"], strict=True):
         shown.add_row(str(easy["id"]), f"{easy['difficulty']:.4f}", str(hard["id"]), f"{hard['difficulty']:.4f}")
     console.print(shown)
+
+
+@app.command()
+def importance(
+    run: RunFolder,
+    data: Data,
+    split: Annotated[str, typer.Option(help="Whose songs: train, valid or test.")] = "test",
+    repeats: Annotated[int, typer.Option(min=1, help="Permutations for each group.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the permutations.")] = 1,
+    out: Out = Path("importance.svg"),
+) -> None:
+    """Draw what each group of features (chroma, timbre, loudness) is worth to a run, genre by genre.
+
+    A group is taken from other songs, and what the run then gets wrong is counted; a CSV beside the picture has the
+    figures. The songs must say what their groups are: songs from sound files and from the Million Song Dataset do.
+
+    Example: genrezoo draw importance runs/lstm-1 --data songs --out importance.svg
+    """
+    load_keras()
+    from genrezoo.report.pictures import importance_picture  # here, so that --help does not wait for Keras
+    from genrezoo.runs.importance import permutation_importance
+
+    opened, songs = _open(run, data)
+    found = permutation_importance(opened, songs.split(split), repeats=repeats, seed=seed)
+    rows = [
+        {
+            "group": group,
+            "genre": genre,
+            "songs": int(found.songs[place]),
+            "recall": float(found.recall[place]),
+            "lost": float(found.lost[number, place]),
+            "low": float(found.low[number, place]),
+            "high": float(found.high[number, place]),
+        }
+        for number, group in enumerate(found.groups)
+        for place, genre in enumerate(found.genres)
+    ]
+    lost = {
+        group: [(row["lost"], row["low"], row["high"]) for row in rows if row["group"] == group]
+        for group in found.groups
+    }
+    _write(out, importance_picture(found.genres, lost, recall=found.recall.tolist()))
+    _write_csv(out.with_suffix(".csv"), rows)
+    for row in rows:
+        if row["genre"] == "all":
+            bounds = f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+            typer.echo(f"{row['group']}: {100 * row['lost']:.1f} points lost {bounds} of {100 * row['recall']:.1f} %")
 
 
 @app.command()
@@ -156,6 +200,16 @@ def _open(run: Path, data: str) -> tuple[Run, SongSet]:
             remedy="name the songs that the run was trained on",
         )  # fmt: skip
     return opened, songs
+
+
+def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    from genrezoo import files
+
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write_text(path, buffer.getvalue())
 
 
 def _write(out: Path, svg: Any) -> None:

@@ -79,6 +79,9 @@ class Recipe(BaseModel):
     )
     clip: float | None = Field(None, gt=0, description="Limit standardised features to this many deviations.")
     pieces: Pieces | None = Field(None, description="Cut songs into pieces; whole songs are taken if left out.")
+    features: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Groups of features that the model sees, e.g. chroma; all if left out."
+    )
     members: dict[str, Member] = Field({}, description="Models that it is made of or learns from, in order of names.")
     reported: dict[str, str] = Field({}, description="Figures that the reference reports; never ours.")
 
@@ -132,9 +135,9 @@ class Recipe(BaseModel):
         """The recipe with other values.
 
         Args:
-            changes: Names of builder arguments, of settings, or of ``standardise``, ``clip`` and ``pieces``, with their
-                new values. A name that could mean several is written ``model.NAME`` or ``settings.NAME``; one of a
-                member's recipe ``MEMBER.NAME``, of all members' ``members.NAME``.
+            changes: Names of builder arguments, of settings, or of ``standardise``, ``clip``, ``pieces`` and
+                ``features``, with their new values. A name that could mean several is written ``model.NAME`` or
+                ``settings.NAME``; one of a member's recipe ``MEMBER.NAME``, of all members' ``members.NAME``.
             everywhere: Changes go to the members' recipes too, and each recipe takes those that it knows.
 
         Raises:
@@ -199,7 +202,7 @@ class Recipe(BaseModel):
         return {
             "model": {name for name, p in takes.items() if p.kind is p.KEYWORD_ONLY},
             "settings": set(entry.settings.model_fields),  # type: ignore[union-attr]  # a pydantic model
-            "recipe": {"standardise", "clip", "pieces"},
+            "recipe": {"standardise", "clip", "pieces", "features"},
         }
 
     def with_runs(self, runs: dict[str, Any]) -> Recipe:

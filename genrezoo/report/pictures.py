@@ -1,4 +1,4 @@
-"""Pictures of single runs, from plain data: how hard songs are, how weights are spread, what a cascade trades."""
+"""Pictures of single runs, from plain data: difficulty of songs, weights, a cascade's trade-off, worth of features."""
 
 from __future__ import annotations
 
@@ -100,3 +100,43 @@ def trade_off_picture(
         figure.legend(frameon=False, loc="outside right upper")
 
     return as_svg(name, draw, height=3.8, width=7.0)
+
+
+def importance_picture(
+    genres: Sequence[str],
+    lost: Mapping[str, Sequence[tuple[float, float, float]]],
+    *,
+    recall: Sequence[float],
+    name: str = "importance",
+) -> str:
+    """What a run loses of each genre's songs when a group of features comes from other songs.
+
+    Args:
+        genres: Names of the genres, perhaps ``"all"`` first.
+        lost: For each group of features, and each genre, the share of songs lost, with the bounds of its interval.
+        recall: Share of each genre's songs that the run gets right as it is.
+        name: Goes into the ids inside the figure.
+    """
+    groups = list(lost)
+    step = 0.8 / len(groups)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for number, group in enumerate(groups):
+            middle, low, high = 100 * np.array(lost[group], float).T
+            places = np.arange(len(genres)) + (number - (len(groups) - 1) / 2) * step
+            colour = LINE_COLOURS[number % len(LINE_COLOURS)]
+            axes.hlines(places, low, high, color=colour, linewidth=1.5)
+            axes.plot(middle, places, "o", color=colour, markersize=4.5, label=short(group))
+        axes.axvline(0, color=MUTED, linewidth=0.9)
+        labels = [f"{short(genre, 24)} ({100 * right:.0f} %)" for genre, right in zip(genres, recall, strict=True)]
+        axes.set_yticks(range(len(genres)), labels)
+        axes.set_ylim(len(genres) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+        for place in range(1, len(genres)):
+            axes.axhline(place - 0.5, color=MUTED, linewidth=0.4, alpha=0.5)
+        axes.set_xlabel("Songs of the genre lost when the group comes from other songs (points, 95 % intervals)")
+        axes.set_title("What each group of features is worth; in brackets the share that is right with all of them")
+        figure.legend(frameon=False, loc="outside right upper")
+
+    return as_svg(name, draw, height=1.2 + 0.16 * len(genres) * (len(groups) + 1), width=8.6)

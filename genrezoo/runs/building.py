@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -23,33 +23,70 @@ def is_composition(recipe: Recipe) -> bool:
     return recipe.model in COMPOSITIONS.names()
 
 
-def input_shape(recipe: Recipe, songs: SongSet) -> tuple[int, int]:
-    """Segments and features of what the recipe's model sees of these songs."""
-    return (recipe.pieces.segments if recipe.pieces else songs.n_segments, songs.n_features)
+def input_shape(recipe: Recipe, songs: SongSet) -> tuple[int, ...]:
+    """Shape of what the recipe's model is given of a song: segments and features, or height, width and channels."""
+    return (recipe.pieces.segments, songs.n_features) if recipe.pieces else songs.song_shape
+
+
+def seen_songs(recipe: Recipe, songs: SongSet, groups: Mapping[str, Sequence[int]] | None = None) -> SongSet:
+    """The songs with the features that the recipe's model sees.
+
+    Args:
+        recipe: The recipe.
+        songs: Songs as they were loaded.
+        groups: Groups of features of the songs; what the songs say of them if left out.
+
+    Raises:
+        DataError: The model reads songs of another kind, or the songs do not say which features a group holds.
+    """
+    expects = find_builder(recipe.model).expects
+    if songs.kind != expects:
+        told = {"segments": "songs of segments", "image": "pictures"}
+        raise DataError(
+            f"{recipe.name} reads {told[expects]}, these are {told[songs.kind]} of shape {songs.song_shape}",
+            where=songs.name,
+            remedy="choose a model for them (`genrezoo list`), or other features (`genrezoo data build --features`)",
+        )
+    if recipe.pieces and songs.kind == "image":
+        raise DataError("pictures cannot be cut into pieces", where=songs.name, remedy="leave the recipe's pieces out")
+    if recipe.features is None:
+        return songs
+    groups = songs.feature_groups() if groups is None else groups
+    if missing := [name for name in recipe.features if name not in groups]:
+        raise DataError(
+            f"no group of features is called {missing[0]!r}; there are {', '.join(groups) or 'none'}",
+            where=songs.name,
+            remedy="name the groups when the songs are made: about['feature_groups'] = {name: [columns]}",
+        )
+    return songs.select(sorted({column for name in recipe.features for column in groups[name]}))
 
 
 def build_model(
     recipe: Recipe,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     num_classes: int,
     *,
     members: Mapping[str, keras.Model] | None = None,
     seed: int | None = None,
+    again: bool = False,
 ) -> keras.Model:
     """Builds a recipe's model.
 
     Args:
         recipe: The recipe; for a composition each member with its own recipe, unless ``members`` are given.
-        shape: Segments and features.
+        shape: Shape of one song as the model sees it.
         num_classes: Number of genres.
         members: Models that a composition is made of; built anew from the members' recipes if left out.
         seed: Seed of the initial weights; None for a fresh draw.
+        again: Its weights are there already: pretrained ones need not be fetched to begin with.
 
     Raises:
         SettingsError: The arguments do not fit.
     """
     if not is_composition(recipe):
-        return create_model(recipe.model, shape, num_classes, seed=seed, **recipe.arguments)
+        begins_with = find_builder(recipe.model).begins_with if again else ()
+        arguments = {name: value for name, value in recipe.arguments.items() if name not in begins_with}
+        return create_model(recipe.model, shape, num_classes, seed=seed, **arguments)
     entry = COMPOSITIONS.get(recipe.model)
     if members is None:
         members = {name: _fresh(member.recipe, name, shape, num_classes) for name, member in recipe.members.items()}
@@ -84,6 +121,8 @@ def check_members(recipe: Recipe) -> None:
             raise SettingsError(f"member {name!r} of {recipe.model!r} must be a recipe or a run: it becomes a part")
         if member.fresh and not is_composition(recipe):
             raise SettingsError(f"member {name!r} must be trained: {recipe.procedure!r} learns from it")
+        if is_composition(recipe) and member.recipe and member.recipe.features != recipe.features:
+            raise SettingsError(f"member {name!r} of {recipe.model!r} must see the same features as the whole")
 
 
 def handles(recipe: Recipe) -> tuple[bool, bool]:
@@ -146,7 +185,7 @@ def _by_song(logits: np.ndarray, owner: np.ndarray | None, recipe: Recipe) -> np
     return aggregate_logits(list(padded.transpose(1, 0, 2)), rule=recipe.pieces.rule, mask=real)
 
 
-def _fresh(recipe: Recipe | None, name: str, shape: tuple[int, int], num_classes: int) -> keras.Model:
+def _fresh(recipe: Recipe | None, name: str, shape: tuple[int, ...], num_classes: int) -> keras.Model:
     if recipe is None:
         raise SettingsError(f"member {name!r} has no recipe to be built from; open its run first")
-    return build_model(recipe, shape, num_classes)
+    return build_model(recipe, shape, num_classes, again=True)

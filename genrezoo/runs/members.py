@@ -15,7 +15,7 @@ from genrezoo import files
 from genrezoo.errors import DataError
 from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import Member
-from genrezoo.runs.building import build_model, input_shape, is_composition
+from genrezoo.runs.building import build_model, input_shape, is_composition, seen_songs
 from genrezoo.runs.folds import out_of_fold
 from genrezoo.runs.run import Run, load_run
 from genrezoo.seeds import child_seed
@@ -107,7 +107,7 @@ def obtain_members(
             found.members[name] = member
             continue
         if inside is not None and member.fresh:
-            shape = input_shape(recipe, songs)
+            shape = input_shape(recipe, seen_songs(recipe, songs))
             weights = child_seed(own, "fresh", name)
             found.models[name] = build_model(inside, shape, songs.num_classes, seed=weights)
             found.members[name] = member.model_copy(update={"seed": own})
@@ -150,7 +150,8 @@ def _check(name: str, run: Run, recipe: Recipe, songs: SongSet, standardiser: St
         return
     own = (run.standardiser.mean, run.standardiser.scale)
     same = all(np.array_equal(*pair) for pair in zip(own, (standardiser.mean, standardiser.scale), strict=True))
-    if not same or run.standardiser.clip != standardiser.clip or run.card.input_shape != input_shape(recipe, songs):
+    shape = input_shape(recipe, seen_songs(recipe, songs))
+    if not same or run.standardiser.clip != standardiser.clip or run.card.input_shape != shape:
         raise DataError(
             f"member {name!r} was trained on songs of another shape or standardisation than this composition's",
             path=run.folder,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,8 @@ from genrezoo import files
 from genrezoo.errors import DataError
 from genrezoo.evaluation import evaluate, softmax
 from genrezoo.recipes import Recipe
-from genrezoo.runs.building import build_model, check_padding, handles, logits_of
+from genrezoo.registry import find_builder
+from genrezoo.runs.building import build_model, check_padding, handles, logits_of, seen_songs
 from genrezoo.songs import SongSet, Standardiser
 from genrezoo.training.checkpoint import assign_weights
 
@@ -31,7 +33,9 @@ class Card(BaseModel):
     format: Literal[1] = 1
     recipe: Recipe
     seed: int = Field(ge=0, lt=2**32)
-    input_shape: tuple[int, int] = Field(description="Segments and features of the songs trained on.")
+    input_shape: tuple[int, ...] = Field(
+        min_length=2, max_length=3, description="What the model saw of a song: segments and features, or a picture's."
+    )
     genres: tuple[str, ...] = Field(min_length=2, max_length=10_000)
     mean: list[float] = Field(description="Per feature; subtracted from the input.")
     scale: list[float] = Field(description="Per feature; the input is divided by it.")
@@ -78,7 +82,7 @@ class Run:
             )
         _check_size(self.card, self.folder / "card.json")
         recipe = self.card.recipe
-        model = build_model(recipe, self.card.input_shape, len(self.genres))
+        model = build_model(recipe, self.card.input_shape, len(self.genres), again=True)
         try:
             arrays = safetensors.numpy.load_file(path)
         except safetensors.SafetensorError as error:
@@ -94,8 +98,31 @@ class Run:
         Raises:
             DataError: The songs have other features, or a length that the model cannot take.
         """
+        songs = self.seen(songs)
+        return logits_of(self.model, self.card.recipe, self.standardiser, songs)
+
+    def seen(self, songs: SongSet) -> SongSet:
+        """The songs with the features that the model sees, if it can take them.
+
+        Raises:
+            DataError: The songs have other features, or a length that the model cannot take.
+        """
         recipe = self.card.recipe
+        told = self.card.songs.get("features")  # of the songs trained on
+        if told is not None and songs.n_features != told:
+            raise DataError(
+                f"songs have {songs.n_features} features, {recipe.name} was trained on songs of {told}",
+                where=songs.name,
+                remedy="use songs with the features that the run was trained on",
+            )
+        songs = seen_songs(recipe, songs, (self.card.songs.get("about") or {}).get("feature_groups"))
         segments = self.card.input_shape[0]
+        if songs.kind == "image" and songs.song_shape != self.card.input_shape:
+            raise DataError(
+                f"pictures have the shape {songs.song_shape}, {recipe.name} was trained on {self.card.input_shape}",
+                where=songs.name,
+                remedy="make pictures of that size",
+            )
         if songs.n_segments != segments and not handles(recipe)[1]:
             raise DataError(
                 f"songs have {songs.n_segments} segments, {recipe.name} was trained on {segments}",
@@ -103,14 +130,15 @@ class Run:
                 remedy="cut or pad the songs (with `lengths`) to that many",
             )
         check_padding(recipe, songs)
-        return logits_of(self.model, recipe, self.standardiser, songs)
+        return songs
 
     def predict(self, x: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
         """Probabilities of each genre.
 
         Args:
             x: Features as in the songs trained on, not standardised: ``(n_songs, n_segments, n_features)``, or one song
-                as ``(n_segments, n_features)``.
+                as ``(n_segments, n_features)``; pictures as ``(n_songs, height, width, channels)`` or one without the
+                first axis.
             lengths: Real segments of each song; all of them if left out.
 
         Returns:
@@ -120,10 +148,11 @@ class Run:
             DataError: Wrong shape, or NaN or infinite features outside padding.
         """
         x = np.asarray(x)
-        if x.ndim == 2:
+        kind = find_builder(self.card.recipe.model).expects
+        if x.ndim == (3 if kind == "image" else 2):
             x = x[None]
-        whole = np.full(len(x), x.shape[1] if x.ndim == 3 else 0) if lengths is None else lengths
-        songs = SongSet(x=x, y=np.zeros(len(x), np.int64), genres=self.genres, lengths=whole, name="input")
+        whole = np.full(len(x), x.shape[1] if x.ndim >= 3 else 0) if lengths is None else lengths
+        songs = SongSet(x=x, y=np.zeros(len(x), np.int64), genres=self.genres, lengths=whole, name="input", kind=kind)
         for part, block in songs.blocks():
             real = np.arange(songs.n_segments) < songs.lengths[part, None]
             if not np.isfinite(block[real]).all():
@@ -206,7 +235,10 @@ def load_run(folder: str | Path) -> Run:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise DataError(first["msg"], path=path, where=where, remedy="restore the card or train again") from error
-    if not (len(card.mean) == len(card.scale) == card.input_shape[1]) or not np.isfinite([card.mean, card.scale]).all():
+    if (
+        not (len(card.mean) == len(card.scale) == card.input_shape[-1])
+        or not np.isfinite([card.mean, card.scale]).all()
+    ):
         raise DataError("mean and scale do not fit the features", path=path, remedy="restore the card or train again")
     return Run(folder, card)
 
@@ -227,11 +259,10 @@ def _check_size(card: Card, path: Path) -> None:
 
     given = given_to(card.recipe)
     widest = max([*given, len(card.genres), 1])
-    segments, features = card.input_shape
     if (
-        min(segments, features, *given, 1) < 0
+        min(*card.input_shape, *given, 1) < 0
         or len(given) > 100
-        or widest * max(widest, segments * features) > MOST_WEIGHTS
+        or widest * max(widest, math.prod(card.input_shape)) > MOST_WEIGHTS
     ):
         raise DataError(
             f"a model with arguments {card.recipe.arguments} on {card.input_shape} is out of range",

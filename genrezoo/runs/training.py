@@ -18,7 +18,7 @@ from genrezoo.environment import environment
 from genrezoo.errors import SettingsError
 from genrezoo.recipes import Recipe, get_recipe
 from genrezoo.registry import PROCEDURES
-from genrezoo.runs.building import answers, build_model, check_members, check_padding, input_shape
+from genrezoo.runs.building import answers, build_model, check_members, check_padding, input_shape, seen_songs
 from genrezoo.runs.members import Obtained, obtain_members, open_runs
 from genrezoo.runs.run import Card, Run, load_run
 from genrezoo.songs import SongSet, Standardiser
@@ -82,16 +82,17 @@ def train(
     seeds.check_seed(seed)
     songs.validate()
     check_split(songs)
-    check_padding(recipe, songs)
+    seen = seen_songs(recipe, songs)
+    check_padding(recipe, seen)
     plan = _plan(recipe, songs, seed)
     with files.lock_folder(out, wait=wait) as folder:
         if _already_done(folder, plan):
             return load_run(folder)
-        standardiser = Standardiser.fit(songs.split("train"), clip=recipe.clip)
-        if not recipe.standardise:
-            standardiser = Standardiser.none(songs.n_features)
+        standardiser = Standardiser.none(seen.n_features)
+        if recipe.standardise:
+            standardiser = Standardiser.fit(seen.split("train"), clip=recipe.clip)
         _make_deterministic()
-        shape = input_shape(recipe, songs)
+        shape = input_shape(recipe, seen)
         weights = seeds.child_seed(seed, "model")
         model = build_model(recipe, shape, songs.num_classes, seed=weights)  # first, to refuse before anything is kept
         files.write_json(folder / "plan.json", plan)
@@ -109,7 +110,7 @@ def train(
             )
         if obtained.models:
             model = build_model(recipe, shape, songs.num_classes, members=obtained.models, seed=weights)
-        given, logits = standardiser.standardised(songs), obtained.logits
+        given, logits = standardiser.standardised(seen), obtained.logits
         if recipe.pieces:
             given, owner = cut_pieces(given, segments=recipe.pieces.segments, hop=recipe.pieces.hop)
             logits = {name: value[owner] for name, value in logits.items()}
@@ -123,13 +124,14 @@ def train(
             logits=logits,
         )
         recipe = recipe.model_copy(update={"members": obtained.members})
-        return _write(folder, recipe, songs, seed, standardiser, fitted, plan, obtained.seconds)
+        return _write(folder, recipe, songs, seen, seed, standardiser, fitted, plan, obtained.seconds)
 
 
 def _write(
     folder: Path,
     recipe: Recipe,
     songs: SongSet,
+    seen: SongSet,
     seed: int,
     standardiser: Standardiser,
     fitted: Fitted,
@@ -138,7 +140,7 @@ def _write(
 ) -> Run:
     arrays: dict[str, np.ndarray] = {}
     for split in ("valid", "test"):
-        part = songs.split(split)
+        part = seen.split(split)
         arrays |= {f"{split}_ids": part.ids, f"{split}_y": part.y}
         arrays |= {
             f"{split}_{name}": value for name, value in answers(fitted.model, recipe, standardiser, part).items()
@@ -150,7 +152,7 @@ def _write(
     card = Card(
         recipe=recipe,
         seed=seed,
-        input_shape=input_shape(recipe, songs),
+        input_shape=input_shape(recipe, seen),
         genres=songs.genres,
         mean=standardiser.mean.tolist(),
         scale=standardiser.scale.tolist(),

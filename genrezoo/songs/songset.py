@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +19,9 @@ from genrezoo.songs.columns import to_float32, to_integers, to_names
 PROVENANCES = ("official", "artist-filtered", "fault-filtered", "random")
 """Where a split can come from; a figure without it is not reported."""
 
+KINDS = ("segments", "image")
+"""What a song can be: segments in time, or a picture."""
+
 BLOCK_BYTES = 64 * 2**20  # features looked at together, so that a memory-mapped set is never loaded whole
 
 
@@ -30,7 +34,8 @@ class SongSet:
 
     Attributes:
         x: Features, ``(n_songs, n_segments, n_features)`` float32; may be memory-mapped. What stands at or after a
-            song's length is padding and has no meaning. A table of features has one segment.
+            song's length is padding and has no meaning. A table of features has one segment. Pictures are
+            ``(n_songs, height, width, channels)``.
         y: Labels, ``(n_songs,)`` int64, positions in ``genres``.
         genres: Names of the classes.
         lengths: Segments of each song, ``(n_songs,)`` int64; all of them if left out.
@@ -40,7 +45,7 @@ class SongSet:
         provenance: Where the split comes from: one of `PROVENANCES`, or None without a split.
         name: What the set is called in tables.
         about: Further facts kept with the songs as plain data (units, source, generator settings).
-        kind: Input kind, ``"segments"`` or ``"image"``.
+        kind: Input kind, one of `KINDS`.
 
     Example:
         >>> import numpy as np
@@ -68,14 +73,20 @@ class SongSet:
             object.__setattr__(self, name, value)
 
         x = self.x if isinstance(self.x, np.memmap) and self.x.dtype == np.float32 else np.asarray(self.x)
-        if x.ndim != 3 or x.dtype.kind not in "fiu":
+        if self.kind not in KINDS:
+            raise DataError(f"kind {self.kind!r} is unknown", path=self.name, remedy=f"use one of {', '.join(KINDS)}")
+        if x.ndim != (4 if self.kind == "image" else 3) or x.dtype.kind not in "fiu":
+            form = {
+                "segments": "(songs, segments, features); a table has one segment",
+                "image": "(songs, height, width, channels)",
+            }
             raise DataError(
                 f"x has shape {x.shape} and type {x.dtype}",
                 path=self.name,
                 where="x",
-                remedy="give numbers of shape (songs, segments, features); a table has one segment",
+                remedy=f"give numbers of shape {form[self.kind]}",
             )
-        n_songs, n_segments, _ = x.shape
+        n_songs, n_segments = x.shape[:2]
         keep("x", _frozen(to_float32(x, path=self.name, where="x")))
         keep("y", _frozen(to_integers(self.y, n_songs, path=self.name, where="y")))
         keep("genres", tuple(str(genre) for genre in self.genres))
@@ -125,13 +136,18 @@ class SongSet:
 
     @property
     def n_segments(self) -> int:
-        """Segments of the longest song, padding included."""
+        """Segments of the longest song, padding included; rows of a picture."""
         return int(self.x.shape[1])
 
     @property
     def n_features(self) -> int:
-        """Numbers that describe one segment."""
-        return int(self.x.shape[2])
+        """Numbers that describe one segment; channels of a picture."""
+        return int(self.x.shape[-1])
+
+    @property
+    def song_shape(self) -> tuple[int, ...]:
+        """Shape of one song: segments and features, or height, width and channels."""
+        return tuple(int(size) for size in self.x.shape[1:])
 
     @property
     def num_classes(self) -> int:
@@ -148,8 +164,12 @@ class SongSet:
 
     def __repr__(self) -> str:
         split = ", ".join(f"{name} {len(index):,}" for name, index in self.splits.items()) or "no split"
+        if self.kind == "image":
+            size = "pictures of {} x {} pixels x {} channels".format(*self.song_shape)
+        else:
+            size = f"songs x {self.n_segments} segments x {self.n_features} features"
         return (
-            f"SongSet({self.name!r}: {self.n_songs:,} songs x {self.n_segments} segments x {self.n_features} features, "
+            f"SongSet({self.name!r}: {self.n_songs:,} {size}, "
             f"{self.num_classes} genres, {split}{f', {self.provenance}' if self.provenance else ''})"
         )
 
@@ -191,6 +211,31 @@ class SongSet:
             )
         return self.take(self.splits[name])
 
+    def select(self, columns: Sequence[int]) -> SongSet:
+        """The same songs with some of their features, in that order; what ``about`` says of features goes with them.
+
+        Raises:
+            DataError: A column that is not there, or none.
+        """
+        columns = [int(column) for column in columns]
+        if not columns or min(columns) < 0 or max(columns) >= self.n_features:
+            remedy = f"features are 0 to {self.n_features - 1}"
+            raise DataError(f"features {columns[:10]} cannot be selected", path=self.name, remedy=remedy)
+        about = dict(self.about)
+        if "feature_names" in about:
+            about["feature_names"] = [about["feature_names"][column] for column in columns]
+        if "feature_groups" in about:
+            groups = {
+                name: [columns.index(c) for c in group if c in columns] for name, group in self.feature_groups().items()
+            }
+            about["feature_groups"] = {name: group for name, group in groups.items() if group}
+        return dataclasses.replace(self, x=self.x[..., columns], about=about)
+
+    def feature_groups(self) -> dict[str, list[int]]:
+        """Groups of features by name, e.g. chroma, timbre and loudness, each with its columns; empty if not known."""
+        groups = dict(self.about.get("feature_groups") or {})
+        return {str(name): [int(column) for column in group] for name, group in groups.items()}
+
     def with_split(self, splits: Mapping[str, np.ndarray], provenance: str) -> SongSet:
         """The same songs with another split."""
         return dataclasses.replace(self, splits=splits, provenance=provenance)
@@ -228,6 +273,7 @@ class SongSet:
             "songs": self.n_songs,
             "segments": self.n_segments,
             "features": self.n_features,
+            **({"shape": list(self.song_shape)} if self.kind == "image" else {}),
             "lengths": [int(self.lengths.min()), int(np.median(self.lengths)), int(self.lengths.max())],
             "genres": {genre: int(number) for genre, number in zip(self.genres, count, strict=True)},
             "groups": None if self.groups is None else int(len(np.unique(self.groups))),
@@ -288,20 +334,18 @@ class SongSet:
             if finite.all():
                 continue
             real = np.arange(self.n_segments) < self.lengths[part, None]  # (songs, segments)
-            bad = np.argwhere(~finite & real[:, :, None])
+            bad = np.argwhere(~finite & real.reshape(*real.shape, *[1] * (finite.ndim - 2)))
             if bad.size:
-                song, segment, feature = (int(position) for position in bad[0])
-                song += part.start
+                place = (int(bad[0][0]) + part.start, *map(int, bad[0][1:]))
                 refuse(
-                    f"song {str(self.ids[song])!r} has {self.x[song, segment, feature]} in segment {segment}, "
-                    f"feature {feature}",
-                    f"x[{song}, {segment}, {feature}]",
+                    f"song {str(self.ids[place[0]])!r} has {self.x[place]} in segment {place[1]}, feature {place[-1]}",
+                    f"x[{', '.join(map(str, place))}]",
                     "remove the song, mend the feature, or give `lengths` if this is padding",
                 )
         return self
 
     def _parts(self, size: int | None = None) -> Iterator[slice]:
-        size = size or max(1, BLOCK_BYTES // max(1, 4 * self.n_segments * self.n_features))
+        size = size or max(1, BLOCK_BYTES // max(1, 4 * math.prod(self.song_shape)))
         for start in range(0, self.n_songs, size):
             yield slice(start, min(start + size, self.n_songs))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from genrezoo.songs.songset import SongSet
 @dataclass(frozen=True, eq=False)
 class Standardiser:
     """Subtracts each feature's mean and divides by its standard deviation, over all real segments of the fitted songs.
+
+    Of pictures a feature is a channel.
 
     Attributes:
         mean: ``(n_features,)`` float32.
@@ -40,13 +43,14 @@ class Standardiser:
         """
         if clip is not None and not clip > 0:
             raise SettingsError(f"clip must be positive (standard deviations) or None, got {clip}")
-        count = float(songs.lengths.sum())
+        count = float(songs.lengths.sum()) * math.prod(songs.song_shape[1:-1])
+        axes = tuple(range(songs.x.ndim - 1))
         mean = np.zeros(songs.n_features)
         for _, x in songs.blocks():
-            mean += np.nansum(x, axis=(0, 1), dtype=np.float64) / count
+            mean += np.nansum(x, axis=axes, dtype=np.float64) / count
         variance = np.zeros(songs.n_features)
         for _, x in songs.blocks():
-            variance += np.nansum((x - mean) ** 2, axis=(0, 1)) / count
+            variance += np.nansum((x - mean) ** 2, axis=axes) / count
         deviation = np.sqrt(variance)
         constant = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
         return cls(mean.astype(np.float32), np.where(constant, 1, deviation).astype(np.float32), clip)
@@ -57,7 +61,7 @@ class Standardiser:
         return cls(np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
 
     def apply(self, songs: SongSet) -> np.ndarray:
-        """Model input: ``(n_songs, n_segments, n_features)`` float32, padding as NaN.
+        """Model input: the songs' array as float32, padding as NaN.
 
         Raises:
             DataError: The songs have another number of features.

@@ -1,0 +1,116 @@
+"""How much a trained run owes to each group of features, genre by genre: permutation importance.
+
+A group's features are taken from other songs, so that they say nothing of the song any more while looking as they
+always do; what the accuracy loses is what the model drew from them. It needs no training. A group that another one can
+stand in for seems unimportant here: train without it (``--set 'features=["timbre", "loudness"]'``) to see what it is
+worth to a model that can adapt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from genrezoo import seeds
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.evaluation import bootstrap_mean
+from genrezoo.runs.run import Run
+from genrezoo.songs import SongSet
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What a run loses of a genre's songs without a group of features.
+
+    Attributes:
+        groups: Names of the groups of features.
+        genres: ``"all"``, then the genres.
+        recall: Share of the genre's songs that the run gets right as it is, ``(n_genres + 1,)``.
+        lost: What is lost of that share, ``(n_groups, n_genres + 1)``; below 0 where the run does better without.
+        low: Lower end of the 95 % interval over songs, like ``lost``.
+        high: Its upper end.
+        songs: Songs of each genre, ``(n_genres + 1,)``.
+    """
+
+    groups: tuple[str, ...]
+    genres: tuple[str, ...]
+    recall: np.ndarray
+    lost: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    songs: np.ndarray
+
+
+def permutation_importance(run: Run, songs: SongSet, *, repeats: int = 10, seed: int) -> Importance:
+    """Measures what a run loses when a group of features comes from other songs.
+
+    Args:
+        run: A trained run.
+        songs: Songs with ``feature_groups`` in their ``about``, labelled with the run's genres; those of one split,
+            usually test.
+        repeats: Permutations for each group; a song's loss is the mean over them.
+        seed: Seed of the permutations.
+
+    Returns:
+        The losses, with intervals over songs (bootstrap, 1,000 resamples).
+
+    Raises:
+        DataError: The songs have no groups of features, other genres or other features.
+        SettingsError: ``repeats`` is below 1.
+
+    Example:
+        >>> import tempfile, genrezoo as gz
+        >>> songs = gz.load_songs("synthetic", n_train=60, n_valid=20, n_test=40, n_segments=8, seed=1)
+        >>> groups = {"low": [*range(12)], "high": [*range(12, 25)]}
+        >>> songs = dataclasses.replace(songs, about={"feature_groups": groups})
+        >>> recipe = gz.get_recipe("fully_connected").changed({"epochs": 1})
+        >>> run = gz.train(recipe, songs, seed=1, out=tempfile.mkdtemp())
+        >>> permutation_importance(run, songs.split("test"), repeats=2, seed=1).lost.shape
+        (2, 11)
+
+    Reference:
+        L. Breiman, Random forests, Machine Learning 45 (2001), section 10; document A, further work.
+    """
+    if repeats < 1:
+        raise SettingsError(f"repeats must be at least 1, got {repeats}")
+    groups = songs.feature_groups()
+    if run.card.recipe.features is not None:
+        groups = {name: group for name, group in groups.items() if name in run.card.recipe.features}
+    if not groups:
+        remedy = "name the groups when the songs are made: about['feature_groups'] = {name: [columns]}"
+        raise DataError("the songs do not say which features belong together", where=songs.name, remedy=remedy)
+    if songs.genres != run.genres:
+        remedy = "name the songs that the run was trained on"
+        raise DataError(f"genres are {list(songs.genres)}, not {list(run.genres)}", where=songs.name, remedy=remedy)
+    right = run.logits(songs).argmax(1) == songs.y
+    members = [np.full(songs.n_songs, True), *(songs.y == label for label in range(songs.num_classes))]
+    found = np.zeros((3, len(groups), len(members)))
+    for number, columns in enumerate(groups.values()):
+        without = np.zeros(songs.n_songs)
+        for repeat in range(repeats):
+            donors = seeds.generator(seed, "importance", number, repeat).permutation(songs.n_songs)
+            without += run.logits(_swapped(songs, columns, donors)).argmax(1) == songs.y
+        lost = right - without / repeats
+        for place, member in enumerate(members):
+            start = seeds.child_seed(seed, "importance", number)
+            found[:, number, place] = bootstrap_mean(lost[member], seed=start) if member.any() else np.nan
+    return Importance(
+        groups=tuple(groups),
+        genres=("all", *songs.genres),
+        recall=np.array([right[member].mean() if member.any() else np.nan for member in members]),
+        lost=found[0],
+        low=found[1],
+        high=found[2],
+        songs=np.array([int(member.sum()) for member in members]),
+    )
+
+
+def _swapped(songs: SongSet, columns: list[int], donors: np.ndarray) -> SongSet:
+    """The songs with some columns from others; a donor that is shorter begins again."""
+    x = np.array(songs.x)
+    time = np.arange(songs.n_segments)
+    for song, donor in enumerate(donors):
+        x[song][:, columns] = songs.x[donor][time % songs.lengths[donor]][:, columns]
+    return dataclasses.replace(songs, x=x)
