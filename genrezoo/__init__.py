@@ -35,6 +35,7 @@ _HOMES = {
     "benchmark": "benchmarking",
     "list_suites": "benchmarking",
     "load_suite": "benchmarking",
+    "predict_sound": "predict",
     "render": "report",
 }
 
@@ -67,6 +68,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.models import list_models as list_models
     from genrezoo.models import model_info as model_info
     from genrezoo.models import register_model as register_model
+    from genrezoo.predict import predict_sound as predict_sound
     from genrezoo.recipes import Recipe as Recipe
     from genrezoo.recipes import get_recipe as get_recipe
     from genrezoo.recipes import list_recipes as list_recipes

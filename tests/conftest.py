@@ -9,6 +9,14 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def feature_cache(tmp_path_factory):
+    """Features that a test computes are kept for the other tests of this process, and away from the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENREZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def songs():
     return make_songs()

@@ -1,5 +1,7 @@
 """Small songs and models that many tests need."""
 
+import wave
+
 import keras
 import numpy as np
 
@@ -30,3 +32,13 @@ def make_model(kind="linear", input_shape=(6, 4), num_classes=3, seed=0):
             hidden = keras.layers.BatchNormalization()(hidden)
             hidden = keras.layers.GaussianNoise(0.1)(keras.layers.Activation("tanh")(hidden))
         return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(hidden))
+
+
+def write_noise(path, seconds=1.0, seed=0, rate=22050):
+    """Writes a small 16-bit WAV file of noise, which the seed makes different from others."""
+    noise = np.random.default_rng(seed).normal(0, 0.1, int(seconds * rate)).clip(-1, 1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", "none"))
+        file.writeframes((noise * 32767).astype("<i2").tobytes())
+    return path

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 import genrezoo
-from genrezoo.cli import benchmark, data, draw, evaluate, listing, report, show, train
+from genrezoo.cli import benchmark, data, draw, evaluate, listing, predict, report, show, train
 from genrezoo.errors import GenrezooError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("show")(show.show)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
 app.add_typer(draw.app, name="draw")
 app.command("benchmark")(benchmark.benchmark)
 app.command("report")(report.report)

@@ -1,4 +1,4 @@
-"""``genrezoo data``: look at songs, convert them, split them."""
+"""``genrezoo data``: make songs of sound files, look at songs, convert them, split them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import TextColumn
 from rich.table import Table
 
+from genrezoo.cli.options import parse_changes, progress_bar, results_console
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import read_json
 
@@ -28,6 +30,14 @@ class By(StrEnum):
     random = "random"
     group = "group"
     ids = "ids"
+
+
+class Layout(StrEnum):
+    """How sound files say what they are."""
+
+    folder = "folder"
+    gtzan = "gtzan"
+    fma = "fma"
 
 
 Source = Annotated[
@@ -52,6 +62,29 @@ def describe(path: Source, n_segments: Segments = None, provenance: Provenance =
     Example: genrezoo data describe songs.npz
     """
     _show(_load(path, n_segments=n_segments, provenance=provenance), as_json=as_json)
+
+
+@app.command()
+def inspect(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A sound file, a folder of them, an .npz file, or a songs folder.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Say what a file is, or why it cannot be used: sound is decoded to its end, songs are loaded.
+
+    A folder of sound files gives a row for each. Exit code 2 where nothing can be used.
+
+    Example: genrezoo data inspect music/song.mp3
+    """
+    from genrezoo.cli.sounds import inspect_file, inspect_folder
+
+    if path.suffix.lower() == ".npz" or (path / "manifest.json").exists() or any(path.glob("*.npz")):
+        _show(_load(str(path)), as_json=as_json)
+    elif path.is_dir():
+        inspect_folder(path, as_json=as_json)
+    else:
+        inspect_file(path, as_json=as_json)
 
 
 @app.command()
@@ -108,6 +141,81 @@ def split(
     _save(songs, out, overwrite=overwrite, as_json=as_json)
 
 
+@app.command()
+def build(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of sound files, a sub-folder a genre.")],
+    out: Target,
+    features: Annotated[
+        str,
+        typer.Option(help="Kind: log_mel, mfcc_statistics, segments, feature_table or spectrogram_image."),
+    ] = "log_mel",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the features; may be repeated."),
+    ] = None,
+    layout: Annotated[Layout, typer.Option("--as", help="What the folder is.")] = Layout.folder,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV table of path and genre, and of id, artist and split where known, in place of the tree."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="For gtzan: fault_filtered (if left out), stratified or random.")
+    ] = None,
+    subset: Annotated[str | None, typer.Option(help="For fma: small (if left out), medium or large.")] = None,
+    provenance: Provenance = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of the feature cache; $GENREZOO_CACHE or ~/.cache/genrezoo if left out.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Files at a time; all cores if left out.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Turn sound files into songs: compute their features and write a songs folder.
+
+    Files that cannot be used are listed with the reason and stop nothing. Features are cached: an interrupted command,
+    given again, goes on.
+
+    Example: genrezoo data build music songs --features log_mel --set n_mels=64
+    """
+    from genrezoo.audio.settings import feature_settings
+    from genrezoo.datasets import load_songs
+    from genrezoo.datasets.arrays import MANIFEST
+
+    if (out / MANIFEST).exists() and not overwrite:
+        remedy = "name another folder, or overwrite it (--overwrite)"
+        raise DataError("holds songs already", path=out, remedy=remedy)  # now, not after hours
+    settings = feature_settings(features, **parse_changes(changes or []))
+    given: dict[str, Any] = {"manifest": manifest, "split": split, "subset": subset, "provenance": provenance}
+    given |= {"cache": cache, "workers": workers}
+    options = {name: value for name, value in given.items() if value is not None}
+    with progress_bar(TextColumn("{task.fields[state]}")) as progress:
+        task = progress.add_task(f"{features} of {escape(folder.name)}", total=None, state="")
+        bad = 0
+
+        def advance(path: Path, reason: str | None) -> None:
+            nonlocal bad
+            bad += reason is not None
+            progress.advance(task)
+            rate = progress.tasks[task].completed / max(progress.tasks[task].elapsed or 0, 1e-3)
+            progress.update(task, state=f"{rate:.1f} files/s{f', {bad} rejected' if bad else ''}")
+
+        songs = load_songs(
+            layout.value,
+            path=folder,
+            features=settings,
+            strict=strict,
+            on_file=advance,
+            on_start=lambda number: progress.update(task, total=number),
+            **options,
+        )
+    _save(songs, out, overwrite=overwrite, as_json=as_json)
+    if not as_json:
+        _show_files(songs, out)
+
+
 def _load(path: str, **options: Any) -> SongSet:
     from genrezoo.datasets import load_songs  # here, so that --help does not wait for scikit-learn
 
@@ -148,8 +256,11 @@ def _show(songs: SongSet, *, as_json: bool, out: str | None = None) -> None:
     console = Console()
     shortest, middle, longest = facts["lengths"]
     lengths = f"{longest:,}" if shortest == longest else f"{shortest:,} to {longest:,} (median {middle:,})"
+    size = f"songs x {lengths} segments x {songs.n_features:,} features"
+    if songs.kind == "image":
+        size = "pictures of {} x {} pixels x {} channels".format(*songs.song_shape)
     console.print(
-        f"[bold]{escape(songs.name)}[/]: {songs.n_songs:,} songs x {lengths} segments x {songs.n_features:,} features, "
+        f"[bold]{escape(songs.name)}[/]: {songs.n_songs:,} {size}, "
         f"{songs.num_classes} genres{'' if facts['groups'] is None else ', {:,} groups'.format(facts['groups'])}",
         soft_wrap=True,
     )
@@ -173,6 +284,23 @@ def _show(songs: SongSet, *, as_json: bool, out: str | None = None) -> None:
     console.print(f"checksum {checksum}", soft_wrap=True)
     if out is not None:
         console.print(f"written to {escape(out)}", soft_wrap=True)
+
+
+def _show_files(songs: SongSet, out: Path, most: int = 20) -> None:
+    """Prints what became of the sound files."""
+    console = results_console()
+    rejected, odd = songs.about["rejected"], songs.about["warnings"]
+    console.print(f"files: {songs.about['files']:,} good, {len(rejected):,} rejected, {len(odd):,} with warnings")
+    warned = {name: "; ".join(texts) for name, texts in odd.items()}
+    for title, reasons in (("rejected", rejected), ("warning", warned)):
+        if not reasons:
+            continue
+        table = Table("file", title)
+        for name, reason in list(reasons.items())[:most]:
+            table.add_row(escape(name), escape(reason))
+        console.print(table)
+        if len(reasons) > most:
+            console.print(f"and {len(reasons) - most:,} more: all are in {escape(str(out))}/manifest.json, under about")
 
 
 def _show_leak(console: Console, what: str, names: Sequence[str]) -> None:

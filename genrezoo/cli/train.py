@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import TextColumn
 
 from genrezoo.cli.backend import load_keras
 from genrezoo.cli.options import parse_changes, progress_bar
+from genrezoo.errors import SettingsError
 
 if TYPE_CHECKING:
     from genrezoo.recipes import Recipe
+    from genrezoo.runs import Run
     from genrezoo.songs import SongSet
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="Name of a recipe (`genrezoo list --kind recipes`).")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a recipe (`genrezoo list --kind recipes`), or a .json or .toml file that holds one; the "
+            "card.json of a run does."
+        ),
+    ],
     data: Annotated[str, typer.Option(help="Songs: a file, a folder, or the name of a data set.")],
     out: Annotated[Path, typer.Option(help="Run folder; the same command goes on with an unfinished one.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, dropout and order.")] = 1,
@@ -34,6 +44,13 @@ def train(
         int | None, typer.Option(min=2, help="Cross-validate instead: logits of each song from a model unaware of it.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Folds trained at a time; all cores if left out.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="cpu, gpu or gpu:1; compare trains once on each kind there is, in OUT/cpu and OUT/gpu, and prints "
+            "the times. Keras chooses if left out."
+        ),
+    ] = None,
 ) -> None:
     """Train a recipe on songs and write a run folder.
 
@@ -44,18 +61,32 @@ def train(
     """
     load_keras()
     import genrezoo as gz  # here, so that --help does not wait for Keras
+    from genrezoo.runs.devices import on_device
     from genrezoo.songs import default_split
 
+    if folds is not None and device is not None:
+        raise SettingsError("--device does not go with --folds: folds are trained in processes of their own")
     wanted = parse_changes(changes or []) | ({} if epochs is None else {"epochs": epochs})
     recipe = gz.get_recipe(name).changed(wanted)
     recipe = recipe.with_runs(parse_changes(members or [], option="--member"))
-    songs = default_split(gz.load_songs(data))
-    if folds is not None:
-        _cross_validate(recipe, songs, folds, seed, out, workers)
-        return
+    placed: AbstractContextManager[Any] = nullcontext() if device in (None, "compare") else on_device(str(device))
+    with placed:  # before songs are read: a device that is not there is told at once
+        songs = default_split(gz.load_songs(data))
+        if folds is not None:
+            _cross_validate(recipe, songs, folds, seed, out, workers)
+        elif device == "compare":
+            _compare(recipe, songs, seed, out, workers)
+        else:
+            _train(recipe, songs, seed, out, workers)
+
+
+def _train(recipe: Recipe, songs: SongSet, seed: int, out: Path, workers: int | None, where: str = "") -> Run:
+    """One training with its progress and its last line."""
+    import genrezoo as gz  # here, so that --help does not wait for Keras
+
     total = getattr(recipe.procedure_settings(), "epochs", 1)
     with progress_bar(TextColumn("{task.fields[scores]}")) as progress:
-        task = progress.add_task(f"{name}, seed {seed}", total=total, scores="")
+        task = progress.add_task(f"{recipe.name}, seed {seed}{where}", total=total, scores="")
 
         def advance(record: dict[str, float]) -> None:
             scores = f"loss {record['loss']:.3f}  valid {record['valid_accuracy']:.3f}"
@@ -69,10 +100,32 @@ def train(
         )
     figures = run.evaluate("test")
     typer.echo(
-        f"{name}: test accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f} "
+        f"{recipe.name}{where}: test accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f} "
         f"({run.card.songs['provenance']} split, {len(songs.splits['test'])} songs, epoch {run.card.best_epoch} of "
         f"{run.card.epochs}) -> {out}"
     )
+    return run
+
+
+def _compare(recipe: Recipe, songs: SongSet, seed: int, out: Path, workers: int | None) -> None:
+    """Trains once on each kind of device and prints what it took there, members included."""
+    from genrezoo.runs.devices import device_kinds, on_device  # here, so that --help does not wait for Keras
+
+    runs = {}
+    for kind in device_kinds():
+        with on_device(kind):
+            runs[kind] = _train(recipe, songs, seed, out / kind, workers, f" on the {kind}")
+    times = {kind: run.card.train_seconds + run.card.members_seconds for kind, run in runs.items()}
+    for kind, run in runs.items():
+        later = run.history()["seconds"][1:]
+        each = f", {median(later):.3g} s an epoch after the first" if later else ""
+        typer.echo(f"{kind}: {times[kind]:.3g} s for {run.card.epochs} epochs{each}")
+    (first, least), *others = sorted(times.items(), key=lambda pair: pair[1])
+    if not others:
+        typer.echo(f"only a {first.upper()}: nothing to compare with")
+    for kind, seconds in others:
+        factor = f" ({seconds / least:.3g} times as fast)" if least else ""
+        typer.echo(f"the {first} took {seconds - least:.3g} s less than the {kind}{factor}")
 
 
 def _cross_validate(recipe: Recipe, songs: SongSet, folds: int, seed: int, out: Path, workers: int | None) -> None:

@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from genrezoo.datasets.gtzan import TABLES, is_gtzan
+from genrezoo.datasets.msd import is_msd
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS, Entry
 from genrezoo.songs import SongSet
@@ -20,7 +22,10 @@ def load_songs(source: str | Path, **options: Any) -> SongSet:
 
             - a name of `list_datasets`, e.g. ``"synthetic"``; a folder of that name is reached as ``"./synthetic"``;
             - an ``.npz`` file, or a folder of ``.npz`` files named after a split (see `genrezoo.datasets.npz`);
-            - a folder written by ``genrezoo data convert`` (see `genrezoo.datasets.arrays`).
+            - a folder written by ``genrezoo data convert`` (see `genrezoo.datasets.arrays`);
+            - a folder of sound files, those of each genre in a folder of their own (see `genrezoo.datasets.folder`), or
+              the GTZAN collection or its ``features_30_sec.csv`` (see `genrezoo.datasets.gtzan`);
+            - a folder tree of ``.h5`` files of the Million Song Dataset (see `genrezoo.datasets.msd`).
         options: Keyword arguments of the loader, e.g. ``n_segments`` for ``.npz`` files. A named data set that is read
             from somewhere takes its place as an option too.
 
@@ -49,12 +54,20 @@ def load_songs(source: str | Path, **options: Any) -> SongSet:
         kinds = Counter(file.suffix.lower() or "no ending" for file in files)
         if kinds[".npz"]:
             return _call(DATASETS.get("npz"), {"path": path, **options})
+        if is_gtzan(path):
+            return _call(DATASETS.get("gtzan"), {"path": path, **options})
+        if is_msd(path):
+            return _call(DATASETS.get("msd"), {"path": path, **options})
+        if any(file.is_dir() for file in files) and "x.npy" not in {file.name for file in files}:
+            return _call(DATASETS.get("folder"), {"path": path, **options})
         found = ", ".join(f"{number} x {kind}" for kind, number in kinds.most_common(5)) or "nothing"
         what = f"neither a songs folder nor one of .npz files; it holds {found}"
         if {"x.npy", "y.npy"} & {file.name for file in files}:
             what = "has no manifest.json: its conversion did not finish"
     elif path.suffix.lower() == ".npz":
         return _call(DATASETS.get("npz"), {"path": path, **options})
+    elif path.name in TABLES:
+        return _call(DATASETS.get("gtzan_table"), {"path": path, **options})
     elif path.exists():
         what = f"is a {path.suffix or 'nameless kind of'} file, which load_songs does not read"
     else:

@@ -10,6 +10,7 @@ from genrezoo.layers.convolution import MaskedConv1D
 from genrezoo.layers.diversity import DiversityPenalty, similarity
 from genrezoo.layers.frozen import Frozen
 from genrezoo.layers.heads import Head
+from genrezoo.layers.images import ImagenetInput
 from genrezoo.layers.masking import EndMask, MaskPadding
 from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, StatisticsPooling
 from genrezoo.layers.snippets import CutSnippets
@@ -28,6 +29,7 @@ __all__ = [
     "Frozen",
     "Head",
     "HeardOnly",
+    "ImagenetInput",
     "LastSegment",
     "MaskPadding",
     "MaskedConv1D",

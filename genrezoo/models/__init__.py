@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from genrezoo.errors import SettingsError
-from genrezoo.models._checks import InputShape, check_input_shape, check_num_classes, is_count
+from genrezoo.models._checks import InputShape, check_image_shape, check_input_shape, check_num_classes
 from genrezoo.registry import MODELS, Entry
 from genrezoo.seeds import keras_seed
 
@@ -46,7 +46,7 @@ def create_model(
     entry = MODELS.get(name)
     _check_arguments(entry, arguments)
     if entry.expects == "image":
-        _check_image_shape(input_shape)
+        check_image_shape(input_shape)
     else:
         check_input_shape(input_shape, any_length=entry.any_length)
     check_num_classes(num_classes)
@@ -164,11 +164,6 @@ def _check_arguments(entry: Entry, arguments: Mapping[str, Any]) -> None:
                 f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(known) or 'none'}."
             )
             raise SettingsError(f"model {entry.name!r} has no argument {argument!r}. {advice}")
-
-
-def _check_image_shape(input_shape: InputShape) -> None:
-    if len(tuple(input_shape)) != 3 or not all(map(is_count, input_shape)):
-        raise SettingsError(f"input_shape must be (height, width, channels), e.g. (172, 173, 3), got {input_shape!r}")
 
 
 def _defaults(build: Callable[..., Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from genrezoo.errors import SettingsError
 
 InputShape: TypeAlias = Sequence[int | None]
-"""``(n_segments, n_features)``; ``n_segments`` is None for songs of any length."""
+"""``(n_segments, n_features)``; ``n_segments`` is None for songs of any length. Or ``(height, width, channels)``."""
 
 
 def check_input_shape(input_shape: InputShape, *, any_length: bool) -> tuple[int | None, int]:
@@ -35,6 +35,19 @@ def check_input_shape(input_shape: InputShape, *, any_length: bool) -> tuple[int
             "give the number, or choose a model that takes any length, e.g. 'lstm'"
         )
     return shape[0], int(shape[1] or 0)
+
+
+def check_image_shape(input_shape: InputShape) -> tuple[int, int, int]:
+    """Returns the shape of one picture as a tuple.
+
+    Raises:
+        SettingsError: It is not ``(height, width, channels)``.
+    """
+    shape = tuple(input_shape) if isinstance(input_shape, tuple | list) else ()
+    if len(shape) != 3 or not all(map(is_count, shape)):
+        raise SettingsError(f"input_shape must be (height, width, channels), e.g. (172, 173, 3), got {input_shape!r}")
+    height, width, channels = (int(size or 0) for size in shape)
+    return height, width, channels
 
 
 def check_num_classes(num_classes: int) -> int:

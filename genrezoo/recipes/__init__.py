@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from genrezoo.recipes.recipe import RECIPES, Recipe
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from genrezoo import files
+from genrezoo.errors import DataError, GenrezooError
+from genrezoo.recipes.recipe import RECIPES, Recipe, first_problem
+from genrezoo.registry import find_builder
 
 __all__ = ["RECIPES", "Recipe", "get_recipe", "list_recipes"]
 
@@ -12,14 +21,45 @@ def list_recipes(pattern: str = "*") -> list[str]:
     return RECIPES.names(pattern)
 
 
-def get_recipe(name: str) -> Recipe:
-    """The recipe of that name.
+def get_recipe(name: str | Path) -> Recipe:
+    """The recipe of that name, or in that file.
+
+    Args:
+        name: Name of a recipe, or path of a ``.json`` or ``.toml`` file that holds one as data: a whole `Recipe`, or
+            the ``card.json`` of a run, which has the run's recipe in it.
 
     Raises:
-        UnknownNameError: There is none; the nearest names are suggested.
+        UnknownNameError: There is none of that name; the nearest names are suggested.
+        DataError: The file cannot be read, or something in it is missing, unknown or out of range.
 
     Example:
         >>> get_recipe("snippet_lstm").arguments["snippets"]
         4
     """
-    return RECIPES.get(name)
+    path = Path(name)
+    return _from_file(path) if path.suffix in (".json", ".toml") else RECIPES.get(str(name))
+
+
+def _from_file(path: Path) -> Recipe:
+    remedy = "see `genrezoo show NAME --json` for what a recipe holds"
+    value = files.read_json(path) if path.suffix == ".json" else _read_toml(path)
+    if isinstance(value, dict) and isinstance(value.get("recipe"), dict):
+        value = value["recipe"]  # of a card
+    try:
+        recipe = Recipe.model_validate(value)
+        find_builder(recipe.model)
+        recipe.changed({f"model.{name}": given for name, given in recipe.arguments.items()})  # whether all is known
+    except ValidationError as error:
+        raise DataError(first_problem(error), path=path, remedy=remedy) from error
+    except GenrezooError as error:
+        raise DataError(str(error), path=path) from error
+    return recipe
+
+
+def _read_toml(path: Path) -> Any:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check the path") from error
+    except ValueError as error:
+        raise DataError(f"not valid TOML ({error})", path=path, remedy="mend the file") from error

@@ -69,6 +69,7 @@ BROKEN_MODELS = [
     ("padding", entry(broken.build_counting_padding), "measured False"),
     ("padding", entry(broken.build_without_mask, any_length=False), "measured False"),
     ("padding", entry(broken.build_good, masks_padding=False), "measured True"),
+    ("padding", entry(broken.build_good, expects="image"), "pictures have no padding"),
     ("lengths", entry(broken.build_without_mask, masks_padding=False), "measured False"),
     ("lengths", entry(broken.build_good, any_length=False), "measured True"),
     ("wrong_rank", entry(broken.build_taking_any_rank), "are taken"),

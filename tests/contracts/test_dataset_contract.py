@@ -1,10 +1,12 @@
 """Every registered data set keeps the contract; each check fails for a data set that breaks it."""
 
+import h5py
 import numpy as np
 import pytest
 from dataset_contract import dataset_checks
-from toys import make_songs
+from toys import make_songs, write_noise
 
+from genrezoo.audio.settings import feature_settings
 from genrezoo.datasets.arrays import save_songs
 from genrezoo.registry import DATASETS, Entry
 from genrezoo.songs import SongSet
@@ -22,10 +24,77 @@ def folder_sample(folder):
     return {"path": save_songs(make_songs(), folder / "songs")}
 
 
+def sound_sample(folder):
+    """Two recordings of each of two genres, under names of clips of GTZAN's."""
+    for number in range(4):
+        genre = ("blues", "jazz")[number % 2]
+        write_noise(folder / "music" / genre / f"{genre}.0000{number}.wav", seed=number)
+    return {"path": folder / "music", "features": {"kind": "log_mel", "n_mels": 4}, "cache": folder / "cache"}
+
+
+def table_sample(folder):
+    names = feature_settings("feature_table").names
+    rows = [f"{genre}.0000{clip}.{piece}.wav" for genre in ("blues", "jazz") for clip in range(3) for piece in range(2)]
+    numbers = [",".join([str(number)] * len(names)) for number in range(len(rows))]
+    lines = [f"{row},66149,{text},{row.split('.')[0]}" for row, text in zip(rows, numbers, strict=True)]
+    (folder / "features_3_sec.csv").write_text("\n".join([",".join(["filename", "length", *names, "label"]), *lines]))
+    return {"path": folder / "features_3_sec.csv"}
+
+
+def msd_sample(folder):
+    """Two songs of each of two genres in the form of the Million Song Dataset."""
+    songs = folder / "songs"
+    songs.mkdir(exist_ok=True)
+    for number in range(4):
+        with h5py.File(songs / f"{number}.h5", "w") as file:
+            for name, shape in (("pitches", (9, 12)), ("timbre", (9, 12)), ("loudness_max", (9,))):
+                file[f"analysis/segments_{name}"] = np.full(shape, float(number))
+            file["analysis/songs"] = np.array([(f"TR{number}",)], [("track_id", "S32")])
+            file["metadata/songs"] = np.array([(f"AR{number}",)], [("artist_id", "S32")])
+    (songs / "genres.cls").write_text("TR0\tRap\nTR1\tRock\nTR2\tRap\nTR3\tRock\n")
+    return {"path": songs, "segments": 5}
+
+
+def fma_sample(folder):
+    """Six tracks of the Free Music Archive, two on each side."""
+    rows = ["track_id,artist,set,set,track", ",id,split,subset,genre_top", "track_id,,,,"]
+    for number, side in enumerate(["training", "validation", "test"] * 2):
+        write_noise(folder / "fma_small" / "000" / f"{number:06}.wav", seed=number)
+        rows.append(f"{number},{number},{side},small,{('Rock', 'Folk')[number // 3]}")
+    (folder / "tracks.csv").write_text("\n".join(rows))
+    return {"path": folder, "features": {"kind": "log_mel", "n_mels": 4}, "cache": folder / "cache"}
+
+
+def audioset_sample(folder):
+    """Two clips of each of two genres as TensorFlow records."""
+    import tensorflow as tf
+
+    def feature(kind, value):
+        return tf.train.Feature(**{kind: {"value": [value]}})
+
+    with tf.io.TFRecordWriter(str(folder / "00.tfrecord")) as file:
+        for number in range(4):
+            context = {"video_id": feature("bytes_list", b"%d" % number), "labels": feature("int64_list", number % 2)}
+            seconds = {"feature": [feature("bytes_list", bytes([number]) * 128)] * 3}
+            example = tf.train.SequenceExample(
+                context={"feature": context}, feature_lists={"feature_list": {"audio_embedding": seconds}}
+            )
+            file.write(example.SerializeToString())
+    (folder / "class_labels_indices.csv").write_text("index,mid,display_name\n0,/m/0155w,Blues\n1,/m/06rqw,Ska\n")
+    return {"path": folder, "genres": ["Blues", "Ska"]}
+
+
 SAMPLES = {
+    "audioset": audioset_sample,
+    "fma": fma_sample,
+    "msd": msd_sample,
+    "folder": sound_sample,
+    "gtzan": sound_sample,
+    "gtzan_table": table_sample,
     "npz": npz_sample,
     "songs_folder": folder_sample,
     "synthetic": lambda _: {"n_segments": 9, "n_train": 40, "n_valid": 20, "n_test": 20},
+    "tones": lambda _: {"features": "mfcc_statistics", "seconds": 2, "n_train": 10, "n_valid": 5, "n_test": 5},
 }
 
 

@@ -14,6 +14,7 @@ from genrezoo import layers
 
 SONGS = np.random.default_rng(0).standard_normal((2, 7, 3)).astype("float32")
 PADDED = np.where(np.arange(7)[None, :, None] < 5, SONGS, np.nan).astype("float32")
+PICTURES = np.random.default_rng(0).uniform(0, 255, (2, 5, 4, 1)).astype("float32")
 LOGITS = [np.random.default_rng(seed).standard_normal((4, 3)).astype("float32") for seed in (1, 2)]
 
 CASES = {
@@ -42,6 +43,7 @@ CASES = {
         LayerCase(layers.Frozen, {"model": make_model(input_shape=(7, 3))}, SONGS),
         LayerCase(layers.Head, {"target": "genre", "weight": 0.5}, LOGITS[0]),
         LayerCase(layers.HeardOnly, {}, LOGITS),
+        LayerCase(layers.ImagenetInput, {}, PICTURES),
         LayerCase(layers.LastSegment, {}, SONGS, masked=True),
         LayerCase(layers.MaskPadding, {}, PADDED),
         LayerCase(

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import genrezoo
 
 TESTS = Path(__file__).parents[1]
@@ -23,12 +25,12 @@ GRADIENTS = (
 ONCE = "not reload and not documented"  # what has nothing to do with the backend is checked once
 
 
-def test_contracts_pass_on_jax():
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", ONCE, *FILES, *GRADIENTS]
-    quick = {
-        "JAX_PLATFORMS": "cpu",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    }  # compiling takes the time here, not running
+@pytest.mark.parametrize(("which", "unoptimised"), [("not resnet50", "1"), ("resnet50", "0")])
+def test_contracts_pass_on_jax(which, unoptimised):
+    which = f"{ONCE} and {which}"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", which, *FILES, *GRADIENTS]
+    # compiling takes the time here, not running; except for 50 layers of convolutions
+    quick = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": unoptimised}
     paths = os.pathsep.join([str(Path(genrezoo.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": paths, "PYTEST_ADDOPTS": "", **quick}
     done = subprocess.run(command, cwd=TESTS, env=environment, capture_output=True, text=True, check=False)

@@ -55,7 +55,7 @@ def manifest_of(folder):
         {},
         {"groups": None},
         {"splits": {}, "provenance": None},
-        {"kind": "image"},
+        {"kind": "image", "lengths": None, "x": np.arange(20 * 4 * 5 * 3.0).reshape(20, 4, 5, 3)},
         {"lengths": None, "x": np.ones((20, 1, 2))},
     ],
 )

@@ -52,6 +52,47 @@ def convolution(weights, song, *, layers, pooling=None, pool_size=1):
     return _affine(weights, "logits", _relu(_affine(weights, "dense", x.ravel())))
 
 
+def mel_cnn(weights, song, *, activation, batch_norm, pool_size, padding):
+    """`mel_cnn`: padding counts as the training mean, which is zero."""
+    x = np.nan_to_num(song)[..., None]
+    function = {"relu": _relu, "linear": lambda x: x}[activation]
+    for number in range(1, 5):
+        x = _convolve(weights, f"conv_{number}", x, padding=padding)
+        x = function(_normalise(weights, f"conv_{number}_norm", x) if batch_norm else x)
+        x = _max_pool(x, pool_size, pool_size) if pool_size else x
+    x = x.ravel()
+    for number in (1, 2, 3):
+        x = function(_affine(weights, f"hidden_{number}", x))
+    return _affine(weights, "logits", x)
+
+
+def spectrogram_cnn(weights, picture, *, layers, strides, padding):
+    """`spectrogram_cnn`: strided convolutions with tanh, and one affine map of all that is left."""
+    x = picture
+    for number in range(1, layers + 1):
+        x = np.tanh(_convolve(weights, f"conv_{number}", x, padding=padding, strides=strides))
+    return _affine(weights, "logits", x.ravel())
+
+
+def resnet50(weights, picture):
+    """`resnet50`: bottlenecks of three convolutions beside a short cut, in stages of 3, 4, 6 and 3."""
+
+    def layer(name, x, **options):
+        return _normalise(weights, f"{name}_bn", _convolve(weights, f"{name}_conv", x, **options), epsilon=1.001e-5)
+
+    x = np.broadcast_to(picture, (*picture.shape[:2], 3))[..., ::-1] - [103.939, 116.779, 123.68]
+    x = np.pad(_relu(layer("conv1", x, padding=3, strides=2)), ((1, 1), (1, 1), (0, 0)))
+    x = _max_pool(x, 3, 2)
+    for stage, blocks in ((2, 3), (3, 4), (4, 6), (5, 3)):
+        for block in range(1, blocks + 1):
+            name, strides = f"conv{stage}_block{block}", 2 if block == 1 and stage > 2 else 1
+            short = layer(f"{name}_0", x, strides=strides) if block == 1 else x
+            inner = _relu(layer(f"{name}_1", x, strides=strides))
+            inner = _relu(layer(f"{name}_2", inner, padding=1))
+            x = _relu(short + layer(f"{name}_3", inner))
+    return _affine(weights, "logits", x.mean(axis=(0, 1)))
+
+
 def lstm(weights, song):
     """`lstm` and `stabilised_lstm`: the state after the last real segment."""
     return _affine(weights, "logits", lstm_states(weights, "lstm", song)[-1])
@@ -166,9 +207,24 @@ def _affine(weights, name, x):
     return x @ weights[f"{name}/kernel"] + weights.get(f"{name}/bias", 0)
 
 
-def _normalise(weights, name, x):
+def _normalise(weights, name, x, epsilon=EPSILON):
     mean, variance = weights[f"{name}/moving_mean"], weights[f"{name}/moving_variance"]
-    return (x - mean) / np.sqrt(variance + EPSILON) * weights[f"{name}/gamma"] + weights[f"{name}/beta"]
+    return (x - mean) / np.sqrt(variance + epsilon) * weights[f"{name}/gamma"] + weights[f"{name}/beta"]
+
+
+def _convolve(weights, name, x, *, padding=0, strides=1):
+    kernel = weights[f"{name}/kernel"]
+    x = np.pad(x, ((padding, padding), (padding, padding), (0, 0)))
+    windows = _windows(x, len(kernel), strides)  # (height, width, channels, kernel, kernel)
+    return np.einsum("hwcij,ijck->hwk", windows, kernel, optimize=True) + weights.get(f"{name}/bias", 0)
+
+
+def _max_pool(x, size, strides):
+    return _windows(x, size, strides).max(axis=(3, 4))
+
+
+def _windows(x, size, strides):
+    return np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(0, 1))[::strides, ::strides]
 
 
 def _relu(x):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy_reference as reference
 import pytest
@@ -10,6 +12,8 @@ from genrezoo.models import create_model
 from genrezoo.registry import MODELS
 
 N_SEGMENTS, N_FEATURES, NUM_CLASSES = 13, 4, 3
+SHAPES = {"mel_cnn": (21, 18), "spectrogram_cnn": (40, 43, 3), "resnet50": (37, 34, 3)}
+"""Input shapes of models that need another than (N_SEGMENTS, N_FEATURES)."""
 
 CASES = [
     ("mlp", {"units": (6, 5)}, lambda w, x: reference.dense_stack(w, x, activation="tanh", layers=2, batch_norm=True)),
@@ -40,6 +44,35 @@ CASES = [
         lambda w, x: reference.convolution(w, x, layers=1, pooling="average", pool_size=N_SEGMENTS),
     ),
     ("statistics_mlp", {"units": (6, 5)}, lambda w, x: reference.statistics_mlp(w, x, layers=2)),
+    (
+        "mfcc_mlp",
+        {"units": (6, 5)},
+        lambda w, x: reference.dense_stack(w, x, activation="relu", layers=2, batch_norm=False),
+    ),
+    (
+        "feature_mlp",
+        {"units": (6, 5, 4), "activation": "tanh"},
+        lambda w, x: reference.dense_stack(w, x, activation="tanh", layers=3, batch_norm=False),
+    ),
+    *(
+        ("mel_cnn", {**form, "filters": (3, 4, 5, 6), "units": (7, 6, 5)}, functools.partial(reference.mel_cnn, **form))
+        for form in (
+            {"pool_size": 2, "padding": 2, "batch_norm": True, "activation": "relu"},
+            {"pool_size": 2, "padding": 3, "batch_norm": False, "activation": "relu"},
+            {"pool_size": None, "padding": 0, "batch_norm": False, "activation": "linear"},
+        )
+    ),
+    (
+        "spectrogram_cnn",
+        {"filters": 3, "conv_layers": 3, "strides": 3},
+        lambda w, x: reference.spectrogram_cnn(w, x, layers=3, strides=3, padding=1),
+    ),
+    (
+        "spectrogram_cnn",
+        {"filters": 3, "conv_layers": 2, "kernel_size": 5, "padding": 0},
+        lambda w, x: reference.spectrogram_cnn(w, x, layers=2, strides=4, padding=0),
+    ),
+    ("resnet50", {}, reference.resnet50),
     ("lstm", {"units": 5}, reference.lstm),
     ("stabilised_lstm", {"units": 5}, reference.lstm),
     ("gru", {"units": 5}, reference.gru),
@@ -91,20 +124,24 @@ def snippet_logits(weights, song, rule):
 
 def randomised(name, **arguments):
     """A model whose weights, statistics of normalisation included, are all away from their start, and those weights."""
-    model = create_model(name, (N_SEGMENTS, N_FEATURES), NUM_CLASSES, seed=1, **arguments)
+    model = create_model(name, SHAPES.get(name, (N_SEGMENTS, N_FEATURES)), NUM_CLASSES, seed=1, **arguments)
     generator = np.random.default_rng(8)
     weights = {}
     for weight in model.weights:
         low, high = (0.3, 2) if "variance" in weight.path or "gamma" in weight.path else (-0.6, 0.6)
+        if len(weight.shape) == 4:  # one of many convolutions, of which none must blow its input up
+            low, high = np.array([-1.5, 1.5]) / np.sqrt(np.prod(weight.shape[:-1]))
         weights[weight.path] = generator.uniform(low, high, weight.shape)
         weight.assign(weights[weight.path])
     return model, weights
 
 
-def songs_with_padding():
-    """Songs of 13, 12, 9, 6, 4, 2 and 1 segments."""
-    songs = np.random.default_rng(9).standard_normal((7, N_SEGMENTS, N_FEATURES), dtype="float32")
-    for song, length in enumerate((13, 12, 9, 6, 4, 2, 1)):
+def songs_with_padding(shape=(N_SEGMENTS, N_FEATURES)):
+    """Songs of the full length and of 12, 9, 6, 4, 2 and 1 segments; or pictures."""
+    songs = np.random.default_rng(9).standard_normal((7, *shape), dtype="float32")
+    if len(shape) == 3:
+        return songs[:2] * 60 if shape == SHAPES["resnet50"] else songs
+    for song, length in enumerate((shape[0], 12, 9, 6, 4, 2, 1)):
         songs[song, length:] = np.nan
     return songs
 
@@ -112,12 +149,13 @@ def songs_with_padding():
 @pytest.mark.parametrize(("name", "arguments", "forward"), CASES, ids=[f"{c[0]}_{n}" for n, c in enumerate(CASES)])
 def test_logits_equal_those_of_the_reference(name, arguments, forward):
     model, weights = randomised(name, **arguments)
-    songs = songs_with_padding()
+    songs = songs_with_padding(SHAPES.get(name, (N_SEGMENTS, N_FEATURES)))
     outputs = model(songs)
     logits = np.asarray(outputs["logits"] if isinstance(outputs, dict) else outputs)
     expected = np.stack([forward(weights, song.astype("float64")) for song in songs])
     assert np.ptp(expected) > 0.1  # the songs are told apart
-    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    size = max(np.abs(expected).max(), 1)  # of what float32 rounds
+    np.testing.assert_allclose(logits / size, expected / size, atol=1e-5)
 
 
 def test_experts_equal_those_of_the_reference():

@@ -12,6 +12,10 @@ from genrezoo.models import create_model, list_models, model_info, register_mode
 from genrezoo.registry import MODELS, Registry
 
 
+ROOMY = {"mel_cnn": (21, 18), "resnet50": (32, 33, 3), "spectrogram_cnn": (124, 126, 3)}
+"""Input shapes that are large enough for every point of the search space, where (40, 5) is not."""
+
+
 def builder(input_shape, num_classes, *, size=3):
     """Stands for a user's model."""
     return input_shape, num_classes, size
@@ -27,6 +31,7 @@ def mine():
 def test_the_families_are_there():
     expected = {"conv_in_time", "fully_connected", "lstm", "mlp", "segment_cnn", "snippet_lstm", "stabilised_lstm"}
     expected |= {"multitask_autoencoder", "multitask_binary", "snippet_ensemble", "student_mlp"}
+    expected |= {"feature_mlp", "mel_cnn", "mfcc_mlp", "resnet50", "spectrogram_cnn"}
     assert expected <= set(list_models())
     assert list_models("conv*") == ["conv_in_time"]
 
@@ -147,7 +152,7 @@ def test_twenty_random_points_of_the_space_build(name):
             hp.values[parameter.name] = parameter.random_sample(seed)
         arguments = space(hp)
         points.add(str(arguments))
-        assert create_model(name, (40, 5), 3, **arguments).get_layer("logits").output.shape == (None, 3)
+        assert create_model(name, ROOMY.get(name, (40, 5)), 3, **arguments).get_layer("logits").output.shape == (None, 3)
     assert len(points) == 20
 
 
@@ -157,5 +162,6 @@ def test_defaults_of_the_space_are_those_of_the_builder(name):
     defaults = model_info(name)["arguments"]
     own = {key: defaults[key] for key in arguments if defaults[key] is not None}
     assert own == {key: arguments[key] for key in own}
-    shapes = [[w.shape for w in create_model(name, (40, 5), 3, **given).weights] for given in ({}, arguments)]
+    shape = ROOMY.get(name, (40, 5))
+    shapes = [[w.shape for w in create_model(name, shape, 3, **given).weights] for given in ({}, arguments)]
     assert shapes[0] == shapes[1]  # a default of None stands for what the space says

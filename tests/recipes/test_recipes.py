@@ -8,13 +8,17 @@ from genrezoo.runs.building import build_model, check_members
 
 OWN = Recipe(name="own", summary="s", reference="r", model="lstm", arguments={"units": 8}, settings={"epochs": 3})
 
+SHAPES = {"mel_cnn": (21, 18), "resnet50": (32, 32, 3), "spectrogram_cnn": (172, 173, 3)}
+"""Shapes of songs for models that need another than (40, 3)."""
+
 
 @pytest.mark.parametrize("name", list_recipes())
 def test_every_recipe_builds_and_its_settings_are_known(name):
     recipe = get_recipe(name)
     recipe.procedure_settings()
     check_members(recipe)
-    assert build_model(recipe, (40, 3), 4).count_params() > 0
+    shape = SHAPES.get(recipe.model, (40, 3))
+    assert build_model(recipe, shape, 4, again=True).count_params() > 0  # without fetching weights to begin with
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
 
 
@@ -25,6 +29,37 @@ def test_the_sources_defaults_are_kept():
     assert mlp.procedure_settings().batch_size == 50
     assert get_recipe("stabilised_lstm").arguments == {"units": 100, "beta": 100.0}
     assert get_recipe("snippet_lstm").arguments == {"units": 100, "snippets": 4, "rule": "product"}
+    source = {"optimizer": "sgd", "learning_rate": 0.002, "batch_size": 16, "epochs": 30, "monitor": "macro_f1"}
+    assert get_recipe("mfcc_mlp").settings == source
+    for recipe in map(get_recipe, list_recipes("mel_cnn*")):
+        assert recipe.settings == {**source, "optimizer": "adam", "learning_rate": 0.001}
+        assert (recipe.pieces.segments, recipe.pieces.hop) == (21, 21)
+    tables = {"optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 0.001, "batch_size": 32, "epochs": 100}
+    assert get_recipe("feature_mlp").settings == tables
+    pictures = {"learning_rate": 1e-3, "weight_decay": 1e-4, "batch_size": 32, "epochs": 100, "monitor": "loss"}
+    for recipe in map(get_recipe, ("spectrogram_cnn", "resnet50")):
+        assert pictures.items() <= recipe.settings.items()
+        assert recipe.settings["schedule"] == "reduce_on_plateau"
+    assert get_recipe("resnet50").arguments == {"unfrozen": 2, "weights": "imagenet"}
+    assert not get_recipe("resnet50").standardise
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling", "batch_norm", "activation"),
+    [
+        ("mel_cnn_plain", False, False, "linear"),
+        ("mel_cnn_pooled", True, False, "linear"),
+        ("mel_cnn_relu", True, False, "relu"),
+        ("mel_cnn_batch_norm", False, True, "relu"),
+        ("mel_cnn", True, True, "relu"),
+    ],
+)
+def test_each_form_of_the_mel_cnn_has_a_name(name, pooling, batch_norm, activation):
+    model = build_model(get_recipe(name), (21, 18), 4)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert (kinds.count("MaxPooling2D"), kinds.count("ZeroPadding2D")) == ((4, 4) if pooling else (0, 0))
+    assert kinds.count("BatchNormalization") == 4 * batch_norm
+    assert {layer.activation.__name__ for layer in model.layers if "activation" in layer.name} == {activation}
 
 
 def test_changes_reach_arguments_settings_and_input():

@@ -1,0 +1,356 @@
+"""Features of many sound files: in parallel, kept on disk, resumable, and not stopped by a bad file.
+
+The features of a file are kept in a cache under the sha256 of its content, the digest of the feature settings and a
+digest of the code that computes them, so that they are computed once, whatever the file is called and whoever asks.
+Sound is decoded in child processes alone: a file that kills a decoder costs that child and is rejected, no more.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import hashlib
+import importlib.metadata
+import io
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from genrezoo.audio.settings import Features, FeatureSettings, feature_settings
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.files import sha256_of, write_atomic
+from genrezoo.parallel import ChildError, ProcessExecutor
+
+CHUNK = 128
+"""Files of one child process, at most: its start (1 to 4 s) is then a small share of its work."""
+
+_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "librosa", "numba")  # which the values depend on
+_POLL = 0.5  # seconds between two looks at what the children have finished
+_BROKEN = (  # what zipfile and NumPy raise on damaged bytes
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+    MemoryError,
+    SyntaxError,
+)
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What became of the files.
+
+    Attributes:
+        paths: The good files, in the order given.
+        rejected: Why each of the others has no features.
+        warnings: What was odd about good files, for those of which anything was.
+        shapes: Shape of each good file's features.
+        computed: How many files were computed, the others were in the cache.
+        entries: Where in the cache each good file's features are.
+    """
+
+    paths: tuple[Path, ...]
+    rejected: Mapping[Path, str]
+    warnings: Mapping[Path, tuple[str, ...]]
+    shapes: Mapping[Path, tuple[int, ...]]
+    computed: int
+    entries: Mapping[Path, Path]
+
+    def features(self, path: str | Path) -> Features:
+        """The features of one good file, read from the cache.
+
+        Raises:
+            DataError: They are no longer there.
+        """
+        found = _read_entry(self.entries[Path(path)])
+        if found is None:
+            raise DataError("its features left the cache", path=path, remedy="run the same again")
+        return found.features
+
+
+def default_cache() -> Path:
+    """Folder of the cache: ``$GENREZOO_CACHE``, else ``genrezoo`` in ``$XDG_CACHE_HOME``, else in ``~/.cache``."""
+    if stated := os.environ.get("GENREZOO_CACHE"):
+        return Path(stated)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genrezoo"
+
+
+def extract_file(path: str | Path, settings: FeatureSettings) -> tuple[Features, tuple[str, ...]]:
+    """The features of one sound file, computed in this process.
+
+    Args:
+        path: Sound file.
+        settings: What to compute; its ``offset`` and ``duration`` say of which excerpt.
+
+    Returns:
+        The features, and what was odd about the file (cut short, silent).
+
+    Raises:
+        DataError: Not a sound file, damaged, or too short for the features.
+        SettingsError: The libraries that decode sound are missing.
+
+    Example:
+        >>> import tempfile, wave
+        >>> path = Path(tempfile.mkdtemp()) / "noise.wav"
+        >>> with wave.open(str(path), "wb") as file:
+        ...     file.setparams((1, 2, 22050, 0, "NONE", "none"))
+        ...     file.writeframes(np.random.default_rng(1).integers(-9999, 9999, 44100).astype("<i2").tobytes())
+        >>> features, warnings = extract_file(path, feature_settings("log_mel"))
+        >>> features.x.shape, warnings
+        ((42, 128), ())
+    """
+    from genrezoo.audio.decode import SoundReader  # here, because it loads the optional libraries
+
+    try:
+        with SoundReader(path, rate=settings.rate, offset=settings.offset, duration=settings.duration) as sound:
+            features = settings.extract(sound.blocks())
+        if not np.isfinite(features.x).all():
+            raise DataError("its features are not finite", remedy="look at the file: its sound is out of all bounds")
+    except DataError as error:
+        raise DataError(error.what, path=path, where=error.where, remedy=error.remedy) from error
+    return features, tuple(sound.warnings)
+
+
+def extract_files(
+    paths: Iterable[str | Path],
+    settings: FeatureSettings,
+    *,
+    cache: str | Path | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+    on_file: Callable[[Path, str | None], None] | None = None,
+    on_start: Callable[[int], None] | None = None,
+) -> Extracted:
+    """The features of many sound files, in child processes, from the cache where they are in it.
+
+    Killed at any moment and called again it goes on: what was finished is in the cache.
+
+    Args:
+        paths: Sound files.
+        settings: What to compute.
+        cache: Folder of the cache; `default_cache` if left out.
+        workers: Child processes at a time, one thread each; the number of cores if left out.
+        strict: Stop at the first file that has no features.
+        on_file: Called with each finished file and None, or the reason why it was rejected; in no certain order.
+        on_start: Called first, with the number of files.
+
+    Returns:
+        What became of the files; their features are read one by one with `Extracted.features`.
+
+    Raises:
+        DataError: With ``strict``, the first bad file.
+        SettingsError: The cache cannot be written, or the libraries that decode sound are missing.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "song.mp3").write_text("<html>not found</html>")
+        >>> found = extract_files(folder.glob("*.mp3"), feature_settings("log_mel"), cache=folder / "cache")
+        >>> len(found.paths), len(found.rejected)
+        (0, 1)
+    """
+    files = list(dict.fromkeys(Path(path) for path in paths))
+    workers = workers or len(os.sched_getaffinity(0))
+    folder = Path(cache or default_cache()) / "features" / f"{settings.digest()}-{_code_digest()}"
+    shapes: dict[Path, tuple[int, ...]] = {}
+    warnings: dict[Path, tuple[str, ...]] = {}
+    rejected: dict[Path, str] = {}
+
+    def accept(job: _Job, entry: _Entry) -> None:
+        shapes[Path(job.path)], warnings[Path(job.path)] = entry.features.x.shape, entry.warnings
+        if on_file:
+            on_file(Path(job.path), None)
+
+    def reject(path: Path, reason: str) -> None:
+        if strict:
+            raise DataError(reason, path=path)
+        rejected[path] = reason
+        if on_file:
+            on_file(path, reason)
+
+    if on_start:
+        on_start(len(files))
+    entries, todo = {}, []
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        try:
+            for path, job in zip(files, pool.map(lambda path: _identify(path, folder), files), strict=True):
+                if isinstance(job, str):
+                    reject(path, job)
+                    continue
+                entries[path] = Path(job.entry)
+                if entry := _read_entry(entries[path]):
+                    accept(job, entry)
+                else:
+                    if entries[path].exists():  # damaged
+                        entries[path].unlink()
+                    todo.append(job)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    with contextlib.closing(_compute(todo, settings, workers)) as outcomes:
+        for job, outcome in outcomes:
+            if isinstance(outcome, str):
+                reject(Path(job.path), outcome)
+            else:
+                accept(job, outcome)
+    good = tuple(path for path in files if path in shapes)
+    return Extracted(
+        paths=good,
+        rejected={path: rejected[path] for path in files if path in rejected},
+        warnings={path: warnings[path] for path in good if warnings[path]},
+        shapes=shapes,
+        computed=sum(Path(job.path) in shapes for job in todo),
+        entries={path: entries[path] for path in good},
+    )
+
+
+class _Job(NamedTuple):
+    """A file to compute, as plain data: where its entry goes, and by what one sees that it was changed meanwhile."""
+
+    path: str
+    entry: str
+    size: int
+    changed: int
+
+
+class _Entry(NamedTuple):
+    """What the cache holds of one file."""
+
+    features: Features
+    warnings: tuple[str, ...]
+
+
+def _identify(path: Path, folder: Path) -> _Job | str:
+    """Where the features of a file belong, or why it can have none."""
+    try:
+        facts = os.stat(path)
+        if not stat.S_ISREG(facts.st_mode):  # a pipe would be waited for
+            return "is not a regular file"
+        name = sha256_of(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+    return _Job(str(path), str(folder / name[:2] / f"{name}.npz"), facts.st_size, facts.st_mtime_ns)
+
+
+def _compute(
+    jobs: list[_Job], settings: FeatureSettings, workers: int
+) -> Generator[tuple[_Job, _Entry | str], None, None]:
+    """Yields each job with its entry, or with why it has none, soon after it is finished.
+
+    Where a child dies, the first unfinished file of its chunk is tried alone and the rest together, until the one that
+    kills is alone.
+    """
+    plain = settings.model_dump(mode="json")
+    with ProcessExecutor(workers, threads=1) as executor:
+        running: dict[concurrent.futures.Future[Any], dict[str, _Job]] = {}
+
+        def start(chunk: Sequence[_Job]) -> None:
+            if chunk:
+                running[executor.submit(_extract_chunk, list(chunk), plain)] = {job.path: job for job in chunk}
+
+        for some in _chunks(jobs, workers):
+            start(some)
+        while running:
+            ended, _ = concurrent.futures.wait(running, _POLL, concurrent.futures.FIRST_COMPLETED)
+            for future, chunk in list(running.items()):
+                if future.running() or future in ended:
+                    alone = len(chunk) == 1
+                    yield from _collect(chunk)
+                if future not in ended:
+                    continue
+                left = list(running.pop(future).values())
+                try:
+                    reasons = future.result()
+                except ChildError as error:
+                    if error.user:
+                        raise SettingsError(str(error)) from error
+                    if alone and left:
+                        yield left[0], f"computing its features failed: {error}"
+                    else:
+                        start(left[:1])
+                        start(left[1:])
+                else:
+                    for job in left:
+                        yield job, reasons.get(job.path, "its features could not be read back")
+
+
+def _chunks(jobs: list[_Job], workers: int) -> list[list[_Job]]:
+    """As many chunks for each worker, of at most `CHUNK` files, small and large files dealt evenly."""
+    if not jobs:
+        return []
+    number = min(len(jobs), workers * -(-len(jobs) // (workers * CHUNK)))
+    by_size = sorted(jobs, key=lambda job: job.size, reverse=True)
+    return [by_size[first::number] for first in range(number)]
+
+
+def _collect(chunk: dict[str, _Job]) -> Iterator[tuple[_Job, _Entry]]:
+    """Takes out of a chunk what is finished."""
+    for job in list(chunk.values()):
+        if Path(job.entry).exists() and (entry := _read_entry(Path(job.entry))):
+            yield chunk.pop(job.path), entry
+
+
+def _extract_chunk(jobs: Sequence[Sequence[Any]], settings: Mapping[str, Any]) -> dict[str, str]:
+    """The child's side: computes features into the cache and says why files have none."""
+    made = feature_settings(settings)
+    rejected = {}
+    for job in map(_Job._make, jobs):
+        try:
+            features, warnings = extract_file(job.path, made)
+            facts = os.stat(job.path)
+            if (facts.st_size, facts.st_mtime_ns) != (job.size, job.changed):
+                raise DataError("was changed while it was read", remedy="run the same again")
+        except DataError as error:
+            rejected[job.path] = str(DataError(error.what, where=error.where, remedy=error.remedy))
+            continue
+        except FileNotFoundError:
+            rejected[job.path] = "was removed while it was read"
+            continue
+        try:
+            _write_entry(Path(job.entry), features, warnings)
+        except OSError as error:
+            raise SettingsError(f"the cache cannot be written: {job.entry} ({error.strerror})") from error
+    return rejected
+
+
+def _write_entry(path: Path, features: Features, warnings: Sequence[str]) -> None:
+    buffer = io.BytesIO()  # not compressed: it would take longer than to compute them, and save little
+    np.savez(buffer, allow_pickle=False, x=features.x, edges=features.edges, warnings=np.array(warnings, str))
+    write_atomic(path, buffer.getvalue())
+
+
+def _read_entry(path: Path) -> _Entry | None:
+    """What the cache holds under that name; None if nothing or damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            raw = {name: archive.read(f"{name}.npy") for name in ("x", "edges", "warnings")}  # checksums included
+        x, edges, warnings = (np.lib.format.read_array(io.BytesIO(raw[name]), allow_pickle=False) for name in raw)
+    except _BROKEN:
+        return None
+    if x.ndim < 2 or edges.shape != (len(x) + 1,) or warnings.dtype.kind != "U":
+        return None
+    return _Entry(Features(x=x, edges=edges), tuple(str(text) for text in warnings))
+
+
+def _code_digest() -> str:
+    """16 hex of the code and the libraries that compute features: values of another release are not mixed in."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    for package in _PACKAGES:
+        try:
+            digest.update(f"{package} {importlib.metadata.version(package)}".encode())
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return digest.hexdigest()[:16]

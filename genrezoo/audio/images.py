@@ -1,0 +1,273 @@
+"""Spectrograms as colour pictures, 173 pixels wide and 172 high, for networks that see.
+
+A picture shows time from left to right and frequency from the bottom up, without axes or margins. Brighter is louder,
+in the colours of matplotlib's `magma`, which serve as a table only: nothing is drawn by matplotlib, so that there is no
+GUI and no state that threads could fight over.
+
+Choose pictures for networks that were trained on photographs (`resnet50`); choose `genrezoo.audio.mel` for everything
+else: the same in a third of the numbers, and in dB rather than in colours.
+
+Reference: CS429/529 Project 3: Neural Networks, section Data Preparation.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import io
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from genrezoo.audio.extract import extract_files
+from genrezoo.audio.settings import Counted, Features, FeatureSettings, feature_settings
+from genrezoo.audio.spectrum import power, spectrum_blocks
+from genrezoo.errors import DataError
+from genrezoo.files import write_atomic
+
+WIDTH, HEIGHT = 173, 172  # pixels
+LOWEST = 32.7  # Hz, the note C1: where a logarithmic axis begins
+DEPTH = 80.0  # dB from the brightest to the darkest
+
+Scale = Literal["log_db", "linear", "log"]
+
+
+class SpectrogramImage(FeatureSettings):
+    """Settings of ``spectrogram_image``: a picture for each ``window_seconds`` of sound.
+
+    The source has three kinds of picture in folders named ``1ayl``, ``linear`` and ``log``, and says no more of them
+    than "log and y-axis log, linear, and log". Here they are:
+
+    ============ ============================== ===================================================
+    ``scale``    frequency, bottom to top       brightness
+    ============ ============================== ===================================================
+    ``log_db``   logarithmic, C1 to half rate   dB below the loudest pixel, black at -80 (``1ayl``)
+    ``linear``   linear, 0 to half rate         dB below the loudest pixel, black at -80
+    ``log``      logarithmic, C1 to half rate   amplitude as a share of the loudest pixel's
+    ============ ============================== ===================================================
+
+    The fourth combination is black but for a line at the bottom, so that ``linear`` is in dB. ``log_db`` shows most. A
+    pixel's power is the mean over its area, of a spectrogram of 93 ms frames every 23 ms; where a pixel is smaller than
+    a frame or a bin, it is interpolated.
+
+    A remainder shorter than half a window joins the window before it, and a shorter recording has one picture: it is
+    always the picture's full width.
+
+    Example:
+        >>> noise = np.random.default_rng(0).standard_normal(22050).astype(np.float32)
+        >>> SpectrogramImage(scale="log").extract([noise]).x.shape
+        (1, 172, 173, 3)
+    """
+
+    kind: Literal["spectrogram_image"] = "spectrogram_image"
+    scale: Scale = Field("log_db", description="Axis of the frequencies, and what brightness stands for.")
+    window_seconds: float = Field(30.0, ge=1, le=600, description="Seconds in a picture.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The colours of a pixel."""
+        return ("red", "green", "blue")
+
+    @property
+    def hop(self) -> int:
+        """Samples from one frame to the next: 512 at 22,050 Hz, about as many seconds at other rates."""
+        return round(self.rate * 512 / 22050)
+
+    def extract(self, blocks: Iterable[np.ndarray]) -> Features:
+        """The pictures of one recording; see `FeatureSettings.extract`."""
+        sound = Counted(blocks)
+        window = self.window_seconds * self.rate / self.hop  # frames
+        rows = self._rows()
+        held = np.empty((0, HEIGHT), np.float32)  # frames that are in no picture yet
+        pictures: list[np.ndarray] = []
+        done = 0
+        for spectrum in spectrum_blocks(sound, n_fft=4 * self.hop, hop=self.hop):
+            held = np.concatenate([held, power(spectrum) @ rows])
+            if done + len(held) >= (len(pictures) + 1.5) * window:  # what comes after this window is half a window
+                size = round((len(pictures) + 1) * window) - done
+                pictures.append(self._picture(held[:size]))
+                held, done = held[size:], done + size
+        sound.check(4 * self.hop / self.rate, self)
+        pictures.append(self._picture(held))
+        edges = np.append(np.arange(len(pictures)) * self.window_seconds, sound.samples / self.rate)
+        return Features(x=np.stack(pictures), edges=edges)
+
+    def _rows(self) -> np.ndarray:
+        """What each bin adds to each row, from the lowest: ``(bins, HEIGHT)`` float32."""
+        bins = 2 * self.hop + 1
+        if self.scale == "linear":
+            edges = np.linspace(0, bins - 1, HEIGHT + 1)
+        else:
+            edges = np.geomspace(LOWEST * 4 * self.hop / self.rate, bins - 1, HEIGHT + 1)
+        return _means(edges, bins).T
+
+    def _picture(self, frames: np.ndarray) -> np.ndarray:
+        """One picture ``(HEIGHT, WIDTH, 3)`` uint8 of the powers in the rows, ``(frames, HEIGHT)``."""
+        pixels = _means(np.linspace(0, len(frames) - 1, WIDTH + 1), len(frames)) @ frames  # (WIDTH, HEIGHT)
+        share = pixels.T[::-1] / max(pixels.max(), np.finfo(np.float32).tiny)  # low frequencies at the bottom
+        if self.scale == "log":
+            bright = np.sqrt(share)
+        else:
+            bright = 1 + 10 * np.log10(np.maximum(share, 10 ** (-DEPTH / 10))) / DEPTH
+        picture: np.ndarray = _colours()[np.rint(255 * np.clip(bright, 0, 1)).astype(np.uint8)]
+        return picture
+
+
+@dataclass(frozen=True)
+class ImageTree:
+    """What `write_image_tree` did.
+
+    Attributes:
+        pictures: For each good sound file its pictures, one or more.
+        kept: How many of them were there already, the same to the pixel.
+        rejected: Why each of the other sound files has none.
+        warnings: What was odd about good files, for those of which anything was.
+    """
+
+    pictures: Mapping[Path, tuple[Path, ...]]
+    kept: int
+    rejected: Mapping[Path, str]
+    warnings: Mapping[Path, tuple[str, ...]]
+
+
+def write_image_tree(
+    files: Iterable[str | Path] | Mapping[str | Path, str],
+    folder: str | Path,
+    *,
+    scale: Scale = "log_db",
+    workers: int | None = None,
+    cache: str | Path | None = None,
+    strict: bool = False,
+    on_file: Callable[[Path, str | None], None] | None = None,
+) -> ImageTree:
+    """Writes a tree of pictures, ``<folder>/<scale>/<genre>/<file name>.png``, in parallel.
+
+    The picture of ``country/country.00000.au`` is ``<scale>/country/country.00000.au.png``; where a recording is long
+    enough for several, they end in ``#1.png``, ``#2.png``, and so on. Killed at any moment and called again it goes on:
+    what was computed is in the cache, and pictures that are there already are not written again.
+
+    Args:
+        files: Sound files, in folders named after their genres; or a dictionary from file to genre.
+        folder: Folder to write to; made if missing.
+        scale: Kind of picture, see `SpectrogramImage`.
+        workers: Child processes at a time; the number of cores if left out.
+        cache: Folder of the features' cache; `genrezoo.audio.extract.default_cache` if left out.
+        strict: Stop at the first file that has no picture.
+        on_file: Called with each file that was looked at and None, or the reason why it was rejected.
+
+    Returns:
+        What was written, kept and rejected.
+
+    Raises:
+        DataError: Two files may have the same picture, a genre is no name of a folder, or the folder cannot be
+            written; with ``strict`` the first bad file.
+        SettingsError: There is no such scale, or the libraries that decode sound are missing.
+
+    Example:
+        >>> import tempfile
+        >>> sound = Path(tempfile.mkdtemp()) / "rock" / "a.mp3"
+        >>> _ = write_atomic(sound, b"<html>not found</html>")
+        >>> tree = write_image_tree([sound], sound.parent, cache=sound.parent / "cache")
+        >>> len(tree.pictures), len(tree.rejected)
+        (0, 1)
+    """
+    settings = feature_settings("spectrogram_image", scale=scale)
+    genres = files if isinstance(files, Mapping) else {path: Path(path).absolute().parent.name for path in files}
+    targets: dict[Path, Path] = {}
+    for path, genre in genres.items():
+        if genre in ("", ".", "..") or Path(genre).name != genre:
+            raise DataError(f"genre {genre!r} is no name of a folder", path=path, remedy="give it another name")
+        targets[Path(path)] = Path(folder) / scale / genre / Path(path).name
+    sources = {target: path for path, target in targets.items()}
+    for path, target in targets.items():
+        for other in (target, target.with_name(re.sub(r"#\d+$", "", target.name))):
+            if sources.get(other, path) != path:
+                raise DataError(
+                    f"may have the same picture as {sources[other]}", path=path, remedy="rename one of the two files"
+                )
+    found = extract_files(list(targets), settings, cache=cache, workers=workers, strict=strict, on_file=on_file)
+
+    def write(path: Path) -> list[tuple[Path, bool]]:
+        return _write_pictures(targets[path], found.features(path).x)
+
+    with concurrent.futures.ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:  # zlib frees the GIL
+        try:
+            written = dict(zip(found.paths, pool.map(write, found.paths), strict=True))
+        except OSError as error:
+            raise DataError(f"cannot be written ({error})", path=folder, remedy="name another folder") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return ImageTree(
+        pictures={path: tuple(name for name, _ in names) for path, names in written.items()},
+        kept=sum(there for names in written.values() for _, there in names),
+        rejected=found.rejected,
+        warnings=found.warnings,
+    )
+
+
+def _write_pictures(target: Path, pictures: np.ndarray) -> list[tuple[Path, bool]]:
+    """Writes a recording's pictures and says which were there already; those of an earlier content are removed."""
+    single = target.with_name(f"{target.name}.png")
+    several = (target.with_name(f"{target.name}#{number}.png") for number in itertools.count(1))
+    if len(pictures) == 1:
+        names, stale = [single], []
+    else:
+        names, stale = list(itertools.islice(several, len(pictures))), [single]
+    stale += itertools.takewhile(Path.exists, several)
+    for other in reversed(stale):  # from the last on, so that a second try finds those that are left
+        other.unlink(missing_ok=True)
+    outcomes = []
+    for name, picture in zip(names, pictures, strict=True):
+        there = _is_picture(name, picture)
+        if not there:
+            buffer = io.BytesIO()
+            Image.fromarray(picture).save(buffer, "png")
+            write_atomic(name, buffer.getvalue())
+        outcomes.append((name, there))
+    return outcomes
+
+
+def _is_picture(path: Path, picture: np.ndarray) -> bool:
+    """Whether the file shows these very pixels."""
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            return image.size == picture.shape[1::-1] and np.array_equal(np.asarray(image), picture)
+    except (OSError, ValueError, SyntaxError):  # missing, torn, or no picture: it is written again
+        return False
+
+
+def _means(edges: np.ndarray, size: int) -> np.ndarray:
+    """Weights of the means of a curve between edges.
+
+    The curve goes in straight lines through values at 0, 1, …, ``size - 1``; its mean over an interval is a sum of
+    these values, each weighed by the area of its tent within the interval.
+
+    Args:
+        edges: Rising, ``(n + 1,)``, from 0 to ``size - 1``.
+        size: Number of values.
+
+    Returns:
+        ``(n, size)`` float32; each row sums to 1.
+    """
+    place = np.clip(edges[:, None] - np.arange(size), -1, 1)
+    area = np.where(place < 0, (1 + place) ** 2, 2 - (1 - place) ** 2)  # twice that of each tent left of each edge
+    weights: np.ndarray = np.diff(area, axis=0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights.astype(np.float32)
+
+
+@functools.cache
+def _colours() -> np.ndarray:
+    """Colour of each brightness, ``(256, 3)`` uint8."""
+    from matplotlib import colormaps
+
+    colours: np.ndarray = np.rint(255 * colormaps["magma"](np.arange(256))[:, :3]).astype(np.uint8)
+    return colours

@@ -1,0 +1,149 @@
+"""What every kind of features has in common: its settings, which are stored with a run, and what it returns."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from genrezoo.errors import DataError, SettingsError, UnknownNameError
+
+HOMES = {  # file and class of each kind; a file is imported when its kind is asked for
+    "feature_table": ("table", "FeatureTable"),
+    "log_mel": ("mel", "LogMel"),
+    "mfcc_statistics": ("mfcc", "MfccStatistics"),
+    "segments": ("segments", "Segments"),
+    "spectrogram_image": ("images", "SpectrogramImage"),
+}
+KINDS = tuple(HOMES)
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What one recording sounds like, in numbers.
+
+    Attributes:
+        x: ``(n_segments, n_features)`` float32; for images ``(n_images, height, width, 3)`` uint8.
+        edges: ``(n_segments + 1,)`` float64: where each segment begins and the last one ends, in seconds from the
+            beginning of the excerpt.
+    """
+
+    x: np.ndarray
+    edges: np.ndarray
+
+
+class FeatureSettings(BaseModel):
+    """Settings of one kind of features; each kind is a subclass in a file of its own.
+
+    They are plain data, so that a run's card can hold them and new sounds get the features that the run was trained on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: str = Field(description="Name of the kind.")
+    rate: int = Field(22050, ge=4000, le=48000, description="Samples per second that sounds are brought to.")
+    offset: float = Field(0.0, ge=0, description="Seconds of each file that are left out at its beginning.")
+    duration: float | None = Field(None, gt=0, description="Seconds of each file that are used at most; None: all.")
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of `Features.x`."""
+
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """Columns that belong together, by name of the group; empty where there are no groups."""
+        return {}
+
+    @abstractmethod
+    def extract(self, blocks: Iterable[np.ndarray]) -> Features:
+        """The features of one recording.
+
+        Args:
+            blocks: Consecutive pieces of the recording of any lengths, ``(n,)`` float32 mono at `rate`, full scale 1.
+
+        Raises:
+            DataError: The recording is too short.
+        """
+
+    def digest(self) -> str:
+        """Sixteen hex digits that differ between any two settings; they name what is kept in a cache."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def feature_settings(kind: str | Mapping[str, Any] | FeatureSettings, **options: Any) -> FeatureSettings:
+    """Settings by name of the kind, or from plain data.
+
+    Args:
+        kind: One of `KINDS`; or a dictionary with ``"kind"``, as a run's card holds it; or settings.
+        options: Fields of that kind's settings; they go before those of a dictionary or of settings.
+
+    Raises:
+        UnknownNameError: There is no such kind, or it has no such option; the nearest names are suggested.
+        SettingsError: An option is out of range.
+
+    Example:
+        >>> feature_settings("log_mel", n_mels=64).n_mels
+        64
+        >>> feature_settings({"kind": "log_mel", "n_mels": 64}, rate=44100).rate
+        44100
+    """
+    if isinstance(kind, FeatureSettings):
+        if not options:
+            return kind
+        kind = kind.model_dump()
+    given = {**kind, **options} if isinstance(kind, Mapping) else {"kind": kind, **options}
+    name = given.get("kind")
+    if not isinstance(name, str) or name not in HOMES:
+        raise UnknownNameError("kind of features", str(name), KINDS)
+    module, home = HOMES[name]
+    cls: type[FeatureSettings] = getattr(importlib.import_module(f"genrezoo.audio.{module}"), home)
+    for option in given:
+        if option not in cls.model_fields:
+            raise UnknownNameError(f"option of {name!r}", option, cls.model_fields)
+    try:
+        return cls(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
+        raise SettingsError(f"{place}{first['msg']}, got {first['input']!r}") from error
+
+
+class Counted:
+    """Blocks of a recording, counted while they pass.
+
+    Attributes:
+        samples: Samples that have passed.
+
+    Args:
+        blocks: Consecutive pieces of the recording.
+    """
+
+    def __init__(self, blocks: Iterable[np.ndarray]):
+        self._blocks = blocks
+        self.samples = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for block in self._blocks:
+            self.samples += len(block)
+            yield block
+
+    def check(self, seconds: float, settings: FeatureSettings) -> None:
+        """Refuses a recording that was too short; to be called when all blocks have passed.
+
+        Raises:
+            DataError: There were fewer seconds than that.
+        """
+        if self.samples < seconds * settings.rate:
+            raise DataError(
+                f"{self.samples / settings.rate:.2f} s of sound, but {settings.kind!r} needs at least {seconds:.2f} s",
+                remedy="use a longer recording or excerpt",
+            )

@@ -1,0 +1,155 @@
+"""``genrezoo predict``: from sound files to genres over time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from genrezoo.cli.backend import load_keras
+from genrezoo.cli.options import progress_bar, results_console
+from genrezoo.errors import SettingsError
+
+if TYPE_CHECKING:
+    from genrezoo.predict import Prediction
+    from genrezoo.runs import Run
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    sounds: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Sound files, folders of them, or quoted shell patterns.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the timeline.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a file.")] = False,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(help="Picture to draw (.png or .svg): genres over time. Of several files NAME-FILE.png each."),
+    ] = None,
+    rule: Annotated[
+        str | None,
+        typer.Option(help="How the answer is made of the moments: mean or product; if left out, as the run does it."),
+    ] = None,
+    window: Annotated[
+        float | None, typer.Option(help="Seconds of a moment, for a model that takes any length; 10 if left out.")
+    ] = None,
+    hop: Annotated[float | None, typer.Option(help="Seconds from one moment to the next.")] = None,
+    excerpt: Annotated[
+        bool, typer.Option("--excerpt", help="Hear the excerpt that was taken of the training songs, not the whole.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that compute features; one a core if left out.")
+    ] = None,
+    data_cache: Annotated[
+        Path | None, typer.Option(help="Folder where features are kept; the user's cache if left out.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be predicted.")] = False,
+) -> None:
+    """Predict the genre of sound files, as a whole and over time; whole recordings are heard.
+
+    The features are those that the run was trained on. A file that cannot be predicted is reported with the reason and
+    stops nothing; the exit code is 0 if any file was predicted.
+
+    Example: genrezoo predict runs/mel_cnn-1 song.mp3 'albums/*.flac' --timeline timeline.png
+    """
+    if as_json and as_csv:
+        raise SettingsError("--json and --csv cannot both be printed; give one of them")
+    if timeline is not None and timeline.suffix.lower() not in (".png", ".svg"):
+        raise SettingsError(f"--timeline draws .png and .svg files, got {timeline.name!r}")
+    load_keras()
+    import genrezoo as gz  # here, so that --help does not wait for Keras
+
+    opened = gz.load_run(run)
+    with progress_bar() as bar:
+        task = bar.add_task("features", total=None)
+        predictions = gz.predict_sound(
+            opened, sounds, rule=rule, window=window, hop=hop, excerpt=excerpt, cache=data_cache, workers=workers,
+            strict=strict, on_start=lambda number: bar.update(task, total=number),
+            on_file=lambda path, reason: bar.advance(task),
+        )  # fmt: skip
+    good = [prediction for prediction in predictions if prediction.reason is None]
+    if as_json:
+        files = [prediction.describe() for prediction in predictions]
+        typer.echo(json.dumps({"run": str(run), "genres": opened.genres, "files": files}, indent=2, ensure_ascii=False))
+    elif as_csv:
+        typer.echo(_csv(opened.genres, good), nl=False)
+    elif good:
+        _show(opened, good)
+    errors = Console(stderr=True)
+    if timeline is not None:
+        for path, prediction in zip(_targets(timeline, good), good, strict=True):
+            _draw(path, prediction)
+            errors.print(f"picture: {escape(str(path))}", highlight=False, soft_wrap=True)
+    for prediction in predictions:
+        if prediction.reason is not None:
+            text = f"[bold red]not predicted:[/] {escape(f'{prediction.path}: {prediction.reason}')}"
+            errors.print(text, highlight=False, soft_wrap=True)
+    if not good:
+        raise typer.Exit(2)
+
+
+def _csv(genres: Sequence[str], predictions: Sequence[Prediction]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["file", "genre", *genres, "seconds", "warnings"])
+    for prediction in predictions:
+        shares = [f"{share:.6f}" for share in prediction.probabilities]
+        row = [prediction.path, prediction.genre, *shares, f"{prediction.seconds:.3f}", "; ".join(prediction.warnings)]
+        writer.writerow(row)
+    return buffer.getvalue()
+
+
+def _show(run: Run, predictions: Sequence[Prediction]) -> None:
+    console = results_console()
+    table = Table("file", "genre", "probability", "then", "seconds", "answer", box=None, header_style="bold")
+    table.columns[0].overflow = "fold"  # the end of a path says more than its beginning
+    table.columns[2].justify = table.columns[4].justify = "right"
+    for column in table.columns[1:]:
+        column.no_wrap = True
+    for prediction in predictions:
+        best, second = prediction.probabilities.argsort()[::-1][:2]
+        table.add_row(
+            escape(str(prediction.path)),
+            f"[bold]{escape(run.genres[best])}[/]",
+            f"{prediction.probabilities[best]:.3f}",
+            escape(f"{run.genres[second]} {prediction.probabilities[second]:.3f}"),
+            f"{prediction.seconds:,.1f}",
+            prediction.how,
+        )
+    console.print(table)
+    for prediction in predictions:
+        for warning in prediction.warnings:
+            console.print(f"[yellow]{escape(f'{prediction.path}: {warning}')}[/]", highlight=False, soft_wrap=True)
+
+
+def _targets(timeline: Path, predictions: Sequence[Prediction]) -> list[Path]:
+    """One picture a file: the name given, or with several files that name and each file's own."""
+    if len(predictions) == 1:
+        return [timeline]
+    targets: list[Path] = []
+    for prediction in predictions:
+        names = [f"{timeline.stem}-{prediction.path.stem}", f"{timeline.stem}-{prediction.path.name}"]
+        names += [f"{names[1]}-{number}" for number in range(2, len(predictions) + 1)]
+        free = (timeline.with_name(name + timeline.suffix) for name in names)
+        targets.append(next(path for path in free if path not in targets))
+    return targets
+
+
+def _draw(path: Path, prediction: Prediction) -> None:
+    from genrezoo import files
+    from genrezoo.report.timeline import timeline_picture
+
+    edges, probabilities = prediction.timeline()
+    picture = timeline_picture(
+        edges, probabilities, prediction.genres,
+        answer=prediction.probabilities, rule=prediction.how, title=prediction.path.name, kind=path.suffix.lower(),
+    )  # fmt: skip
+    files.write_atomic(path, picture)

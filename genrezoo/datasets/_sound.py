@@ -1,0 +1,233 @@
+"""From sound files with genres to songs: what the data sets that are folders of sound share."""
+
+from __future__ import annotations
+
+import math
+import os
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrezoo.audio.extract import Extracted, extract_files
+from genrezoo.audio.settings import FeatureSettings, feature_settings
+from genrezoo.datasets._archive import available_bytes
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.songs import SongSet
+
+# fmt: off
+NO_SOUND = frozenset({
+    ".bmp", ".cfg", ".csv", ".cue", ".db", ".doc", ".docx", ".gif", ".h5", ".htm", ".html", ".ini", ".jams", ".jpeg",
+    ".jpg", ".json", ".lab", ".log", ".lrc", ".m3u", ".m3u8", ".md", ".mf", ".nfo", ".npy", ".npz", ".pdf", ".pls",
+    ".png", ".py", ".sfv", ".sh", ".svg", ".tif", ".tiff", ".toml", ".tsv", ".txt", ".url", ".webp", ".xml", ".yaml",
+    ".yml",
+})
+# fmt: on
+"""Endings of files that lie beside music and are passed over; every other file is looked into."""
+
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "test": "test",
+}
+"""What a column may call the sides of a split."""
+
+
+@dataclass(frozen=True)
+class SoundFile:
+    """A sound file and what is known of it.
+
+    Attributes:
+        path: The file.
+        id: The song's id.
+        genre: Its genre.
+        group: What may not be torn apart by a split (an artist), if known.
+        split: Side of the split that it is on, if any.
+    """
+
+    path: Path
+    id: str
+    genre: str
+    group: str | None = None
+    split: str | None = None
+
+
+def walk_files(root: Path) -> Iterator[Path]:
+    """The files below a folder in sorted order; hidden ones are left out, links to folders are followed once.
+
+    Raises:
+        DataError: It is not a folder, or a folder in it cannot be read.
+    """
+    if not root.is_dir():
+        raise DataError("is not a folder", path=root, remedy="name the folder that holds the sound files")
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"cannot be read ({error.strerror})", path=error.filename, remedy="check its permissions")
+
+    seen = set()
+    for folder, inner, names in os.walk(root, followlinks=True, onerror=refuse):
+        facts = os.stat(folder)
+        if (facts.st_dev, facts.st_ino) in seen:
+            inner.clear()
+            continue
+        seen.add((facts.st_dev, facts.st_ino))
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+
+
+def plain_name(text: str) -> str:
+    """A file's name as an id: composed Unicode, so that two systems write it alike.
+
+    Raises:
+        DataError: The bytes of the name are not UTF-8.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        name = os.fsencode(text).decode(errors="backslashreplace")
+        raise DataError(f"the name {name} is not UTF-8", remedy="rename the file") from error
+    return unicodedata.normalize("NFC", text)
+
+
+def songs_from_sound(
+    files: Sequence[SoundFile],
+    *,
+    path: Path,
+    name: str,
+    features: str | Mapping[str, Any] | FeatureSettings,
+    provenance: str | None = None,
+    rejected: Mapping[str, str] | None = None,
+    about: Mapping[str, Any] | None = None,
+    cache: str | Path | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+    on_file: Callable[[Path, str | None], None] | None = None,
+    on_start: Callable[[int], None] | None = None,
+) -> SongSet:
+    """Songs with the features of sound files.
+
+    Args:
+        files: The files, with their genres, groups and sides of the split.
+        path: Where they come from, for messages.
+        name: What the set is called in tables.
+        features: Kind of features, or their settings.
+        provenance: Where the split comes from, if the files have one.
+        rejected: Files that were turned down before their sound was looked at, with the reason.
+        about: What else is to be kept with the songs.
+        cache: Folder of the feature cache, see `genrezoo.audio.extract.extract_files`, as for the next four.
+        workers: Child processes at a time.
+        strict: Stop at the first bad file.
+        on_file: Called with each finished file and None, or why it was rejected.
+        on_start: Called first, with the number of files.
+
+    Returns:
+        The checked songs. Those shorter than the longest are padded; where a file gives several pictures, each is a
+        song ``id#1``, ``id#2``, … and they are one group. ``about`` holds the feature settings (``features``,
+        ``feature_names``, ``feature_groups``), the number of good ``files``, ``rejected`` and ``warnings`` by id.
+
+    Raises:
+        DataError: Fewer than two genres with good files; songs that do not fit into memory; with ``strict`` the first
+            bad file.
+    """
+    settings = feature_settings(features)
+    turned_down = dict(rejected or {})
+    if strict and turned_down:
+        first, reason = next(iter(turned_down.items()))
+        raise DataError(reason, path=path, where=first)
+    known = {file.path: file for file in files}
+    found = extract_files(
+        known, settings, cache=cache, workers=workers, strict=strict, on_file=on_file, on_start=on_start
+    )
+    turned_down |= {known[bad].id: reason for bad, reason in found.rejected.items()}
+    good = [known[path] for path in found.paths]
+    genres = sorted({file.genre for file in good})
+    if len(genres) < 2:
+        told = "; ".join(f"{name}: {reason}" for name, reason in list(turned_down.items())[:5])
+        more = f"; and {len(turned_down) - 5} more" if len(turned_down) > 5 else ""
+        raise DataError(
+            f"{len(good)} good files of {len(genres)} genres, {len(turned_down)} rejected"
+            f"{f' ({told}{more})' if told else ''}",
+            path=path,
+            remedy="telling genres apart needs at least two: a folder of sound files for each",
+        )
+    x, lengths, pieces = _stack(found, path)
+    of = np.repeat(np.arange(len(good)), pieces)  # the file of each song
+    ids = []
+    for file, count in zip(good, pieces, strict=True):
+        ids += [file.id] if count == 1 else [f"{file.id}#{number}" for number in range(1, count + 1)]
+    groups = None
+    if max(pieces) > 1 or any(file.group for file in good):
+        groups = np.array([good[file].group or good[file].id for file in of])
+    sides = np.array([good[file].split or "" for file in of])
+    splits = {side: np.flatnonzero(sides == side) for side in ("train", "valid", "test") if (sides == side).any()}
+    return SongSet(
+        x=x,
+        y=np.array([genres.index(good[file].genre) for file in of]),
+        genres=tuple(genres),
+        lengths=lengths,
+        ids=np.array(ids),
+        groups=groups,
+        splits=splits,
+        provenance=provenance if splits else None,
+        name=name,
+        kind="image" if x.ndim == 4 else "segments",
+        about={
+            "features": settings.model_dump(mode="json"),
+            "feature_names": list(settings.names),
+            "feature_groups": {group: list(columns) for group, columns in settings.groups.items()},
+            **(about or {}),
+            "files": len(good),
+            "rejected": turned_down,
+            "warnings": {known[odd].id: list(texts) for odd, texts in found.warnings.items()},
+        },
+    ).validate(path)
+
+
+def check_provenance(provenance: str | None, *, has_split: bool, path: Path) -> str | None:
+    """Where a split of the user's comes from: what was said, else ``official``; None without a split.
+
+    Raises:
+        SettingsError: It was said, but there is no split.
+    """
+    if provenance is not None and not has_split:
+        raise SettingsError(f"provenance {provenance!r} was given, but {path} holds no split")
+    return (provenance or "official") if has_split else None
+
+
+def _stack(found: Extracted, path: Path) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """The features of all files in one array, the songs' lengths, and how many songs each file makes."""
+    shapes = [found.shapes[file] for file in found.paths]
+    forms = {shape[1:] for shape in shapes}
+    if len(forms) > 1:
+        raise DataError(f"features of several shapes: {sorted(forms)}", path=path, remedy="empty the feature cache")
+    (form,) = forms
+    pictures = len(form) == 3
+    pieces = [shape[0] if pictures else 1 for shape in shapes]
+    longest = max(shape[0] for shape in shapes)
+    whole = (sum(pieces), *form) if pictures else (len(shapes), longest, *form)
+    if (need := 4 * math.prod(whole)) > (free := available_bytes()):
+        remedy = "take an excerpt of each file (the features' `duration`), or fewer files"
+        raise DataError(
+            f"the songs take {need / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free; the longest has "
+            f"{longest:,} segments",
+            path=path,
+            remedy=remedy,
+        )
+    x = np.zeros(whole, np.float32)
+    lengths = np.full(len(x), whole[1])
+    start = 0
+    for file, count in zip(found.paths, pieces, strict=True):
+        values = found.features(file).x
+        if pictures:
+            x[start : start + count] = values
+        else:
+            x[start, : len(values)] = values
+            lengths[start] = len(values)
+        start += count
+    return x, lengths, pieces

@@ -1,0 +1,174 @@
+"""A folder of sound files: a sub-folder for each genre, or a table that says which file is what.
+
+The way to train on music of one's own. Files are told by their content, not by their endings; those that cannot be used
+are rejected one by one, with the reason, and stop nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genrezoo.datasets._sound import (
+    NO_SOUND,
+    SPLITS,
+    SoundFile,
+    check_provenance,
+    plain_name,
+    songs_from_sound,
+    walk_files,
+)
+from genrezoo.datasets._table import read_table
+from genrezoo.errors import DataError
+from genrezoo.registry import DATASETS
+from genrezoo.songs import SongSet
+
+if TYPE_CHECKING:
+    from genrezoo.audio.settings import FeatureSettings
+
+
+@DATASETS.register(
+    "folder",
+    summary="Sound files in a sub-folder for each genre, or named by a CSV table",
+    reference="genrezoo.datasets.folder",
+    licence="that of the music in it",
+)
+def load_folder(
+    path: str | Path,
+    *,
+    features: str | Mapping[str, Any] | FeatureSettings = "log_mel",
+    manifest: str | Path | None = None,
+    name: str | None = None,
+    provenance: str | None = None,
+    cache: str | Path | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+    on_file: Callable[[Path, str | None], None] | None = None,
+    on_start: Callable[[int], None] | None = None,
+) -> SongSet:
+    """Songs from a folder of sound files.
+
+    Without a manifest the first folder on the way to a file is its genre, whatever folders follow
+    (``jazz/artist/album/song.flac``). Hidden files, files in no genre's folder and files that are known not to be sound
+    (``.txt``, ``.csv``, ``.json``, ``.jpg``, …) are passed over.
+
+    Args:
+        path: The folder.
+        features: Kind of features, e.g. ``"log_mel"`` (see `genrezoo.audio.settings.KINDS`), or a dict of settings with
+            ``kind``, or a settings record.
+        manifest: CSV table in place of the tree: the columns ``path`` (from the folder, or absolute) and ``genre``,
+            and, if there are such, ``id``, ``artist`` (songs of one artist are a group, which no split tears apart; a
+            song without one is a group of its own) and ``split`` (train, valid, test, or blank for none).
+        name: What the set is called in tables; the folder's name if left out.
+        provenance: Where the manifest's split comes from, one of `genrezoo.songs.PROVENANCES`; ``official`` if left
+            out.
+        cache: Folder of the feature cache; `genrezoo.audio.extract.default_cache` if left out.
+        workers: Files at a time, one process each; the number of cores if left out.
+        strict: Stop at the first bad file.
+        on_file: Called with each finished file and None, or why it was rejected.
+        on_start: Called first, with the number of files.
+
+    Returns:
+        The checked songs, without a split unless the manifest has one. Ids are ``genre/file.ext`` (the path from the
+        folder). ``about`` holds the feature settings, the number of good ``files``, and ``rejected``, ``warnings`` and
+        ``passed_over``.
+
+    Raises:
+        DataError: No folder, fewer than two genres with good files (the reasons for the others are listed), a manifest
+            that contradicts itself; with ``strict`` the first bad file.
+        SettingsError: ``provenance`` without a split, or wrong feature settings.
+
+    Example:
+        >>> import tempfile
+        >>> from genrezoo.datasets.tones import render_tones
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = render_tones(folder / "tones", seconds=1, n_genres=2, n_train=2, n_valid=2, n_test=2)
+        >>> load_folder(folder / "tones", cache=folder / "cache")
+        SongSet('tones': 6 songs x 21 segments x 128 features, 2 genres, no split)
+    """
+    root = Path(path)
+    rejected: dict[str, str] = {}
+    about: dict[str, Any] = {}
+    if manifest is None:
+        files, rejected, passed_over = _from_tree(root)
+        about["passed_over"] = passed_over
+    else:
+        files = _from_table(root, Path(manifest))
+    has_split = any(file.split for file in files)
+    return songs_from_sound(
+        files,
+        path=root,
+        name=name or root.resolve().name,
+        features=features,
+        provenance=check_provenance(provenance, has_split=has_split, path=Path(manifest or root)),
+        rejected=rejected,
+        about=about,
+        cache=cache,
+        workers=workers,
+        strict=strict,
+        on_file=on_file,
+        on_start=on_start,
+    )
+
+
+def _from_tree(root: Path) -> tuple[list[SoundFile], dict[str, str], dict[str, int]]:
+    """The files with their genres, those without a usable name, and how many were passed over of each kind."""
+    files, rejected, passed_over = [], {}, Counter[str]()
+    for path in walk_files(root):
+        parts = path.relative_to(root).parts
+        if path.suffix.lower() in NO_SOUND:
+            passed_over[path.suffix.lower()] += 1
+        elif len(parts) < 2:
+            passed_over["in no genre's folder"] += 1
+        else:
+            try:
+                inside = [plain_name(part) for part in parts]
+            except DataError as error:
+                rejected[os.fsencode(Path(*parts)).decode(errors="backslashreplace")] = str(error)
+            else:
+                files.append(SoundFile(path, id="/".join(inside), genre=inside[0]))
+    if not files and not rejected:
+        told = ", ".join(f"{number} x {kind}" for kind, number in passed_over.items()) or "nothing"
+        raise DataError(f"no sound files in genres' folders; it holds {told}", path=root, remedy=_LAYOUT)
+    if len({file.genre for file in files}) == 1 and all(file.id.count("/") > 1 for file in files):
+        remedy = f"name the folder {root / files[0].genre}, if its folders are genres"
+        raise DataError(f"all files are in {files[0].genre}/", path=root, remedy=remedy)
+    return files, rejected, dict(sorted(passed_over.items()))
+
+
+_LAYOUT = "put the sound files of each genre into a folder named after it, or give a manifest"
+
+
+def _from_table(root: Path, manifest: Path) -> list[SoundFile]:
+    """The files that a manifest names."""
+    if not root.is_dir():
+        raise DataError("is not a folder", path=root, remedy="name the folder that the manifest's paths start from")
+    table = read_table(manifest, required=("path", "genre"))
+    files = []
+    seen: dict[tuple[str, str], int] = {}
+    for line, row in enumerate(table.to_dict("records"), start=2):
+
+        def refuse(column: str, what: str, remedy: str, line: int = line) -> DataError:
+            return DataError(what, path=manifest, where=f"row {line}, column {column!r}", remedy=remedy)
+
+        for column in ("path", "genre"):
+            if not row[column].strip():
+                raise refuse(column, "is blank", "give it, or remove the row")
+        split = row.get("split", "").strip().lower()
+        if split and split not in SPLITS:
+            raise refuse("split", f"{row['split']!r} is no side of a split", "use train, valid, test or nothing")
+        file = SoundFile(
+            path=root / row["path"],
+            id=plain_name(row.get("id", "").strip() or Path(row["path"]).as_posix()),
+            genre=plain_name(row["genre"].strip()),
+            group=plain_name(row["artist"].strip()) or None if "artist" in row else None,
+            split=SPLITS.get(split),
+        )
+        for column, value in (("path", str(file.path)), ("id", file.id)):
+            if (first := seen.setdefault((column, value), line)) != line:
+                raise refuse(column, f"{value!r} stands in row {first} too", "name each song once")
+        files.append(file)
+    return files

@@ -1,0 +1,80 @@
+"""Convolutions over time and frequency at once, of which models of spectrograms and of pictures are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from genrezoo.errors import SettingsError
+from genrezoo.models._checks import check_count, check_counts
+from genrezoo.models._frame import check_activation
+
+MOMENTUM = 0.9
+"""Of the moving averages of batch normalisation: what the sources' framework has where Keras has 0.99, with which
+statistics would not settle within the few hundred steps that small sets of songs give."""
+
+
+def conv_stack(
+    x: Any,
+    *,
+    filters: Sequence[int],
+    kernel_size: int,
+    strides: int = 1,
+    padding: int,
+    pool_size: int | None = None,
+    activation: str,
+    batch_norm: bool = False,
+) -> Any:
+    """Convolutions, one after the other: zeros around, convolution, batch normalisation, activation, max pooling.
+
+    Args:
+        x: ``(batch, height, width, channels)``.
+        filters: Kernels of each convolution; they are called ``conv_1``, ``conv_2``, …
+        kernel_size: Height and width of a kernel, from 1.
+        strides: Steps from one position of a kernel to the next, from 1.
+        padding: Rows and columns of zeros on each side of what a convolution reads, from 0.
+        pool_size: Height and width of the windows of max pooling, from 1; None for no pooling.
+        activation: Keras activation.
+        batch_norm: Normalises each channel over the batch before its activation.
+
+    Returns:
+        ``(batch, height, width, filters[-1])``.
+
+    Raises:
+        SettingsError: An option is out of range, or the input is too small.
+    """
+    filters = check_counts("filters", filters)
+    kernel_size = check_count("kernel_size", kernel_size)
+    strides = check_count("strides", strides)
+    padding = check_count("padding", padding, least=0)
+    pool_size = None if pool_size is None else check_count("pool_size", pool_size)
+    check_activation(activation)
+    _check_size(x.shape[1:3], len(filters), kernel_size, strides, padding, pool_size or 1)
+    for number, size in enumerate(filters, start=1):
+        conv = f"conv_{number}"
+        if padding:
+            x = keras.layers.ZeroPadding2D(padding, name=f"{conv}_padding")(x)
+        # The shift of the normalisation takes the place of a bias, which it would cancel.
+        x = keras.layers.Conv2D(size, kernel_size, strides=strides, use_bias=not batch_norm, name=conv)(x)
+        if batch_norm:
+            x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"{conv}_norm")(x)
+        x = keras.layers.Activation(activation, name=f"{conv}_activation")(x)
+        if pool_size:
+            x = keras.layers.MaxPooling2D(pool_size, name=f"pool_{number}")(x)
+    return x
+
+
+def _check_size(
+    size: tuple[int, int], layers: int, kernel_size: int, strides: int, padding: int, pool_size: int
+) -> None:
+    needed = 1
+    for _ in range(layers):
+        needed = max((needed * pool_size - 1) * strides + kernel_size - 2 * padding, 1)
+    if min(size) < needed:
+        raise SettingsError(
+            f"an input of {size[0]} x {size[1]} is too small for {layers} convolutions of kernel_size={kernel_size}, "
+            f"strides={strides} and padding={padding}, each followed by pooling of {pool_size}: at least {needed} x "
+            f"{needed} is needed; make kernels, strides or pools smaller, or padding larger"
+        )

@@ -1,0 +1,203 @@
+"""Networks on pictures of spectrograms: one trained from scratch, one that was trained on photographs before.
+
+Choose `spectrogram_cnn` where there is one picture a clip and little time, and `resnet50` with ImageNet weights where
+clips are few: what its first stages know of edges and textures need not be learnt from them. Both take pictures of one
+size, ``(height, width, channels)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from genrezoo.errors import SettingsError
+from genrezoo.layers import Frozen, ImagenetInput
+from genrezoo.models._checks import InputShape, check_count, check_image_shape, check_rate
+from genrezoo.models._conv2d import MOMENTUM, conv_stack
+from genrezoo.models._frame import classify
+from genrezoo.models._pretrained import load_pretrained
+from genrezoo.registry import MODELS
+
+LAST_FROZEN = ("avg_pool", "conv4_block6_out", "conv3_block4_out", "conv2_block3_out", "pool1_pool")
+"""Name of the last layer of ResNet50 that stays as it is, by the number of stages that are trained."""
+
+
+def spectrogram_cnn_space(hp: Any) -> dict[str, Any]:
+    """Search space of `build_spectrogram_cnn`: the source's depths with their strides, kernels, sizes, activations."""
+    conv_layers = hp.Int("conv_layers", 3, 6, default=4)
+    kernel_size = hp.Int("kernel_size", 3, 5, default=4)
+    return {
+        "conv_layers": conv_layers,
+        "strides": 8 - conv_layers,
+        "kernel_size": kernel_size,
+        "padding": (kernel_size - 1) // 2,
+        "filters": hp.Int("filters", 8, 40, step=8, default=32),
+        "activation": hp.Choice("activation", ["tanh", "relu"], default="tanh"),
+        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
+    }
+
+
+@MODELS.register(
+    "spectrogram_cnn",
+    summary="four convolutions of kernel 4 and stride 4 with tanh on the picture of a spectrogram",
+    reference="CS429/529 Project 3: Neural Networks, section 3",
+    reported={"GTZAN accuracy": "0.64 validation, 0.61 test"},
+    expects="image",
+    space=spectrogram_cnn_space,
+    exports=("onnx",),
+)
+def build_spectrogram_cnn(
+    input_shape: InputShape,
+    num_classes: int,
+    *,
+    conv_layers: int = 4,
+    kernel_size: int = 4,
+    strides: int = 4,
+    padding: int = 1,
+    activation: str = "tanh",
+    filters: int = 32,
+    dropout: float = 0.0,
+    classifier_activation: str | None = None,
+) -> Any:
+    """Convolutions whose strides make the picture smaller, so that no pooling is needed, and an affine map.
+
+    The source compares 3 to 6 convolutions, kernels of 3 to 5, strides of 2 to 5, and tanh, relu and sigmoid. It does
+    not name the channels; here each convolution has twice as many as the one before: 32, 64, 128, 256.
+
+    Args:
+        input_shape: ``(height, width, channels)`` of a picture, (172, 173, 3) in the source; standardised colours.
+        num_classes: Number of genres, at least 2.
+        conv_layers: Number of convolutions, from 1.
+        kernel_size: Height and width of a kernel, from 1.
+        strides: Pixels from one position of a kernel to the next, from 1.
+        padding: Pixels of zeros on each side of what a convolution reads, from 0.
+        activation: Keras activation of the convolutions.
+        filters: Kernels of the first convolution, from 1; each later one has twice as many.
+        dropout: Share of what the output layer reads to drop, in [0, 1).
+        classifier_activation: None for logits, ``"softmax"`` for posteriors.
+
+    Returns:
+        An uncompiled model; its last layer is called ``logits``, its convolutions ``conv_1``, ``conv_2``, …
+
+    Raises:
+        SettingsError: An option is out of range, or the picture is too small for the kernels and strides.
+
+    Example:
+        >>> model = build_spectrogram_cnn((172, 173, 3), num_classes=10)
+        >>> [model.get_layer(f"conv_{number}").output.shape[1] for number in (1, 2, 3, 4)]
+        [43, 11, 3, 1]
+
+    Reference:
+        K. Fatima, S. Quadros, CS429/529 Project 3: Neural Networks, section 3.
+    """
+    images = keras.Input(check_image_shape(input_shape), name="songs")
+    first = check_count("filters", filters)
+    sizes = [first * 2**number for number in range(check_count("conv_layers", conv_layers))]
+    x = conv_stack(
+        images, filters=sizes, kernel_size=kernel_size, strides=strides, padding=padding, activation=activation
+    )
+    x = keras.layers.Flatten(name="flatten")(x)
+    return _finish("spectrogram_cnn", images, x, num_classes, dropout, classifier_activation)
+
+
+def resnet50_space(hp: Any) -> dict[str, Any]:
+    """Search space of `build_resnet50`: stages to train, and dropout."""
+    return {
+        "unfrozen": hp.Int("unfrozen", 0, 4, default=2),
+        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
+    }
+
+
+@MODELS.register(
+    "resnet50",
+    summary="ResNet50 with ImageNet weights, a new output layer, and the last stages trained",
+    reference="CS429/529 Project 3: Neural Networks, section 4; He et al. 2016",
+    reported={"GTZAN test accuracy": "0.69 with 2 stages trained, 0.63 with 1, 0.67 with 3, 0.64 with 4, 0.16 with none"},
+    expects="image",
+    space=resnet50_space,
+    begins_with=("weights", "weights_sha256"),
+)
+def build_resnet50(
+    input_shape: InputShape,
+    num_classes: int,
+    *,
+    unfrozen: int = 2,
+    weights: str | None = None,
+    weights_sha256: str | None = None,
+    dropout: float = 0.0,
+    classifier_activation: str | None = None,
+) -> Any:
+    """ResNet50 whose last stages and new output layer are trained, and whose first ones stay as they are.
+
+    What stays is run in inference mode, with the statistics of its batch normalisation as they came, and costs no
+    backward pass. In what is trained the statistics follow the songs, with a momentum of 0.9 for small sets. Pixels are
+    given as they are, from 0 to 255: the preprocessing is part of the model (`ImagenetInput`).
+
+    Without ``weights`` it begins at random, and then freezing makes little sense; a trained run is rebuilt that way.
+
+    Args:
+        input_shape: ``(height, width, channels)`` of a picture, at least 32 x 32, (172, 173, 3) in the source; a single
+            channel counts as all three.
+        num_classes: Number of genres, at least 2.
+        unfrozen: How many of the last stages are trained, from 0 to 4: conv5, conv4, conv3, conv2; the layers before
+            them never are.
+        weights: Where the weights to begin with are from: ``"imagenet"`` fetches them (94 MB, once), a path is a local
+            file of ResNet50's weights without its top, None draws them at random.
+        weights_sha256: The sha256 that a local file must have, 64 hex digits; checked before the file is opened.
+        dropout: Share of the 2048 features that the output layer reads to drop, in [0, 1).
+        classifier_activation: None for logits, ``"softmax"`` for posteriors.
+
+    Returns:
+        An uncompiled model; its last layer is called ``logits``, what stays is within ``frozen``, what is trained
+        within ``trained``.
+
+    Raises:
+        SettingsError: An option is out of range, or the picture is too small.
+        DataError: The weights cannot be had, have another sha256, or are not those of ResNet50.
+
+    Example:
+        >>> model = build_resnet50((64, 64, 3), num_classes=10, unfrozen=1)
+        >>> sorted({weight.path.partition("_")[0] for weight in model.trainable_weights})
+        ['conv5', 'logits/bias', 'logits/kernel']
+
+    Reference:
+        K. Fatima, S. Quadros, CS429/529 Project 3: Neural Networks, section 4; K. He, X. Zhang, S. Ren, J. Sun, Deep
+        Residual Learning for Image Recognition, CVPR 2016.
+    """
+    height, width, channels = check_image_shape(input_shape)
+    unfrozen = check_count("unfrozen", unfrozen, least=0)
+    if unfrozen >= len(LAST_FROZEN):
+        raise SettingsError(f"unfrozen must be from 0 to {len(LAST_FROZEN) - 1} stages, got {unfrozen}")
+    if min(height, width) < 32:
+        raise SettingsError(f"ResNet50 needs pictures of at least 32 x 32, got {height} x {width}; make them larger")
+    backbone = keras.applications.ResNet50(
+        include_top=False, weights=None, input_shape=(height, width, 3), pooling="avg"
+    )
+    load_pretrained(backbone, weights, weights_sha256)
+    border = backbone.get_layer(LAST_FROZEN[unfrozen]).output
+    images = keras.Input((height, width, channels), name="songs")
+    x = Frozen(keras.Model(backbone.input, border), name="frozen")(ImagenetInput(name="preprocessing")(images))
+    if unfrozen:
+        x = _trained(keras.Model(border, backbone.output, name="trained"))(x)
+    return _finish("resnet50", images, x, num_classes, dropout, classifier_activation)
+
+
+def _trained(stages: Any) -> Any:
+    """The stages as they are to be trained."""
+    for layer in stages.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = MOMENTUM
+        elif isinstance(layer, keras.layers.Conv2D):
+            layer.bias.trainable = False  # the normalisation after it cancels it
+    return stages
+
+
+def _finish(
+    name: str, images: Any, features: Any, num_classes: int, dropout: float, classifier_activation: str | None
+) -> Any:
+    """The model of pictures that reads the genres from its features with one affine map."""
+    if check_rate("dropout", dropout):
+        features = keras.layers.Dropout(dropout, name="dropout")(features)
+    logits = classify(features, num_classes, classifier_activation=classifier_activation)
+    return keras.Model(images, logits, name=name)

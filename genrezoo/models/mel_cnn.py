@@ -1,0 +1,112 @@
+"""A convolutional network on mel spectrograms of a second.
+
+Choose it where the sound itself is at hand: it looks for shapes in time and frequency that no table of features holds.
+It sees pieces of one length, 21 frames in its source, and a recording's answer is made of those of its seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from genrezoo.layers import EndMask
+from genrezoo.models._checks import InputShape
+from genrezoo.models._conv2d import conv_stack
+from genrezoo.models._dense import hidden_layers
+from genrezoo.models._frame import classify, song_input
+from genrezoo.registry import MODELS
+
+
+def mel_cnn_space(hp: Any) -> dict[str, Any]:
+    """Search space of `build_mel_cnn`: sizes, activation and dropout; the padding always keeps the size."""
+    filters = hp.Int("filters", 8, 32, step=8, default=16)
+    kernel_size = hp.Choice("kernel_size", [3, 5], default=5)
+    return {
+        "filters": (filters, 2 * filters, 4 * filters, 8 * filters),
+        "kernel_size": kernel_size,
+        "padding": kernel_size // 2,
+        "activation": hp.Choice("activation", ["relu", "elu", "gelu", "tanh"], default="relu"),
+        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
+    }
+
+
+@MODELS.register(
+    "mel_cnn",
+    summary="four 5 x 5 convolutions over time and mel bands, each pooled, and three dense layers",
+    reference="Neural networks for music genres: questions 2 and 3",
+    space=mel_cnn_space,
+    masks_padding=True,
+    exports=("onnx",),
+)
+def build_mel_cnn(
+    input_shape: InputShape,
+    num_classes: int,
+    *,
+    filters: Sequence[int] = (16, 32, 64, 128),
+    kernel_size: int = 5,
+    pool_size: int | None = 2,
+    padding: int = 2,
+    batch_norm: bool = True,
+    activation: str = "relu",
+    units: Sequence[int] = (1024, 256, 32),
+    dropout: float = 0.0,
+    classifier_activation: str | None = None,
+) -> Any:
+    """Convolutions over time and frequency, then a perceptron, in any of the forms that the source goes through.
+
+    It begins with ``pool_size=None, padding=0, batch_norm=False, activation="linear"``, adds pooling and padding, then
+    activations, then batch normalisation before each activation of the convolutions; the defaults are the last form.
+    Without pooling the first dense layer alone has 73 million weights.
+
+    It is meant for pieces that are full, which a whole number of seconds gives; padding counts as the training mean.
+
+    Args:
+        input_shape: ``(n_segments, n_features)`` of a piece: frames and mel bands, (21, 128) in the source.
+        num_classes: Number of genres, at least 2.
+        filters: Kernels of each convolution.
+        kernel_size: Frames and mel bands that a kernel covers, from 1.
+        pool_size: Frames and mel bands that max pooling after each activation makes one, from 1; None for no pooling.
+        padding: Frames and mel bands of zeros on each side of what a convolution reads, from 0; half a kernel keeps the
+            size.
+        batch_norm: Normalises each channel of the convolutions over the batch before its activation.
+        activation: Keras activation of all convolutions and dense layers.
+        units: Sizes of the dense layers.
+        dropout: Share of each dense layer to drop, in [0, 1).
+        classifier_activation: None for logits, ``"softmax"`` for posteriors.
+
+    Returns:
+        An uncompiled model; its last layer is called ``logits``, its convolutions ``conv_1``, …, its dense layers
+        ``hidden_1``, …
+
+    Raises:
+        SettingsError: An option is out of range, or a piece is too short for the kernels and windows.
+
+    Example:
+        >>> model = build_mel_cnn((21, 128), num_classes=4)
+        >>> model.get_layer("pool_4").output.shape  # 21 x 128 -> 10 x 64 -> 5 x 32 -> 2 x 16 -> 1 x 8
+        (None, 1, 8, 128)
+
+    Reference:
+        Neural networks for music genres (EP08 Pattern Recognition, third assignment), question 2, steps 2 and 4, and
+        question 3, steps 2, 4 and 5.
+    """
+    songs, x = song_input(input_shape, any_length=False)
+    x = EndMask(name="end_mask")(x)
+    x = keras.layers.Reshape((*x.shape[1:], 1), name="channel")(x)
+    x = conv_stack(
+        x,
+        filters=filters,
+        kernel_size=kernel_size,
+        padding=padding,
+        pool_size=pool_size,
+        activation=activation,
+        batch_norm=batch_norm,
+    )
+    x = keras.layers.Flatten(name="flatten")(x)
+    x = hidden_layers(
+        x, units=units, activation=activation, input_dropout=0.0, dropout=dropout, l2=0.0, batch_norm=False
+    )
+    logits = classify(x, num_classes, classifier_activation=classifier_activation)
+    return keras.Model(songs, logits, name="mel_cnn")

@@ -1,0 +1,422 @@
+"""From sound files to genres over time: a run's own features, computed anew, and the run's answer to each moment."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrezoo.audio.extract import extract_files
+from genrezoo.audio.settings import Features, FeatureSettings, feature_settings
+from genrezoo.datasets._sound import NO_SOUND, walk_files
+from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.evaluation import log_softmax, softmax
+from genrezoo.layers.aggregation import RULES, aggregate
+from genrezoo.runs import Run, load_run
+from genrezoo.runs.building import handles
+from genrezoo.songs import SongSet
+from genrezoo.songs.pieces import piece_starts
+
+WINDOW = 10.0
+"""Seconds of a moment where a model takes any length and nothing else is asked for."""
+
+MOST_SEGMENTS = 20_000
+"""Longest recording that a model of any length is given at once; the answer to a longer one is made of its moments."""
+
+_BLOCK_BYTES = 64 * 2**20  # of features that the model is given together
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a run says of one sound file.
+
+    Attributes:
+        path: The file.
+        genres: Names of the classes, in the order of all probabilities here.
+        probabilities: Of the whole recording, ``(n_genres,)`` float32, summing to 1; empty if the file was refused.
+        rule: How the moments' posteriors were combined; None if the model heard the whole recording at once.
+        starts: Where each moment begins, in seconds from the beginning of the file, ``(n_moments,)``.
+        ends: Where it ends; moments may overlap.
+        moments: Probabilities of each moment, ``(n_moments, n_genres)`` float32.
+        warnings: What was odd about the file.
+        reason: Why there is no prediction; None if there is one.
+    """
+
+    path: Path
+    genres: tuple[str, ...]
+    probabilities: np.ndarray
+    rule: str | None
+    starts: np.ndarray
+    ends: np.ndarray
+    moments: np.ndarray
+    warnings: tuple[str, ...] = ()
+    reason: str | None = None
+
+    @classmethod
+    def refused(cls, path: Path, genres: tuple[str, ...], reason: str) -> Prediction:
+        """What stands for a file that cannot be predicted."""
+        nothing = np.zeros(0)
+        return cls(path, genres, nothing, None, nothing, nothing, np.zeros((0, len(genres))), reason=reason)
+
+    @property
+    def genre(self) -> str | None:
+        """The most probable genre; None if the file was refused."""
+        return None if self.reason else self.genres[int(self.probabilities.argmax())]
+
+    @property
+    def seconds(self) -> float:
+        """How much of the recording was heard, from the first moment to the last."""
+        return float(self.ends[-1] - self.starts[0]) if len(self.ends) else 0.0
+
+    @property
+    def how(self) -> str:
+        """How the answer to the whole came about, in words."""
+        if self.rule is None or len(self.moments) == 1:
+            return "heard at once"
+        return f"{self.rule} of {len(self.moments):,} moments"
+
+    def timeline(self) -> tuple[np.ndarray, np.ndarray]:
+        """The course of the genres, without overlap.
+
+        Moments that follow each other stand as they are. Where moments overlap, each second has the mean of those that
+        cover its middle.
+
+        Returns:
+            Where each stretch begins, and the end of the last, in seconds, ``(n + 1,)``; and the probabilities,
+            ``(n, n_genres)``.
+        """
+        if not len(self.starts) or np.all(self.starts[1:] >= self.ends[:-1] - 1e-6):
+            return np.append(self.starts, self.ends[-1:]), self.moments
+        whole = np.arange(self.starts[0], self.ends[-1] - 1e-6)  # seconds; the last may be a part of one
+        edges = np.append(whole, self.ends[-1])
+        middle = (edges[1:] + edges[:-1]) / 2
+        first = np.searchsorted(self.ends, middle, side="right")
+        last = np.searchsorted(self.starts, middle, side="right")
+        sums = np.concatenate([np.zeros((1, len(self.genres))), np.cumsum(self.moments, axis=0, dtype=np.float64)])
+        return edges, ((sums[last] - sums[first]) / (last - first)[:, None]).astype(np.float32)
+
+    def describe(self) -> dict[str, Any]:
+        """The prediction and its timeline as plain data; of a refused file its path and the reason."""
+        if self.reason:
+            return {"file": str(self.path), "reason": self.reason}
+        edges, posteriors = self.timeline()
+        return {
+            "file": str(self.path),
+            "genre": self.genre,
+            "probabilities": self._named(self.probabilities),
+            "rule": self.rule,
+            "moments": len(self.moments),
+            "seconds": round(self.seconds, 3),
+            "warnings": list(self.warnings),
+            "timeline": [
+                {"start": round(float(start), 3), "end": round(float(end), 3), "probabilities": self._named(posterior)}
+                for start, end, posterior in zip(edges, edges[1:], posteriors, strict=False)
+            ],
+        }
+
+    def _named(self, probabilities: np.ndarray) -> dict[str, float]:
+        return {genre: round(float(p), 6) for genre, p in zip(self.genres, probabilities, strict=True)}
+
+
+def predict_sound(
+    run: Run | str | Path,
+    paths: str | Path | Iterable[str | Path],
+    *,
+    rule: str | None = None,
+    window: float | None = None,
+    hop: float | None = None,
+    excerpt: bool = False,
+    cache: str | Path | None = None,
+    workers: int | None = 1,
+    strict: bool = False,
+    on_start: Callable[[int], None] | None = None,
+    on_file: Callable[[Path, str | None], None] | None = None,
+) -> list[Prediction]:
+    """Predicts the genre of sound files, as a whole and moment by moment.
+
+    The features are those of the run's training songs. What a moment is follows from the model: a piece, where its
+    recipe cuts songs into pieces; as many segments as it was trained on, a quarter of them from one moment to the next,
+    where it takes one length alone; a picture, where it looks at pictures. A model of any length hears the whole
+    recording for the answer, and windows for the timeline.
+
+    Args:
+        run: A run that was trained on features made from sound, or its folder.
+        paths: Files, folders (looked through with all they hold) and shell patterns.
+        rule: How the answer is made of the moments: ``mean`` or ``product`` of the posteriors. If left out, the rule of
+            the recipe's pieces, the mean, or for a model of any length what it says of the whole recording.
+        window: For a model of any length: about how many seconds a moment has, in whole segments; 10 if left out, or
+            the longest song trained on if that is shorter. A recording that is shorter is one moment.
+        hop: About how many seconds from one moment to the next, in whole segments, at most a moment; if left out, that
+            of the recipe's pieces, or a quarter of a moment.
+        excerpt: Hear of each file the excerpt that was taken of the training songs, not the whole.
+        cache: Folder where features are kept; `genrezoo.audio.extract.default_cache` if left out.
+        workers: Processes that compute features; None for one a core.
+        strict: Stop at the first file that cannot be predicted.
+        on_start: Called with the number of files before their features are computed.
+        on_file: Called with each file when its features are there, and None or why there are none.
+
+    Returns:
+        One prediction a file, in the order of the files; one that cannot be predicted has its reason.
+
+    Raises:
+        DataError: The run was trained on songs that no feature settings are known of, or that other features than
+            today's were made of; with ``strict``, the first file that cannot be predicted.
+        SettingsError: ``window`` or ``hop`` is out of range, or does not fit the model.
+        UnknownNameError: There is no such rule.
+
+    Example:
+        >>> import tempfile, genrezoo as gz
+        >>> songs = gz.load_songs("synthetic", n_train=40, n_valid=20, n_test=20, n_segments=8, seed=1)
+        >>> recipe = gz.get_recipe("fully_connected").changed({"epochs": 1})
+        >>> run = gz.train(recipe, songs, seed=1, out=tempfile.mkdtemp())
+        >>> predict_sound(run, "music/*.mp3")
+        Traceback (most recent call last):
+            ...
+        genrezoo.errors.DataError: ... Remedy: make features with `genrezoo data build` and train on them.
+
+    Reference:
+        "Neural networks for music genres", question 4.
+    """
+    run = run if isinstance(run, Run) else load_run(run)
+    settings, columns = sound_settings(run)
+    if not excerpt:
+        settings = settings.model_copy(update={"offset": 0.0, "duration": None})
+    if rule is not None and rule not in RULES:
+        raise UnknownNameError("rule", rule, RULES)
+    _check_times(run, window, hop)
+    files, reasons = find_sounds(paths)
+    extracted = extract_files(
+        [path for path in files if path not in reasons],
+        settings, cache=cache, workers=workers, strict=strict, on_start=on_start, on_file=on_file,
+    )  # fmt: skip
+    reasons = {**reasons, **extracted.rejected}
+    predictions = []
+    for path in files:
+        try:
+            if path in reasons:
+                raise DataError(reasons[path], path=path)
+            features = extracted.features(path)
+            x = features.x if columns is None else features.x[:, columns]
+            edges = features.edges + settings.offset
+            heard = predict_features(run, Features(x=x, edges=edges), rule=rule, window=window, hop=hop)
+        except DataError as error:
+            if strict:
+                raise DataError(error.what, path=path, where=error.where, remedy=error.remedy) from error
+            reason = str(DataError(error.what, where=error.where, remedy=error.remedy))
+            predictions.append(Prediction.refused(path, run.genres, reason))
+            continue
+        warnings = (*extracted.warnings.get(path, ()), *heard.warnings)
+        predictions.append(dataclasses.replace(heard, path=path, warnings=warnings))
+    return predictions
+
+
+def predict_features(
+    run: Run, features: Features, *, rule: str | None = None, window: float | None = None, hop: float | None = None
+) -> Prediction:
+    """Predicts one recording from its features.
+
+    Args:
+        run: A run.
+        features: As in the songs that it was trained on, not standardised, and where each segment begins.
+        rule: As in `predict_sound`.
+        window: As in `predict_sound`.
+        hop: As in `predict_sound`.
+
+    Returns:
+        The prediction; its path is empty.
+
+    Raises:
+        DataError: Other features than the run's, none at all, or a recording that is too short for the model.
+        SettingsError: ``window`` or ``hop`` does not fit the model.
+    """
+    x, edges, recipe = features.x, features.edges, run.card.recipe
+    if not len(x):
+        raise DataError("no segments", remedy="give a longer recording")
+    warnings = []
+    length, step = _moment(run, features, window, hop)
+    if len(x) < length:
+        if not handles(recipe)[0]:
+            raise DataError(
+                f"{len(x)} segments ({edges[-1] - edges[0]:.1f} s), {recipe.name} hears {length} at a time and does "
+                "not mask padding",
+                remedy="give a longer recording, or train a model that masks padding (`genrezoo list`)",
+            )
+        warnings.append(f"shorter than the {length} segments that the model hears at a time: padded")
+    starts = piece_starts(len(x), length, step)
+    logits = _logits(run, x, starts, length)
+    whole = rule is None and recipe.pieces is None and _any_length(run)
+    if whole and len(x) > MOST_SEGMENTS:
+        warnings.append(f"longer than {MOST_SEGMENTS:,} segments: the answer is the mean of the moments")
+        whole = False
+    if whole:
+        rule, probabilities = None, softmax(_logits(run, x, np.zeros(1, np.int64), len(x)))[0]
+    else:
+        rule = rule or (recipe.pieces.rule if recipe.pieces else "mean")
+        combined = aggregate(log_softmax(logits)[None].astype(np.float32), rule=rule)
+        probabilities = softmax(np.asarray(combined))[0]
+    return Prediction(
+        path=Path(),
+        genres=run.genres,
+        probabilities=probabilities.astype(np.float32),
+        rule=rule,
+        starts=edges[starts],
+        ends=edges[np.minimum(starts + length, len(x))],
+        moments=softmax(logits).astype(np.float32),
+        warnings=tuple(warnings),
+    )
+
+
+def sound_settings(run: Run) -> tuple[FeatureSettings, list[int] | None]:
+    """How the features of a run's training songs were made from sound.
+
+    Returns:
+        The settings, and which of their columns the songs had; None for all of them in their order.
+
+    Raises:
+        DataError: The run was trained on songs that were not made from sound, or whose features are not those that the
+            settings give.
+    """
+    trained = run.card.songs
+    about = trained.get("about") or {}
+    told = about.get("features")
+    remedy = "make features with `genrezoo data build` and train on them"
+    if not isinstance(told, Mapping):
+        raise DataError(
+            f"the run was trained on {str(trained.get('name'))!r}, of which it is not known how the features were made "
+            "from sound",
+            path=run.folder,
+            remedy=remedy,
+        )
+    settings = feature_settings(told)
+    if len(run.card.input_shape) == 3:  # a picture has no columns
+        return settings, None
+    own, number = list(settings.names), trained.get("features")
+    names = [str(name) for name in about.get("feature_names") or own]
+    if len(names) != number or not set(names) <= set(own):
+        raise DataError(
+            f"the run was trained on {number} features, of which {settings.kind} does not make "
+            f"{sorted(set(names) - set(own))[:3] or 'as many'}: it makes {len(own)}",
+            path=run.folder,
+            remedy=remedy,
+        )
+    if names == own:
+        return settings, None
+    return settings, [own.index(name) for name in names]
+
+
+def find_sounds(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], dict[Path, str]]:
+    """Files, folders and shell patterns as files.
+
+    Of a folder all files are taken, those of its folders too, but hidden ones and those that are known not to be sound
+    by their endings (``.txt``, ``.csv``, ``.jpg``, …).
+
+    Args:
+        paths: One of them, or several.
+
+    Returns:
+        The files, each once, in the order given, those of a folder or a pattern sorted; and the reason why something
+        named, which is among them too, holds no file.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "b.mp3").touch(), (folder / "a.wav").touch(), (folder / "notes.txt").touch()
+        >>> [path.name for path in find_sounds(folder)[0]], [path.name for path in find_sounds(folder / "*.txt")[0]]
+        (['a.wav', 'b.mp3'], ['notes.txt'])
+    """
+    files: dict[Path, None] = {}
+    reasons: dict[Path, str] = {}
+    for given in map(Path, [paths] if isinstance(paths, str | Path) else paths):
+        pattern = not os.path.lexists(given) and glob.has_magic(str(given))
+        named = [Path(match) for match in sorted(glob.glob(str(given), recursive=True))] if pattern else [given]
+        found: list[Path] = []
+        for path in named:
+            try:
+                found += _in_folder(path) if path.is_dir() else [path]
+            except DataError as error:
+                reasons[path] = str(DataError(error.what, where=error.where, remedy=error.remedy))
+                found.append(path)
+        if not found:
+            reasons[given] = "no sound file in it" if given.is_dir() else "no file matches"
+            found.append(given)
+        files.update(dict.fromkeys(found))
+    return list(files), reasons
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    return [path for path in walk_files(folder) if path.suffix.lower() not in NO_SOUND]
+
+
+def _check_times(run: Run, window: float | None, hop: float | None) -> None:
+    for name, seconds in (("window", window), ("hop", hop)):
+        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+            raise SettingsError(f"{name} must be positive (seconds), got {seconds}")
+    recipe = run.card.recipe
+    if window is not None and (recipe.pieces is not None or not _any_length(run)):
+        heard = "pictures" if _sees_pictures(run) else f"{run.card.input_shape[0]} segments at a time"
+        raise SettingsError(f"window cannot be chosen: {recipe.name} was trained on {heard}")
+    if hop is not None and _sees_pictures(run):
+        raise SettingsError(f"hop cannot be chosen: {recipe.name} was trained on pictures, which follow each other")
+    if window is not None and hop is not None and hop > window:
+        raise SettingsError(f"hop must be at most the window, got {hop} and {window} s: the rest would not be heard")
+
+
+def _moment(run: Run, features: Features, window: float | None, hop: float | None) -> tuple[int, int]:
+    """Segments of a moment, and from one to the next."""
+    recipe, n_segments = run.card.recipe, len(features.x)
+    if _sees_pictures(run):
+        return 1, 1
+    per_second = n_segments / (features.edges[-1] - features.edges[0])
+    if recipe.pieces:
+        length, step = recipe.pieces.segments, recipe.pieces.hop
+    else:
+        length = run.card.input_shape[0]
+        if _any_length(run):
+            asked = max(1, round((window or WINDOW) * per_second))
+            length = min(asked if window else min(asked, length), n_segments)
+        step = max(1, round(length / 4))
+    if hop is not None:
+        step = max(1, round(hop * per_second))
+        if step > length and n_segments > length:
+            raise SettingsError(
+                f"hop of {hop} s is {step} segments, more than the {length} of a moment: the rest would not be heard"
+            )
+    return length, step
+
+
+def _any_length(run: Run) -> bool:
+    return not _sees_pictures(run) and handles(run.card.recipe)[1]
+
+
+def _sees_pictures(run: Run) -> bool:
+    return len(run.card.input_shape) == 3
+
+
+def _logits(run: Run, x: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+    """Logits of windows of a recording, ``(n_windows, n_genres)``, so many at a time that memory stays small."""
+    pictures = _sees_pictures(run)
+    size = max(1, _BLOCK_BYTES // (4 * length * math.prod(x.shape[1:])))
+    parts = []
+    for first in range(0, len(starts), size):
+        begin = starts[first : first + size]
+        if pictures:
+            block, lengths = x[begin], np.full(len(begin), x.shape[1])
+        else:
+            block = np.zeros((len(begin), length, *x.shape[1:]), np.float32)
+            for window, start in zip(block, begin, strict=True):
+                part = x[start : start + length]
+                window[: len(part)] = part
+            lengths = np.minimum(len(x) - begin, length)
+        songs = SongSet(
+            x=block, y=np.zeros(len(begin), np.int64), genres=run.genres, lengths=lengths, name="recording",
+            kind="image" if pictures else "segments",
+        )  # fmt: skip
+        parts.append(run.logits(songs))
+    return np.concatenate(parts)

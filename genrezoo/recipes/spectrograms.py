@@ -1,0 +1,81 @@
+"""Recipes of the assignment on MFCCs and mel spectrograms of a second (document D)."""
+
+from genrezoo.recipes.recipe import RECIPES, Pieces, Recipe
+
+SOURCE = {"optimizer": "sgd", "learning_rate": 2e-3, "batch_size": 16, "epochs": 30, "monitor": "macro_f1"}
+"""All of it the source's; the weights of the epoch with the best macro F1 on the validation songs are the result."""
+
+ADAM = {**SOURCE, "optimizer": "adam", "learning_rate": 1e-3}
+"""The source tries a set of optimisers on its convolutional network and names none; the forms have to share one."""
+
+SECOND = Pieces(segments=21, hop=21, rule="mean")
+"""One second of mel spectrogram; a song's answer is the mean of its seconds'."""
+
+PLAIN = {"pool_size": None, "padding": 0, "batch_norm": False, "activation": "linear"}
+
+RECIPES.add(
+    Recipe(
+        name="mfcc_mlp",
+        summary="26-128-32 perceptron on the MFCC statistics of each second",
+        reference="document D, question 1",
+        model="mfcc_mlp",
+        arguments={"units": [128, 32]},
+        settings=SOURCE,
+        pieces=Pieces(segments=1, hop=1, rule="mean"),
+    )
+)
+RECIPES.add(
+    Recipe(
+        name="mel_cnn_plain",
+        summary="Four 5 x 5 convolutions and three dense layers on each second, all of them linear",
+        reference="document D, question 2, step 2",
+        model="mel_cnn",
+        arguments=PLAIN,
+        settings=ADAM,
+        pieces=SECOND,
+    )
+)
+RECIPES.add(
+    Recipe(
+        name="mel_cnn_pooled",
+        summary="The linear network with padding of 2 and max pooling of 2 in its convolutions",
+        reference="document D, question 2, step 4",
+        model="mel_cnn",
+        arguments={**PLAIN, "pool_size": 2, "padding": 2},
+        settings=ADAM,
+        pieces=SECOND,
+    )
+)
+RECIPES.add(
+    Recipe(
+        name="mel_cnn_relu",
+        summary="The network with padding, pooling and rectified units",
+        reference="document D, question 3, step 2",
+        model="mel_cnn",
+        arguments={"pool_size": 2, "padding": 2, "batch_norm": False, "activation": "relu"},
+        settings=ADAM,
+        pieces=SECOND,
+    )
+)
+RECIPES.add(
+    Recipe(
+        name="mel_cnn_batch_norm",
+        summary="The network without padding and pooling, with batch norm before each rectification",
+        reference="document D, question 2, step 2, with question 3, step 4",
+        model="mel_cnn",
+        arguments={**PLAIN, "batch_norm": True, "activation": "relu"},
+        settings=ADAM,
+        pieces=SECOND,
+    )
+)
+RECIPES.add(
+    Recipe(
+        name="mel_cnn",
+        summary="Four 5 x 5 convolutions with padding, batch norm, ReLU and pooling on each second, three dense layers",
+        reference="document D, question 3, step 4",
+        model="mel_cnn",
+        arguments={"pool_size": 2, "padding": 2, "batch_norm": True, "activation": "relu"},
+        settings=ADAM,
+        pieces=SECOND,
+    )
+)
