@@ -16,10 +16,17 @@ from genrezoo import __version__
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn")
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
+
+
 def threads() -> int:
     """Threads that the numerical libraries of this process may use."""
     stated = os.environ.get("TF_NUM_INTRAOP_THREADS") or os.environ.get("OMP_NUM_THREADS")
-    return int(stated) if stated and stated.isdigit() and int(stated) else len(os.sched_getaffinity(0))
+    return int(stated) if stated and stated.isdigit() and int(stated) else cores()
 
 
 def environment() -> dict[str, Any]:
@@ -29,7 +36,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "threads": threads(),
         "backend": keras.config.backend() if keras else None,
         "versions": versions(),

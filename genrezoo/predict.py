@@ -15,7 +15,7 @@ import numpy as np
 
 from genrezoo.audio.extract import extract_files
 from genrezoo.audio.settings import Features, FeatureSettings, feature_settings
-from genrezoo.datasets._sound import NO_SOUND, walk_files
+from genrezoo.datasets.sound import NO_SOUND, walk_files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.evaluation import log_softmax, softmax
 from genrezoo.layers.aggregation import RULES, aggregate

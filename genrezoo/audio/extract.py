@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genrezoo.audio.settings import Features, FeatureSettings, feature_settings
+from genrezoo.environment import cores
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import sha256_of, write_atomic
 from genrezoo.parallel import ChildError, ProcessExecutor
@@ -162,7 +163,7 @@ def extract_files(
         (0, 1)
     """
     files = list(dict.fromkeys(Path(path) for path in paths))
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or cores()
     folder = Path(cache or default_cache()) / "features" / f"{settings.digest()}-{_code_digest()}"
     shapes: dict[Path, tuple[int, ...]] = {}
     warnings: dict[Path, tuple[str, ...]] = {}

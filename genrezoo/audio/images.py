@@ -16,7 +16,6 @@ import concurrent.futures
 import functools
 import io
 import itertools
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from pydantic import Field
 from genrezoo.audio.extract import extract_files
 from genrezoo.audio.settings import Counted, Features, FeatureSettings, feature_settings
 from genrezoo.audio.spectrum import power, spectrum_blocks
+from genrezoo.environment import cores
 from genrezoo.errors import DataError
 from genrezoo.files import write_atomic
 
@@ -147,6 +147,7 @@ def write_image_tree(
     cache: str | Path | None = None,
     strict: bool = False,
     on_file: Callable[[Path, str | None], None] | None = None,
+    on_start: Callable[[int], None] | None = None,
 ) -> ImageTree:
     """Writes a tree of pictures, ``<folder>/<scale>/<genre>/<file name>.png``, in parallel.
 
@@ -162,6 +163,7 @@ def write_image_tree(
         cache: Folder of the features' cache; `genrezoo.audio.extract.default_cache` if left out.
         strict: Stop at the first file that has no picture.
         on_file: Called with each file that was looked at and None, or the reason why it was rejected.
+        on_start: Called first, with the number of files.
 
     Returns:
         What was written, kept and rejected.
@@ -193,12 +195,14 @@ def write_image_tree(
                 raise DataError(
                     f"may have the same picture as {sources[other]}", path=path, remedy="rename one of the two files"
                 )
-    found = extract_files(list(targets), settings, cache=cache, workers=workers, strict=strict, on_file=on_file)
+    found = extract_files(
+        list(targets), settings, cache=cache, workers=workers, strict=strict, on_file=on_file, on_start=on_start
+    )
 
     def write(path: Path) -> list[tuple[Path, bool]]:
         return _write_pictures(targets[path], found.features(path).x)
 
-    with concurrent.futures.ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:  # zlib frees the GIL
+    with concurrent.futures.ThreadPoolExecutor(workers or cores()) as pool:  # zlib frees the GIL
         try:
             written = dict(zip(found.paths, pool.map(write, found.paths), strict=True))
         except OSError as error:

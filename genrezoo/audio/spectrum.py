@@ -107,10 +107,9 @@ def frame_blocks(
 
     def group(count: int) -> np.ndarray:
         first = centres(done, count, step) - start
-        views: np.ndarray = np.lib.stride_tricks.sliding_window_view(held, n_fft)
-        if step.denominator > 1:
-            return views[first]
-        return views[first[0] : first[-1] + 1 : step.numerator]
+        rows = first if step.denominator > 1 else slice(first[0], first[-1] + 1, step.numerator)
+        frames: np.ndarray = np.lib.stride_tricks.sliding_window_view(held, n_fft)[rows]
+        return frames
 
     for block in blocks:
         held = np.concatenate([held, np.asarray(block, np.float32)])

@@ -72,25 +72,29 @@ def benchmark(
         plan = plan.model_copy(update={"data": tuple({"source": str(source)} for source in data)})
     updates: dict[str, Any] = {"seeds": seeds} if seeds is not None else {}
     plan = Suite.model_validate({**plan.model_dump(), "changes": {**plan.changes, **(changes or {})}, **updates})
-    entrants = [(entrant.build(plan.changes), entrant.place) for entrant in plan.entrants]
+    entrants = [(entrant, entrant.build(plan.changes)) for entrant in plan.entrants]
     if not entrants and not plan.peers:
         raise SettingsError("nothing to run: the suite names neither recipes nor peers")
     with files.lock_folder(out) as folder:
         files.write_json(folder / "suite.json", plan.model_dump(mode="json"))
         todo = []
         for source in plan.data:
-            where, facts = _prepare(source, folder)
-            for recipe, place in entrants:
+            where, facts, kind = _prepare(source, folder)
+            for entrant, recipe in entrants:
+                if not entrant.suits(kind):
+                    continue
                 settings = recipe.model_dump(mode="json")
                 for seed in range(1, plan.seeds + 1):
                     cell = _cell("zoo", recipe.name, settings, seed, where, facts, folder)
-                    todo.append(replace(cell, place=place, passes=plan.passes))
+                    todo.append(replace(cell, place=entrant.place))
             for name in plan.peers:
                 number = plan.seeds if PEERS[name].seeded else 1
                 settings = PEERS[name].settings
                 for seed in range(1, number + 1):
-                    cell = _cell("peer", name, settings, seed, where, facts, folder)
-                    todo.append(replace(cell, passes=plan.passes))
+                    todo.append(_cell("peer", name, settings, seed, where, facts, folder))
+        if not todo:
+            raise SettingsError("nothing to run: none of the recipes is for the features of these songs")
+        todo = [replace(cell, passes=plan.passes, train_scores=plan.train_scores) for cell in todo]
         todo.sort(key=lambda cell: Recipe.model_validate(cell.settings).depth if cell.family == "zoo" else 0)
         _run_all(todo, folder, workers or environment()["cores"], on_cell)
         return folder
@@ -100,7 +104,7 @@ def _run_all(
     todo: list[Cell], folder: Path, workers: int, on_cell: Callable[[str, str, int, int], None] | None
 ) -> None:
     path = folder / "rows.jsonl"
-    done = {(row.get("kind"), row.get("key")): row.get("status") for row in files.read_json_lines(path)}
+    done = {(row.get("kind"), row.get("key")): row for row in files.read_json_lines(path)}
     timed = list({(cell.name, cell.data): cell for cell in reversed(todo)}.values())[::-1]  # the first seed of each
     kinds = {"speed": cells.speed_cell, "passes": cells.passes_cell}
     kinds = kinds if any(cell.passes for cell in todo) else {"speed": cells.speed_cell}
@@ -118,7 +122,7 @@ def _run_all(
     ) -> None:
         waiting = {}
         for cell in batch:
-            if done.get((kind, cell.key)) in ("ok", "refused"):
+            if _answers(done.get((kind, cell.key)), cell):
                 report(cell, kind, "kept")
             else:
                 waiting[executor.submit(call, cells.as_plain(cell))] = cell
@@ -130,22 +134,34 @@ def _run_all(
                 row = cells.failed_row(cell, kind, error)
             row["environment"]["parallel"] = beside
             files.append_line(path, json.dumps(row, allow_nan=False, ensure_ascii=False))
-            done[(kind, cell.key)] = row["status"]
+            done[(kind, cell.key)] = row
             report(cell, kind, row["status"])
 
     with parallel.ProcessExecutor(workers, threads=1) as executor:
         run(todo, "accuracy", cells.accuracy_cell, executor, workers)
     with parallel.ProcessExecutor(1, threads=1) as executor:
-        measurable = [cell for cell in timed if done.get(("accuracy", cell.key)) == "ok"]
+        measurable = [cell for cell in timed if done.get(("accuracy", cell.key), {}).get("status") == "ok"]
         for kind, call in kinds.items():
             finished += len(timed) - len(measurable)
             run(measurable, kind, call, executor, 1)
 
 
-def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any]]:
-    """Loads, splits and checks songs, keeps them where the children can map them, and says what rows say of them."""
-    options = {key: value for key, value in source.items() if key != "source"}
+def _answers(row: dict[str, Any] | None, cell: Cell) -> bool:
+    """Whether a row has all that is asked of a cell, or says that it cannot be had."""
+    if row is None or row.get("status") != "ok":
+        return row is not None and row.get("status") == "refused"
+    return "train" in row or not cell.train_scores or row["kind"] != "accuracy"
+
+
+def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any], str | None]:
+    """Loads, splits and checks songs and keeps them where the children can map them.
+
+    Returns:
+        Their folder, what rows say of them, and the kind of features that they hold where they say so.
+    """
+    options = {key: value for key, value in source.items() if key not in ("source", "name")}
     songs = _with_test(default_split(load_songs(source["source"], **options)))
+    songs = replace(songs, name=str(source.get("name", songs.name)))
     leaks = check_split(songs)
     checksum = songs.checksum()
     kept = folder / "songs" / f"{safe_name(songs.name)}-{checksum[:12]}"
@@ -159,10 +175,12 @@ def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any]]
         "duplicates": len(leaks.duplicates),
         "segments": songs.n_segments,
         "features": songs.n_features,
+        **({"shape": list(songs.song_shape)} if songs.kind == "image" else {}),
         "genres": list(songs.genres),
         "ceilings": _ceilings(load_arrays(kept, verify=False)),
     }
-    return str(kept), facts
+    features = songs.about.get("features")
+    return str(kept), facts, features.get("kind") if isinstance(features, dict) else None
 
 
 def _with_test(songs: SongSet) -> SongSet:

@@ -25,6 +25,9 @@ from genrezoo.recipes import Recipe
 from genrezoo.songs import SongSet
 
 WARM_UP, CALLS, BULK = 20, 200, 256
+SCORES = (*METRICS, "macro_precision", "macro_recall")
+Measured = tuple[dict[str, Any], Callable[[SongSet], np.ndarray]]
+"""What training came to, and what then turns songs into logits."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Cell:
         facts: What the row says of the songs.
         place: What the row says of the cell's place in a study: ``study``, ``axes`` and ``label``.
         passes: Timed predictions of all training and validation songs.
+        train_scores: Whether scores on the training songs are measured too.
     """
 
     key: str
@@ -54,6 +58,7 @@ class Cell:
     facts: dict[str, Any]
     place: dict[str, Any] = field(default_factory=dict)
     passes: int = 0
+    train_scores: bool = False
 
     def head(self, kind: str) -> dict[str, Any]:
         """The fields that rows of every outcome share."""
@@ -76,14 +81,18 @@ def accuracy_cell(cell: dict[str, Any]) -> dict[str, Any]:
     """Trains, predicts valid and test, and returns the accuracy row (runs in the child)."""
     this = Cell(**cell)
     songs = load_arrays(this.data, verify=False)
-    measured = _train_zoo(this, songs) if this.family == "zoo" else _train_peer(this, songs)
+    measured, predict = _train_zoo(this, songs) if this.family == "zoo" else _train_peer(this, songs)
     with np.load(Path(this.run) / "predictions.npz", allow_pickle=False) as stored:
-        scores = {}
-        for split in ("valid", "test"):
-            figures = evaluate(stored[f"{split}_logits"], stored[f"{split}_y"])
-            scores[split] = {name: figures[name] for name in METRICS}
+        scores = {split: _scores(stored[f"{split}_logits"], stored[f"{split}_y"]) for split in ("valid", "test")}
         heads = _head_accuracies(stored)
         scores["test"]["intervals"] = bootstrap_intervals(stored["test_logits"], stored["test_y"], seed=this.seed)
+    test = songs.split("test")
+    start = time.perf_counter()
+    predict(test)
+    measured["evaluation_seconds"] = time.perf_counter() - start
+    if this.train_scores:
+        train = songs.split("train")
+        scores["train"] = _scores(predict(train), train.y)
     about = {"status": "ok", "reason": None, "environment": environment()}
     return {**this.head("accuracy"), **about, **scores, **({"heads": heads} if heads else {}), **measured}
 
@@ -179,6 +188,12 @@ def _predictor(cell: Cell, songs: SongSet) -> Callable[[SongSet], Any]:
     return fit_peer(PEERS[cell.name], songs, cell.seed).log_posterior
 
 
+def _scores(logits: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """What a row says of predictions."""
+    figures = evaluate(logits, y)
+    return {name: figures[name] for name in SCORES}
+
+
 def _head_accuracies(stored: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Accuracy of each auxiliary output that gives a logit to each genre, by itself."""
     found: dict[str, dict[str, float]] = {}
@@ -191,14 +206,14 @@ def _head_accuracies(stored: Mapping[str, np.ndarray]) -> dict[str, dict[str, fl
     return found
 
 
-def _train_zoo(cell: Cell, songs: SongSet) -> dict[str, Any]:
+def _train_zoo(cell: Cell, songs: SongSet) -> Measured:
     from genrezoo.benchmarking.cost import multiply_adds  # here, because peers do not need Keras in their process
     from genrezoo.runs import train
 
     # members lie beside it, where the cells of their own recipes leave theirs: each is trained once
     recipe, store = Recipe.model_validate(cell.settings), Path(cell.run).parent
     run = train(recipe, songs, seed=cell.seed, out=cell.run, store=store, wait=True)
-    return {
+    measured = {
         "parameters": run.card.parameters,
         "multiply_adds": multiply_adds(run.model, songs.n_segments),
         "train_seconds": run.card.train_seconds + run.card.members_seconds,
@@ -206,9 +221,10 @@ def _train_zoo(cell: Cell, songs: SongSet) -> dict[str, Any]:
         "epochs": run.card.epochs,
         "best_epoch": run.card.best_epoch,
     }
+    return measured, run.logits
 
 
-def _train_peer(cell: Cell, songs: SongSet) -> dict[str, Any]:
+def _train_peer(cell: Cell, songs: SongSet) -> Measured:
     start = time.perf_counter()
     fitted = fit_peer(PEERS[cell.name], songs, cell.seed)
     seconds = time.perf_counter() - start
@@ -217,4 +233,5 @@ def _train_peer(cell: Cell, songs: SongSet) -> dict[str, Any]:
         part = songs.split(split)
         arrays |= {f"{split}_ids": part.ids, f"{split}_y": part.y, f"{split}_logits": fitted.log_posterior(part)}
     files.write_npz(Path(cell.run) / "predictions.npz", arrays)
-    return {"parameters": None, "multiply_adds": None, "train_seconds": seconds, "epochs": None, "best_epoch": None}
+    measured = {"parameters": None, "multiply_adds": None, "train_seconds": seconds, "epochs": None, "best_epoch": None}
+    return measured, fitted.log_posterior

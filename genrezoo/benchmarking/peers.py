@@ -54,8 +54,10 @@ def statistics(x: np.ndarray) -> np.ndarray:
     """Mean and standard deviation of each feature over the real segments of each song.
 
     Raises:
-        DataError: The songs have one segment, whose deviation says nothing.
+        DataError: The songs have one segment, whose deviation says nothing, or are pictures.
     """
+    if x.ndim != 3:
+        raise DataError("pictures have no segments to average", where="songs", remedy="use the flat form")
     if x.shape[1] < 2:
         raise DataError(
             "a table has one segment: its deviation says nothing", where="songs", remedy="use the flat form"

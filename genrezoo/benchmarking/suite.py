@@ -27,7 +27,9 @@ class Suite(BaseModel):
     recipes: tuple[Entrant, ...] = Field((), description="Recipe names, or tables with recipe, name and changes.")
     grid: tuple[Grid, ...] = Field((), description="Grids of recipes' options, each expanded into entrants.")
     peers: tuple[str, ...] = Field((), description="Names of scikit-learn peers.")
-    data: tuple[dict[str, Any], ...] = Field(min_length=1, description="Tables with `source` and the loader's options.")
+    data: tuple[dict[str, Any], ...] = Field(
+        min_length=1, description="Tables with `source`, perhaps a `name` for tables, and the loader's options."
+    )
     seeds: int = Field(3, ge=1, le=1000, description="Trainings per recipe, with seeds 1, 2, ….")
     changes: dict[str, Any] = Field({}, description="Arguments and settings that all recipes get.")
     figures: tuple[Figure, ...] = Field((), description="Figures that the report draws beside its usual ones.")
@@ -35,6 +37,7 @@ class Suite(BaseModel):
     passes: int = Field(
         0, ge=0, le=1000, description="Timed predictions of all training and validation songs by each recipe and peer."
     )
+    train_scores: bool = Field(False, description="Whether scores on the training songs are measured too.")
 
     @property
     def entrants(self) -> list[Entrant]:
@@ -79,6 +82,8 @@ class Suite(BaseModel):
                 known = {*single, *self.peers, *(entrant.study for entrant in entrants if entrant.study)}
                 if name not in known:
                     raise ValueError(f"figure {figure.title!r}: {name!r} is neither an entrant, a grid nor a peer")
+            if figure.of_training_songs and not self.train_scores:
+                raise ValueError(f"figure {figure.title!r} shows scores on training songs: set train_scores = true")
             for axis in filter(None, (figure.x, figure.y)):
                 if not any(axis in entrant.axes for entrant in entrants if _is_of(entrant, figure)):
                     raise ValueError(f"figure {figure.title!r}: no entrant stands on an axis {axis!r}")

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import TextColumn
 from rich.table import Table
 
-from genrezoo.cli.options import parse_changes, progress_bar, results_console
+from genrezoo.cli.options import file_progress, parse_changes
+from genrezoo.cli.sounds import Cache, Music, Strict, Workers, inspect_file, inspect_folder, pictures, show_files, table
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import read_json
 
 if TYPE_CHECKING:
     from genrezoo.songs import SongSet
 
-app = typer.Typer(help="Look at songs, convert them, split them.", no_args_is_help=True)
+app = typer.Typer(help="Make songs of sound files, look at songs, convert them, split them.", no_args_is_help=True)
+app.command()(table)
+app.command()(pictures)
 
 
 class By(StrEnum):
@@ -77,8 +79,6 @@ def inspect(
 
     Example: genrezoo data inspect music/song.mp3
     """
-    from genrezoo.cli.sounds import inspect_file, inspect_folder
-
     if path.suffix.lower() == ".npz" or (path / "manifest.json").exists() or any(path.glob("*.npz")):
         _show(_load(str(path)), as_json=as_json)
     elif path.is_dir():
@@ -143,7 +143,7 @@ def split(
 
 @app.command()
 def build(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of sound files, a sub-folder a genre.")],
+    folder: Music,
     out: Target,
     features: Annotated[
         str,
@@ -165,11 +165,9 @@ def build(
     ] = None,
     subset: Annotated[str | None, typer.Option(help="For fma: small (if left out), medium or large.")] = None,
     provenance: Provenance = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder of the feature cache; $GENREZOO_CACHE or ~/.cache/genrezoo if left out.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Files at a time; all cores if left out.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")] = False,
+    cache: Cache = None,
+    workers: Workers = None,
+    strict: Strict = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -191,29 +189,20 @@ def build(
     given: dict[str, Any] = {"manifest": manifest, "split": split, "subset": subset, "provenance": provenance}
     given |= {"cache": cache, "workers": workers}
     options = {name: value for name, value in given.items() if value is not None}
-    with progress_bar(TextColumn("{task.fields[state]}")) as progress:
-        task = progress.add_task(f"{features} of {escape(folder.name)}", total=None, state="")
-        bad = 0
-
-        def advance(path: Path, reason: str | None) -> None:
-            nonlocal bad
-            bad += reason is not None
-            progress.advance(task)
-            rate = progress.tasks[task].completed / max(progress.tasks[task].elapsed or 0, 1e-3)
-            progress.update(task, state=f"{rate:.1f} files/s{f', {bad} rejected' if bad else ''}")
-
+    with file_progress(f"{features} of {folder.name}") as progress:
         songs = load_songs(
             layout.value,
             path=folder,
             features=settings,
             strict=strict,
-            on_file=advance,
-            on_start=lambda number: progress.update(task, total=number),
+            on_file=progress.advance,
+            on_start=progress.start,
             **options,
         )
     _save(songs, out, overwrite=overwrite, as_json=as_json)
     if not as_json:
-        _show_files(songs, out)
+        rest = f"all are in {out}/manifest.json, under about"
+        show_files(songs.about["files"], songs.about["rejected"], songs.about["warnings"], rest=rest)
 
 
 def _load(path: str, **options: Any) -> SongSet:
@@ -284,23 +273,6 @@ def _show(songs: SongSet, *, as_json: bool, out: str | None = None) -> None:
     console.print(f"checksum {checksum}", soft_wrap=True)
     if out is not None:
         console.print(f"written to {escape(out)}", soft_wrap=True)
-
-
-def _show_files(songs: SongSet, out: Path, most: int = 20) -> None:
-    """Prints what became of the sound files."""
-    console = results_console()
-    rejected, odd = songs.about["rejected"], songs.about["warnings"]
-    console.print(f"files: {songs.about['files']:,} good, {len(rejected):,} rejected, {len(odd):,} with warnings")
-    warned = {name: "; ".join(texts) for name, texts in odd.items()}
-    for title, reasons in (("rejected", rejected), ("warning", warned)):
-        if not reasons:
-            continue
-        table = Table("file", title)
-        for name, reason in list(reasons.items())[:most]:
-            table.add_row(escape(name), escape(reason))
-        console.print(table)
-        if len(reasons) > most:
-            console.print(f"and {len(reasons) - most:,} more: all are in {escape(str(out))}/manifest.json, under about")
 
 
 def _show_leak(console: Console, what: str, names: Sequence[str]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -47,6 +51,34 @@ def results_console() -> Console:
     """The console for results; a file or pipe, which has no width of its own, gets 100 columns."""
     console = Console()
     return console if console.is_terminal else Console(width=100)
+
+
+class FileProgress:
+    """The progress of work on files: how many a second, and how many were rejected."""
+
+    def __init__(self, progress: Progress, title: str):
+        self._progress, self._bad = progress, 0
+        self._task = progress.add_task(escape(title), total=None, state="")
+
+    def start(self, number: int) -> None:
+        """Says how many files there are."""
+        self._progress.update(self._task, total=number)
+
+    def advance(self, path: Path, reason: str | None) -> None:
+        """One more file is finished, or was rejected for a reason."""
+        self._bad += reason is not None
+        self._progress.advance(self._task)
+        task = next(task for task in self._progress.tasks if task.id == self._task)
+        rate = task.completed / max(task.elapsed or 0, 1e-3)
+        bad = f", {self._bad} rejected" if self._bad else ""
+        self._progress.update(self._task, state=f"{rate:.1f} files/s{bad}")
+
+
+@contextlib.contextmanager
+def file_progress(title: str) -> Iterator[FileProgress]:
+    """A bar for work on files."""
+    with progress_bar(TextColumn("{task.fields[state]}")) as progress:
+        yield FileProgress(progress, title)
 
 
 def progress_bar(*more: ProgressColumn) -> Progress:

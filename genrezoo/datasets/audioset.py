@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from genrezoo.datasets._archive import regular_size
-from genrezoo.datasets._sound import walk_files
 from genrezoo.datasets._table import read_table
 from genrezoo.datasets.npz import load_npz
+from genrezoo.datasets.sound import walk_files
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genrezoo.datasets._download import fetch, unpack
-from genrezoo.datasets._sound import NO_SOUND, SPLITS, SoundFile, songs_from_sound, walk_files
 from genrezoo.datasets._table import read_table
+from genrezoo.datasets.sound import NO_SOUND, SPLITS, SoundFile, songs_from_sound, walk_files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genrezoo.datasets._sound import (
+from genrezoo.datasets._table import read_table
+from genrezoo.datasets.sound import (
     NO_SOUND,
     SPLITS,
     SoundFile,
@@ -21,7 +22,6 @@ from genrezoo.datasets._sound import (
     songs_from_sound,
     walk_files,
 )
-from genrezoo.datasets._table import read_table
 from genrezoo.errors import DataError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet

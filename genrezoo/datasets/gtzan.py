@@ -26,8 +26,8 @@ import numpy as np
 
 from genrezoo.audio.settings import feature_settings
 from genrezoo.datasets._gtzan_splits import FAULT_FILTERED, STRATIFIED
-from genrezoo.datasets._sound import NO_SOUND, SoundFile, songs_from_sound, walk_files
 from genrezoo.datasets._table import read_table, to_numbers
+from genrezoo.datasets.sound import NO_SOUND, SoundFile, songs_from_sound, walk_files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet, split_stratified

@@ -33,9 +33,9 @@ import numpy as np
 
 from genrezoo.datasets._archive import available_bytes, read_headers, regular_size
 from genrezoo.datasets._hdf5 import find_rows, open_hdf5, read_rows, read_text
-from genrezoo.datasets._sound import walk_files
 from genrezoo.datasets._table import read_table
 from genrezoo.datasets.npz import load_npz
+from genrezoo.datasets.sound import walk_files
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import write_atomic
 from genrezoo.parallel import ChildError, ProcessExecutor

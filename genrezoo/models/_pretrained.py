@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,10 @@ def load_pretrained(backbone: Any, weights: str | None, sha256: str | None) -> N
     else:
         path = _checked(weights, sha256)
     try:
-        backbone.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # of layers that Keras finds no weights for, and leaves
+            backbone.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         raise DataError(
             f"not the weights of ResNet50 without its top ({error})",
             path=path,

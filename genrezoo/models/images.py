@@ -113,7 +113,9 @@ def resnet50_space(hp: Any) -> dict[str, Any]:
     "resnet50",
     summary="ResNet50 with ImageNet weights, a new output layer, and the last stages trained",
     reference="CS429/529 Project 3: Neural Networks, section 4; He et al. 2016",
-    reported={"GTZAN test accuracy": "0.69 with 2 stages trained, 0.63 with 1, 0.67 with 3, 0.64 with 4, 0.16 with none"},
+    reported={
+        "GTZAN test accuracy": "0.69 with 2 stages trained, 0.63 with 1, 0.67 with 3, 0.64 with 4, 0.16 with none"
+    },
     expects="image",
     space=resnet50_space,
     begins_with=("weights", "weights_sha256"),

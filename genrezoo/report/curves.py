@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from genrezoo.report.drawing import CURVE_COLOURS, as_svg, short, spread
 
@@ -16,7 +16,11 @@ COLUMNS = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy")
 
 
 def learning_curves(
-    histories: Mapping[str, History], name: str = "learning", bands: Mapping[str, tuple[History, History]] | None = None
+    histories: Mapping[str, History],
+    name: str = "learning",
+    bands: Mapping[str, tuple[History, History]] | None = None,
+    *,
+    rates: bool = False,
 ) -> str:
     """Error and accuracy of several runs, epoch by epoch, in one figure.
 
@@ -25,6 +29,7 @@ def learning_curves(
             ``valid_accuracy``. Up to eight runs get a colour of their own; further ones repeat them.
         name: Goes into the ids inside the figure.
         bands: Of each run that stands for several their lowest and highest figures, drawn behind its validation curves.
+        rates: Draw the learning rate at the end of each epoch (``learning_rate``) in the place of the error.
     """
 
     def draw(figure: Figure) -> None:
@@ -33,7 +38,10 @@ def learning_curves(
         for number, (label, history) in enumerate(histories.items()):
             colour = CURVE_COLOURS[number % len(CURVE_COLOURS)]
             best = int(np.argmax(history["valid_accuracy"]))
-            for axes, key, scale in ((left, "loss", 1), (right, "accuracy", 100)):
+            if rates:
+                left.plot(history["epoch"], history["learning_rate"], color=colour, linewidth=1.6)
+                left.plot(history["epoch"][best], history["learning_rate"][best], "o", color=colour, markersize=4.5)
+            for axes, key, scale in ((left, "loss", 1), (right, "accuracy", 100))[int(rates) :]:
                 train, valid = ([scale * value for value in history[f"{side}{key}"]] for side in ("", "valid_"))
                 axes.plot(history["epoch"], train, color=colour, linewidth=0.9, linestyle=(0, (4, 2)), alpha=0.7)
                 axes.plot(history["epoch"], valid, color=colour, linewidth=1.6)
@@ -42,12 +50,17 @@ def learning_curves(
                     between = [[scale * value for value in edge[f"valid_{key}"]] for edge in bands[label]]
                     axes.fill_between(history["epoch"], *between, color=colour, alpha=0.15, linewidth=0)
             ends.append((history["epoch"][-1], 100 * history["valid_accuracy"][-1]))
-        for axes, title in ((left, "Error (cross entropy, nats)"), (right, "Accuracy (%)")):
+        first = "Learning rate at the end of the epoch" if rates else "Error (cross entropy, nats)"
+        for axes, title in ((left, first), (right, "Accuracy (%)")):
             axes.set_title(title)
             axes.set_xlabel("Epoch")
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        edges = [edge for pair in (bands or {}).values() for edge in pair]
-        _bound_losses(left, [*histories.values(), *edges])
+        if rates:
+            left.set_ylim(bottom=0)
+            left.yaxis.set_major_formatter(FuncFormatter(_as_rate))
+        else:
+            edges = [edge for pair in (bands or {}).values() for edge in pair]
+            _bound_losses(left, [*histories.values(), *edges])
         bottom, top = right.get_ylim()
         edge = right.get_xlim()[1]
         heights = spread([y for _, y in ends], gap=(top - bottom) * 0.06)
@@ -75,11 +88,17 @@ def over_seeds(histories: Sequence[History]) -> tuple[History, tuple[History, Hi
         ([2.0], [1.0], [3.0])
     """
     epochs = min(len(history["epoch"]) for history in histories)
-    tables = {key: np.array([history[key][:epochs] for history in histories]) for key in COLUMNS}  # (seeds, epochs)
+    columns = [key for key in (*COLUMNS, "learning_rate") if all(key in history for history in histories)]
+    tables = {key: np.array([history[key][:epochs] for history in histories]) for key in columns}  # (seeds, epochs)
     mean, low, high = (
         {key: reduce(table, axis=0).tolist() for key, table in tables.items()} for reduce in (np.mean, np.min, np.max)
     )
     return mean, (low, high)
+
+
+def _as_rate(value: float, _: object) -> str:
+    """Three digits that count, never in powers of ten, so that rates can be compared by their length."""
+    return np.format_float_positional(value, precision=3, fractional=False, trim="-")
 
 
 def _bound_losses(axes: Axes, histories: Sequence[History]) -> None:

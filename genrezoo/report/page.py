@@ -20,14 +20,20 @@ from genrezoo.report.drawing import INK
 from genrezoo.report.figures import Drawing
 from genrezoo.report.records import Leaderboard, Line
 from genrezoo.report.rows import Source
+from genrezoo.report.study_tables import StudyTable
 
 
-def page(board_list: Leaderboard, drawings: Sequence[Sequence[Drawing]]) -> str:
+def page(
+    board_list: Leaderboard,
+    drawings: Sequence[Sequence[Drawing | StudyTable]],
+    together: Sequence[StudyTable] = (),
+) -> str:
     """Renders the page.
 
     Args:
         board_list: The boards.
-        drawings: The figures of each board.
+        drawings: The figures of each board, and the tables that suites ask for.
+        together: Tables over all boards.
 
     Returns:
         HTML. All text from rows is escaped, and a policy in the page lets the browser run its own script only.
@@ -46,6 +52,7 @@ def page(board_list: Leaderboard, drawings: Sequence[Sequence[Drawing]]) -> str:
     return template.render(
         report=board_list,
         drawings=drawings,
+        together=together,
         style=Markup((folder / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -62,8 +62,9 @@ class Line:
         label: What the figures of a study call it.
         study: Name of the study that it belongs to; empty for none.
         axes: Where it stands on the study's axes.
-        measured: What a study's figures show, one value a seed: ``valid_accuracy`` (of the best epoch),
-            ``test_accuracy``, ``seconds_per_epoch``, and ``heads.NAME`` for auxiliary outputs.
+        measured: What a study's figures show, one value a seed: scores as ``test_macro_f1``, costs as
+            ``seconds_per_epoch``, and ``heads.NAME`` for auxiliary outputs; ``valid_accuracy`` is of the best epoch,
+            ``valid_accuracy_kept`` of the weights kept.
         reported: What its reference reports; never ours.
     """
 
@@ -145,6 +146,7 @@ class Board:
         duplicates: Songs that occur on more than one side to the bit, or None if not counted.
         segments: Segments a song.
         features: Features a segment.
+        shape: Of pictures height, width and channels; None for songs in segments.
         genres: Names of the classes.
         bayes: Best accuracy attainable at all, where the songs' origin is known exactly.
         order_free: Best accuracy attainable without using the order of segments.
@@ -163,6 +165,7 @@ class Board:
     duplicates: int | None
     segments: int | None
     features: int | None
+    shape: tuple[int, ...] | None
     genres: tuple[str, ...]
     bayes: float | None
     order_free: float | None
@@ -179,14 +182,17 @@ class Plan:
     """A figure that a suite asks for, in its words.
 
     Attributes:
-        kind: ``"heatmap"``, ``"bars"`` or ``"curves"``.
+        kind: ``"heatmap"``, ``"bars"``, ``"curves"`` or ``"table"``.
         title: Heading.
         caption: What the reference shows in the same place.
         entrants: Names of recipes and studies; every line if empty.
         x: Axis across; empty for none.
         y: Axis upwards; empty for none.
-        values: Keys of `Line.measured`, a picture for each, or ``"seconds_per_pass"``.
+        values: Keys of `Line.measured`, a picture or a row for each, or ``"seconds_per_pass"``; of curves
+            ``"learning_rate"`` or nothing.
         best: Number of curves.
+        transpose: Whether a table has a row for each line.
+        together: Whether a table is one over all boards.
     """
 
     kind: str
@@ -197,6 +203,8 @@ class Plan:
     y: str
     values: tuple[str, ...]
     best: int
+    transpose: bool = False
+    together: bool = False
 
 
 @dataclass(frozen=True)

@@ -154,12 +154,15 @@ def _check_row(row: Mapping[str, Any], path: Path, number: int) -> None:
             refuse(f"{name} is {row.get(name)!r}, a text was expected")
     if row["status"] not in STATUSES:
         refuse(f"status is {row['status']!r}, expected one of {', '.join(STATUSES)}")
-    for name in ("environment", "sizes", "ceilings", "settings", "axes", "heads"):
+    for name in ("environment", "sizes", "ceilings", "settings", "axes", "heads", "train"):
         if not isinstance(row.get(name), dict | None):
             refuse(f"{name} is {row[name]!r}, an object was expected")
     for name, value in {"duplicates": row.get("duplicates"), **(row.get("sizes") or {})}.items():
         if value is not None and not _is_number(value):
             refuse(f"{name} is {value!r}, a number was expected")
+    shape = row.get("shape")
+    if not (shape is None or (isinstance(shape, list) and len(shape) == 3 and all(map(_is_number, shape)))):
+        refuse(f"shape is {shape!r}, height, width and channels were expected")
     if not all(isinstance(genre, str) for genre in row.get("genres") or []):
         refuse("genres are texts")
     for name in ("study", "label"):

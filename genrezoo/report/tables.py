@@ -105,6 +105,7 @@ def _board(name: tuple[str, str, str], rows: list[Row], speeds: Mapping[str, Row
         duplicates=_first(rows, "duplicates"),
         segments=_first(rows, "segments"),
         features=_first(rows, "features"),
+        shape=tuple(_first(rows, "shape") or ()) or None,
         genres=tuple(_first(rows, "genres") or ()),
         bayes=bayes,
         order_free=number_of(ceilings.get("order_free")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +32,8 @@ from genrezoo.report.columns import (
     Column,
 )
 from genrezoo.report.records import Board, Estimate, Leaderboard, Line, Unmeasured
+from genrezoo.report.study_lines import lines_of
+from genrezoo.report.study_tables import StudyTable, study_table, tables_together
 from genrezoo.report.tables import leaderboard
 
 _TERMINAL = (NAME, GROUP, *QUALITY[:2], PARAMETERS, LATENCY, BULK)
@@ -50,20 +53,31 @@ def print_leaderboard(folders: str | Path | Iterable[str | Path], console: Conso
     board_list = leaderboard(folders)
     for board in board_list.boards:
         _print_board(board, console)
+        for plan in board_list.plans:
+            if plan.kind == "table" and not plan.together and (table := study_table(plan, lines_of(board, plan), "")):
+                _print_study(table, console)
         if board_list.compares and (lines := words.compared(board)):
             _print_comparison(lines, console)
+    for table in tables_together(board_list.boards, board_list.plans):
+        _print_study(table, console)
     for note in board_list.notes:
         console.print(Text(f"Note: {note}"))
 
 
-def markdown(board_list: Leaderboard, figures: Sequence[Sequence[tuple[str, str]]] = ()) -> str:
+def markdown(
+    board_list: Leaderboard,
+    figures: Sequence[Sequence[tuple[str, str]]] = (),
+    tables: Sequence[Sequence[StudyTable]] = (),
+) -> str:
     """All boards as one Markdown document.
 
     Args:
         board_list: The boards.
         figures: For each board the title and path of its figures, to be shown below its tables.
+        tables: Tables that suites ask for: first those over all boards, then for each board its own.
     """
-    blocks = ["# Leaderboard"]
+    together, *tables = tables or [[]]
+    blocks = ["# Leaderboard", *(block for table in together for block in _study(table))]
     for number, board in enumerate(board_list.boards):
         blocks.append(f"## {_inline(board.data)}")
         if board.summary:
@@ -76,6 +90,7 @@ def markdown(board_list: Leaderboard, figures: Sequence[Sequence[tuple[str, str]
             blocks.append(f"{words.INTERVALS} {words.GROUPS}")
         if board_list.compares and (lines := words.compared(board)):
             blocks += ["### Measured and reported", words.COMPARISON, _table(COMPARISON, board, lines)]
+        blocks += [block for table in (tables[number] if tables else ()) for block in _study(table)]
         blocks += [f"![{_inline(title)}]({path})" for title, path in (figures[number] if figures else ())]
         if board.unmeasured:
             blocks.append("### Not measured")
@@ -124,6 +139,25 @@ def comma_separated(board_list: Leaderboard) -> str:
             }
             writer.writerow({key: _cell(value) for key, value in {**place, **facts}.items()})
     return file.getvalue()
+
+
+def study_csv(table: StudyTable) -> str:
+    """A study's table as CSV in full precision: a row for each entrant, whichever way the table itself stands."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    numbers = [f"{value}{end}" for value in table.values for end in ("", "_low", "_high")]
+    writer.writerow(["label", "model", *["data"] * table.data, "seeds", *numbers])
+    for entry in table.entries:
+        names = [entry.label, entry.model, *[entry.data] * table.data]
+        parts = [part for value in table.values for part in entry.figures.get(value, ("", "", ""))]
+        writer.writerow([*map(_cell, names), entry.seeds, *parts])
+    return file.getvalue()
+
+
+def _study(table: StudyTable) -> list[str]:
+    heads, *rows = [[_inline(" ".join(filter(None, cell))) for cell in row] for row in table.grid()]
+    grid = _grid(heads, rows, texts=table.texts)
+    return [f"### {_inline(table.title)}", _inline(table.caption), grid, f"[All digits](tables/{table.name}.csv)"]
 
 
 def _cell(value: object) -> object:
@@ -198,6 +232,21 @@ def _print_comparison(lines: Sequence[Line], console: Console) -> None:
     console.print(Text("Measured and reported", style="bold"))
     console.print(table)
     console.print(Text(f"{words.COMPARISON}\n", style="dim"))
+
+
+def _print_study(study: StudyTable, console: Console) -> None:
+    """A study's table with a row for each entrant, which is the way that fits."""
+    upright = replace(study, transpose=True)
+    heads, *rows = upright.grid()
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for number, (head, _) in enumerate(heads):
+        side: Literal["left", "right"] = "left" if number < upright.texts else "right"
+        table.add_column(head, justify=side, overflow="fold", min_width=max(map(len, head.split())))
+    for row in rows:
+        table.add_row(*(Text(figure) for figure, _ in row))
+    console.print(Text(study.title, style="bold"))
+    console.print(table)
+    console.print(Text(f"{study.caption}\n", style="dim"))
 
 
 def _terminal_table(board: Board) -> Table:

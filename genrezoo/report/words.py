@@ -51,7 +51,9 @@ def facts(board: Board) -> list[str]:
         f"songs that occur on more than one side: {duplicates}",
         f"{len(board.genres)} genres: {', '.join(board.genres)}",
     ]
-    if board.segments is not None and board.features is not None:
+    if board.shape is not None:
+        items.append(f"input: pictures of {' x '.join(map(plain, board.shape))} (height, width, channels)")
+    elif board.segments is not None and board.features is not None:
         items.append(f"input: {plain(board.segments)} segments of {plain(board.features)} features")
     if board.bayes is not None:
         items.append(f"best accuracy attainable at all: {percent(board.bayes)}\u00a0%")

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -9,17 +10,20 @@ import numpy as np
 import pytest
 from toys import make_songs
 
-from genrezoo import files
+from genrezoo import benchmarking, files
 from genrezoo.benchmarking import Suite, benchmark, cell
-from genrezoo.datasets.arrays import save_songs
+from genrezoo.datasets.arrays import load_arrays, save_songs
 from genrezoo.errors import SettingsError
+from genrezoo.evaluation import METRICS, evaluate
 from genrezoo.report import render
+from genrezoo.runs import load_run
 
 SUITE = """
 name = "tiny"
 summary = "Two recipes that train, one that cannot take the songs, one that diverges, and a peer"
 seeds = 2
 passes = 3
+train_scores = true
 peers = ["logistic_regression_flat"]
 data = [{{source = "{songs}"}}]
 recipes = [
@@ -86,6 +90,52 @@ def test_rows_hold_what_the_design_says(finished):
     assert low <= row["test"]["accuracy"] <= high
     with np.load(folder / row["run"] / "predictions.npz") as stored:
         assert (stored["test_logits"].argmax(1) == stored["test_y"]).mean() == row["test"]["accuracy"]
+
+
+def test_scores_are_of_all_three_sides_and_evaluation_is_timed(finished):
+    folder, _, _ = finished
+    done = [row for row in rows_of(folder) if row["status"] == "ok"]
+    assert {row["family"] for row in done} == {"zoo", "peer"}
+    for row in done:
+        assert set(row["train"]) == {*METRICS, "macro_precision", "macro_recall"}
+        assert 0 < row["evaluation_seconds"] < 60
+        with np.load(folder / row["run"] / "predictions.npz") as stored:
+            figures = {side: evaluate(stored[f"{side}_logits"], stored[f"{side}_y"]) for side in ("valid", "test")}
+        for side, expected in figures.items():
+            assert row[side]["macro_precision"] == expected["macro_precision"]
+            assert row[side]["macro_recall"] == expected["macro_recall"]
+    row = next(row for row in done if row["family"] == "zoo")
+    train = load_arrays(next((folder / "songs").iterdir())).split("train")
+    assert row["train"]["accuracy"] == evaluate(load_run(folder / row["run"]).logits(train), train.y)["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("row", "asked", "kept"),
+    [
+        (None, False, False),
+        ({"kind": "accuracy", "status": "ok"}, False, True),
+        ({"kind": "accuracy", "status": "ok"}, True, False),
+        ({"kind": "accuracy", "status": "ok", "train": {}}, True, True),
+        ({"kind": "speed", "status": "ok"}, True, True),
+        ({"kind": "accuracy", "status": "refused"}, True, True),
+        ({"kind": "accuracy", "status": "failed", "train": {}}, False, False),
+    ],
+)
+def test_a_row_without_the_scores_asked_for_is_measured_again(row, asked, kept):
+    made = cell.Cell("k", "n", "zoo", {}, 1, "songs", "runs/n", {}, train_scores=asked)
+    assert benchmarking._answers(row, made) is kept
+
+
+def test_recipes_for_other_features_are_passed_over_and_songs_get_the_name_asked_for(tmp_path):
+    songs = dataclasses.replace(make_songs(), about={"features": {"kind": "log_mel"}})
+    save_songs(songs, tmp_path / "mel")
+    recipes = [{"recipe": "lstm", "feature_kinds": ["segments"]}]
+    data = [{"source": str(tmp_path / "mel"), "name": "mel songs"}]
+    plan = Suite(name="own", summary="s", recipes=recipes, peers=["logistic_regression_flat"], data=data)
+    (row,) = rows_of(benchmark(plan, out=tmp_path / "out"))
+    assert (row["recipe"], row["data"]) == ("logistic_regression_flat", "mel songs")
+    with pytest.raises(SettingsError, match="none of the recipes is for the features of these songs"):
+        benchmark(plan.model_copy(update={"peers": ()}), out=tmp_path / "none")
 
 
 def test_speed_is_measured_apart_once_per_recipe(finished):

@@ -83,6 +83,13 @@ def test_the_suites_changes_reach_members_and_the_entrants_own_do_not():
         ({"kind": "bars", "x": "units", "y": "l2"}, "bars take one axis"),
         ({"kind": "bars", "values": ["speed"]}, "unknown value 'speed'"),
         ({"kind": "curves", "best": 9}, "less than or equal to 8"),
+        ({"kind": "curves", "values": ["test_accuracy"]}, "curves show error and accuracy"),
+        ({"kind": "bars", "values": ["learning_rate"]}, "learning_rate is drawn by curves alone"),
+        ({"kind": "table", "values": ["test_acuracy"]}, "unknown value 'test_acuracy'. Did you mean 'test_accuracy'"),
+        ({"kind": "table", "x": "units", "y": "l2"}, "table takes one axis"),
+        ({"kind": "bars", "transpose": True}, "transpose and together are for tables"),
+        ({"kind": "curves", "together": True}, "transpose and together are for tables"),
+        ({"kind": "table", "x": "units", "together": True}, "takes no axis"),
     ],
 )
 def test_figures_that_cannot_be_drawn_are_refused(figure, message):
@@ -96,6 +103,7 @@ def test_figures_that_cannot_be_drawn_are_refused(figure, message):
         ({"kind": "bars", "entrants": ["gru"]}, "'gru' is neither an entrant, a grid nor a peer"),
         ({"kind": "bars", "x": "beta"}, "no entrant stands on an axis 'beta'"),
         ({"kind": "bars", "x": "units", "entrants": ["mlp"]}, "no entrant stands on an axis 'units'"),
+        ({"kind": "table", "values": ["train_accuracy"]}, "set train_scores = true"),
     ],
 )
 def test_figures_name_what_the_suite_has(figure, message):
@@ -139,3 +147,22 @@ def test_the_grid_of_parts_is_that_of_its_source():
     assert steps.grid[0].changes["epochs"] == 35
     assert [(figure.kind, figure.x) for figure in steps.figures] == [("bars", "num_steps"), ("curves", None)]
     assert steps.figures[1].best == 7
+
+
+def test_scores_on_training_songs_are_shown_where_they_are_measured():
+    figure = {"kind": "table", "title": "t", "values": ["train_accuracy", "train_seconds"]}
+    assert suite(train_scores=True, figures=[figure]).figures[0].of_training_songs
+    assert not Figure(title="t", kind="table", values=("train_seconds",)).of_training_songs
+
+
+def test_an_entrant_is_for_its_kinds_of_features_and_for_songs_that_say_nothing():
+    entrant = Entrant(recipe="lstm", feature_kinds=["log_mel"])
+    assert [entrant.suits(kind) for kind in ("log_mel", "segments", None)] == [True, False, True]
+    assert Entrant(recipe="lstm").suits("segments")
+    (cell, *_) = suite(grid=[{**GRID, "feature_kinds": ["segments"]}]).entrants
+    assert not cell.suits("log_mel")
+
+
+def test_a_recipe_in_a_file_has_no_place_in_a_suite():
+    with pytest.raises(ValidationError, match="recipe"):
+        Entrant(recipe="own.json")

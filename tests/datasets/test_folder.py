@@ -184,6 +184,6 @@ def test_pictures_are_songs_of_their_own_and_windows_of_a_file_one_group(tmp_pat
 
 
 def test_songs_that_do_not_fit_into_memory_are_refused(music, monkeypatch):
-    monkeypatch.setattr("genrezoo.datasets._sound.available_bytes", lambda: 1000)
+    monkeypatch.setattr("genrezoo.datasets.sound.available_bytes", lambda: 1000)
     with pytest.raises(DataError, match="GiB of memory.*the longest has 42 segments.*`duration`"):
         load_folder(music, features=MEL)

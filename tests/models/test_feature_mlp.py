@@ -76,6 +76,7 @@ def test_recipes_take_tables_and_songs_of_many_segments(name, n_segments, tmp_pa
 def test_pieces_of_one_segment_change_nothing_in_a_table(tmp_path):
     songs = songs_of(1)
     recipe = get_recipe("mfcc_mlp").changed({"epochs": 2})
-    runs = [train(r, songs, seed=1, out=tmp_path / str(n)) for n, r in enumerate((recipe, recipe.changed({"pieces": None})))]
+    forms = {"pieces": recipe, "whole": recipe.changed({"pieces": None})}
+    runs = [train(form, songs, seed=1, out=tmp_path / name) for name, form in forms.items()]
     np.testing.assert_allclose(*(run.predict(songs.x) for run in runs), atol=1e-6)
     assert runs[0].history()["loss"] == runs[1].history()["loss"]

@@ -31,7 +31,8 @@ def test_the_last_form_is_that_of_its_source():
     layer = ["ZeroPadding2D", "Conv2D", "BatchNormalization", "Activation", "MaxPooling2D"]
     begin = kinds(model).index("ZeroPadding2D")
     assert kinds(model)[begin : begin + 20] == layer * 4
-    assert [model.get_layer(f"conv_{n}").output.shape[1:3] for n in (1, 2, 3, 4)] == [(21, 128), (10, 64), (5, 32), (2, 16)]
+    outputs = [model.get_layer(f"conv_{number}").output.shape[1:3] for number in (1, 2, 3, 4)]
+    assert outputs == [(21, 128), (10, 64), (5, 32), (2, 16)]
     sizes = [model.get_layer(name).kernel.shape for name in ("hidden_1", "hidden_2", "hidden_3", "logits")]
     assert sizes == [(8 * 128, 1024), (1024, 256), (256, 32), (32, 4)]
     assert model.get_layer("conv_1").bias is None  # what the normalisation adds stands for it

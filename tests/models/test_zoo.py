@@ -11,7 +11,6 @@ from genrezoo.errors import GenrezooError, SettingsError, UnknownNameError
 from genrezoo.models import create_model, list_models, model_info, register_model
 from genrezoo.registry import MODELS, Registry
 
-
 ROOMY = {"mel_cnn": (21, 18), "resnet50": (32, 33, 3), "spectrogram_cnn": (124, 126, 3)}
 """Input shapes that are large enough for every point of the search space, where (40, 5) is not."""
 
@@ -152,7 +151,8 @@ def test_twenty_random_points_of_the_space_build(name):
             hp.values[parameter.name] = parameter.random_sample(seed)
         arguments = space(hp)
         points.add(str(arguments))
-        assert create_model(name, ROOMY.get(name, (40, 5)), 3, **arguments).get_layer("logits").output.shape == (None, 3)
+        model = create_model(name, ROOMY.get(name, (40, 5)), 3, **arguments)
+        assert model.get_layer("logits").output.shape == (None, 3)
     assert len(points) == 20
 
 

@@ -14,7 +14,8 @@ from genrezoo.report import leaderboard, print_leaderboard, render, studies
 from genrezoo.report.curves import COLUMNS, over_seeds
 from genrezoo.report.plans import read_plans
 from genrezoo.report.rows import Source
-from genrezoo.report.studies import draw_studies, estimate, label_of, lines_of
+from genrezoo.report.studies import draw_studies
+from genrezoo.report.study_lines import estimate, label_of, labels_of, lines_of
 from genrezoo.report.text import markdown
 
 HEATMAP = {"kind": "heatmap", "title": "Map", "entrants": ["size"], "x": "units", "y": "l2"}
@@ -143,7 +144,7 @@ def test_a_place_with_several_lines_shows_the_best_by_validation_and_says_so(boa
 def test_curves_show_the_best_by_validation_accuracy(board, monkeypatch):
     seen = {}
 
-    def curves(histories, name, bands):
+    def curves(histories, name, bands, rates):
         seen.update(histories=histories, bands=bands)
         return ""
 
@@ -190,14 +191,14 @@ def test_one_seed_one_cell_and_odd_values_are_drawn(tmp_path):
 
 def test_lines_that_would_be_called_alike_bear_their_names(board):
     twins = [line(board, "conv"), line(board, "conv")]
-    assert studies._labels([line(board, "conv"), line(board, "large")]) == ["convolution", "units 16, l2 0.1"]
-    assert studies._labels(twins) == ["conv", "conv"]
+    assert labels_of([line(board, "conv"), line(board, "large")]) == ["convolution", "units 16, l2 0.1"]
+    assert labels_of(twins) == ["conv", "conv"]
 
 
 @pytest.mark.parametrize(
     ("figure", "message"),
     [
-        ({"kind": "pie"}, "kind is 'pie', expected one of heatmap, bars, curves"),
+        ({"kind": "pie"}, "kind is 'pie', expected one of heatmap, bars, curves, table"),
         ("bars", "kind is 'bars'"),
         ({"kind": "bars", "title": 3}, "title is 3, a text was expected"),
         ({"kind": "bars", "entrants": "lstm"}, "entrants is 'lstm', a list of texts"),

@@ -1,0 +1,108 @@
+"""The suites of documents D and E: whether each stands for what its document asks, and builds on its own songs."""
+
+import pytest
+
+from genrezoo.benchmarking.suite import load_suite
+from genrezoo.datasets import load_songs
+from genrezoo.registry import find_builder
+from genrezoo.runs.building import build_model, input_shape
+
+SUITES = (
+    "activations", "batch_sizes", "image_networks", "mel_forms", "optimisers", "patience", "schedules",
+    "sound_families", "tables_and_pictures", "transfer_learning", "weight_decay_and_dropout",
+)  # fmt: skip
+FEW = {"n_train": 10, "n_valid": 10, "n_test": 10}
+
+
+@pytest.fixture(scope="module")
+def songs():
+    """The songs of any suite, but few of them, each kind made once."""
+    made = {}
+
+    def of(source):
+        options = {**{key: value for key, value in source.items() if key not in ("source", "name")}, **FEW}
+        key = str(sorted(options.items(), key=str))
+        if key not in made:
+            made[key] = load_songs(source["source"], **options)
+        return made[key]
+
+    return of
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_every_recipe_builds_on_the_songs_of_its_suite(name, songs):
+    suite = load_suite(name)
+    built = set()
+    for source in suite.data:
+        given = songs(source)
+        for entrant in suite.entrants:
+            if not entrant.suits(given.about["features"]["kind"]):
+                continue
+            recipe = entrant.build(suite.changes)
+            built.add(entrant.called)
+            assert find_builder(recipe.model).expects == given.kind
+            if recipe.arguments.get("weights"):
+                recipe = recipe.changed({"weights": None})  # those are not fetched for a test
+            if (recipe.model, str(recipe.arguments)) not in built:
+                built.add((recipe.model, str(recipe.arguments)))
+                assert build_model(recipe, input_shape(recipe, given), given.num_classes).count_params() > 0
+    assert {entrant.called for entrant in suite.entrants} <= built
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_every_figure_says_which_section_it_stands_for(name):
+    for figure in load_suite(name).figures:
+        assert figure.caption.startswith(("Document D, question", "Document E, section")) or name == "sound_families"
+
+
+def test_optimisers_stand_in_columns_with_accuracy_and_macro_f1_in_rows():
+    suite = load_suite("optimisers")
+    table = suite.figures[0]
+    assert (table.kind, table.transpose) == ("table", False)
+    assert table.values[:2] == ("test_accuracy", "test_macro_f1")
+    assert table.entrants == tuple(entrant.called for entrant in suite.recipes)
+    kinds = {entrant.build({}).settings["optimizer"] for entrant in suite.recipes}
+    assert kinds == {"sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam", "adamw", "lion"}
+    assert suite.recipes[0].build({}).settings["learning_rate"] == 0.002  # the source's
+
+
+def test_batches_are_the_first_seven_powers_of_two_with_performance_and_time():
+    suite = load_suite("batch_sizes")
+    assert suite.grid[0].axes == {"batch_size": [2**power for power in range(1, 8)]}
+    assert {"test_accuracy", "test_macro_f1", "train_seconds"} <= set(suite.figures[0].values)
+
+
+def test_weight_decay_and_dropout_stand_apart_and_together_for_60_epochs():
+    suite = load_suite("weight_decay_and_dropout")
+    found = [entrant.build(suite.changes) for entrant in suite.entrants]
+    assert {recipe.settings["epochs"] for recipe in found} == {60}
+    places = {(recipe.settings["weight_decay"] > 0, recipe.arguments["dropout"] > 0) for recipe in found}
+    assert places == {(False, False), (True, False), (False, True), (True, True)}
+    assert suite.train_scores
+
+
+def test_patience_has_the_sources_seven_and_a_training_that_never_stops_early():
+    found = [entrant.build({}) for entrant in load_suite("patience").entrants]
+    patience = [recipe.settings.get("patience") for recipe in found]
+    assert patience[0] is None
+    assert 7 in patience
+    assert {recipe.settings["epochs"] for recipe in found} == {60}
+
+
+def test_pictures_are_seen_by_the_sources_combinations_of_depth_kernel_and_stride():
+    found = [entrant.build({}).arguments for entrant in load_suite("image_networks").recipes]
+    shapes = {(part["conv_layers"], part["kernel_size"], part["strides"]) for part in found}
+    assert shapes == {(3, 4, 5), (4, 3, 4), (4, 4, 4), (4, 5, 4), (5, 4, 3), (6, 4, 2)}
+    assert {part["activation"] for part in found} == {"tanh", "relu", "sigmoid"}
+    for entrant in load_suite("image_networks").recipes:
+        settings = entrant.build({}).procedure_settings()
+        assert settings.weight_decay == pytest.approx(settings.learning_rate / 10)
+    assert all(entrant.reported for entrant in load_suite("image_networks").recipes)
+
+
+def test_none_to_four_stages_are_trained_and_weights_can_be_given():
+    suite = load_suite("transfer_learning")
+    assert suite.grid[0].axes == {"unfrozen": [0, 1, 2, 3, 4]}
+    (first, *_) = (entrant.build({**suite.changes, "weights": "own.h5"}) for entrant in suite.entrants)
+    assert first.arguments["weights"] == "own.h5"
+    assert suite.changes == {"weights": "imagenet"}
