@@ -64,7 +64,7 @@ def import_audio(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (ImportError, OSError) as error:
-        what = f"reading sound with {name} needs the extra `audio`: pip install 'genrezoo[audio]' ({error})"
+        what = f"sound needs {name}, and {name} needs the extra `audio`: pip install 'genrezoo[audio]' ({error})"
         raise SettingsError(what) from error
 
 

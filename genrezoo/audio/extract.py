@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import threadpoolctl
 
 from genrezoo.audio.settings import Features, FeatureSettings, feature_settings
 from genrezoo.environment import cores
@@ -115,7 +116,10 @@ def extract_file(path: str | Path, settings: FeatureSettings) -> tuple[Features,
     from genrezoo.audio.decode import SoundReader  # here, because it loads the optional libraries
 
     try:
-        with SoundReader(path, rate=settings.rate, offset=settings.offset, duration=settings.duration) as sound:
+        with (
+            SoundReader(path, rate=settings.rate, offset=settings.offset, duration=settings.duration) as sound,
+            threadpoolctl.threadpool_limits(1),  # the products are small: more threads only wait for each other
+        ):
             features = settings.extract(sound.blocks())
         if not np.isfinite(features.x).all():
             raise DataError("its features are not finite", remedy="look at the file: its sound is out of all bounds")

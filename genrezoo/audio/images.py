@@ -27,7 +27,7 @@ from PIL import Image
 from pydantic import Field
 
 from genrezoo.audio.extract import extract_files
-from genrezoo.audio.settings import Counted, Features, FeatureSettings, feature_settings
+from genrezoo.audio.settings import Counted, Features, FeatureSettings, compute, feature_settings
 from genrezoo.audio.spectrum import power, spectrum_blocks
 from genrezoo.environment import cores
 from genrezoo.errors import DataError
@@ -119,6 +119,27 @@ class SpectrogramImage(FeatureSettings):
             bright = 1 + 10 * np.log10(np.maximum(share, 10 ** (-DEPTH / 10))) / DEPTH
         picture: np.ndarray = _colours()[np.rint(255 * np.clip(bright, 0, 1)).astype(np.uint8)]
         return picture
+
+
+def spectrogram_image(samples: np.ndarray, **options: object) -> np.ndarray:
+    """Pictures of the spectrogram of a whole signal.
+
+    Args:
+        samples: ``(n,)`` floating-point mono, full scale 1.
+        **options: Fields of `SpectrogramImage`, e.g. ``scale`` and ``rate``.
+
+    Returns:
+        ``(pictures, 172, 173, 3)`` uint8 red, green and blue; time to the right, frequency upwards.
+
+    Raises:
+        DataError: The signal is not one channel of finite numbers, or too short.
+        SettingsError: An option is out of range.
+
+    Example:
+        >>> spectrogram_image(np.sin(np.arange(44100) / 4).astype(np.float32), scale="linear").shape
+        (1, 172, 173, 3)
+    """
+    return compute("spectrogram_image", samples, options)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from genrezoo.audio.settings import Counted, Features, FeatureSettings
+from genrezoo.audio.settings import Counted, Features, FeatureSettings, compute
 from genrezoo.audio.spectrum import power, spectrum_blocks
 
 FLOOR = 1e-10  # power, i.e. -100 dB
@@ -91,11 +91,15 @@ def log_mel(samples: np.ndarray, **options: object) -> np.ndarray:
     Returns:
         ``(frames_per_second * whole seconds, n_mels)`` float32, dB.
 
+    Raises:
+        DataError: The signal is not one channel of finite numbers, or shorter than a second.
+        SettingsError: An option is out of range.
+
     Example:
         >>> log_mel(np.zeros(22050, np.float32), n_mels=40).shape
         (21, 40)
     """
-    return LogMel.model_validate(options).extract([samples]).x
+    return compute("log_mel", samples, options)
 
 
 def decibels(values: np.ndarray, *, top: float | None = None) -> np.ndarray:

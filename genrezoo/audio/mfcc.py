@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from genrezoo.audio.mel import MelSettings
-from genrezoo.audio.settings import Counted, Features
+from genrezoo.audio.settings import Counted, Features, compute
 
 
 class MfccStatistics(MelSettings):
@@ -74,11 +74,15 @@ def mfcc_statistics(samples: np.ndarray, **options: object) -> np.ndarray:
     Returns:
         ``(whole seconds, 2 * n_mfcc)`` float32.
 
+    Raises:
+        DataError: The signal is not one channel of finite numbers, or shorter than a second.
+        SettingsError: An option is out of range.
+
     Example:
         >>> mfcc_statistics(np.zeros(22050, np.float32), n_mfcc=5).shape
         (1, 10)
     """
-    return MfccStatistics.model_validate(options).extract([samples]).x
+    return compute("mfcc_statistics", samples, options)
 
 
 @functools.lru_cache(maxsize=32)

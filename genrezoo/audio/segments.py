@@ -29,7 +29,7 @@ from pydantic import Field
 from genrezoo.audio.decode import import_audio
 from genrezoo.audio.mel import mel_filters
 from genrezoo.audio.mfcc import cosines
-from genrezoo.audio.settings import Counted, Features, FeatureSettings
+from genrezoo.audio.settings import Counted, Features, FeatureSettings, compute
 from genrezoo.audio.spectrum import hann, power, spectrum_blocks
 
 PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -154,3 +154,24 @@ class Segments(FeatureSettings):
                 for first, last in zip(starts, [*starts[1:], end], strict=True)
             ]
         )
+
+
+def segments(samples: np.ndarray, **options: object) -> np.ndarray:
+    """The segments of a whole signal.
+
+    Args:
+        samples: ``(n,)`` floating-point mono, full scale 1.
+        **options: Fields of `Segments`, e.g. ``rate`` and ``unit``.
+
+    Returns:
+        ``(segments, 25)`` float32: 12 chroma in [0, 1], 12 timbre, loudness in dB re full scale from -60.
+
+    Raises:
+        DataError: The signal is not one channel of finite numbers, or too short.
+        SettingsError: An option is out of range, or the optional libraries for sound are not installed.
+
+    Example:
+        >>> segments(np.sin(np.arange(16000) / 4).astype(np.float32), rate=8000).shape[1]
+        25
+    """
+    return compute("segments", samples, options)

@@ -147,3 +147,22 @@ class Counted:
                 f"{self.samples / settings.rate:.2f} s of sound, but {settings.kind!r} needs at least {seconds:.2f} s",
                 remedy="use a longer recording or excerpt",
             )
+
+
+def compute(kind: str, samples: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
+    """The features of a whole signal that is in memory: what the function of each kind does.
+
+    Raises:
+        DataError: ``samples`` is not one channel of finite float numbers, or too short.
+        SettingsError: An option is out of range.
+        UnknownNameError: There is no such option.
+    """
+    settings = feature_settings(kind, **options)
+    samples = np.asarray(samples)
+    if samples.ndim != 1 or samples.dtype.kind != "f" or not np.isfinite(samples).all():
+        raise DataError(
+            f"samples of shape {samples.shape} and type {samples.dtype}",
+            where="samples",
+            remedy="give one channel of finite floating-point numbers, full scale 1",
+        )
+    return settings.extract([samples.astype(np.float32, copy=False)]).x

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from genrezoo.audio.settings import Counted, Features, FeatureSettings
+from genrezoo.audio.settings import Counted, Features, FeatureSettings, compute
 
 SPECTRAL = ("spectral_centroid", "spectral_bandwidth", "rolloff", "zero_crossing_rate")
 COEFFICIENTS = tuple(f"mfcc{i + 1}" for i in range(20))
@@ -98,6 +98,27 @@ class FeatureTable(FeatureSettings):
                 held, length = [whole[size:]], length - size
         whole = np.concatenate([*held, np.zeros(0, np.float32)])
         yield whole
+
+
+def feature_table(samples: np.ndarray, **options: object) -> np.ndarray:
+    """The 57 columns of a whole signal.
+
+    Args:
+        samples: ``(n,)`` floating-point mono, full scale 1.
+        **options: Fields of `FeatureTable`, e.g. ``rate`` and ``window_seconds``.
+
+    Returns:
+        ``(windows, 57)`` float32: Hz for centroid, bandwidth and rolloff, beats a minute for the tempo.
+
+    Raises:
+        DataError: The signal is not one channel of finite numbers, or shorter than 31 frames.
+        SettingsError: An option is out of range, or the optional libraries for sound are not installed.
+
+    Example:
+        >>> feature_table(np.random.default_rng(0).standard_normal(22050) / 9).shape
+        (1, 57)
+    """
+    return compute("feature_table", samples, options)
 
 
 def _measure(column: str) -> str:

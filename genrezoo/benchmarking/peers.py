@@ -120,7 +120,13 @@ def fit_peer(peer: Peer, songs: SongSet, seed: int) -> FittedPeer:
     if not hasattr(classifier, "predict_proba"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            calibrated = CalibratedClassifierCV(FrozenEstimator(classifier), method="temperature", ensemble=False)
+            fewest = int(np.bincount(valid.y, minlength=songs.num_classes).min())
+            if fewest < 2:
+                remedy = "keep at least two songs of each genre for validation, or choose a peer with probabilities"
+                raise DataError(f"a genre has {fewest} validation songs", where=songs.name, remedy=remedy)
+            calibrated = CalibratedClassifierCV(
+                FrozenEstimator(classifier), method="temperature", ensemble=False, cv=min(5, fewest)
+            )  # the classifier is fitted already: the folds change nothing
             calibrated.fit(scaler.transform(peer.form(standardiser.apply(valid))), valid.y)
         classifier = calibrated
     return FittedPeer(peer, standardiser, scaler, classifier)

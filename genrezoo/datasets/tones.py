@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import threadpoolctl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from genrezoo.audio.settings import FeatureSettings, feature_settings
@@ -114,7 +115,8 @@ def load_tones(*, features: str | Mapping[str, Any] | FeatureSettings = "log_mel
     first = round(described.offset * described.rate)
     last = None if described.duration is None else first + round(described.duration * described.rate)
     for recording in recordings(settings, described.rate):
-        x = described.extract([recording.samples[first:last]]).x
+        with threadpoolctl.threadpool_limits(1):  # the products are small: more threads only wait for each other
+            x = described.extract([recording.samples[first:last]]).x
         pieces += list(x) if pictures else [x]
         songs = len(x) if pictures else 1
         y += [recording.genre] * songs

@@ -39,9 +39,10 @@ def load_pretrained(backbone: Any, weights: str | None, sha256: str | None) -> N
         path = _checked(weights, sha256)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # of layers that Keras finds no weights for, and leaves
+            # of files from older versions; a layer that is left without its weights is an error all the same
+            warnings.filterwarnings("ignore", "Skipping nested container", UserWarning)
             backbone.load_weights(path)
-    except (OSError, ValueError, KeyError, UserWarning) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"not the weights of ResNet50 without its top ({error})",
             path=path,

@@ -156,6 +156,7 @@ class Board:
         cautions: What a reader must know before believing the figures.
         notes: What was left out and why.
         summary: The board in two or three sentences.
+        synthetic: Whether the songs were made by a program.
     """
 
     data: str
@@ -175,6 +176,7 @@ class Board:
     cautions: tuple[str, ...]
     notes: tuple[str, ...]
     summary: str
+    synthetic: bool = False
 
 
 @dataclass(frozen=True)

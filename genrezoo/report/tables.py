@@ -108,6 +108,7 @@ def _board(name: tuple[str, str, str], rows: list[Row], speeds: Mapping[str, Row
         shape=tuple(_first(rows, "shape") or ()) or None,
         genres=tuple(_first(rows, "genres") or ()),
         bayes=bayes,
+        synthetic=bool(_first(rows, "synthetic")) or bayes is not None,
         order_free=number_of(ceilings.get("order_free")),
         lines=tuple(draft.line for draft in drafts),
         unmeasured=_unmeasured(rows, {"speed": speeds, "passes": passes}),

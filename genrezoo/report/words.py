@@ -80,7 +80,7 @@ def cautions(board: Board, speeds: Sequence[Mapping[str, Any]]) -> tuple[str, ..
             f"{plain(board.duplicates)} songs occur on more than one side of the split, bit for bit: a model that "
             "merely remembers gets them right."
         )
-    if board.bayes is not None:
+    if board.synthetic:
         found.append("The songs are synthetic: the figures compare models with each other and say nothing about music.")
     trained = [line for line in board.lines if line.family == "zoo"]
     once = [line.name for line in trained if len(line.seeds) == 1]
