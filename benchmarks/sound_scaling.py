@@ -3,9 +3,9 @@
     python benchmarks/sound_scaling.py FOLDER [--features feature_table] [--rounds 3]
     python benchmarks/sound_scaling.py --long [--hours 2]
 
-The first extracts all sound files below FOLDER with one process and with two, in alternating rounds and without a cache,
-and prints the median of the ratios. The second makes a recording of that length, extracts each kind of feature in a
-process of its own, and prints the peak of its memory beside that of the same process on ten seconds.
+The first extracts all sound files below FOLDER with one process and with two, in alternating rounds and without a
+cache, and prints the median of the ratios. The second makes a recording of that length, extracts each kind of feature
+in a process of its own, and prints the peak of its memory beside that of the same process on ten seconds.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Protocol
 
 
 class GenrezooError(Exception):
@@ -64,3 +65,17 @@ class UnknownNameError(GenrezooError, LookupError):
         else:
             advice = f"Known: {', '.join(known[:20]) or 'none'}{', …' if len(known) > 20 else ''}."
         super().__init__(f"unknown {kind} {name!r}. {advice}")
+
+
+class _Faults(Protocol):
+    """What a pydantic ``ValidationError`` can tell."""
+
+    def errors(self) -> list[Any]:
+        """The faults found, each with ``loc``, ``msg`` and ``input``."""
+
+
+def first_problem(error: _Faults) -> str:
+    """The first thing that a validation found, as one line: place, problem, value."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{f'{place}: ' if place else ''}{first['msg']}, got {first['input']!r}"

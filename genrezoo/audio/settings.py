@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.errors import DataError, SettingsError, UnknownNameError, first_problem
 
 HOMES = {  # file and class of each kind; a file is imported when its kind is asked for
     "feature_table": ("table", "FeatureTable"),
@@ -112,9 +112,7 @@ def feature_settings(kind: str | Mapping[str, Any] | FeatureSettings, **options:
     try:
         return cls(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
-        raise SettingsError(f"{place}{first['msg']}, got {first['input']!r}") from error
+        raise SettingsError(first_problem(error)) from error
 
 
 class Counted:

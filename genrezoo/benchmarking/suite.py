@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from genrezoo import files
 from genrezoo.benchmarking.peers import PEERS
 from genrezoo.benchmarking.study import Entrant, Figure, Grid
-from genrezoo.errors import DataError, UnknownNameError
+from genrezoo.errors import DataError, UnknownNameError, first_problem
 from genrezoo.recipes import RECIPES
-from genrezoo.recipes.recipe import first_problem
 
 
 class Suite(BaseModel):

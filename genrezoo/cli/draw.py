@@ -105,7 +105,7 @@ def importance(
 
     opened, songs = _open(run, data)
     found = permutation_importance(opened, songs.split(split), repeats=repeats, seed=seed)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "group": group,
             "genre": genre,
@@ -118,16 +118,14 @@ def importance(
         for number, group in enumerate(found.groups)
         for place, genre in enumerate(found.genres)
     ]
-    lost = {
-        group: [(row["lost"], row["low"], row["high"]) for row in rows if row["group"] == group]
-        for group in found.groups
-    }
-    _write(out, importance_picture(found.genres, lost, recall=found.recall.tolist()))
-    _write_csv(out.with_suffix(".csv"), rows)
+    lost: dict[str, list[tuple[float, float, float]]] = {group: [] for group in found.groups}
     for row in rows:
+        lost[row["group"]].append((row["lost"], row["low"], row["high"]))
         if row["genre"] == "all":
             bounds = f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
             typer.echo(f"{row['group']}: {100 * row['lost']:.1f} points lost {bounds} of {100 * row['recall']:.1f} %")
+    _write(out, importance_picture(found.genres, lost, recall=found.recall.tolist()))
+    _write_csv(out.with_suffix(".csv"), rows)
 
 
 @app.command()

@@ -95,6 +95,7 @@ def register_model(
     any_length: bool = False,
     exports: tuple[str, ...] = (),
     space: Callable[[Any], dict[str, Any]] | None = None,
+    begins_with: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator that adds a builder to the zoo.
 
@@ -108,6 +109,8 @@ def register_model(
         any_length: One model works on any number of segments.
         exports: Formats that it can be exported to.
         space: Search space: ``space(hp)`` returns keywords of the builder.
+        begins_with: Options that only say where the initial weights come from, e.g. a file; a trained model is built
+            again without them.
 
     Returns:
         A decorator that returns the builder unchanged.
@@ -136,7 +139,11 @@ def register_model(
     def decorate(build: Callable[..., Any]) -> Callable[..., Any]:
         _check_builder(name, build)
         MODELS.names()  # the zoo's own models first, so that a clash is reported here
+        for option in begins_with:
+            if option not in _defaults(build):
+                raise SettingsError(f"model {name!r} has no option {option!r} to begin with")
         facts = {"masks_padding": masks_padding, "any_length": any_length, "exports": exports, "space": space}
+        facts |= {"begins_with": begins_with}
         register = MODELS.register(
             name, summary=summary, reference=reference, reported=reported or {}, expects=expects, **facts
         )

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from genrezoo import files
-from genrezoo.errors import DataError, GenrezooError
-from genrezoo.recipes.recipe import RECIPES, Recipe, first_problem
+from genrezoo.errors import DataError, GenrezooError, first_problem
+from genrezoo.recipes.recipe import RECIPES, Recipe
 from genrezoo.registry import find_builder
 
 __all__ = ["RECIPES", "Recipe", "get_recipe", "list_recipes"]

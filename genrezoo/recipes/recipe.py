@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genrezoo.environment import versions
-from genrezoo.errors import SettingsError, UnknownNameError
+from genrezoo.errors import SettingsError, UnknownNameError, first_problem
 from genrezoo.registry import PROCEDURES, Registry, find_builder, natural
 
 
@@ -240,10 +240,3 @@ def _check_plain(value: Any) -> None:
             _check_plain(part)
     elif value is not None and not isinstance(value, bool | int | float | str):
         raise ValueError(f"values must be plain data (JSON), got {type(value).__name__}")
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first thing that a validation found, as one line: place, problem, value."""
-    first = error.errors()[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}, got {first['input']!r}"

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import sys
 
 import numpy as np
@@ -31,6 +32,29 @@ def made(tmp_path_factory):
         )  # fmt: skip
         train(recipe, songs, seed=1, out=folder / name)
     return folder
+
+
+@pytest.fixture(scope="module")
+def grouped(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grouped")
+    songs = dataclasses.replace(make_songs(90), about={"feature_groups": {"told": [0], "noise": [1, 2, 3]}})
+    save_songs(songs, folder / "songs")
+    train(SMALL, songs, seed=1, out=folder / "a")
+    return folder
+
+
+def test_importance_of_each_group_and_genre(grouped, tmp_path):
+    out = tmp_path / "i.svg"
+    answer = run("draw", "importance", grouped / "a", "--data", grouped / "songs", "--repeats", 2, "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert out.read_text().startswith("<svg")
+    with open(tmp_path / "i.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["group"], row["genre"]) for row in rows[:2]] == [("noise", "all"), ("noise", "genre0")]
+    assert len(rows) == 2 * 4
+    right = load_run(grouped / "a").evaluate("test")["accuracy"]
+    assert float(rows[0]["recall"]) == pytest.approx(right)
+    assert f"of {100 * right:.1f} %" in answer.output
 
 
 def run(*arguments):
