@@ -136,7 +136,7 @@ def importance_picture(
         for place in range(1, len(genres)):
             axes.axhline(place - 0.5, color=MUTED, linewidth=0.4, alpha=0.5)
         axes.set_xlabel("Songs of the genre lost when the group comes from other songs (points, 95 % intervals)")
-        axes.set_title("What each group of features is worth; in brackets the share that is right with all of them")
+        axes.set_title("What each group of features is worth (right with all of them)")
         figure.legend(frameon=False, loc="outside right upper")
 
     return as_svg(name, draw, height=1.2 + 0.16 * len(genres) * (len(groups) + 1), width=8.6)

@@ -26,12 +26,12 @@ class Importance:
 
     Attributes:
         groups: Names of the groups of features.
-        genres: ``"all"``, then the genres.
-        recall: Share of the genre's songs that the run gets right as it is, ``(n_genres + 1,)``.
-        lost: What is lost of that share, ``(n_groups, n_genres + 1)``; below 0 where the run does better without.
+        genres: ``"all"``, then the genres that have songs here.
+        recall: Share of the genre's songs that the run gets right as it is, ``(len(genres),)``.
+        lost: What is lost of that share, ``(n_groups, len(genres))``; below 0 where the run does better without.
         low: Lower end of the 95 % interval over songs, like ``lost``.
         high: Its upper end.
-        songs: Songs of each genre, ``(n_genres + 1,)``.
+        songs: Songs of each genre, ``(len(genres),)``.
     """
 
     groups: tuple[str, ...]
@@ -85,7 +85,8 @@ def permutation_importance(run: Run, songs: SongSet, *, repeats: int = 10, seed:
         remedy = "name the songs that the run was trained on"
         raise DataError(f"genres are {list(songs.genres)}, not {list(run.genres)}", where=songs.name, remedy=remedy)
     right = run.logits(songs).argmax(1) == songs.y
-    members = [np.full(songs.n_songs, True), *(songs.y == label for label in range(songs.num_classes))]
+    members = {genre: songs.y == label for label, genre in enumerate(songs.genres) if label in songs.y}
+    members = {"all": np.full(songs.n_songs, True), **members}
     found = np.zeros((3, len(groups), len(members)))
     for number, columns in enumerate(groups.values()):
         without = np.zeros(songs.n_songs)
@@ -93,17 +94,17 @@ def permutation_importance(run: Run, songs: SongSet, *, repeats: int = 10, seed:
             donors = seeds.generator(seed, "importance", number, repeat).permutation(songs.n_songs)
             without += run.logits(_swapped(songs, columns, donors)).argmax(1) == songs.y
         lost = right - without / repeats
-        for place, member in enumerate(members):
-            start = seeds.child_seed(seed, "importance", number)
-            found[:, number, place] = bootstrap_mean(lost[member], seed=start) if member.any() else np.nan
+        start = seeds.child_seed(seed, "importance", number)
+        for place, member in enumerate(members.values()):
+            found[:, number, place] = bootstrap_mean(lost[member], seed=start)
     return Importance(
         groups=tuple(groups),
-        genres=("all", *songs.genres),
-        recall=np.array([right[member].mean() if member.any() else np.nan for member in members]),
+        genres=tuple(members),
+        recall=np.array([right[member].mean() for member in members.values()]),
         lost=found[0],
         low=found[1],
         high=found[2],
-        songs=np.array([int(member.sum()) for member in members]),
+        songs=np.array([int(member.sum()) for member in members.values()]),
     )
 
 

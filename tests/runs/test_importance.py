@@ -55,3 +55,10 @@ def test_what_cannot_be_measured_is_refused(run, songs):
         permutation_importance(run, test, repeats=0, seed=1)
     with pytest.raises(DataError, match="genres are"):
         permutation_importance(run, dataclasses.replace(test, genres=("a", "b", "c")), seed=1)
+
+
+def test_a_genre_without_songs_is_left_out(run, songs):
+    test = songs.split("test")
+    found = permutation_importance(run, test.take(test.y != 1), repeats=1, seed=1)
+    assert found.genres == ("all", "genre0", "genre2")
+    assert np.isfinite(found.lost).all()
