@@ -8,12 +8,15 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from genrezoo import __version__
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn")
+SOUND_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "librosa", "numba")
+"""What features of sound depend on."""
 
 
 def cores() -> int:
@@ -45,10 +48,10 @@ def environment() -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """Installed versions of the packages that results depend on."""
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Installed versions of genrezoo and of the packages that results depend on."""
     found = {"genrezoo": __version__}
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

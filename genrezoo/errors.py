@@ -77,5 +77,5 @@ class _Faults(Protocol):
 def first_problem(error: _Faults) -> str:
     """The first thing that a validation found, as one line: place, problem, value."""
     first = error.errors()[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{f'{place}: ' if place else ''}{first['msg']}, got {first['input']!r}"
+    place, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    return f"{place}: {what}, got {first['input']!r}" if place else what  # a rule for several fields names them itself

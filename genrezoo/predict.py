@@ -385,8 +385,10 @@ def _moment(run: Run, features: Features, window: float | None, hop: float | Non
     if hop is not None:
         step = max(1, round(hop * per_second))
         if step > length and n_segments > length:
-            raise SettingsError(
-                f"hop of {hop} s is {step} segments, more than the {length} of a moment: the rest would not be heard"
+            raise DataError(
+                f"hop of {hop} s is {step} segments of this recording, more than the {length} of a moment: the rest "
+                "would not be heard",
+                remedy="give a smaller hop",
             )
     return length, step
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import hashlib
-import importlib.metadata
 import io
 import os
 import stat
@@ -26,7 +25,7 @@ import numpy as np
 import threadpoolctl
 
 from genrezoo.audio.settings import Features, FeatureSettings, feature_settings
-from genrezoo.environment import cores
+from genrezoo.environment import SOUND_PACKAGES, cores, versions
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import sha256_of, write_atomic
 from genrezoo.parallel import ChildError, ProcessExecutor
@@ -34,7 +33,6 @@ from genrezoo.parallel import ChildError, ProcessExecutor
 CHUNK = 128
 """Files of one child process, at most: its start (1 to 4 s) is then a small share of its work."""
 
-_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "librosa", "numba")  # which the values depend on
 _POLL = 0.5  # seconds between two looks at what the children have finished
 _BROKEN = (  # what zipfile and NumPy raise on damaged bytes
     zipfile.BadZipFile,
@@ -86,7 +84,10 @@ def default_cache() -> Path:
     """Folder of the cache: ``$GENREZOO_CACHE``, else ``genrezoo`` in ``$XDG_CACHE_HOME``, else in ``~/.cache``."""
     if stated := os.environ.get("GENREZOO_CACHE"):
         return Path(stated)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genrezoo"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genrezoo"
+    except RuntimeError as error:  # no home
+        raise SettingsError("there is no home folder for the cache: set GENREZOO_CACHE to a folder") from error
 
 
 def extract_file(path: str | Path, settings: FeatureSettings) -> tuple[Features, tuple[str, ...]]:
@@ -167,7 +168,9 @@ def extract_files(
         (0, 1)
     """
     files = list(dict.fromkeys(Path(path) for path in paths))
-    workers = workers or cores()
+    workers = cores() if workers is None else workers
+    if workers < 1:
+        raise SettingsError(f"workers must be at least 1, got {workers}")
     folder = Path(cache or default_cache()) / "features" / f"{settings.digest()}-{_code_digest()}"
     shapes: dict[Path, tuple[int, ...]] = {}
     warnings: dict[Path, tuple[str, ...]] = {}
@@ -198,8 +201,8 @@ def extract_files(
                 if entry := _read_entry(entries[path]):
                     accept(job, entry)
                 else:
-                    if entries[path].exists():  # damaged
-                        entries[path].unlink()
+                    with contextlib.suppress(OSError):  # not there, or where nothing can be: said when it is written
+                        entries[path].unlink()  # damaged
                     todo.append(job)
         finally:
             pool.shutdown(cancel_futures=True)
@@ -353,9 +356,5 @@ def _code_digest() -> str:
     digest = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.read_bytes())
-    for package in _PACKAGES:
-        try:
-            digest.update(f"{package} {importlib.metadata.version(package)}".encode())
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    digest.update(str(versions(SOUND_PACKAGES)).encode())
     return digest.hexdigest()[:16]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from genrezoo.audio.extract import extract_files
 from genrezoo.audio.table import FeatureTable
+from genrezoo.errors import DataError
 from genrezoo.files import write_text
 
 
@@ -42,11 +45,12 @@ def write_feature_table(
     """Writes the 57 columns of each clip, between its name and length and its genre.
 
     A recording that is long enough for several windows has a row for each, ``NAME.0.wav``, ``NAME.1.wav``, …, as the
-    three-second table has them.
+    three-second table has them. Where several files have the same name, as the tracks of albums do, each of them is
+    written with its path from the folder that all the files share, so that every row has a name of its own.
 
     Args:
         files: Sound files and their genres.
-        out: CSV file to write, whole or not at all.
+        out: CSV file to write, whole or not at all; without a single row nothing is written.
         settings: Length of a window, rate and excerpt; 30 seconds at 22,050 Hz if left out.
         workers: Child processes at a time; the number of cores if left out.
         cache: Folder of the features' cache.
@@ -58,7 +62,8 @@ def write_feature_table(
         How many rows were written, and what was rejected. ``length`` counts samples at the settings' rate.
 
     Raises:
-        DataError: With ``strict`` the first bad file.
+        DataError: ``out`` cannot be written, which is seen before anything is computed; two rows would have the same
+            name (``a.wav`` in several windows beside a file ``a.0.wav``); with ``strict`` the first bad file.
         SettingsError: The libraries that decode sound are missing.
 
     Example:
@@ -72,19 +77,71 @@ def write_feature_table(
 
     Reference: document E, section Data Preparation.
     """
-    settings = settings or FeatureTable()
+    settings, out = settings or FeatureTable(), Path(out)
+    _check_target(out)
+    names = _names(files)
+    rejected = {path: _NAME for path, name in names.items() if not _is_text(name) or not _is_text(files[path])}
+    if strict and rejected:
+        raise DataError(_NAME, path=next(iter(rejected)), remedy="rename it")
+    nameable = [path for path in files if path not in rejected]
     found = extract_files(
-        files, settings, cache=cache, workers=workers, strict=strict, on_file=on_file, on_start=on_start
+        nameable, settings, cache=cache, workers=workers, strict=strict, on_file=on_file, on_start=on_start
     )
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["filename", "length", *settings.names, "label"])
-    rows = 0
+    written: dict[str, Path] = {}
     for path in found.paths:
         features = found.features(path)
         for number, (row, start, end) in enumerate(zip(features.x, features.edges, features.edges[1:], strict=False)):
-            name = path.name if len(features.x) == 1 else f"{path.stem}.{number}{path.suffix}"
+            name = names[path] if len(features.x) == 1 else _numbered(names[path], number)
+            if name in written:
+                raise DataError(f"would have the row {name!r}, as {written[name]} has", path=path, remedy="rename one")
+            written[name] = path
             writer.writerow([name, round((end - start) * settings.rate), *map(repr, row.tolist()), files[path]])
-            rows += 1
-    write_text(out, buffer.getvalue())
-    return WrittenTable(rows=rows, rejected=found.rejected, warnings=found.warnings)
+    if written:
+        try:
+            write_text(out, buffer.getvalue())
+        except OSError as error:
+            raise DataError(f"cannot be written ({error.strerror})", path=out, remedy="name another file") from error
+    return WrittenTable(rows=len(written), rejected={**rejected, **found.rejected}, warnings=found.warnings)
+
+
+_NAME = "its name or its genre's is not UTF-8, which a table is written in"
+
+
+def _check_target(out: Path) -> None:
+    """Refuses what cannot be written, before the work rather than after it."""
+    if out.exists() and not out.is_file():
+        what = "is a folder, a file was expected" if out.is_dir() else "is not a regular file"
+        raise DataError(what, path=out, remedy="name a .csv file")
+    folder = next(folder for folder in out.absolute().parents if folder.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        what = "no permission" if folder.is_dir() else "a file, not a folder"
+        raise DataError(f"cannot be written ({folder}: {what})", path=out, remedy="name another file")
+
+
+def _names(files: Iterable[Path]) -> dict[Path, str]:
+    """What the files are called in the table: by name, those of one name by their path from the folder of all."""
+    paths = {path: path.absolute() for path in files}
+    if not paths:
+        return {}
+    root = os.path.commonpath([path.parent for path in paths.values()])
+    times = Counter(path.name for path in paths)
+    return {
+        path: path.name if times[path.name] == 1 else whole.relative_to(root).as_posix()
+        for path, whole in paths.items()
+    }
+
+
+def _numbered(name: str, number: int) -> str:
+    path = PurePosixPath(name)
+    return str(path.with_name(f"{path.stem}.{number}{path.suffix}"))
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from PIL import Image
@@ -67,6 +67,8 @@ class SpectrogramImage(FeatureSettings):
         (1, 172, 173, 3)
     """
 
+    unit_of_values: ClassVar[str] = "brightness, 0 to 255"
+
     kind: Literal["spectrogram_image"] = "spectrogram_image"
     scale: Scale = Field("log_db", description="Axis of the frequencies, and what brightness stands for.")
     window_seconds: float = Field(30.0, ge=1, le=600, description="Seconds in a picture.")
@@ -91,7 +93,7 @@ class SpectrogramImage(FeatureSettings):
         done = 0
         for spectrum in spectrum_blocks(sound, n_fft=4 * self.hop, hop=self.hop):
             held = np.concatenate([held, power(spectrum) @ rows])
-            if done + len(held) >= (len(pictures) + 1.5) * window:  # what comes after this window is half a window
+            while done + len(held) >= (len(pictures) + 1.5) * window:  # what comes after this window is half a window
                 size = round((len(pictures) + 1) * window) - done
                 pictures.append(self._picture(held[:size]))
                 held, done = held[size:], done + size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -60,6 +60,8 @@ class LogMel(MelSettings):
 
     Reference: document D, section 4.1.2; ``librosa.feature.melspectrogram`` and ``power_to_db(top_db=None)``.
     """
+
+    unit_of_values: ClassVar[str] = "dB re a power of 1"
 
     kind: Literal["log_mel"] = "log_mel"
 

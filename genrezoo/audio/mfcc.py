@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -26,6 +26,8 @@ class MfccStatistics(MelSettings):
 
     Reference: document D, section 4.1.1.
     """
+
+    unit_of_values: ClassVar[str] = "dB (cosine transform of mel bands)"
 
     kind: Literal["mfcc_statistics"] = "mfcc_statistics"
     frames_per_second: int = Field(20, ge=1, le=1000, description="Frames that begin in each second.")

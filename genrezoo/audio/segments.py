@@ -80,6 +80,15 @@ class Segments(FeatureSettings):
         return {"chroma": list(range(12)), "timbre": list(range(12, 24)), "loudness": [24]}
 
     @property
+    def units(self) -> dict[str, str]:
+        """Units of the three groups."""
+        return {
+            "chroma": "share of the strongest pitch class",
+            "timbre": "dB (cosine transform of mel bands)",
+            "loudness": "dB re full scale",
+        }
+
+    @property
     def hop(self) -> int:
         """Samples from one frame to the next: 512 at 22,050 Hz, about as many seconds at other rates."""
         return round(self.rate * 512 / 22050)

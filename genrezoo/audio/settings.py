@@ -8,7 +8,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -47,10 +47,12 @@ class FeatureSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    unit_of_values: ClassVar[str] = ""
+
     kind: str = Field(description="Name of the kind.")
     rate: int = Field(22050, ge=4000, le=48000, description="Samples per second that sounds are brought to.")
     offset: float = Field(0.0, ge=0, description="Seconds of each file that are left out at its beginning.")
-    duration: float | None = Field(None, gt=0, description="Seconds of each file that are used at most; None: all.")
+    duration: float | None = Field(None, ge=0.1, description="Seconds of each file that are used at most; None: all.")
 
     @property
     @abstractmethod
@@ -61,6 +63,11 @@ class FeatureSettings(BaseModel):
     def groups(self) -> dict[str, list[int]]:
         """Columns that belong together, by name of the group; empty where there are no groups."""
         return {}
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of the columns of each group, or of all under the name of the kind."""
+        return {self.kind: self.unit_of_values}
 
     @abstractmethod
     def extract(self, blocks: Iterable[np.ndarray]) -> Features:

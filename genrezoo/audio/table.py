@@ -62,6 +62,18 @@ class FeatureTable(FeatureSettings):
         owners = [next(name for name in GROUPS if _measure(column) in GROUPS[name]) for column in COLUMNS]
         return {name: [i for i, owner in enumerate(owners) if owner == name] for name in GROUPS}
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of the means; variances have their squares."""
+        return {
+            "chroma": "share of the strongest pitch class",
+            "loudness": "amplitude re full scale",
+            "spectral": "Hz, and zero crossings a sample",
+            "separation": "amplitude re full scale",
+            "tempo": "beats a minute",
+            "timbre": "dB (cosine transform of mel bands)",
+        }
+
     def extract(self, blocks: Iterable[np.ndarray]) -> Features:
         """``x`` is ``(windows, 57)``; one window is held at a time.
 

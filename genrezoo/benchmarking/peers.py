@@ -118,12 +118,12 @@ def fit_peer(peer: Peer, songs: SongSet, seed: int) -> FittedPeer:
     classifier = peer.make(child_seed(seed, "peer", peer.name))
     classifier.fit(x, train.y)
     if not hasattr(classifier, "predict_proba"):
+        fewest = int(np.bincount(valid.y, minlength=songs.num_classes).min())
+        if fewest < 2:
+            remedy = "keep at least two songs of each genre for validation, or choose a peer with probabilities"
+            raise DataError(f"a genre has {fewest} validation songs", where=songs.name, remedy=remedy)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            fewest = int(np.bincount(valid.y, minlength=songs.num_classes).min())
-            if fewest < 2:
-                remedy = "keep at least two songs of each genre for validation, or choose a peer with probabilities"
-                raise DataError(f"a genre has {fewest} validation songs", where=songs.name, remedy=remedy)
             calibrated = CalibratedClassifierCV(
                 FrozenEstimator(classifier), method="temperature", ensemble=False, cv=min(5, fewest)
             )  # the classifier is fitted already: the folds change nothing

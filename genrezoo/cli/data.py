@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from enum import StrEnum
@@ -13,8 +14,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genrezoo.cli.options import file_progress, parse_changes
-from genrezoo.cli.sounds import Cache, Music, Strict, Workers, inspect_file, inspect_folder, pictures, show_files, table
+from genrezoo.cli.options import parse_changes
+from genrezoo.cli.sounds import (
+    BuildProgress,
+    Cache,
+    Music,
+    Strict,
+    Workers,
+    inspect_file,
+    inspect_folder,
+    pictures,
+    show_files,
+    table,
+)
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import read_json
 
@@ -53,17 +65,29 @@ Provenance = Annotated[
     str | None,
     typer.Option("--provenance", help="Where the split comes from: official, artist-filtered, fault-filtered, random."),
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="An option of the loader, see its documentation; may be repeated."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace songs that are in OUT already.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @app.command()
-def describe(path: Source, n_segments: Segments = None, provenance: Provenance = None, as_json: AsJson = False) -> None:
+def describe(
+    path: Source,
+    n_segments: Segments = None,
+    provenance: Provenance = None,
+    changes: Changes = None,
+    as_json: AsJson = False,
+) -> None:
     """Say what songs hold: sizes, genres, split, and whether the split leaks.
+
+    With --set, options of the loader are given; a data set's name takes its place as --set path=FOLDER.
 
     Example: genrezoo data describe songs.npz
     """
-    _show(_load(path, n_segments=n_segments, provenance=provenance), as_json=as_json)
+    _show(_load(path, changes, n_segments=n_segments, provenance=provenance), as_json=as_json)
 
 
 @app.command()
@@ -71,6 +95,7 @@ def inspect(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="A sound file, a folder of them, an .npz file, or a songs folder.")
     ],
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a file is, or why it cannot be used: sound is decoded to its end, songs are loaded.
@@ -82,7 +107,7 @@ def inspect(
     if path.suffix.lower() == ".npz" or (path / "manifest.json").exists() or any(path.glob("*.npz")):
         _show(_load(str(path)), as_json=as_json)
     elif path.is_dir():
-        inspect_folder(path, as_json=as_json)
+        inspect_folder(path, workers=workers, as_json=as_json)
     else:
         inspect_file(path, as_json=as_json)
 
@@ -93,14 +118,17 @@ def convert(
     out: Target,
     n_segments: Segments = None,
     provenance: Provenance = None,
+    changes: Changes = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Write songs as a songs folder, which loads at once and need not fit into memory.
 
+    With --set, options of the loader are given; a data set's name takes its place as --set path=FOLDER.
+
     Example: genrezoo data convert msd-10-genre songs --n-segments 120
     """
-    songs = _load(path, n_segments=n_segments, provenance=provenance)
+    songs = _load(path, changes, n_segments=n_segments, provenance=provenance)
     _save(songs, out, overwrite=overwrite, as_json=as_json)
 
 
@@ -117,27 +145,30 @@ def split(
     ] = None,
     n_segments: Segments = None,
     provenance: Provenance = None,
+    changes: Changes = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Split songs into train, valid and test, and write them as a songs folder.
 
-    With --by ids, --provenance says where the lists come from.
+    With --by ids, --provenance says where the lists come from. With --set, options of the loader are given; a data
+    set's name takes its place as --set path=FOLDER.
 
     Example: genrezoo data split songs.npz songs --by group --seed 1
     """
     from genrezoo.songs import split_by_group, split_by_ids, split_stratified
 
+    load = functools.partial(_load, path, changes, n_segments=n_segments)
     if by == By.ids:
         if ids is None or provenance is None:
             raise SettingsError("--by ids needs --ids and --provenance: the lists, and where they come from")
-        songs = split_by_ids(_load(path, n_segments=n_segments), _read_lists(ids), provenance=provenance)
+        songs = split_by_ids(load(), _read_lists(ids), provenance=provenance)
     elif ids is not None or provenance is not None:
         raise SettingsError(f"--ids and --provenance go with --by ids, not with --by {by.value}")
     elif by == By.group:
-        songs = split_by_group(_load(path, n_segments=n_segments), valid=valid, test=test, seed=seed)
+        songs = split_by_group(load(), valid=valid, test=test, seed=seed)
     else:
-        songs = split_stratified(_load(path, n_segments=n_segments), valid=valid, test=test, seed=seed)
+        songs = split_stratified(load(), valid=valid, test=test, seed=seed)
     _save(songs, out, overwrite=overwrite, as_json=as_json)
 
 
@@ -164,6 +195,9 @@ def build(
         str | None, typer.Option(help="For gtzan: fault_filtered (if left out), stratified or random.")
     ] = None,
     subset: Annotated[str | None, typer.Option(help="For fma: small (if left out), medium or large.")] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="For fma: fetch what is missing; an interrupted download goes on.")
+    ] = False,
     provenance: Provenance = None,
     cache: Cache = None,
     workers: Workers = None,
@@ -185,11 +219,16 @@ def build(
     if (out / MANIFEST).exists() and not overwrite:
         remedy = "name another folder, or overwrite it (--overwrite)"
         raise DataError("holds songs already", path=out, remedy=remedy)  # now, not after hours
-    settings = feature_settings(features, **parse_changes(changes or []))
+    options = parse_changes(changes or [])
+    if "kind" in options:
+        raise SettingsError(f"--set kind={options['kind']}: the kind of features is named by --features")
+    settings = feature_settings(features, **options)
     given: dict[str, Any] = {"manifest": manifest, "split": split, "subset": subset, "provenance": provenance}
     given |= {"cache": cache, "workers": workers}
     options = {name: value for name, value in given.items() if value is not None}
-    with file_progress(f"{features} of {folder.name}") as progress:
+    with BuildProgress(f"{features} of {folder.name}") as progress:
+        if download:
+            options |= {"download": True, "on_progress": progress.fetch}
         songs = load_songs(
             layout.value,
             path=folder,
@@ -205,11 +244,20 @@ def build(
         show_files(songs.about["files"], songs.about["rejected"], songs.about["warnings"], rest=rest)
 
 
-def _load(path: str, **options: Any) -> SongSet:
-    from genrezoo.datasets import load_songs  # here, so that --help does not wait for scikit-learn
+def _load(path: str, changes: list[str] | None = None, **given: Any) -> SongSet:
+    """Loads songs with what the command's own options say, where they say it, and what --set adds."""
+    from genrezoo.datasets import list_datasets, load_songs  # here, so that --help does not wait for scikit-learn
 
+    options = {name: value for name, value in given.items() if value is not None}
+    more = parse_changes(changes or [])
+    if twice := sorted(options.keys() & more.keys()):
+        raise SettingsError(f"--set {twice[0]}=… and --{twice[0].replace('_', '-')} are the same option; give one")
+    if "path" in more and path not in list_datasets():
+        raise SettingsError(f"--set path=… goes with a data set's name; {path!r} is none, so it is the path itself")
+    if not isinstance(place := more.get("path", ""), str):
+        raise SettingsError(f"--set path={place} is no text; write path=./{place} for a path of that name")
     with Console(stderr=True).status(f"reading {escape(path)}"):
-        return load_songs(path, **{name: value for name, value in options.items() if value is not None})
+        return load_songs(path, **options, **more)
 
 
 def _save(songs: SongSet, out: Path, *, overwrite: bool, as_json: bool) -> None:

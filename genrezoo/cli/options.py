@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ def results_console() -> Console:
     """The console for results; a file or pipe, which has no width of its own, gets 100 columns."""
     console = Console()
     return console if console.is_terminal else Console(width=100)
+
+
+def shown_path(path: Path) -> str:
+    """A path as text that can be printed: a name need not be UTF-8."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 class FileProgress:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from genrezoo.cli.backend import load_keras
-from genrezoo.cli.options import progress_bar, results_console
+from genrezoo.cli.options import progress_bar, results_console, shown_path
 from genrezoo.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -78,19 +78,21 @@ def predict(
     good = [prediction for prediction in predictions if prediction.reason is None]
     if as_json:
         files = [prediction.describe() for prediction in predictions]
-        typer.echo(json.dumps({"run": str(run), "genres": opened.genres, "files": files}, indent=2, ensure_ascii=False))
+        told = {"run": str(run), "genres": opened.genres, "files": files}
+        text = json.dumps(told, indent=2, ensure_ascii=False)
+        typer.echo(text.encode(errors="replace").decode())  # a file's name need not be UTF-8
     elif as_csv:
         typer.echo(_csv(opened.genres, good), nl=False)
     elif good:
         _show(opened, good)
     errors = Console(stderr=True)
     if timeline is not None:
-        for path, prediction in zip(_targets(timeline, good), good, strict=True):
+        for path, prediction in zip(_targets(timeline, good, several=len(predictions) > 1), good, strict=True):
             _draw(path, prediction)
-            errors.print(f"picture: {escape(str(path))}", highlight=False, soft_wrap=True)
+            errors.print(f"picture: {escape(shown_path(path))}", highlight=False, soft_wrap=True)
     for prediction in predictions:
         if prediction.reason is not None:
-            text = f"[bold red]not predicted:[/] {escape(f'{prediction.path}: {prediction.reason}')}"
+            text = f"[bold red]not predicted:[/] {escape(f'{shown_path(prediction.path)}: {prediction.reason}')}"
             errors.print(text, highlight=False, soft_wrap=True)
     if not good:
         raise typer.Exit(2)
@@ -102,7 +104,13 @@ def _csv(genres: Sequence[str], predictions: Sequence[Prediction]) -> str:
     writer.writerow(["file", "genre", *genres, "seconds", "warnings"])
     for prediction in predictions:
         shares = [f"{share:.6f}" for share in prediction.probabilities]
-        row = [prediction.path, prediction.genre, *shares, f"{prediction.seconds:.3f}", "; ".join(prediction.warnings)]
+        row = [
+            shown_path(prediction.path),
+            prediction.genre,
+            *shares,
+            f"{prediction.seconds:.3f}",
+            "; ".join(prediction.warnings),
+        ]
         writer.writerow(row)
     return buffer.getvalue()
 
@@ -117,7 +125,7 @@ def _show(run: Run, predictions: Sequence[Prediction]) -> None:
     for prediction in predictions:
         best, second = prediction.probabilities.argsort()[::-1][:2]
         table.add_row(
-            escape(str(prediction.path)),
+            escape(shown_path(prediction.path)),
             f"[bold]{escape(run.genres[best])}[/]",
             f"{prediction.probabilities[best]:.3f}",
             escape(f"{run.genres[second]} {prediction.probabilities[second]:.3f}"),
@@ -127,12 +135,14 @@ def _show(run: Run, predictions: Sequence[Prediction]) -> None:
     console.print(table)
     for prediction in predictions:
         for warning in prediction.warnings:
-            console.print(f"[yellow]{escape(f'{prediction.path}: {warning}')}[/]", highlight=False, soft_wrap=True)
+            console.print(
+                f"[yellow]{escape(f'{shown_path(prediction.path)}: {warning}')}[/]", highlight=False, soft_wrap=True
+            )
 
 
-def _targets(timeline: Path, predictions: Sequence[Prediction]) -> list[Path]:
-    """One picture a file: the name given, or with several files that name and each file's own."""
-    if len(predictions) == 1:
+def _targets(timeline: Path, predictions: Sequence[Prediction], *, several: bool) -> list[Path]:
+    """One picture a file: the name given, or with several files, bad ones included, that name and each file's own."""
+    if not several:
         return [timeline]
     targets: list[Path] = []
     for prediction in predictions:
@@ -150,6 +160,7 @@ def _draw(path: Path, prediction: Prediction) -> None:
     edges, probabilities = prediction.timeline()
     picture = timeline_picture(
         edges, probabilities, prediction.genres,
-        answer=prediction.probabilities, rule=prediction.how, title=prediction.path.name, kind=path.suffix.lower(),
+        answer=prediction.probabilities, rule=prediction.how, title=shown_path(Path(prediction.path.name)),
+        kind=path.suffix.lower(),
     )  # fmt: skip
     files.write_atomic(path, picture)

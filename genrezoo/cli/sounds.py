@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import json
-import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from genrezoo.cli.options import file_progress, progress_bar, results_console
-from genrezoo.errors import DataError
+from genrezoo.cli.options import FileProgress, file_progress, progress_bar, results_console, shown_path
+from genrezoo.environment import cores
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.parallel import ChildError, ProcessExecutor
+
+if TYPE_CHECKING:
+    from genrezoo.datasets.folder import Tree
 
 Music = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of sound files, a sub-folder a genre.")]
 Cache = Annotated[
@@ -23,6 +31,10 @@ Cache = Annotated[
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Files at a time; all cores if left out.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
+
+
+CHUNK = 16
+"""Files that one child process decodes, at most: few enough for a bar that moves."""
 
 
 class Scale(StrEnum):
@@ -49,29 +61,27 @@ def inspect_file(path: Path, *, as_json: bool) -> None:
         console.print(f"[bold red]warning:[/] {escape(warning)}", soft_wrap=True)
 
 
-def inspect_folder(folder: Path, *, as_json: bool) -> None:
+def inspect_folder(folder: Path, *, workers: int | None, as_json: bool) -> None:
     """Decodes the sound files below a folder and prints a row for each; exit code 2 if none can be used.
+
+    They are decoded in child processes: a file that kills a decoder is refused and ends nothing else.
 
     Raises:
         DataError: There are none.
+        SettingsError: The libraries that decode sound are missing.
     """
     from genrezoo.datasets.sound import NO_SOUND, walk_files
 
     paths = [path for path in walk_files(folder) if path.suffix.lower() not in NO_SOUND]
     if not paths:
         raise DataError("holds no sound files", path=folder, remedy="name a folder of music")
-    files = []
     with progress_bar() as progress:
-        for path in progress.track(paths, description="decoding"):
-            try:
-                files.append(_decode(path))
-            except DataError as error:
-                place = f"{error.where}: " if error.where else ""
-                files.append({"path": _name(path), "outcome": "refused", "reason": f"{place}{error.what}"})
+        task = progress.add_task("decoding", total=len(paths))
+        files = _decode_all(paths, workers or cores(), lambda number: progress.advance(task, number))
     number = Counter(file["outcome"] for file in files)
     if as_json:
         counts = {outcome: number[outcome] for outcome in ("good", "flagged", "refused")}
-        typer.echo(json.dumps({"folder": _name(folder), **counts, "files": files}, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps({"folder": shown_path(folder), **counts, "files": files}, indent=2, ensure_ascii=False))
     else:
         table = Table("file", "what it is", "outcome")
         table.columns[0].overflow = "fold"  # a name cut short names nothing
@@ -79,7 +89,7 @@ def inspect_folder(folder: Path, *, as_json: bool) -> None:
             bad = facts["outcome"] == "refused"
             outcome = facts["reason"] if bad else "; ".join(facts["warnings"]) or "good"
             what = "refused" if bad else _in_words(facts)
-            table.add_row(escape(_name(path.relative_to(folder))), what, escape(outcome))
+            table.add_row(escape(shown_path(path.relative_to(folder))), what, escape(outcome))
         console = results_console()
         console.print(table)
         console.print(f"{number['good']:,} good, {number['flagged']:,} with warnings, {number['refused']:,} refused")
@@ -90,25 +100,30 @@ def inspect_folder(folder: Path, *, as_json: bool) -> None:
 def table(
     folder: Music,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="CSV file to write.")],
-    window: Annotated[float, typer.Option(min=1, help="Seconds of a row; a longer recording has several.")] = 30.0,
+    window: Annotated[float, typer.Option(help="Seconds of a row, 1 to 3600; a longer recording has several.")] = 30.0,
     cache: Cache = None,
     workers: Workers = None,
     strict: Strict = False,
 ) -> None:
     """Write the table of 57 features of sound files as CSV, in the form of the well-known GTZAN table.
 
+    The first folder below FOLDER is a file's label. Files of the same name are written with their paths.
+
     Example: genrezoo data table music features_30_sec.csv
     """
     from genrezoo.audio.feature_csv import write_feature_table
+    from genrezoo.audio.settings import feature_settings
     from genrezoo.audio.table import FeatureTable
 
-    settings = FeatureTable(window_seconds=window)
+    settings = feature_settings("feature_table", window_seconds=window)
+    assert isinstance(settings, FeatureTable)  # for the type checker
+    tree = _read_tree(folder, strict=strict)
     with file_progress(f"features of {folder.name}") as progress:
         done = write_feature_table(
-            _by_genre(folder), out, settings=settings, workers=workers, cache=cache, strict=strict,
+            _by_genre(tree), out, settings=settings, workers=workers, cache=cache, strict=strict,
             on_file=progress.advance, on_start=progress.start,
         )  # fmt: skip
-    _show_done(folder, done.rejected, done.warnings, done.rows, out)
+    _show_done(folder, tree, done.rejected, done.warnings, done.rows, out)
 
 
 def pictures(
@@ -125,13 +140,44 @@ def pictures(
     """
     from genrezoo.audio.images import write_image_tree
 
+    tree = _read_tree(folder, strict=strict)
     with file_progress(f"pictures of {folder.name}") as progress:
-        tree = write_image_tree(
-            _by_genre(folder), out, scale=scale.value, workers=workers, cache=cache, strict=strict,
+        done = write_image_tree(
+            _by_genre(tree), out, scale=scale.value, workers=workers, cache=cache, strict=strict,
             on_file=progress.advance, on_start=progress.start,
         )  # fmt: skip
-    number = sum(map(len, tree.pictures.values()))
-    _show_done(folder, tree.rejected, tree.warnings, number, out)
+    number = sum(map(len, done.pictures.values()))
+    _show_done(folder, tree, done.rejected, done.warnings, number, out)
+
+
+class BuildProgress(contextlib.ExitStack):
+    """The bars of a build, one at a time: of what is fetched, then of the files."""
+
+    def __init__(self, title: str):
+        super().__init__()
+        self._title = title
+        self._fetched: tuple[Progress, TaskID] | None = None
+        self._files: FileProgress | None = None
+
+    def fetch(self, there: int, expected: int | None) -> None:
+        """Says how many bytes of an archive are there."""
+        if self._fetched is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+            progress = self.enter_context(Progress(*columns, console=Console(stderr=True)))
+            self._fetched = progress, progress.add_task("download")
+        progress, task = self._fetched
+        progress.update(task, completed=there, total=expected)
+
+    def start(self, number: int) -> None:
+        """Says how many files there are; what was to be fetched is there."""
+        self.close()
+        self._files = self.enter_context(file_progress(self._title))
+        self._files.start(number)
+
+    def advance(self, path: Path, reason: str | None) -> None:
+        """One more file is finished, or was rejected for a reason."""
+        assert self._files is not None  # for the type checker: start comes first
+        self._files.advance(path, reason)
 
 
 def show_files(good: int, rejected: Mapping[str, str], odd: Mapping[str, Sequence[str]], *, rest: str = "") -> None:
@@ -157,25 +203,80 @@ def show_files(good: int, rejected: Mapping[str, str], odd: Mapping[str, Sequenc
             console.print(escape(f"and {len(reasons) - most:,} more{f': {rest}' if rest else ''}"))
 
 
-def _by_genre(folder: Path) -> dict[Path, str]:
-    """The sound files below a folder, with the names of the folders that they lie in."""
-    from genrezoo.datasets.sound import NO_SOUND, walk_files
+def _read_tree(folder: Path, *, strict: bool) -> Tree:
+    """The sound files of a folder and their genres, as `genrezoo data build` sees them."""
+    from genrezoo.datasets.folder import read_tree
 
-    found = {path: path.parent.name for path in walk_files(folder) if path.suffix.lower() not in NO_SOUND}
-    if not found:
-        raise DataError("holds no sound files", path=folder, remedy="name a folder with a sub-folder for each genre")
-    return found
+    tree = read_tree(folder)
+    if strict and tree.rejected:
+        first, reason = next(iter(tree.rejected.items()))
+        raise DataError(reason, path=folder, where=first)
+    return tree
+
+
+def _by_genre(tree: Tree) -> dict[Path, str]:
+    return {file.path: file.genre for file in tree.files}
 
 
 def _show_done(
-    folder: Path, rejected: Mapping[Path, str], odd: Mapping[Path, Sequence[str]], number: int, out: Path
+    folder: Path, tree: Tree, rejected: Mapping[Path, str], odd: Mapping[Path, Sequence[str]], number: int, out: Path
 ) -> None:
-    bad = {_name(path.relative_to(folder)): reason for path, reason in rejected.items()}
-    warned = {_name(path.relative_to(folder)): texts for path, texts in odd.items()}
-    show_files(number, bad, warned)
+    bad = tree.rejected | {shown_path(path.relative_to(folder)): reason for path, reason in rejected.items()}
+    warned = {shown_path(path.relative_to(folder)): texts for path, texts in odd.items()}
+    show_files(len(tree.files) - len(rejected), bad, warned)
+    if tree.passed_over:
+        told = ", ".join(f"{count:,} x {kind}" for kind, count in tree.passed_over.items())
+        results_console().print(f"passed over: {escape(told)}")
     if not number:
         raise DataError("none of the files can be used", path=folder, remedy="see the reasons above")
     typer.echo(f"written to {out}")
+
+
+def _decode_all(paths: Sequence[Path], workers: int, advance: Callable[[int], None]) -> list[dict[str, Any]]:
+    """Everything about each file, in the order given; ``advance`` is told how many more are finished."""
+    facts: dict[Path, dict[str, Any]] = {}
+    size = min(CHUNK, -(-len(paths) // workers))
+    with ProcessExecutor(workers, threads=1) as executor:
+        running: dict[concurrent.futures.Future[Any], Sequence[Path]] = {}
+
+        def start(some: Sequence[Path]) -> None:
+            running[executor.submit(_decode_files, [str(path) for path in some])] = some
+
+        for first in range(0, len(paths), size):
+            start(paths[first : first + size])
+        while running:
+            ended, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in ended:
+                some = running.pop(future)
+                try:
+                    told = future.result()
+                except ChildError as error:
+                    if error.user:
+                        raise SettingsError(str(error)) from error
+                    if len(some) > 1:  # one of them did it: each gets a child of its own
+                        for path in some:
+                            start([path])
+                        continue
+                    told = [_refused(some[0], f"killed its decoder: {error}")]
+                facts |= zip(some, told, strict=True)
+                advance(len(some))
+    return [facts[path] for path in paths]
+
+
+def _decode_files(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """The child's side: what each file is, or why it cannot be used."""
+    files = []
+    for path in map(Path, paths):
+        try:
+            files.append(_decode(path))
+        except DataError as error:
+            place = f"{error.where}: " if error.where else ""
+            files.append(_refused(path, f"{place}{error.what}"))
+    return files
+
+
+def _refused(path: Path, reason: str) -> dict[str, Any]:
+    return {"path": shown_path(path), "outcome": "refused", "reason": reason}
 
 
 def _decode(path: Path) -> dict[str, Any]:
@@ -186,7 +287,7 @@ def _decode(path: Path) -> dict[str, Any]:
         seconds = sum(len(block) for block in sound.blocks()) / sound.rate
         return {
             **sound.info.describe(),
-            "path": _name(path),
+            "path": shown_path(path),
             "decoded_seconds": round(seconds, 6),
             "outcome": "flagged" if sound.warnings else "good",
             "warnings": list(sound.warnings),
@@ -197,7 +298,3 @@ def _in_words(facts: dict[str, Any]) -> str:
     channels = "mono" if facts["channels"] == 1 else f"{facts['channels']} channels"
     coding = f"{facts['format']} ({facts['subtype']})"
     return f"{coding}, {facts['rate']:,} Hz, {channels}, {facts['decoded_seconds']:,.2f} s"
-
-
-def _name(path: Path) -> str:
-    return os.fsencode(path).decode(errors="replace")  # a name need not be UTF-8

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from genrezoo.datasets.gtzan import TABLES, is_gtzan
-from genrezoo.datasets.msd import is_msd
+from genrezoo.datasets.sound import holds_mostly
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS, Entry
 from genrezoo.songs import SongSet
@@ -25,7 +25,8 @@ def load_songs(source: str | Path, **options: Any) -> SongSet:
             - a folder written by ``genrezoo data convert`` (see `genrezoo.datasets.arrays`);
             - a folder of sound files, those of each genre in a folder of their own (see `genrezoo.datasets.folder`), or
               the GTZAN collection or its ``features_30_sec.csv`` (see `genrezoo.datasets.gtzan`);
-            - a folder tree of ``.h5`` files of the Million Song Dataset (see `genrezoo.datasets.msd`).
+            - a folder tree of ``.h5`` files of the Million Song Dataset (see `genrezoo.datasets.msd`), or of AudioSet's
+              ``.tfrecord`` files (see `genrezoo.datasets.audioset`).
         options: Keyword arguments of the loader, e.g. ``n_segments`` for ``.npz`` files. A named data set that is read
             from somewhere takes its place as an option too.
 
@@ -56,8 +57,9 @@ def load_songs(source: str | Path, **options: Any) -> SongSet:
             return _call(DATASETS.get("npz"), {"path": path, **options})
         if is_gtzan(path):
             return _call(DATASETS.get("gtzan"), {"path": path, **options})
-        if is_msd(path):
-            return _call(DATASETS.get("msd"), {"path": path, **options})
+        for name, suffix in (("msd", ".h5"), ("audioset", ".tfrecord")):
+            if holds_mostly(path, suffix):
+                return _call(DATASETS.get(name), {"path": path, **options})
         if any(file.is_dir() for file in files) and "x.npy" not in {file.name for file in files}:
             return _call(DATASETS.get("folder"), {"path": path, **options})
         found = ", ".join(f"{number} x {kind}" for kind, number in kinds.most_common(5)) or "nothing"

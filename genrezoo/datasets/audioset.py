@@ -108,8 +108,8 @@ def load_audioset(
     """
     path = Path(path)
     if path.suffix.lower() == ".npz":
-        if genres is not None or labels is not None:
-            raise SettingsError("an .npz file has its genres already: give neither genres nor labels")
+        if genres is not None or labels is not None or min_songs != 2 or strict:
+            raise SettingsError("an .npz file has its songs already: give no genres, labels, min_songs or strict")
         ready: SongSet = load_npz(path)
         return ready
     if min_songs < 2:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genrezoo.datasets._download import fetch, unpack
 from genrezoo.datasets._table import read_table
-from genrezoo.datasets.sound import NO_SOUND, SPLITS, SoundFile, songs_from_sound, walk_files
+from genrezoo.datasets.sound import NO_SOUND, SPLITS, SoundFile, songs_from_sound, suffix_of, walk_files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet
@@ -126,7 +126,7 @@ def load_fma(
     for file in walk_files(clips):
         track = file.stem
         if track not in rows or file.suffix.lower() in NO_SOUND:
-            passed_over[file.suffix.lower()] += 1
+            passed_over[suffix_of(file)] += 1
         elif track in found:
             raise DataError(f"track {track} is there twice, also as {found[track]}", path=file, remedy="keep one")
         else:
@@ -183,7 +183,8 @@ def _get(
         wanted.append(("metadata", ("tracks.csv", "genres.csv")))
     for name, only in wanted:
         folder = root / f"fma_{name}"
-        if not folder.exists():
+        there = name == subset and root.is_dir() and any(root.glob("[0-9][0-9][0-9]/[0-9]*.*"))  # the clips themselves
+        if not folder.exists() and not there:
             url, digest, max_bytes = ARCHIVES[name]
             archive = fetch(url, root / f"fma_{name}.zip", digest=digest, on_progress=on_progress)
             unpack(archive, folder, max_bytes=max_bytes, only=only)

@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genrezoo.datasets._table import read_table
 from genrezoo.datasets.sound import (
@@ -93,8 +93,7 @@ def load_folder(
     rejected: dict[str, str] = {}
     about: dict[str, Any] = {}
     if manifest is None:
-        files, rejected, passed_over = _from_tree(root)
-        about["passed_over"] = passed_over
+        files, rejected, about["passed_over"] = read_tree(root)
     else:
         files = _from_table(root, Path(manifest))
     has_split = any(file.split for file in files)
@@ -114,8 +113,47 @@ def load_folder(
     )
 
 
-def _from_tree(root: Path) -> tuple[list[SoundFile], dict[str, str], dict[str, int]]:
-    """The files with their genres, those without a usable name, and how many were passed over of each kind."""
+class Tree(NamedTuple):
+    """What a folder of genres' folders holds.
+
+    Attributes:
+        files: The sound files with their genres, in sorted order; their ids are the paths from the folder.
+        rejected: Files whose names cannot be ids, and why.
+        passed_over: How many files are not sound by their endings, or in no genre's folder.
+    """
+
+    files: list[SoundFile]
+    rejected: dict[str, str]
+    passed_over: dict[str, int]
+
+
+def read_tree(root: str | Path) -> Tree:
+    """The sound files of a folder and their genres: the one rule for everything that labels files by their folders.
+
+    The first folder below ``root`` is the genre, whatever folders follow. Files right in ``root`` have none: they are
+    counted, not labelled.
+
+    Args:
+        root: The folder.
+
+    Returns:
+        The files, those with names that cannot be stored, and what was passed over; no sound is looked at.
+
+    Raises:
+        DataError: It is not a folder, has no sound files in genres' folders, or all of them lie deeper in one folder,
+            which then seems to be the one to name.
+
+    Example:
+        >>> import tempfile
+        >>> from genrezoo.files import write_atomic
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for name in ("jazz/artist/a.wav", "loose.wav", "rock/b.wav"):
+        ...     _ = write_atomic(root / name, b"")
+        >>> tree = read_tree(root)
+        >>> [file.genre for file in tree.files], tree.passed_over
+        (['jazz', 'rock'], {"in no genre's folder": 1})
+    """
+    root = Path(root)
     files, rejected, passed_over = [], {}, Counter[str]()
     for path in walk_files(root):
         parts = path.relative_to(root).parts
@@ -136,7 +174,7 @@ def _from_tree(root: Path) -> tuple[list[SoundFile], dict[str, str], dict[str, i
     if len({file.genre for file in files}) == 1 and all(file.id.count("/") > 1 for file in files):
         remedy = f"name the folder {root / files[0].genre}, if its folders are genres"
         raise DataError(f"all files are in {files[0].genre}/", path=root, remedy=remedy)
-    return files, rejected, dict(sorted(passed_over.items()))
+    return Tree(files, rejected, dict(sorted(passed_over.items())))
 
 
 _LAYOUT = "put the sound files of each genre into a folder named after it, or give a manifest"

@@ -27,7 +27,7 @@ import numpy as np
 from genrezoo.audio.settings import feature_settings
 from genrezoo.datasets._gtzan_splits import FAULT_FILTERED, STRATIFIED
 from genrezoo.datasets._table import read_table, to_numbers
-from genrezoo.datasets.sound import NO_SOUND, SoundFile, songs_from_sound, walk_files
+from genrezoo.datasets.sound import NO_SOUND, SoundFile, songs_from_sound, suffix_of, walk_files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet, split_stratified
@@ -126,7 +126,7 @@ def load_gtzan(
     for file in walk_files(root):
         clip = _CLIP.match(file.name)
         if not clip or file.suffix.lower() in NO_SOUND or file.name[clip.end() :] != file.suffix:
-            passed_over[file.suffix.lower()] += 1
+            passed_over[suffix_of(file)] += 1
         elif clip[1] in files:
             remedy = "keep one of the two"
             raise DataError(f"clip {clip[1]} is there twice, also as {files[clip[1]].path}", path=file, remedy=remedy)
@@ -235,8 +235,8 @@ def is_gtzan(folder: Path) -> bool:
     """Whether a folder has the layout of the collection: a folder for each genre, with clips under GTZAN's names."""
     for top in (folder, folder / "genres", folder / "genres_original"):
         if all((top / genre).is_dir() for genre in GENRES):
-            first = (file.name for genre in GENRES for file in sorted((top / genre).iterdir())[:1])
-            return all(_CLIP.match(name) for name in first)
+            clips = [any(_CLIP.match(file.name) for file in walk_files(top / genre)) for genre in GENRES]
+            return all(clips)
     return False
 
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import itertools
 import math
 import signal
 import tempfile
@@ -121,6 +120,8 @@ def load_msd(
     if not folder.is_dir():
         raise DataError("is not a folder", path=folder, remedy="name the folder of the .h5 files")
     if task is not None:
+        if labels is not None or label_column is not None or segments != 120:
+            raise SettingsError("the files of a task have labels and 120 segments already: give neither")
         return _load_task(folder, task)
     if short not in ("leave out", "pad"):
         raise SettingsError(f"short must be 'leave out' or 'pad', got {short!r}")
@@ -178,11 +179,6 @@ def load_msd(
     return songs.validate(folder)
 
 
-def is_msd(folder: Path) -> bool:
-    """Whether there are ``.h5`` files among the first hundred of a folder tree."""
-    return any(file.suffix.lower() == ".h5" for file in itertools.islice(walk_files(folder), 100))
-
-
 def describe_features(groups: Mapping[str, Sequence[int]]) -> dict[str, Any]:
     """Names, groups and units of the 25 features, as kept in ``about``."""
     names = [""] * sum(map(len, groups.values()))
@@ -223,7 +219,9 @@ def read_labels(
     if column is None:
         others = [name for name in table.columns if name != "track_id"]
         if len(others) != 1:
-            raise SettingsError(f"say with label_column= which column of {path} holds the genres: {', '.join(others)}")
+            raise SettingsError(
+                f"say with label_column (--set label_column=…) which column of {path} holds the genres: {', '.join(others)}"
+            )
         column = others[0]
     pairs = zip(table["track_id"], table[column], strict=True)
     return _unique(path, [(row, *pair) for row, pair in enumerate(pairs, 2)]), {

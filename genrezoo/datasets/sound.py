@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import unicodedata
@@ -15,6 +16,7 @@ import numpy as np
 from genrezoo.audio.extract import Extracted, extract_files
 from genrezoo.audio.settings import FeatureSettings, feature_settings
 from genrezoo.datasets._archive import available_bytes
+from genrezoo.environment import SOUND_PACKAGES, versions
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.songs import SongSet
 
@@ -81,6 +83,17 @@ def walk_files(root: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
 
 
+def holds_mostly(folder: Path, suffix: str) -> bool:
+    """Whether, among the first hundred files of a tree, those of an ending are more than others that could be sound."""
+    first = [suffix_of(file) for file in itertools.islice(walk_files(folder), 100)]
+    return first.count(suffix) > sum(one not in NO_SOUND for one in first if one != suffix)
+
+
+def suffix_of(path: Path) -> str:
+    """The ending of a file's name in lower case, as text that can be stored."""
+    return os.fsencode(path.suffix.lower()).decode(errors="backslashreplace")
+
+
 def plain_name(text: str) -> str:
     """A file's name as an id: composed Unicode, so that two systems write it alike.
 
@@ -129,7 +142,8 @@ def songs_from_sound(
     Returns:
         The checked songs. Those shorter than the longest are padded; where a file gives several pictures, each is a
         song ``id#1``, ``id#2``, … and they are one group. ``about`` holds the feature settings (``features``,
-        ``feature_names``, ``feature_groups``), the number of good ``files``, ``rejected`` and ``warnings`` by id.
+        ``feature_names``, ``feature_groups``, ``units``, ``versions`` of the libraries that computed them), the number
+        of good ``files``, ``rejected`` and ``warnings`` by id.
 
     Raises:
         DataError: Fewer than two genres with good files; songs that do not fit into memory; with ``strict`` the first
@@ -181,6 +195,8 @@ def songs_from_sound(
             "features": settings.model_dump(mode="json"),
             "feature_names": list(settings.names),
             "feature_groups": {group: list(columns) for group, columns in settings.groups.items()},
+            "units": settings.units,
+            "versions": versions(SOUND_PACKAGES),
             **(about or {}),
             "files": len(good),
             "rejected": turned_down,

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from genrezoo.audio.settings import FeatureSettings, feature_settings
 from genrezoo.datasets import _tunes
-from genrezoo.errors import SettingsError, UnknownNameError
+from genrezoo.errors import SettingsError, UnknownNameError, first_problem
 from genrezoo.files import write_atomic
 from genrezoo.registry import DATASETS
 from genrezoo.seeds import generator
@@ -142,6 +142,7 @@ def load_tones(*, features: str | Mapping[str, Any] | FeatureSettings = "log_mel
             "features": described.model_dump(mode="json"),
             "feature_names": list(described.names),
             "feature_groups": dict(described.groups),
+            "units": described.units,
         },
     ).validate()
 
@@ -175,7 +176,7 @@ def render_tones(folder: str | Path, *, rate: int = 22050, **options: Any) -> li
         options: Fields of `TonesSettings`.
 
     Returns:
-        For each file ``file`` (its path below the folder), ``genre``, ``artist`` and ``split``, in the order of
+        For each file ``path`` (its place below the folder), ``genre``, ``artist`` and ``split``, in the order of
         `load_tones`: what a manifest needs.
 
     Raises:
@@ -186,7 +187,7 @@ def render_tones(folder: str | Path, *, rate: int = 22050, **options: Any) -> li
         >>> import tempfile
         >>> rows = render_tones(tempfile.mkdtemp(), seconds=1, n_genres=2, n_train=2, n_valid=2, n_test=2)
         >>> rows[0]
-        {'file': 'drone/drone.00000.wav', 'genre': 'drone', 'artist': 'drone train artist 0', 'split': 'train'}
+        {'path': 'drone/drone.00000.wav', 'genre': 'drone', 'artist': 'drone train artist 0', 'split': 'train'}
     """
     settings = _settings(options)
     if isinstance(rate, bool) or not isinstance(rate, int) or not 4000 <= rate <= 48000:
@@ -198,7 +199,7 @@ def render_tones(folder: str | Path, *, rate: int = 22050, **options: Any) -> li
         file = f"{genre}/{genre}.{count[recording.genre]:05}.wav"
         count[recording.genre] += 1
         write_atomic(Path(folder) / file, _wav(recording.samples, rate))
-        rows.append({"file": file, "genre": genre, "artist": recording.artist, "split": recording.split})
+        rows.append({"path": file, "genre": genre, "artist": recording.artist, "split": recording.split})
     return rows
 
 
@@ -226,7 +227,4 @@ def _settings(options: Mapping[str, Any]) -> TonesSettings:
     try:
         return TonesSettings.model_validate(dict(options))
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = "".join(f"{part}: " for part in problem["loc"])
-        given = f", got {problem['input']!r}" if place else ""  # a rule for several options names them itself
-        raise SettingsError(f"tones: {place}{problem['msg'].removeprefix('Value error, ')}{given}") from error
+        raise SettingsError(f"tones: {first_problem(error)}") from error

@@ -81,6 +81,25 @@ def check_counts(name: str, values: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(value) for value in values)
 
 
+MOST_WEIGHTS = 2**30
+"""Numbers that one array of weights may hold, 4 GiB: beyond it nothing is allocated."""
+
+
+def check_weights(name: str, *sizes: int) -> None:
+    """Refuses a layer whose weights would take all memory, before they are allocated.
+
+    Args:
+        name: Name of the layer, for the message.
+        sizes: Shape of its largest array of weights.
+
+    Raises:
+        SettingsError: It holds more than `MOST_WEIGHTS` numbers.
+    """
+    if math.prod(sizes) > MOST_WEIGHTS:
+        shape = " x ".join(f"{size:,}" for size in sizes)
+        raise SettingsError(f"{name} would have {shape} weights, more than {MOST_WEIGHTS:,}; make the model smaller")
+
+
 def check_rate(name: str, value: float) -> float:
     """Returns a share of units to drop.
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from genrezoo.errors import SettingsError
-from genrezoo.models._checks import check_count, check_counts
+from genrezoo.models._checks import check_count, check_counts, check_weights
 from genrezoo.models._frame import check_activation
 
 MOMENTUM = 0.9
@@ -54,6 +54,7 @@ def conv_stack(
     _check_size(x.shape[1:3], len(filters), kernel_size, strides, padding, pool_size or 1)
     for number, size in enumerate(filters, start=1):
         conv = f"conv_{number}"
+        check_weights(conv, kernel_size, kernel_size, x.shape[-1], size)
         if padding:
             x = keras.layers.ZeroPadding2D(padding, name=f"{conv}_padding")(x)
         # The shift of the normalisation takes the place of a bias, which it would cancel.

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from genrezoo.layers import EndMask
-from genrezoo.models._checks import InputShape, check_counts, check_rate, check_weight
+from genrezoo.models._checks import InputShape, check_counts, check_rate, check_weight, check_weights
 from genrezoo.models._frame import check_activation, classify, l2_penalty, song_input
 
 
@@ -98,6 +98,7 @@ def hidden_layers(
         x = keras.layers.Dropout(input_dropout, name="input_dropout")(x)
     for number, size in enumerate(check_counts("units", units), start=1):
         hidden = f"hidden_{number}"
+        check_weights(hidden, x.shape[-1], size)
         # The shift of the normalisation takes the place of a bias, which it would cancel.
         x = keras.layers.Dense(size, use_bias=not batch_norm, kernel_regularizer=penalty, name=hidden)(x)
         if batch_norm:

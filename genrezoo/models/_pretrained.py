@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from pathlib import Path
@@ -72,6 +73,12 @@ def _checked(weights: Any, sha256: str | None) -> Path:
 
 
 def _fetched() -> Path:
+    if os.environ.get("GENREZOO_OFFLINE") == "1" and not (Path(keras.config.keras_home()) / "models" / FILE).is_file():
+        raise DataError(
+            "the ImageNet weights of ResNet50 are not here, and GENREZOO_OFFLINE=1 forbids to fetch them",
+            path=ADDRESS,
+            remedy="fetch the file elsewhere and give its path as `weights`, with its `weights_sha256`",
+        )
     try:
         return Path(keras.utils.get_file(FILE, ADDRESS, cache_subdir="models", file_hash=MD5))
     except Exception as error:  # Keras raises nothing narrower when it cannot fetch a file

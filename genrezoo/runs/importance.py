@@ -85,8 +85,8 @@ def permutation_importance(run: Run, songs: SongSet, *, repeats: int = 10, seed:
         remedy = "name the songs that the run was trained on"
         raise DataError(f"genres are {list(songs.genres)}, not {list(run.genres)}", where=songs.name, remedy=remedy)
     right = run.logits(songs).argmax(1) == songs.y
-    members = {genre: songs.y == label for label, genre in enumerate(songs.genres) if label in songs.y}
-    members = {"all": np.full(songs.n_songs, True), **members}
+    present = [label for label in range(songs.num_classes) if label in songs.y]
+    members = [np.full(songs.n_songs, True), *(songs.y == label for label in present)]
     found = np.zeros((3, len(groups), len(members)))
     for number, columns in enumerate(groups.values()):
         without = np.zeros(songs.n_songs)
@@ -95,16 +95,16 @@ def permutation_importance(run: Run, songs: SongSet, *, repeats: int = 10, seed:
             without += run.logits(_swapped(songs, columns, donors)).argmax(1) == songs.y
         lost = right - without / repeats
         start = seeds.child_seed(seed, "importance", number)
-        for place, member in enumerate(members.values()):
+        for place, member in enumerate(members):
             found[:, number, place] = bootstrap_mean(lost[member], seed=start)
     return Importance(
         groups=tuple(groups),
-        genres=tuple(members),
-        recall=np.array([right[member].mean() for member in members.values()]),
+        genres=("all", *(songs.genres[label] for label in present)),
+        recall=np.array([right[member].mean() for member in members]),
         lost=found[0],
         low=found[1],
         high=found[2],
-        songs=np.array([int(member.sum()) for member in members.values()]),
+        songs=np.array([int(member.sum()) for member in members]),
     )
 
 

@@ -16,13 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from genrezoo import files
 from genrezoo.errors import DataError
 from genrezoo.evaluation import evaluate, softmax
+from genrezoo.models._checks import MOST_WEIGHTS
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
 from genrezoo.runs.building import build_model, check_padding, handles, logits_of, seen_songs
 from genrezoo.songs import SongSet, Standardiser
 from genrezoo.training.checkpoint import assign_weights
-
-MOST_WEIGHTS = 2**30  # of one layer: a card cannot make the process allocate more than 4 GiB for it
 
 
 class Card(BaseModel):

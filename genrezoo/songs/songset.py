@@ -221,7 +221,7 @@ class SongSet:
         if not columns or min(columns) < 0 or max(columns) >= self.n_features:
             remedy = f"features are 0 to {self.n_features - 1}"
             raise DataError(f"features {columns[:10]} cannot be selected", path=self.name, remedy=remedy)
-        about = dict(self.about)
+        about, groups = dict(self.about), self.feature_groups()
         if "feature_names" in about:
             about["feature_names"] = [about["feature_names"][column] for column in columns]
         if "feature_groups" in about:
@@ -232,9 +232,25 @@ class SongSet:
         return dataclasses.replace(self, x=self.x[..., columns], about=about)
 
     def feature_groups(self) -> dict[str, list[int]]:
-        """Groups of features by name, e.g. chroma, timbre and loudness, each with its columns; empty if not known."""
-        groups = dict(self.about.get("feature_groups") or {})
-        return {str(name): [int(column) for column in group] for name, group in groups.items()}
+        """Groups of features by name, e.g. chroma, timbre and loudness, each with its columns; empty if not known.
+
+        Raises:
+            DataError: What ``about`` says of them does not fit the features.
+        """
+        groups = self.about.get("feature_groups") or {}
+        try:
+            found = {str(name): [int(column) for column in group] for name, group in dict(groups).items()}
+            fits = all(0 <= column < self.n_features for group in found.values() for column in group)
+        except (TypeError, ValueError):
+            fits = False
+        if not fits or len(self.about.get("feature_names", range(self.n_features))) != self.n_features:
+            raise DataError(
+                f"feature_names or feature_groups do not fit {self.n_features} features",
+                path=self.name,
+                where="about",
+                remedy='give a name for each feature, and groups as {"timbre": [12, 13, …]}',
+            )
+        return found
 
     def with_split(self, splits: Mapping[str, np.ndarray], provenance: str) -> SongSet:
         """The same songs with another split."""

@@ -122,6 +122,12 @@ def test_a_picture_for_each_window(seconds, edges):
     assert np.array_equal(features.x, streamed.x)
 
 
+def test_windows_shorter_than_what_is_transformed_at_once():
+    features = SpectrogramImage(window_seconds=1).extract([noise(9)])
+    np.testing.assert_allclose(features.edges, range(10))
+    assert np.array_equal(features.x[6], SpectrogramImage(window_seconds=1).extract([noise(9)[: 8 * RATE]]).x[6])
+
+
 def test_windows_follow_each_other_without_a_gap():
     sound = np.zeros(4 * RATE, np.float32)
     sound[RATE] = sound[3 * RATE] = 0.5  # a click in the middle of each window

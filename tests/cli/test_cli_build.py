@@ -1,5 +1,6 @@
 """``genrezoo data build``: sound files in, a songs folder and a tally out."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,7 +9,9 @@ from typer.testing import CliRunner
 
 from genrezoo.cli.data import app
 from genrezoo.datasets.arrays import load_arrays
+from genrezoo.datasets.folder import load_folder
 from genrezoo.errors import DataError, SettingsError
+from genrezoo.registry import DATASETS
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +68,40 @@ def test_build_takes_a_manifest_and_collections(music, tmp_path):
     assert load_arrays(tmp_path / "two").about["split"] == "stratified"
     with pytest.raises(SettingsError, match="folder has no option 'split'"):
         run(music, tmp_path / "three", "--split", "stratified")
+
+
+def test_the_kind_is_not_a_setting(music, tmp_path):
+    with pytest.raises(SettingsError, match="--set kind=segments: the kind of features is named by --features"):
+        run(music, tmp_path / "songs", "--set", "kind=segments")
+
+
+def test_a_download_is_asked_for_and_shown(music, tmp_path, monkeypatch):
+    asked = []
+
+    def fma(path, *, features, on_file, on_start, strict, download=False, on_progress=None):
+        asked.append((download, on_progress is None))
+        if on_progress:
+            for there in (0, 5_000_000, 10_000_000):
+                on_progress(there, 10_000_000)
+        return load_folder(path, features=features, on_file=on_file, on_start=on_start, strict=strict)
+
+    entry = DATASETS.get("fma")
+    DATASETS.remove("fma")
+    DATASETS.add(dataclasses.replace(entry, call=fma))
+    try:
+        words = CliRunner().invoke(
+            app, ["build", str(music), str(tmp_path / "a"), "--as", "fma", "--download", "--set", "n_mels=8"]
+        )
+        run(music, tmp_path / "b", "--as", "fma", "--set", "n_mels=8")
+    finally:
+        DATASETS.remove("fma")
+        DATASETS.add(entry)
+    assert words.exit_code == 0, words.output
+    assert asked == [(True, False), (False, True)]
+    assert "10.0/10.0 MB" in words.stderr
+    assert "log_mel of music" in words.stderr
+    with pytest.raises(SettingsError, match="folder has no option 'download'"):
+        run(music, tmp_path / "c", "--download")
 
 
 def test_build_pictures(tmp_path):

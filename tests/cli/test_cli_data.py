@@ -76,6 +76,47 @@ def test_describe_a_named_set_without_a_split(archive):
     assert "no split; make one with `genrezoo data split`" in words
 
 
+@pytest.fixture
+def odd_set():
+    """A named data set that keeps what it was called with."""
+    seen = []
+
+    def toy(path, *, segments=120, labels=None):
+        seen.append({"path": path, "segments": segments, "labels": labels})
+        return load_npz(path)
+
+    DATASETS.add(Entry(name="toy_odd", call=toy, summary="toy", reference="none"))
+    yield seen
+    DATASETS.remove("toy_odd")
+
+
+@pytest.mark.parametrize("command", ["describe", "convert", "split"])
+def test_options_of_the_loader(archive, tmp_path, odd_set, command):
+    out = {"describe": (), "convert": (tmp_path / "out",), "split": (tmp_path / "out", "--by", "group")}[command]
+    changes = (f"path={archive}", "segments=null", "labels=a.csv")
+    words = run(command, "toy_odd", *out, *(word for change in changes for word in ("--set", change)))
+    assert "40 songs" in words
+    assert odd_set == [{"path": str(archive), "segments": None, "labels": "a.csv"}]
+
+
+def test_options_of_the_loader_of_a_path(archive):
+    assert "40 songs x 2 segments x 3 features" in run("describe", archive, "--set", "n_segments=2")
+    with pytest.raises(SettingsError, match="npz has no option 'segments'"):
+        run("describe", archive, "--set", "segments=2")
+    with pytest.raises(SettingsError, match="--set n_segments=… and --n-segments are the same option"):
+        run("describe", archive, "--set", "n_segments=2", "--n-segments", 2)
+    with pytest.raises(SettingsError, match="--set path=… goes with a data set's name; '.*npz' is none"):
+        run("describe", archive, "--set", "path=other.npz")
+
+
+def test_a_named_set_without_its_path_says_what_it_needs(odd_set):
+    with pytest.raises(SettingsError, match="toy_odd needs path"):
+        run("describe", "toy_odd")
+    with pytest.raises(SettingsError, match="path=2023 is no text; write path=./2023"):
+        run("describe", "toy_odd", "--set", "path=2023")
+    assert odd_set == []
+
+
 def test_convert_writes_the_same_songs(archive, tmp_path):
     out = tmp_path / "out"
     assert "written to" in run("convert", archive, out, "--n-segments", 2)

@@ -1,16 +1,19 @@
 """``genrezoo data inspect``: what a file is, or why it cannot be used."""
 
 import json
+import os
+import signal
 import sys
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from genrezoo.cli import main
+from genrezoo.cli import main, sounds
 from genrezoo.cli.data import app
-from genrezoo.errors import DataError
+from genrezoo.errors import DataError, SettingsError
 
 
 def run(*arguments, code=0):
@@ -80,6 +83,45 @@ def test_a_folder_gives_a_row_for_each_file(music):
         "silence.wav": "flagged",
     }
     assert (report["good"], report["flagged"], report["refused"]) == (1, 2, 1)
+
+
+decode_files = sounds._decode_files
+
+
+def odd_child(paths):
+    """Stands in for the child's side: a file's name says what happens."""
+    for path in paths:
+        if Path(path).name == "kills.wav":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if Path(path).name == "extra.wav":
+            raise SettingsError("needs the extra `audio`")
+    return decode_files(paths)
+
+
+def test_a_file_that_kills_its_decoder_is_refused_alone(music, monkeypatch):
+    monkeypatch.setattr(sounds, "_decode_files", odd_child)
+    (music / "kills.wav").touch()
+    monkeypatch.setattr(sounds, "CHUNK", 3)
+    report = json.loads(run(music, "--json", "--workers", 1))  # five files: two chunks
+    names = [file["path"].removeprefix(f"{music}/") for file in report["files"]]
+    assert names == ["cut.wav", "kills.wav", "page.mp3", "silence.wav", "jazz [live]/a.wav"]
+    facts = dict(zip(names, report["files"], strict=True))
+    assert facts["kills.wav"]["reason"] == ("killed its decoder: the child process ended with signal SIGSEGV")
+    assert [facts[name]["outcome"] for name in ("jazz [live]/a.wav", "cut.wav")] == ["good", "flagged"]
+    assert (report["good"], report["flagged"], report["refused"]) == (1, 2, 2)
+
+
+def test_missing_libraries_are_said_once(music, monkeypatch):
+    monkeypatch.setattr(sounds, "_decode_files", odd_child)
+    (music / "extra.wav").touch()
+    with pytest.raises(SettingsError, match="needs the extra `audio`"):
+        run(music)
+
+
+def test_names_that_are_not_utf8_are_shown(tmp_path):
+    (tmp_path / os.fsdecode(b"b\xff.wav")).touch()
+    (file,) = json.loads(run(tmp_path, "--json", code=2))["files"]
+    assert file["path"] == f"{tmp_path}/b\ufffd.wav"
 
 
 def test_a_folder_without_one_usable_file_ends_with_exit_code_2(tmp_path):

@@ -138,7 +138,7 @@ def test_an_npz_file_is_read_as_such(tmp_path):
     np.savez(tmp_path / "a.npz", video_id=list("abcd"), **arrays)
     songs = load_audioset(tmp_path / "a.npz")
     assert (songs.x.max(), songs.ids[0]) == (200, "a")
-    with pytest.raises(SettingsError, match="has its genres already"):
+    with pytest.raises(SettingsError, match="has its songs already"):
         load_audioset(tmp_path / "a.npz", genres=["Ska"])
 
 

@@ -11,7 +11,7 @@ from genrezoo.audio.extract import extract_file
 from genrezoo.audio.settings import feature_settings
 from genrezoo.datasets import load_songs
 from genrezoo.datasets.arrays import load_arrays, save_songs
-from genrezoo.datasets.folder import load_folder
+from genrezoo.datasets.folder import load_folder, read_tree
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 
 MEL = {"kind": "log_mel", "n_mels": 8}
@@ -108,6 +108,19 @@ def test_a_folder_that_holds_no_genres_is_refused_with_advice(tmp_path):
     (tmp_path / "genres" / "blues" / "a.wav").touch()
     with pytest.raises(DataError, match="all files are in genres/.*name the folder .*/genres, if"):
         load_folder(tmp_path)
+
+
+def test_the_rule_for_genres_can_be_asked_for(music):
+    (music / "loose.wav").touch()
+    (music / "jazz" / "notes.txt").touch()
+    tree = read_tree(str(music))
+    assert {file.path.relative_to(music).as_posix(): file.genre for file in tree.files} == {
+        "blues/a.wav": "blues",
+        "blues/artist/b.mp3": "blues",
+        "jazz/c.wav": "jazz",
+        "jazz/d.xyz": "jazz",
+    }
+    assert (tree.rejected, tree.passed_over) == ({}, {".txt": 1, "in no genre's folder": 1})
 
 
 def test_links_are_followed_once(music):

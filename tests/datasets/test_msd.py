@@ -461,3 +461,13 @@ def test_course_files_that_are_missing_or_damaged_are_named(tmp_path):
     (tmp_path / "msd-10-genre-valid.npz").write_bytes(b"PK broken")
     with pytest.raises(DataError, match=f"{tmp_path}/msd-10-genre-valid.npz"):
         load_msd(tmp_path, task="msd-10")
+
+
+def test_a_stray_file_makes_no_folder_of_sounds_one_of_tracks(tmp_path):
+    for genre in ("jazz", "rock"):
+        (tmp_path / genre).mkdir()
+        for number in range(2):
+            (tmp_path / genre / f"{number}.mp3").write_bytes(b"no sound")
+    make_track(tmp_path / "rock" / "analysis.h5")
+    with pytest.raises(DataError, match="0 good files of 0 genres, 4 rejected"):
+        load_songs(tmp_path)

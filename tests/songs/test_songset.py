@@ -232,3 +232,9 @@ def test_validate_names_the_place_and_the_remedy(monkeypatch, changes, message):
 def test_validate_names_the_file_if_told():
     with pytest.raises(DataError, match=re.escape("folder/a.npz: y: ")):
         make(y=np.zeros(8)).validate("folder/a.npz")
+
+
+@pytest.mark.parametrize("groups", [{"all": [0, 2]}, {"all": ["x"]}, {"all": 3}, 5])
+def test_groups_that_do_not_fit_the_features_are_refused(groups):
+    with pytest.raises(DataError, match="feature_names or feature_groups do not fit 2 features"):
+        make(about={"feature_groups": groups}).feature_groups()
