@@ -87,7 +87,8 @@ def measure(path: str, kind: str) -> tuple[float, float, tuple[int, ...]]:
     return peak, time.perf_counter() - start, features.x.shape
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Reads the arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--features", choices=KINDS, default="feature_table")
@@ -101,3 +102,9 @@ if __name__ == "__main__":
         scaling(told.folder, told.features, told.rounds)
     else:
         parser.error("name a folder of sound files, or give --long")
+
+
+if __name__ == "__main__":
+    import sound_scaling  # under its name, so that the children find its functions
+
+    sound_scaling.main()

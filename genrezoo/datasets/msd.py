@@ -219,9 +219,8 @@ def read_labels(
     if column is None:
         others = [name for name in table.columns if name != "track_id"]
         if len(others) != 1:
-            raise SettingsError(
-                f"say with label_column (--set label_column=…) which column of {path} holds the genres: {', '.join(others)}"
-            )
+            told = ", ".join(others)
+            raise SettingsError(f"say with label_column= which column of {path} holds the genres: {told}")
         column = others[0]
     pairs = zip(table["track_id"], table[column], strict=True)
     return _unique(path, [(row, *pair) for row, pair in enumerate(pairs, 2)]), {
