@@ -128,7 +128,7 @@ def songs_from_sound(
     Args:
         files: The files, with their genres, groups and sides of the split.
         path: Where they come from, for messages.
-        name: What the set is called in tables.
+        name: What the set is called in tables, before the kind of its features.
         features: Kind of features, or their settings.
         provenance: Where the split comes from, if the files have one.
         rejected: Files that were turned down before their sound was looked at, with the reason.
@@ -189,7 +189,7 @@ def songs_from_sound(
         groups=groups,
         splits=splits,
         provenance=provenance if splits else None,
-        name=name,
+        name=f"{name}_{settings.kind}",
         kind="image" if x.ndim == 4 else "segments",
         about={
             "features": settings.model_dump(mode="json"),

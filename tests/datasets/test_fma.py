@@ -82,7 +82,7 @@ def test_the_published_split_and_artists(tree):
     (tree / "fma_small" / "checksums").write_text("of all files")
     (tree / "fma_small" / "README.txt").write_text("read me")
     songs = load_songs("fma", path=tree, features=FEATURES)
-    assert songs.name == "fma_small"
+    assert songs.name == "fma_small_log_mel"
     assert songs.genres == ("Hip-Hop", "Rock")
     assert songs.ids.tolist() == [f"{2 + 1000 * n:06}" for n in range(8)]
     assert [songs.genres[y] for y in songs.y] == ["Rock", "Hip-Hop"] * 4

@@ -41,7 +41,7 @@ def test_a_tree_becomes_songs(music):
     songs = load_folder(music, features=MEL)
     assert songs.genres == ("blues", "jazz")
     assert songs.ids.tolist() == ["blues/a.wav", "blues/artist/b.mp3", "jazz/c.wav", "jazz/d.xyz"]
-    assert (songs.name, songs.kind, songs.groups, dict(songs.splits)) == ("music", "segments", None, {})
+    assert (songs.name, songs.kind, songs.groups, dict(songs.splits)) == ("music_log_mel", "segments", None, {})
     assert songs.y.tolist() == [0, 0, 1, 1]
     assert songs.lengths.tolist() == [21, 42, 21, 42]  # 21 frames a second
     for song, name in enumerate(songs.ids):

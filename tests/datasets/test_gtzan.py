@@ -120,8 +120,9 @@ def test_a_folder_of_the_ten_genres_is_recognised(tmp_path):
         for name in gtzan_lists("stratified")["train"]:
             if name.startswith(genre) and name.endswith(("0", "1")):
                 write_noise(tmp_path / "genres_original" / genre / f"{name}.wav", 1, len(name))
+        (tmp_path / "genres_original" / genre / ".DS_Store").write_bytes(b"what a file manager leaves")
     songs = load_songs(tmp_path, features=MEL, split="stratified")
-    assert songs.name == "gtzan"
+    assert songs.name == "gtzan_log_mel"
     assert len(songs.genres) == 10
 
 
