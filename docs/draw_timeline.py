@@ -1,0 +1,51 @@
+"""Draws ``docs/timeline.png``, the picture of a prediction over time: ``python docs/draw_timeline.py`` (a minute).
+
+A network is trained on synthesised recordings; what it then hears is joined of recordings by artists that it never
+heard.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import wave
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import genrezoo as gz
+from genrezoo.datasets.tones import render_tones
+from genrezoo.files import write_atomic
+from genrezoo.report.timeline import timeline_picture
+
+SONGS: dict[str, Any] = {"n_train": 120, "n_valid": 40, "n_test": 40, "seconds": 8.0, "seed": 3}
+
+
+def main() -> None:
+    """Trains, joins, predicts and draws."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        songs = gz.load_songs("tones", features="log_mel", **SONGS)
+        recipe = gz.get_recipe("mel_cnn").changed({"optimizer": "adam", "learning_rate": 1e-3, "epochs": 8})
+        run = gz.train(recipe, songs, seed=1, out=folder / "run")
+        rows = [row for row in render_tones(folder / "music", **SONGS) if row["split"] == "test"]
+        of_genre = {row["genre"]: folder / "music" / row["path"] for row in reversed(rows)}
+        joined = folder / "five genres, eight seconds each.wav"
+        with wave.open(str(joined), "wb") as out:
+            for number, path in enumerate(of_genre[genre] for genre in songs.genres):
+                with wave.open(str(path)) as part:
+                    if not number:
+                        out.setparams(part.getparams())
+                    out.writeframes(part.readframes(part.getnframes()))
+        (prediction,) = gz.predict_sound(run, [joined], cache=folder / "cache")
+        edges, probabilities = prediction.timeline()
+        picture = timeline_picture(
+            edges, probabilities, prediction.genres,
+            answer=prediction.probabilities, rule=prediction.how, title=joined.stem, kind=".png",
+        )  # fmt: skip
+    write_atomic(Path(__file__).with_name("timeline.png"), picture)
+
+
+if __name__ == "__main__":
+    main()
