@@ -296,7 +296,7 @@ def test_times_that_do_not_fit_are_refused(runs, run, times, message):
 
 
 def test_a_hop_that_would_leave_segments_out_is_refused(runs):
-    with pytest.raises(SettingsError, match="hop of 5 s is 5 segments, more than the 4"):
+    with pytest.raises(DataError, match="hop of 5 s is 5 segments of this recording, more than the 4"):
         predict_features(runs["fixed"], recording(9), hop=5)
 
 

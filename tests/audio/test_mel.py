@@ -75,7 +75,7 @@ def test_too_short(n):
         ({"fmin": 5000.0, "fmax": 4000.0}, "fmin must be below fmax"),
         ({"n_fft": 2047}, "multiple of 2"),
         ({"rate": 96_000}, "less than or equal to 48000"),
-        ({"duration": 0.0}, "greater than 0"),
+        ({"duration": 0.0}, "greater than or equal to 0.1"),
         ({"offset": float("nan")}, "finite"),
     ],
 )
