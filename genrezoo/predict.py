@@ -233,7 +233,8 @@ def predict_features(
         The prediction; its path is empty.
 
     Raises:
-        DataError: Other features than the run's, none at all, a recording that is too short for the model, or a hop beyond its moments.
+        DataError: Other features than the run's, none at all, a recording that is too short for the model, or a hop
+            beyond its moments.
         SettingsError: ``window`` or ``hop`` does not fit the model.
     """
     x, edges, recipe = features.x, features.edges, run.card.recipe
