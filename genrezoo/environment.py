@@ -17,6 +17,8 @@ from genrezoo import __version__
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn")
 SOUND_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "librosa", "numba")
 """What features of sound depend on."""
+OFFLINE = "GENREZOO_OFFLINE"
+"""Environment variable that forbids downloads, set to anything but 0."""
 
 
 def cores() -> int:
@@ -24,6 +26,11 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # macOS
+
+
+def offline() -> bool:
+    """Whether the user has forbidden downloads."""
+    return os.environ.get(OFFLINE, "0") not in ("", "0")
 
 
 def threads() -> int:

@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import threadpoolctl
 
-from genrezoo.audio.settings import Features, FeatureSettings, feature_settings
+from genrezoo.audio.settings import Features, FeatureSettings, extract, feature_settings
 from genrezoo.environment import SOUND_PACKAGES, cores, versions
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import sha256_of, write_atomic
@@ -117,11 +116,8 @@ def extract_file(path: str | Path, settings: FeatureSettings) -> tuple[Features,
     from genrezoo.audio.decode import SoundReader  # here, because it loads the optional libraries
 
     try:
-        with (
-            SoundReader(path, rate=settings.rate, offset=settings.offset, duration=settings.duration) as sound,
-            threadpoolctl.threadpool_limits(1),  # the products are small: more threads only wait for each other
-        ):
-            features = settings.extract(sound.blocks())
+        with SoundReader(path, rate=settings.rate, offset=settings.offset, duration=settings.duration) as sound:
+            features = extract(settings, sound.blocks())
         if not np.isfinite(features.x).all():
             raise DataError("its features are not finite", remedy="look at the file: its sound is out of all bounds")
     except DataError as error:

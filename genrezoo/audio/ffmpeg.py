@@ -90,7 +90,7 @@ class FfmpegStream:
         try:
             for stream in (self._process.stdout, self._process.stderr):
                 assert stream is not None  # both were asked for
-                self._selector.register(stream, selectors.EVENT_READ)
+                self._selector.register(stream, selectors.EVENT_READ, data=stream)
             self.rate, self.channels = self._header()
         except BaseException:
             self.close()
@@ -158,7 +158,7 @@ class FfmpegStream:
                 remedy = "convert the file to wav or flac"
                 raise DataError(f"ffmpeg gave nothing for {TIME_LIMIT:.0f} s", path=self._path, remedy=remedy)
             for key, _ in ready:
-                self._take(key.fileobj)  # type: ignore[arg-type]
+                self._take(key.data)
         data, self._left = bytes(self._left[:n_bytes]), self._left[n_bytes:]
         return data
 

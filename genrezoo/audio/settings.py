@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import threadpoolctl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from genrezoo.errors import DataError, SettingsError, UnknownNameError, first_problem
@@ -170,4 +171,13 @@ def compute(kind: str, samples: np.ndarray, options: Mapping[str, Any]) -> np.nd
             where="samples",
             remedy="give one channel of finite floating-point numbers, full scale 1",
         )
-    return settings.extract([samples.astype(np.float32, copy=False)]).x
+    return extract(settings, [samples.astype(np.float32, copy=False)]).x
+
+
+def extract(settings: FeatureSettings, blocks: Iterable[np.ndarray]) -> Features:
+    """`FeatureSettings.extract` on one thread, so that the bits do not hang on how many there are.
+
+    The matrix products are small as well: more threads would only wait for each other.
+    """
+    with threadpoolctl.threadpool_limits(1):
+        return settings.extract(blocks)

@@ -22,10 +22,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from genrezoo.environment import OFFLINE, offline
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import lock_folder, write_atomic
 
-OFFLINE = "GENREZOO_OFFLINE"
 """Environment variable that, set to anything but nothing or 0, forbids every download."""
 
 MAX_BYTES = 128 * 2**30
@@ -73,7 +73,7 @@ def fetch(
                 what = f"is there, but its {kind} is {found}, not {expected}"
                 raise DataError(what, path=target, remedy=f"remove it, so that it is fetched again from {url}")
             return target
-        if os.environ.get(OFFLINE, "0") not in ("", "0"):
+        if offline():
             what = f"is missing and {OFFLINE} forbids downloads"
             remedy = f"get {url} ({kind} {expected}) and put it there, or unset {OFFLINE}"
             raise DataError(what, path=target, remedy=remedy)

@@ -221,7 +221,7 @@ def _read_clips(path: Path, genre_of: Mapping[int, int]) -> Iterator[tuple[str, 
 
 
 def _decode_error() -> type[Exception]:
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # comes with TensorFlow
+    from google.protobuf.message import DecodeError
 
     error: type[Exception] = DecodeError
     return error

@@ -6,7 +6,6 @@ are rejected one by one, with the reason, and stop nothing.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from genrezoo.datasets.sound import (
     check_provenance,
     plain_name,
     songs_from_sound,
+    spelt_out,
     walk_files,
 )
 from genrezoo.errors import DataError
@@ -165,7 +165,7 @@ def read_tree(root: str | Path) -> Tree:
             try:
                 inside = [plain_name(part) for part in parts]
             except DataError as error:
-                rejected[os.fsencode(Path(*parts)).decode(errors="backslashreplace")] = str(error)
+                rejected[spelt_out(Path(*parts))] = str(error)
             else:
                 files.append(SoundFile(path, id="/".join(inside), genre=inside[0]))
     if not files and not rejected:

@@ -34,7 +34,7 @@ from genrezoo.datasets._archive import available_bytes, read_headers, regular_si
 from genrezoo.datasets._hdf5 import find_rows, open_hdf5, read_rows, read_text
 from genrezoo.datasets._table import read_table
 from genrezoo.datasets.npz import load_npz
-from genrezoo.datasets.sound import walk_files
+from genrezoo.datasets.sound import spelt_out, walk_files
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import write_atomic
 from genrezoo.parallel import ChildError, ProcessExecutor
@@ -136,7 +136,7 @@ def load_msd(
     if not files:
         raise DataError("holds no .h5 files", path=folder, remedy=_INSTRUCTIONS)
     least = max(min_segments, segments or 1) if short == "leave out" else min_segments
-    form = {"segments": segments, "least": least, "most": max_segments}
+    form = (segments, least, max_segments)
     with tempfile.TemporaryDirectory(prefix="genrezoo-msd-") as results:
         tracks, rejected = _read_all(files, form, workers, Path(results))
         tracks = _refuse_twins(tracks, files, rejected)
@@ -167,7 +167,9 @@ def load_msd(
             **listed,
             "segments": segments,
             "files": read,
-            "rejected": {_name(files[place], folder): reason for place, reason in sorted(rejected.items())},
+            "rejected": {
+                spelt_out(files[place].relative_to(folder)): reason for place, reason in sorted(rejected.items())
+            },
             "left_out": {
                 f"fewer than {least} segments": read - len(long_enough),
                 "no genre in the list": len(long_enough) - len(labelled),
@@ -269,11 +271,6 @@ def _unique(path: Path, rows: Sequence[tuple[int, str, str]]) -> dict[str, str]:
     return genre_of
 
 
-def _name(file: Path, folder: Path) -> str:
-    """A file's name from the folder on; bytes in it that are no UTF-8 are spelt out."""
-    return file.relative_to(folder).as_posix().encode(errors="surrogateescape").decode(errors="backslashreplace")
-
-
 class _Track(NamedTuple):
     """One song that was read; its length is 0 where it was too short, and nothing of it was kept."""
 
@@ -314,20 +311,20 @@ def read_track(path: str | Path, *, segments: int | None, least: int, most: int)
     return track, artist, number, to_float32(values, path=path, where="analysis")
 
 
-def _read_chunk(files: list[str], target: str, form: dict[str, int | None]) -> dict[str, Any]:
+def _read_chunk(files: list[str], target: str, segments: int | None, least: int, most: int) -> dict[str, Any]:
     """Reads files in a child process: the segments go to an npz, everything else is the answer."""
     tracks, rejected, kept, start = [], [], [], 0
     for number, file in enumerate(files):
         signal.alarm(SECONDS_PER_FILE)  # ends this child, even inside the C library
         try:
-            track, artist, segments, x = read_track(file, **form)  # type: ignore[arg-type]  # checked by load_msd
+            track, artist, length, x = read_track(file, segments=segments, least=least, most=most)
         except DataError as error:
             place = f"{error.where}: " if error.where else ""
             rejected.append([number, f"{place}{error.what}"])
             continue
         finally:
             signal.alarm(0)
-        tracks.append([number, track, artist, segments, len(x), start])
+        tracks.append([number, track, artist, length, len(x), start])
         kept.append(x)
         start += len(x)
     x = np.concatenate([np.empty((0, 25), np.float32), *kept])
@@ -336,7 +333,7 @@ def _read_chunk(files: list[str], target: str, form: dict[str, int | None]) -> d
 
 
 def _read_all(
-    files: Sequence[Path], form: Mapping[str, int | None], workers: int, results: Path
+    files: Sequence[Path], form: tuple[int | None, int, int], workers: int, results: Path
 ) -> tuple[list[_Track], dict[int, str]]:
     """All files in child processes. A chunk whose child dies is halved until the guilty file is alone."""
     size = min(CHUNK, math.ceil(len(files) / workers))
@@ -348,7 +345,7 @@ def _read_all(
         def submit(part: range) -> None:
             name = f"{part.start}-{part.stop}.npy"
             names = [str(files[place]) for place in part]
-            waiting[executor.submit(_read_chunk, names, str(results / name), dict(form))] = part, name
+            waiting[executor.submit(_read_chunk, names, str(results / name), *form)] = part, name
 
         for start in range(0, len(files), size):
             submit(range(start, min(start + size, len(files))))

@@ -89,9 +89,14 @@ def holds_mostly(folder: Path, suffix: str) -> bool:
     return first.count(suffix) > sum(one not in NO_SOUND for one in first if one != suffix)
 
 
+def spelt_out(name: str | Path) -> str:
+    """A file's name as text that can be stored: bytes in it that are no UTF-8 are spelt out."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
 def suffix_of(path: Path) -> str:
     """The ending of a file's name in lower case, as text that can be stored."""
-    return os.fsencode(path.suffix.lower()).decode(errors="backslashreplace")
+    return spelt_out(path.suffix.lower())
 
 
 def plain_name(text: str) -> str:
@@ -103,8 +108,7 @@ def plain_name(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        name = os.fsencode(text).decode(errors="backslashreplace")
-        raise DataError(f"the name {name} is not UTF-8", remedy="rename the file") from error
+        raise DataError(f"the name {spelt_out(text)} is not UTF-8", remedy="rename the file") from error
     return unicodedata.normalize("NFC", text)
 
 

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from genrezoo.audio.settings import FeatureSettings, feature_settings
+from genrezoo.audio.settings import FeatureSettings, extract, feature_settings
 from genrezoo.datasets import _tunes
 from genrezoo.errors import SettingsError, UnknownNameError, first_problem
 from genrezoo.files import write_atomic
@@ -115,20 +114,18 @@ def load_tones(*, features: str | Mapping[str, Any] | FeatureSettings = "log_mel
     first = round(described.offset * described.rate)
     last = None if described.duration is None else first + round(described.duration * described.rate)
     for recording in recordings(settings, described.rate):
-        with threadpoolctl.threadpool_limits(1):  # the products are small: more threads only wait for each other
-            x = described.extract([recording.samples[first:last]]).x
+        x = extract(described, [recording.samples[first:last]]).x
         pieces += list(x) if pictures else [x]
         songs = len(x) if pictures else 1
         y += [recording.genre] * songs
         ids += [recording.id] if songs == 1 else [f"{recording.id}#{number}" for number in range(1, songs + 1)]
         groups += [recording.artist] * songs
         splits += [recording.split] * songs
-    lengths = None if pictures else [len(piece) for piece in pieces]
     return SongSet(
         x=np.stack(pieces).astype(np.float32) if pictures else _padded(pieces),
         y=np.array(y),
         genres=settings.genres,
-        lengths=lengths,  # type: ignore[arg-type]  # made an array by the set
+        lengths=np.array([len(piece) for piece in pieces]),
         ids=np.array(ids),
         groups=np.array(groups),
         splits={split: np.flatnonzero(np.array(splits) == split) for split in ("train", "valid", "test")},

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from genrezoo import files
+from genrezoo.environment import OFFLINE, offline
 from genrezoo.errors import DataError, SettingsError
 
 FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -73,17 +74,13 @@ def _checked(weights: Any, sha256: str | None) -> Path:
 
 
 def _fetched() -> Path:
-    if os.environ.get("GENREZOO_OFFLINE") == "1" and not (Path(keras.config.keras_home()) / "models" / FILE).is_file():
-        raise DataError(
-            "the ImageNet weights of ResNet50 are not here, and GENREZOO_OFFLINE=1 forbids to fetch them",
-            path=ADDRESS,
-            remedy="fetch the file elsewhere and give its path as `weights`, with its `weights_sha256`",
-        )
+    home = Path(os.environ.get("KERAS_HOME") or Path("~", ".keras").expanduser())  # where Keras keeps them too
+    remedy = "fetch the file elsewhere and give its path as `weights`, with its `weights_sha256`"
+    if offline() and not (home / "models" / FILE).is_file():
+        what = f"the ImageNet weights of ResNet50 are not in {home}, and {OFFLINE} forbids to fetch them"
+        raise DataError(what, path=ADDRESS, remedy=remedy)
     try:
-        return Path(keras.utils.get_file(FILE, ADDRESS, cache_subdir="models", file_hash=MD5))
+        return Path(keras.utils.get_file(FILE, ADDRESS, cache_dir=home, cache_subdir="models", file_hash=MD5))
     except Exception as error:  # Keras raises nothing narrower when it cannot fetch a file
-        raise DataError(
-            f"the ImageNet weights of ResNet50 cannot be fetched ({error})",
-            path=ADDRESS,
-            remedy="fetch the file elsewhere and give its path as `weights`, with its `weights_sha256`",
-        ) from error
+        what = f"the ImageNet weights of ResNet50 cannot be fetched ({error})"
+        raise DataError(what, path=ADDRESS, remedy=remedy) from error

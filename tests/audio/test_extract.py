@@ -183,6 +183,12 @@ def test_a_cache_that_cannot_be_written_is_said_once(tmp_path):
         extract_files([write_noise(tmp_path / "a.wav")], MEL, cache=tmp_path / "cache")
 
 
+@pytest.mark.parametrize("workers", [0, -1])
+def test_there_must_be_a_worker(tmp_path, workers):
+    with pytest.raises(SettingsError, match=f"workers must be at least 1, got {workers}"):
+        extract_files([write_noise(tmp_path / "a.wav")], MEL, cache=tmp_path / "cache", workers=workers)
+
+
 def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.delenv("GENREZOO_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)

@@ -1,8 +1,10 @@
 import csv
 import io
 import json
+import os
 import sys
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +111,22 @@ def test_one_picture_for_one_file_and_one_for_each_of_several(made, tmp_path):
     names = sorted(path.name for path in (tmp_path / "all").iterdir())
     assert names == ["time-a.svg", "time-a.wav.svg", "time-b.svg"]
     assert (tmp_path / "all" / "time-b.svg").read_text().startswith("<svg")
+
+
+def test_a_name_that_is_no_utf8_is_printed_all_the_same(made, tmp_path):
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff.wav"))
+    odd.write_bytes((made / "music" / "a.wav").read_bytes())
+    for words in (["--json"], ["--csv"], []):
+        answer = run(made, odd, *words)
+        assert answer.exit_code == 0, answer.output
+        assert "odd" in answer.stdout
+
+
+def test_a_bad_file_beside_a_good_one_leaves_the_pictures_name(made, tmp_path):
+    for name in ("a.wav", "c.wav"):
+        (tmp_path / name).write_bytes((made / "music" / name).read_bytes())
+    assert run(made, tmp_path, "--timeline", tmp_path / "out" / "time.png").exit_code == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["time-a.png"]
 
 
 def test_nothing_predicted_is_exit_code_2(made, tmp_path):

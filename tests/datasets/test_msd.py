@@ -382,9 +382,9 @@ def killed_by(path, **form):
     return read_track(path, **form)
 
 
-def read_chunk_that_dies(files, target, form):
+def read_chunk_that_dies(files, target, *form):
     msd.read_track = killed_by
-    return msd._read_chunk(files, target, form)
+    return msd._read_chunk(files, target, *form)
 
 
 def test_a_child_that_dies_rejects_only_the_guilty_file(tmp_path, children, monkeypatch):

@@ -202,6 +202,18 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
         create_model("resnet50", (32, 32, 3), 3, weights=str(path), weights_sha256=sha256_of(path))
 
 
+def test_offline_no_weights_are_fetched_but_those_that_are_here_are_taken(pretrained, monkeypatch, tmp_path):
+    _, folder = pretrained
+    monkeypatch.setenv("GENREZOO_OFFLINE", "1")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(keras.utils, "get_file", lambda *arguments, **options: str(folder / "old.h5"))
+    with pytest.raises(DataError, match="GENREZOO_OFFLINE forbids to fetch them"):
+        create_model("resnet50", (32, 32, 3), 3, weights="imagenet")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5").write_bytes(b"here")
+    assert create_model("resnet50", (32, 32, 3), 3, weights="imagenet", unfrozen=0).output_shape == (None, 3)
+
+
 def test_imagenet_weights_are_fetched_once_and_a_failure_names_the_way_out(pretrained, monkeypatch):
     network, folder = pretrained
     asked = []
