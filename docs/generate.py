@@ -25,6 +25,7 @@ from genrezoo.benchmarking import list_suites, load_suite
 from genrezoo.cli import app
 from genrezoo.recipes import RECIPES
 from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES, Entry
+from genrezoo.tuning import list_search_plans, load_search_plan
 
 TOP = Path(__file__).resolve().parents[1]
 VALUES = {int: "N", float: "X", Path: "PATH"}
@@ -33,13 +34,14 @@ WARNING = "<!-- Written by docs/generate.py; edit the docstrings or the help tex
 
 def documents() -> dict[Path, str]:
     """Every file with a generated part, and the whole content that it should have."""
-    readme, benchmark = TOP / "README.md", TOP / "docs" / "benchmark.md"
+    readme, benchmark, tuning = TOP / "README.md", TOP / "docs" / "benchmark.md", TOP / "docs" / "tuning.md"
     return {
         readme: replace_between(readme.read_text(encoding="utf-8"), "models", models_table()),
         TOP / "docs" / "models.md": models_page(),
         TOP / "docs" / "commands.md": commands_page(),
         TOP / "docs" / "systems.md": systems_page(),
         benchmark: replace_between(benchmark.read_text(encoding="utf-8"), "suites", suites_table()),
+        tuning: replace_between(tuning.read_text(encoding="utf-8"), "searches", searches_table()),
     }
 
 
@@ -68,6 +70,15 @@ def suites_table() -> str:
     return table(
         ["suite", "what it is", "trainings"],
         [[f"`{one.name}`", one.summary, f"{one.seeds * len(one.entrants)}"] for one in suites],
+    )
+
+
+def searches_table() -> str:
+    """One line a search plan that comes with the package."""
+    plans = [load_search_plan(name) for name in list_search_plans()]
+    return table(
+        ["plan", "what it is", "tuner", "trials"],
+        [[f"`{one.name}`", one.summary, one.tuner, str(one.budget or "all")] for one in plans],
     )
 
 

@@ -32,6 +32,11 @@ _HOMES = {
     "load_run": "runs",
     "out_of_fold": "runs",
     "train": "runs",
+    "Search": "tuning",
+    "hypermodel": "tuning",
+    "list_search_plans": "tuning",
+    "load_search": "tuning",
+    "tune": "tuning",
     "benchmark": "benchmarking",
     "list_suites": "benchmarking",
     "load_suite": "benchmarking",
@@ -81,3 +86,8 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.songs import split_by_group as split_by_group
     from genrezoo.songs import split_by_ids as split_by_ids
     from genrezoo.songs import split_stratified as split_stratified
+    from genrezoo.tuning import Search as Search
+    from genrezoo.tuning import hypermodel as hypermodel
+    from genrezoo.tuning import list_search_plans as list_search_plans
+    from genrezoo.tuning import load_search as load_search
+    from genrezoo.tuning import tune as tune

@@ -79,3 +79,21 @@ def first_problem(error: _Faults) -> str:
     first = error.errors()[0]
     place, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
     return f"{place}: {what}, got {first['input']!r}" if place else what  # a rule for several fields names them itself
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What differs between two plans, one text a key: of tables only the entries that do.
+
+    Example:
+        >>> differences({"seed": 1, "recipe": {"a": 1, "b": 2}}, {"seed": 1, "recipe": {"a": 1, "b": 3}})
+        ["recipe was {'b': 2}, is {'b': 3}"]
+    """
+    found = []
+    for key in sorted(before | now):
+        then, new = before.get(key), now.get(key)
+        if isinstance(then, dict) and isinstance(new, dict):
+            inner = [name for name in sorted(then | new) if then.get(name) != new.get(name)]
+            then, new = {name: then.get(name) for name in inner}, {name: new.get(name) for name in inner}
+        if then != new:
+            found.append(f"{key} was {then}, is {new}")
+    return found

@@ -111,6 +111,29 @@ def append_line(path: str | Path, line: str) -> None:
         os.fsync(file.fileno())
 
 
+def cut_torn_line(path: str | Path) -> None:
+    """Cuts off a last line that a crash has torn, so that the file ends with a whole one."""
+    with open(path, "rb+") as file:
+        whole = file.read().rfind(b"\n") + 1
+        if whole != file.seek(0, os.SEEK_END):
+            file.truncate(whole)
+            os.fsync(file.fileno())
+
+
+def link(path: str | Path, target: str | Path) -> Path:
+    """Makes a symbolic link, relative to its own folder, in place of one that may be there."""
+    path, target = Path(path), Path(target)
+    aim = os.path.relpath(target, path.parent)
+    if path.is_symlink() and os.readlink(path) == aim:
+        return path
+    new = path.with_name(f".{path.name}.{os.getpid()}.part")
+    new.unlink(missing_ok=True)
+    new.symlink_to(aim)
+    os.replace(new, path)
+    _sync_folder(path.parent)
+    return path
+
+
 def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     """Reads a file of one JSON object a line, passing over lines torn by a crash; a missing file is an empty list."""
     path = Path(path)

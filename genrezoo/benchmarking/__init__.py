@@ -160,7 +160,7 @@ def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any],
         Their folder, what rows say of them, and the kind of features that they hold where they say so.
     """
     options = {key: value for key, value in source.items() if key not in ("source", "name")}
-    songs = _with_test(default_split(load_songs(source["source"], **options)))
+    songs = default_split(load_songs(source["source"], **options))
     songs = replace(songs, name=str(source.get("name", songs.name)))
     leaks = check_split(songs)
     checksum = songs.checksum()
@@ -182,24 +182,6 @@ def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any],
     }
     features = songs.about.get("features")
     return str(kept), facts, features.get("kind") if isinstance(features, dict) else None
-
-
-def _with_test(songs: SongSet) -> SongSet:
-    """The songs; where a published split has no test songs with labels, 15 % of its training songs stand in for them.
-
-    The validation songs stay whole, so that accuracies on them can be held against published ones. The split is then
-    called random, because its test side is.
-    """
-    if "test" in songs.splits or not {"train", "valid"} <= set(songs.splits):
-        return songs
-    train = songs.splits["train"]
-    dealt = default_split(songs.take(train)).splits
-    splits = {
-        "train": np.sort(train[np.concatenate([dealt["train"], dealt["valid"]])]),
-        "valid": songs.splits["valid"],
-        "test": train[dealt["test"]],
-    }
-    return songs.with_split(splits, "random")
 
 
 def _ceilings(songs: SongSet) -> dict[str, Any] | None:

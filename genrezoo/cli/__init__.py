@@ -13,12 +13,12 @@ import typer
 from rich.console import Console
 
 import genrezoo
-from genrezoo.cli import benchmark, data, draw, evaluate, listing, predict, report, show, train
+from genrezoo.cli import benchmark, data, draw, evaluate, listing, predict, report, show, train, tune
 from genrezoo.errors import GenrezooError
 
 app = typer.Typer(
     name="genrezoo",
-    help="Tell a song's genre from its sound: look up, train and compare models.",
+    help="Tell a song's genre from its sound: look up, train, tune and compare models.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -30,6 +30,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.add_typer(draw.app, name="draw")
+app.command("tune")(tune.tune)
 app.command("benchmark")(benchmark.benchmark)
 app.command("report")(report.report)
 
@@ -46,7 +47,7 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """Tell a song's genre from its sound: look up, train and compare models."""
+    """Tell a song's genre from its sound: look up, train, tune and compare models."""
 
 
 def main() -> None:

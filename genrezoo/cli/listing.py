@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,6 +22,7 @@ class Kind(StrEnum):
     procedures = "procedures"
     recipes = "recipes"
     datasets = "datasets"
+    searches = "searches"
 
 
 def list_members(
@@ -28,22 +30,26 @@ def list_members(
     kind: Annotated[Kind, typer.Option(help="What to list.")] = Kind.models,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List models, compositions, procedures, recipes or data sets.
+    """List models, compositions, procedures, recipes, data sets or search plans.
 
     Example: genrezoo list '*lstm*'
     """
     load_keras()
     from genrezoo.recipes import RECIPES  # here, so that --help does not wait for Keras
     from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
+    from genrezoo.tuning import list_search_plans, load_search_plan
 
-    registry = {
+    registries: dict[Kind, Any] = {
         Kind.models: MODELS,
         Kind.compositions: COMPOSITIONS,
         Kind.procedures: PROCEDURES,
         Kind.recipes: RECIPES,
         Kind.datasets: DATASETS,
-    }[kind]
-    members = registry.members(pattern)  # type: ignore[attr-defined]  # a union of registries
+    }
+    if kind is Kind.searches:
+        members = [load_search_plan(name) for name in fnmatch.filter(list_search_plans(), pattern)]
+    else:
+        members = registries[kind].members(pattern)
     if as_json:
         typer.echo(json.dumps([{"name": member.name, "summary": member.summary} for member in members], indent=2))
         return

@@ -1,4 +1,4 @@
-"""``genrezoo report``: tables and page from rows, without training."""
+"""``genrezoo report``: tables and pages from rows and journals, without training."""
 
 from __future__ import annotations
 
@@ -8,18 +8,35 @@ from typing import Annotated
 import typer
 
 from genrezoo.cli.options import results_console
+from genrezoo.errors import SettingsError
+from genrezoo.trials import FILE
 
 
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Folders made by `genrezoo benchmark`.")],
+    folders: Annotated[list[Path], typer.Argument(help="Folders made by `genrezoo benchmark` or `genrezoo tune`.")],
     out: Annotated[Path | None, typer.Option(help="Where to write; report/ in the first folder if left out.")] = None,
 ) -> None:
-    """Render the leaderboard again from rows and predictions: HTML, Markdown, CSV and figures.
+    """Render a report again: HTML, Markdown, CSV and figures.
 
-    Example: genrezoo report benchmark-quick
+    Folders of benchmarks go into one leaderboard, from rows and predictions; each folder of a search gets a page of its
+    own, from its journal.
+
+    Example: genrezoo report benchmark-quick searches/a
     """
+    searches = [folder for folder in folders if (folder / FILE).exists()]
+    results = [folder for folder in folders if folder not in searches]
+    if out is not None and len(searches) + bool(results) > 1:
+        raise SettingsError(
+            "--out takes one page, and these folders make several: leave it out, or name them one by one"
+        )
     from genrezoo import report  # here, so that --help does not wait for matplotlib
 
-    page = report.render(folders, out)
-    report.print_leaderboard(folders, results_console())
-    typer.echo(f"report: {page}")
+    pages = []
+    if results:
+        pages.append(report.render(results, out))
+        report.print_leaderboard(results, results_console())
+    for folder in searches:
+        pages.append(report.render_search(folder, out))
+        report.print_search(folder, results_console())
+    for page in pages:
+        typer.echo(f"report: {page}")

@@ -14,10 +14,10 @@ from genrezoo.cli.backend import load_keras
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A model, composition, procedure, recipe or data set.")],
+    name: Annotated[str, typer.Argument(help="A model, composition, procedure, recipe, data set or search plan.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what is known about a model, composition, procedure, recipe or data set.
+    """Show what is known about a model, composition, procedure, recipe, data set or search plan.
 
     Example: genrezoo show snippet_lstm
     """
@@ -44,6 +44,7 @@ def describe(name: str) -> dict[str, dict[str, Any]]:
     from genrezoo.errors import UnknownNameError  # here, so that --help does not wait for Keras
     from genrezoo.recipes import RECIPES
     from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
+    from genrezoo.tuning import list_search_plans, load_search_plan
 
     facts: dict[str, dict[str, Any]] = {}
     registries = (MODELS, COMPOSITIONS, PROCEDURES, DATASETS)
@@ -61,9 +62,11 @@ def describe(name: str) -> dict[str, dict[str, Any]]:
             facts[registry.kind] = {**entry.describe(), "options": options}
     if name in RECIPES.names():
         facts["recipe"] = RECIPES.get(name).model_dump(mode="json")
+    if name in list_search_plans():
+        facts["search plan"] = load_search_plan(name).model_dump(mode="json")
     if not facts:
         known = {known for registry in registries for known in registry.names()}
-        raise UnknownNameError("name", name, {*known, *RECIPES.names()})
+        raise UnknownNameError("name", name, {*known, *RECIPES.names(), *list_search_plans()})
     return facts
 
 

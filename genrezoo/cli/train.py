@@ -51,6 +51,13 @@ def train(
             "the times. Keras chooses if left out."
         ),
     ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Log epochs and settings for TensorBoard, each training in a folder of its own.")
+    ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="Log them to an MLflow server (http://…) or file (sqlite:///FILE)."),
+    ] = None,
 ) -> None:
     """Train a recipe on songs and write a run folder.
 
@@ -66,6 +73,9 @@ def train(
 
     if folds is not None and device is not None:
         raise SettingsError("--device does not go with --folds: folds are trained in processes of their own")
+    if folds is not None and (tensorboard is not None or mlflow is not None):
+        raise SettingsError("--tensorboard and --mlflow do not go with --folds: it has no one training to log")
+    logs = {"tensorboard": tensorboard, "mlflow": mlflow}
     wanted = parse_changes(changes or []) | ({} if epochs is None else {"epochs": epochs})
     recipe = gz.get_recipe(name).changed(wanted)
     recipe = recipe.with_runs(parse_changes(members or [], option="--member"))
@@ -75,17 +85,26 @@ def train(
         if folds is not None:
             _cross_validate(recipe, songs, folds, seed, out, workers)
         elif device == "compare":
-            _compare(recipe, songs, seed, out, workers)
+            _compare(recipe, songs, seed, out, workers, logs)
         else:
-            _train(recipe, songs, seed, out, workers)
+            _train(recipe, songs, seed, out, workers, logs)
 
 
-def _train(recipe: Recipe, songs: SongSet, seed: int, out: Path, workers: int | None, where: str = "") -> Run:
+def _train(
+    recipe: Recipe, songs: SongSet, seed: int, out: Path, workers: int | None, logs: dict[str, Any], where: str = ""
+) -> Run:
     """One training with its progress and its last line."""
     import genrezoo as gz  # here, so that --help does not wait for Keras
+    from genrezoo.runs.loggers import loggers
 
-    total = getattr(recipe.procedure_settings(), "epochs", 1)
-    with progress_bar(TextColumn("{task.fields[scores]}")) as progress:
+    settings = recipe.procedure_settings()
+    total = getattr(settings, "epochs", 1)
+    values = {"recipe": recipe.name, "seed": seed, **recipe.arguments, **settings.model_dump(mode="json")}
+    name = recipe.run_name(songs.name, seed, songs.checksum()) + where.replace(" ", "-")
+    with (
+        loggers(name=name, values=values, **logs) as callbacks,
+        progress_bar(TextColumn("{task.fields[scores]}")) as progress,
+    ):
         task = progress.add_task(f"{recipe.name}, seed {seed}{where}", total=total, scores="")
 
         def advance(record: dict[str, float]) -> None:
@@ -96,7 +115,14 @@ def _train(recipe: Recipe, songs: SongSet, seed: int, out: Path, workers: int | 
             progress.update(task, scores=f"member {member}: epoch {record['epoch']}, {record['valid_accuracy']:.3f}")
 
         run = gz.train(
-            recipe, songs, seed=seed, out=out, on_epoch=advance, on_member=advance_member, workers=workers or 1
+            recipe,
+            songs,
+            seed=seed,
+            out=out,
+            on_epoch=advance,
+            on_member=advance_member,
+            workers=workers or 1,
+            callbacks=callbacks,
         )
     figures = run.evaluate("test")
     typer.echo(
@@ -107,14 +133,14 @@ def _train(recipe: Recipe, songs: SongSet, seed: int, out: Path, workers: int | 
     return run
 
 
-def _compare(recipe: Recipe, songs: SongSet, seed: int, out: Path, workers: int | None) -> None:
+def _compare(recipe: Recipe, songs: SongSet, seed: int, out: Path, workers: int | None, logs: dict[str, Any]) -> None:
     """Trains once on each kind of device and prints what it took there, members included."""
     from genrezoo.runs.devices import device_kinds, on_device  # here, so that --help does not wait for Keras
 
     runs = {}
     for kind in device_kinds():
         with on_device(kind):
-            runs[kind] = _train(recipe, songs, seed, out / kind, workers, f" on the {kind}")
+            runs[kind] = _train(recipe, songs, seed, out / kind, workers, logs, f" on the {kind}")
     times = {kind: run.card.train_seconds + run.card.members_seconds for kind, run in runs.items()}
     for kind, run in runs.items():
         later = run.history()["seconds"][1:]

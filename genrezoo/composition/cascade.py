@@ -29,6 +29,7 @@ from genrezoo.registry import COMPOSITIONS
     exports=("onnx",),
     members=("student", "teacher"),
     forward=lambda model, x: cascade_forward(model, x)[0],
+    by_gradient=False,
 )
 def build_cascade(
     members: Mapping[str, Any], input_shape: InputShape, num_classes: int, *, threshold: float = 0.5

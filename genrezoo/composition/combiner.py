@@ -24,7 +24,7 @@ from genrezoo.registry import COMPOSITIONS
 def combiner_space(hp: Any) -> dict[str, Any]:
     """Search space of `build_combiner`: the source's linear and non-linear combiner, and the penalty."""
     hidden = hp.Choice("hidden_units", [0, 10, 25, 50, 100], default=0)
-    return {"hidden_units": hidden or None, "l2": hp.Float("l2", 1e-6, 1e-1, sampling="log", default=1e-4)}
+    return {"hidden_units": hidden or None, "l2": hp.Choice("l2", [0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1], default=0.0)}
 
 
 @COMPOSITIONS.register(

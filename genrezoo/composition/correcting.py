@@ -20,10 +20,11 @@ from genrezoo.registry import COMPOSITIONS
 
 
 def correcting_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_correcting`: size, depth and penalty of the correcting network, and what it sees."""
+    """Search space of `build_correcting`: size, depth, dropout and penalty, and what it sees."""
     size = hp.Int("size", 50, 400, step=50, default=200)
     return {
         "units": (size,) * hp.Int("layers", 1, 3, default=2),
+        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
         "l2": hp.Float("l2", 1e-5, 1e-1, sampling="log", default=1e-2),
         "see_hidden": hp.Boolean("see_hidden", default=False),
     }

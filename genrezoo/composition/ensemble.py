@@ -32,6 +32,7 @@ def ensemble_space(hp: Any) -> dict[str, Any]:
     any_length=True,
     exports=("onnx",),
     members=ANY,
+    by_gradient=False,
 )
 def build_ensemble(members: Mapping[str, Any], input_shape: InputShape, num_classes: int, *, rule: str = "mean") -> Any:
     """Combines the posteriors of frozen members by a rule; there is nothing to train.

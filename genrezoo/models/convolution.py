@@ -22,8 +22,8 @@ from genrezoo.registry import MODELS
 def segment_cnn_space(hp: Any) -> dict[str, Any]:
     """Search space of `build_segment_cnn`: sizes, and the penalty of each kind of layer."""
     return {
-        "filters": hp.Int("filters", 10, 100, step=10, default=50),
-        "units": hp.Int("units", 50, 400, step=50, default=200),
+        "filters": hp.Int("filters", 10, 256, sampling="log", default=50),
+        "units": hp.Int("units", 32, 512, sampling="log", default=200),
         "conv_l2": hp.Float("conv_l2", 1e-5, 1e-1, sampling="log", default=1e-2),
         "dense_l2": hp.Float("dense_l2", 1e-5, 1e-1, sampling="log", default=1e-2),
     }
@@ -102,12 +102,11 @@ def build_segment_cnn(
 
 
 def conv_in_time_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_conv_in_time`: the source's kernel heights and poolings, sizes and penalties."""
+    """Search space of `build_conv_in_time`: the source's kernel heights, sizes, and penalties by kind of layer."""
     return {
-        "filters": hp.Int("filters", 10, 100, step=10, default=50),
+        "filters": hp.Int("filters", 10, 256, sampling="log", default=50),
         "kernel_size": hp.Choice("kernel_size", [1, 3, 5], default=3),
-        "pool_size": hp.Choice("pool_size", [2, 3], default=2),
-        "units": hp.Int("units", 50, 400, step=50, default=200),
+        "units": hp.Int("units", 32, 512, sampling="log", default=200),
         "conv_l2": hp.Float("conv_l2", 1e-5, 1e-1, sampling="log", default=1e-2),
         "dense_l2": hp.Float("dense_l2", 1e-5, 1e-1, sampling="log", default=1e-2),
     }

@@ -16,9 +16,13 @@ from genrezoo.registry import MODELS
 
 
 def mfcc_mlp_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_mfcc_mlp`: size and dropout."""
+    """Search space of `build_mfcc_mlp`: size, activation and dropout."""
     size = hp.Int("size", 32, 256, step=32, default=128)
-    return {"units": (size, size // 4), "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0)}
+    return {
+        "units": (size, size // 4),
+        "activation": hp.Choice("activation", ["relu", "elu", "tanh"], default="relu"),
+        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
+    }
 
 
 @MODELS.register(
@@ -69,9 +73,13 @@ def build_mfcc_mlp(
 
 
 def feature_mlp_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_feature_mlp`: size and dropout."""
+    """Search space of `build_feature_mlp`: size, activation and dropout."""
     size = hp.Int("size", 60, 240, step=30, default=90)
-    return {"units": (size, size - 20, size - 40), "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0)}
+    return {
+        "units": (size, size - 20, size - 40),
+        "activation": hp.Choice("activation", ["relu", "elu", "tanh"], default="relu"),
+        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
+    }
 
 
 @MODELS.register(

@@ -21,9 +21,11 @@ from genrezoo.registry import MODELS
 
 
 def mlp_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_mlp`: the dropout rates of the source's own search, and the penalty."""
+    """Search space of `build_mlp`: equal layers before the last, narrow one; dropout and penalty on all."""
+    size = hp.Int("size", 100, 1000, step=100, default=500)
     return {
-        "input_dropout": hp.Float("input_dropout", 0.0, 0.3, default=0.3),
+        "units": (size,) * hp.Int("layers", 1, 3, default=2) + (25,),
+        "input_dropout": hp.Float("input_dropout", 0.0, 0.5, default=0.3),
         "dropout": hp.Float("dropout", 0.0, 0.6, default=1 - 0.83712466),
         "l2": hp.Float("l2", 1e-5, 1e-1, sampling="log", default=1e-2),
     }

@@ -19,8 +19,18 @@ from genrezoo.registry import MODELS
 
 
 def rnn_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_rnn` and `build_batch_norm_rnn`: the source's sizes of the state."""
-    return {"units": hp.Int("units", 15, 500, default=341)}
+    """Search space of `build_rnn`: the source's sizes of the state, and dropout.
+
+    Without a readout, which is not searched, the state has no size of its own.
+    """
+    readout = hp.Fixed("readout", True)
+    with hp.conditional_scope("readout", [True]):
+        units = hp.Int("units", 15, 500, default=341)
+    return {
+        "readout": readout,
+        "units": units if readout else None,
+        "dropout": hp.Float("dropout", 0.0, 0.5, default=0.0),
+    }
 
 
 @MODELS.register(
@@ -94,12 +104,20 @@ def build_rnn(
     return keras.Model(songs, logits, name="rnn")
 
 
+def batch_norm_rnn_space(hp: Any) -> dict[str, Any]:
+    """Search space of `build_batch_norm_rnn`: the source's sizes of the state, and dropout."""
+    return {
+        "units": hp.Int("units", 15, 500, default=341),
+        "dropout": hp.Float("dropout", 0.0, 0.5, default=0.0),
+    }
+
+
 @MODELS.register(
     "batch_norm_rnn",
     summary="one recurrent layer with batch normalisation before its tanh, and a linear output",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): RNN with Batch Normalization",
     reported={"MSD-10 validation accuracy": "61.17 % (trained in parts of 4 segments), over 62 % (8 segments)"},
-    space=rnn_space,
+    space=batch_norm_rnn_space,
     masks_padding=True,
     any_length=True,
     exports=("onnx",),

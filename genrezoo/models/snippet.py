@@ -28,7 +28,7 @@ def snippet_lstm_space(hp: Any) -> dict[str, Any]:
     """Search space of `build_snippet_lstm`: the source's numbers of snippets and its rules, size and beta."""
     return {
         "snippets": hp.Choice("snippets", [2, 4], default=4),
-        "rule": hp.Choice("rule", list(_RULES), default="product"),
+        **_rule_space(hp),
         "units": hp.Int("units", 25, 200, step=25, default=100),
         "beta": hp.Float("beta", 1.0, 1000.0, sampling="log", default=100.0),
         "dropout": hp.Float("dropout", 0.0, 0.5, default=0.0),
@@ -119,11 +119,7 @@ def build_snippet_lstm(
 
 def snippet_ensemble_space(hp: Any) -> dict[str, Any]:
     """Search space of `build_snippet_ensemble`: number of snippets, and the rules."""
-    return {
-        "snippets": hp.Int("snippets", 2, 8, default=4),
-        "rule": hp.Choice("rule", list(_RULES), default="product"),
-        "rule_l2": hp.Float("rule_l2", 1e-5, 1e-1, sampling="log", default=1e-3),
-    }
+    return {"snippets": hp.Int("snippets", 2, 8, default=4), **_rule_space(hp)}
 
 
 @MODELS.register(
@@ -198,6 +194,14 @@ def build_snippet_ensemble(
         rule_l2=rule_l2,
         classifier_activation=classifier_activation,
     )
+
+
+def _rule_space(hp: Any) -> dict[str, Any]:
+    """The rules; only the weighted one has a penalty."""
+    rule = hp.Choice("rule", list(_RULES), default="product")
+    with hp.conditional_scope("rule", ["weighted"]):
+        rule_l2 = hp.Float("rule_l2", 1e-5, 1e-1, sampling="log", default=1e-3)
+    return {"rule": rule, "rule_l2": rule_l2} if rule == "weighted" else {"rule": rule}
 
 
 def _ensemble(

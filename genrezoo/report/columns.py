@@ -1,9 +1,10 @@
-"""The columns of a leaderboard, defined once for every output: heading, unit, meaning, value, and how it is written."""
+"""Columns of tables, defined once for every output (heading, unit, meaning, value, writing), and a leaderboard's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from genrezoo.evaluation import mean_interval
 from genrezoo.report import numbers
@@ -11,45 +12,54 @@ from genrezoo.report.records import Estimate, Line
 from genrezoo.report.words import interval
 
 Value = Estimate | float | str | None
+Of = TypeVar("Of")
+"""What a table has a row for."""
 
 
 @dataclass(frozen=True)
-class Column:
+class Column(Generic[Of]):
     """One column.
 
     Attributes:
         key: Name in the CSV file.
         heading: Name in tables, with its unit.
         about: What it is, in one sentence.
-        value: Takes the value out of a line; None where it was not measured.
+        value: Takes the value out of a row's record; None where it was not measured.
         write: Writes a number as text.
+        look: Classes of its cells: empty for numbers, ``"text"``, ``"text name"`` or ``"text prose"``, which breaks.
     """
 
     key: str
     heading: str
     about: str
-    value: Callable[[Line], Value]
+    value: Callable[[Of], Value]
     write: Callable[[float | None], str] = numbers.plain
+    look: str = ""
 
-    def main(self, line: Line) -> str:
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a column of words, which stand on the left and are sorted by the alphabet."""
+        return self.look.startswith("text")
+
+    def main(self, line: Of) -> str:
         """The figure itself as text, without its interval."""
         value = self.value(line)
         if isinstance(value, str):
             return value or numbers.MISSING
         return self.write(value.mean if isinstance(value, Estimate) else value)
 
-    def interval(self, line: Line) -> str:
+    def interval(self, line: Of) -> str:
         """The interval as text; empty where there is none."""
         value = self.value(line)
         if not isinstance(value, Estimate):
             return ""
         return interval(value, scale=1, digits=3) if self.write is numbers.nats else interval(value)
 
-    def text(self, line: Line) -> str:
+    def text(self, line: Of) -> str:
         """Figure and interval as text."""
         return f"{self.main(line)} {self.interval(line)}".rstrip()
 
-    def order(self, line: Line) -> float | str | None:
+    def order(self, line: Of) -> float | str | None:
         """What a table is sorted by."""
         value = self.value(line)
         return value.mean if isinstance(value, Estimate) else value
@@ -63,14 +73,20 @@ def _over_seeds(values: Sequence[float]) -> Estimate | float:
     return Estimate(*mean_interval(values), over="seeds") if len(set(values)) > 1 else values[0]
 
 
-NAME = Column("model", "Model", "Recipe; peers are models of other packages.", lambda line: line.name)
-FAMILY = Column("family", "Family", "zoo, or peer for models of other packages.", lambda line: line.family)
-GROUP = Column("group", "Group", "Models that share a letter cannot be told apart.", lambda line: line.group)
-SEEDS = Column("seeds", "Seeds", "Number of training runs.", lambda line: float(len(line.seeds)))
-ACCURACY = Column(
+NAME: Column[Line] = Column(
+    "model", "Model", "Recipe; peers are models of other packages.", lambda line: line.name, look="text name"
+)
+FAMILY: Column[Line] = Column(
+    "family", "Family", "zoo, or peer for models of other packages.", lambda line: line.family, look="text"
+)
+GROUP: Column[Line] = Column(
+    "group", "Group", "Models that share a letter cannot be told apart.", lambda line: line.group, look="text"
+)
+SEEDS: Column[Line] = Column("seeds", "Seeds", "Number of training runs.", lambda line: float(len(line.seeds)))
+ACCURACY: Column[Line] = Column(
     "accuracy", "Accuracy (%)", "Share of test songs that are right.", lambda line: line.accuracy, numbers.percent
 )
-QUALITY = (
+QUALITY: tuple[Column[Line], ...] = (
     ACCURACY,
     Column("macro_f1", "Macro F1 (%)", "Mean F1 of the genres.", lambda line: line.macro_f1, numbers.percent),
     Column("log_loss", "Log loss (nats)", "Cross entropy; lower is better.", lambda line: line.log_loss, numbers.nats),
@@ -104,26 +120,31 @@ QUALITY = (
     ),
     SEEDS,
 )
-PEAK = Column(
+PEAK: Column[Line] = Column(
     "peak_accuracy",
     "Best valid. accuracy (%)",
     "Share of validation songs that are right in the best epoch.",
     lambda line: _over_seeds(line.measured.get("valid_accuracy") or (line.validation,)),
     numbers.percent,
 )
-REPORTED = Column(
+REPORTED: Column[Line] = Column(
     "reported",
     "Reported by its reference",
     "What the reference reports, on its own data; never measured here.",
     lambda line: "; ".join(f"{name} {figure}" for name, figure in line.reported.items()) or None,
+    look="text prose",
 )
 COMPARISON = (NAME, PEAK, ACCURACY, SEEDS, REPORTED)
-PARAMETERS = Column("parameters", "Parameters", "Numbers in the model.", lambda line: line.parameters, numbers.count)
-LATENCY = Column("latency_p50_ms", "Latency p50 (ms)", "Time for one song, median.", _speed("p50"), numbers.significant)
-BULK = Column(
+PARAMETERS: Column[Line] = Column(
+    "parameters", "Parameters", "Numbers in the model.", lambda line: line.parameters, numbers.count
+)
+LATENCY: Column[Line] = Column(
+    "latency_p50_ms", "Latency p50 (ms)", "Time for one song, median.", _speed("p50"), numbers.significant
+)
+BULK: Column[Line] = Column(
     "bulk_songs_per_second", "Bulk (songs/s)", "Songs a second in large batches.", _speed("bulk"), numbers.significant
 )
-COST = (
+COST: tuple[Column[Line], ...] = (
     PARAMETERS,
     Column(
         "multiply_adds",
@@ -162,5 +183,8 @@ COST = (
     ),
 )
 EVERY = (NAME, FAMILY, GROUP, *QUALITY, PEAK, *COST, REPORTED)
-WORDS = (NAME, FAMILY, GROUP, REPORTED)
-"""Columns of words, which stand on the left."""
+
+
+def family_of(line: Line) -> str:
+    """The class of a line's row."""
+    return "peer" if line.family == "peer" else "zoo"

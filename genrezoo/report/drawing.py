@@ -10,8 +10,9 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -20,11 +21,15 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 INK, MUTED = "#1b1f24", "#7a828a"
+GROUND = "#fdfefe"
+"""Of the page behind a figure: a page puts its own in its place."""
 FAMILY_COLOURS = {"zoo": "#0072b2", "peer": "#d55e00"}
 FAMILY_MARKERS = {"zoo": "o", "peer": "s"}
 LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Six colours of Okabe and Ito (2008) that differ for all common kinds of colour blindness."""
 CURVE_COLOURS = (*LINE_COLOURS, INK, MUTED)
+BEST_COLOUR, OWN_COLOUR = LINE_COLOURS[1], LINE_COLOURS[2]
+"""Of the best trial of a search, and of the recipe's own values."""
 
 WIDTH = 10.4  # inches; a page shows it some 1,040 pixels wide
 _STYLE: Any = {
@@ -70,6 +75,21 @@ def on_white(svg: str) -> str:
     """A figure as a file of its own: it needs a ground that the page gives it otherwise."""
     head, rest = svg.split(">", 1)
     return f'{head}>\n <rect width="100%" height="100%" fill="#ffffff"/>{rest}'
+
+
+def with_tips(svg: str, tips: Mapping[str, str]) -> str:
+    """A figure whose parts say more when they are pointed at.
+
+    Args:
+        svg: The figure.
+        tips: Text for each part that was drawn with that ``gid``.
+    """
+
+    def say(found: re.Match[str]) -> str:
+        tip = tips.get(found.group(1))
+        return found.group() if tip is None else f"{found.group()}<title>{escape(tip)}</title>"
+
+    return re.sub(r'<g id="figure-[a-z0-9-]+?-(tip-[a-z0-9-]+)">', say, svg)
 
 
 def short(name: str, longest: int = 40) -> str:

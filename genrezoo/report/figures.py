@@ -187,13 +187,13 @@ def pareto_figure(board: Board, name: str = "speed") -> str:
         axes.set_ylim(axes.get_ylim())
         path = [*path, (axes.get_xlim()[1], path[-1][1])]
         axes.plot(*zip(*path, strict=True), color=MUTED, linewidth=1.2, zorder=1)
-        _log_ticks(axes)
+        log_ticks(axes)
         figure.canvas.draw()
         ends = axes.transData.transform(path)
-        walls = [_around(one, other) for one, other in zip(ends, ends[1:], strict=False)]
+        walls = [around(one, other) for one, other in zip(ends, ends[1:], strict=False)]
         for line in lines:
             corners = [(line.speed["p50"], 100 * bound) for bound in (line.accuracy.low, line.accuracy.high)]
-            walls.append(_around(*axes.transData.transform(corners)))
+            walls.append(around(*axes.transData.transform(corners)))
         order = front + [number for number in range(len(lines)) if number not in front]
         place_labels(axes, [points[n] for n in order], [lines[n].name for n in order], walls)
 
@@ -276,7 +276,8 @@ def _best_of_each(lines: Sequence[Line]) -> list[Line]:
     return found if len(found) == 2 else ordered[:2]
 
 
-def _around(one: np.ndarray, other: np.ndarray) -> Bbox:
+def around(one: np.ndarray, other: np.ndarray) -> Bbox:
+    """The box around a straight line, a little wider."""
     (x0, y0), (x1, y1) = one, other
     return Bbox.from_extents(min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1)
 
@@ -286,7 +287,7 @@ def _pad_x(axes: Axes) -> None:
     axes.set_xlim(low - 0.04 * (high - low) - 0.5, high + 0.04 * (high - low) + 0.5)
 
 
-def _log_ticks(axes: Axes) -> None:
+def log_ticks(axes: Axes) -> None:
     """Ticks at 1, 2 and 5 times powers of ten, written as plain numbers."""
     low, high = axes.get_xlim()
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)

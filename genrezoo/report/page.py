@@ -16,9 +16,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from genrezoo.report import columns, numbers, words
-from genrezoo.report.drawing import INK
+from genrezoo.report.columns import Column, Of
+from genrezoo.report.drawing import GROUND, INK
 from genrezoo.report.figures import Drawing
-from genrezoo.report.records import Leaderboard, Line
+from genrezoo.report.records import Leaderboard
 from genrezoo.report.rows import Source
 from genrezoo.report.study_tables import StudyTable
 
@@ -38,28 +39,42 @@ def page(
     Returns:
         HTML. All text from rows is escaped, and a policy in the page lets the browser run its own script only.
     """
+    return fill(
+        "report.html.jinja",
+        report=board_list,
+        drawings=drawings,
+        together=together,
+        columns=columns,
+        words=words,
+        command=command,
+    )
+
+
+def fill(template: str, **shown: Any) -> str:
+    """Fills the template of a page, giving it what all pages share.
+
+    Args:
+        template: Name of a file beside this one; it extends ``frame.html.jinja``.
+        **shown: What stands on the page.
+    """
+    folder = importlib.resources.files("genrezoo.report")
     environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"inline": inline, "json": _json, "command": command, "breakable": breakable}
-    folder = importlib.resources.files("genrezoo.report")
+    environment.filters |= {"inline": inline, "json": _json, "breakable": breakable}
     script = (folder / "sort.js").read_text(encoding="utf-8")
-    template = environment.from_string((folder / "report.html.jinja").read_text(encoding="utf-8"))
-    return template.render(
-        report=board_list,
-        drawings=drawings,
-        together=together,
+    return environment.get_template(template).render(
         style=Markup((folder / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        columns=columns,
         numbers=numbers,
-        words=words,
         used=_used,
+        **shown,
     )
 
 
@@ -68,7 +83,7 @@ def inline(drawing: Drawing) -> Markup:
     head, rest = drawing.svg.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', head)
     svg = f'<svg role="img" aria-label="{escape(drawing.title)}" {box.group() if box else ""}>{rest}'
-    return Markup(svg.replace("xlink:href", "href").replace(INK, "currentColor"))
+    return Markup(svg.replace("xlink:href", "href").replace(INK, "currentColor").replace(GROUND, "var(--ground)"))
 
 
 def breakable(name: str) -> Markup:
@@ -82,7 +97,7 @@ def command(source: Source) -> str:
     return shlex.join(["genrezoo", "benchmark", str(folder / "suite.json"), "--out", f"{folder}-again"])
 
 
-def _used(some: Sequence[columns.Column], lines: Sequence[Line]) -> list[columns.Column]:
+def _used(some: Sequence[Column[Of]], lines: Sequence[Of]) -> list[Column[Of]]:
     """The columns that at least one line fills."""
     return [column for column in some if any(column.order(line) is not None for line in lines)]
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from genrezoo.report.bars import draw_bars
 from genrezoo.report.curves import learning_curves, over_seeds
 from genrezoo.report.drawing import FAMILY_COLOURS, INK, WIDTH, as_svg, short
 from genrezoo.report.figures import Drawing, stem_of
 from genrezoo.report.heat import heat
 from genrezoo.report.records import Board, Line, Plan
 from genrezoo.report.study_lines import (
-    Kind,
     about_values,
     best_at,
     estimate,
@@ -106,7 +104,12 @@ def _bars(plan: Plan, lines: Sequence[Line], genres: int, name: str) -> tuple[st
         grid = figure.subplots(1, len(values), squeeze=False, sharey=not plan.x)
         for axes, value in zip(grid[0], values, strict=True):
             kind = kind_of(value)
-            _draw_bars(axes, [(estimate(line, value), line.family) for line in lines], kind, bool(plan.x))
+            draw_bars(
+                axes,
+                [(estimate(line, value), FAMILY_COLOURS.get(line.family, INK)) for line in lines],
+                kind,
+                bool(plan.x),
+            )
             if _can_be_guessed(value) and genres:
                 line = axes.axhline if plan.x else axes.axvline
                 line(100 / genres, color=INK, linestyle=(0, (4, 3)), linewidth=1)
@@ -129,30 +132,6 @@ def _bars(plan: Plan, lines: Sequence[Line], genres: int, name: str) -> tuple[st
 
 def _can_be_guessed(value: str) -> bool:
     return value.endswith("accuracy") or value.startswith("heads.")
-
-
-def _draw_bars(
-    axes: Axes, bars: Sequence[tuple[tuple[float, float, float] | None, str]], kind: Kind, upright: bool
-) -> None:
-    most = 100.0 if kind.scale == 100 else math.inf  # intervals of few seeds may reach beyond what there is
-    highest = max(min(kind.scale * found[2], most) for found, _ in bars if found)
-    for place, (found, family) in enumerate(bars):
-        if not found:
-            continue
-        mean, low, high = (min(kind.scale * part, most) for part in found)
-        colour = FAMILY_COLOURS.get(family, INK)
-        (axes.bar if upright else axes.barh)(place, mean, 0.62, color=colour, alpha=0.75, linewidth=0)
-        ends, where = [max(low, 0), high], [place, place]
-        if high > low:
-            axes.plot(*((where, ends) if upright else (ends, where)), color=INK, linewidth=1.4)
-        at = (place, high) if upright else (high, place)
-        axes.annotate(
-            kind.write(mean), at, xytext=(0, 4) if upright else (5, 0), textcoords="offset points", fontsize=8,
-            ha="center" if upright else "left", va="bottom" if upright else "center",
-        )  # fmt: skip
-    axes.set_title(kind.title)
-    axes.grid(visible=False, axis="x" if upright else "y")
-    (axes.set_ylim if upright else axes.set_xlim)(0, 1.12 * highest or 1)
 
 
 def _curves(plan: Plan, lines: Sequence[Line], genres: int, name: str) -> tuple[str, str] | None:

@@ -28,9 +28,8 @@ from genrezoo.report.columns import (
     PARAMETERS,
     PEAK,
     QUALITY,
-    WORDS,
-    Column,
 )
+from genrezoo.report.markup import bullets, column_table, escaped, harmless, pipe_table
 from genrezoo.report.records import Board, Estimate, Leaderboard, Line, Unmeasured
 from genrezoo.report.study_lines import lines_of
 from genrezoo.report.study_tables import StudyTable, study_table, tables_together
@@ -79,28 +78,31 @@ def markdown(
     together, *tables = tables or [[]]
     blocks = ["# Leaderboard", *(block for table in together for block in _study(table))]
     for number, board in enumerate(board_list.boards):
-        blocks.append(f"## {_inline(board.data)}")
+        blocks.append(f"## {escaped(board.data)}")
         if board.summary:
-            blocks.append(_inline(board.summary))
-        blocks.append(_bullets(words.facts(board)))
+            blocks.append(escaped(board.summary))
+        blocks.append(bullets(words.facts(board)))
         if board.cautions:
-            blocks.append("**Caution**\n\n" + _bullets(board.cautions))
+            blocks.append("**Caution**\n\n" + bullets(board.cautions))
         if board.lines:
-            blocks += [_table((NAME, FAMILY, GROUP, *QUALITY), board), _table((NAME, *COST), board)]
+            blocks += [
+                column_table((NAME, FAMILY, GROUP, *QUALITY), board.lines),
+                column_table((NAME, *COST), board.lines),
+            ]
             blocks.append(f"{words.INTERVALS} {words.GROUPS}")
         if board_list.compares and (lines := words.compared(board)):
-            blocks += ["### Measured and reported", words.COMPARISON, _table(COMPARISON, board, lines)]
+            blocks += ["### Measured and reported", words.COMPARISON, column_table(COMPARISON, lines)]
         blocks += [block for table in (tables[number] if tables else ()) for block in _study(table)]
-        blocks += [f"![{_inline(title)}]({path})" for title, path in (figures[number] if figures else ())]
+        blocks += [f"![{escaped(title)}]({path})" for title, path in (figures[number] if figures else ())]
         if board.unmeasured:
             blocks.append("### Not measured")
             cells = [(cell.name, _seed(cell.seed), cell.what, cell.status, _brief(cell)) for cell in board.unmeasured]
-            rows = [list(map(_inline, row)) for row in cells]
-            blocks.append(_grid(["Model", "Seed", "What", "Status", "Reason"], rows, texts=5))
+            rows = [list(map(escaped, row)) for row in cells]
+            blocks.append(pipe_table(["Model", "Seed", "What", "Status", "Reason"], rows, texts=5))
         if board.notes:
-            blocks.append("### Notes\n\n" + _bullets(board.notes))
+            blocks.append("### Notes\n\n" + bullets(board.notes))
     if board_list.notes:
-        blocks.append("## Notes on the rows\n\n" + _bullets(board_list.notes))
+        blocks.append("## Notes on the rows\n\n" + bullets(board_list.notes))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -129,7 +131,7 @@ def comma_separated(board_list: Leaderboard) -> str:
                         cells[f"{column.key}_{part}"] = getattr(value, part)
                 else:
                     cells[column.key] = "" if value is None else value
-            writer.writerow({key: _cell(value) for key, value in cells.items()})
+            writer.writerow({key: harmless(value) for key, value in cells.items()})
         for cell in board.unmeasured:
             facts = {
                 "model": cell.name,
@@ -137,7 +139,7 @@ def comma_separated(board_list: Leaderboard) -> str:
                 "reason": cell.reason,
                 "seed": cell.seed,
             }
-            writer.writerow({key: _cell(value) for key, value in {**place, **facts}.items()})
+            writer.writerow({key: harmless(value) for key, value in {**place, **facts}.items()})
     return file.getvalue()
 
 
@@ -150,46 +152,14 @@ def study_csv(table: StudyTable) -> str:
     for entry in table.entries:
         names = [entry.label, entry.model, *[entry.data] * table.data]
         parts = [part for value in table.values for part in entry.figures.get(value, ("", "", ""))]
-        writer.writerow([*map(_cell, names), entry.seeds, *parts])
+        writer.writerow([*map(harmless, names), entry.seeds, *parts])
     return file.getvalue()
 
 
 def _study(table: StudyTable) -> list[str]:
-    heads, *rows = [[_inline(" ".join(filter(None, cell))) for cell in row] for row in table.grid()]
-    grid = _grid(heads, rows, texts=table.texts)
-    return [f"### {_inline(table.title)}", _inline(table.caption), grid, f"[All digits](tables/{table.name}.csv)"]
-
-
-def _cell(value: object) -> object:
-    """A spreadsheet takes a text that begins like a formula for one; a leading quotation mark prevents that."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return "" if value is None else value
-
-
-def _table(columns: Iterable[Column], board: Board, lines: Sequence[Line] | None = None) -> str:
-    lines = board.lines if lines is None else lines
-    used = [column for column in columns if any(column.order(line) is not None for line in lines)]
-    rows = [[_inline(part.text(line)) if part in WORDS else part.text(line) for part in used] for line in lines]
-    return _grid([column.heading for column in used], rows, texts=sum(column in WORDS for column in used[:-1]))
-
-
-def _grid(heads: list[str], rows: list[list[str]], texts: int) -> str:
-    """A Markdown table; the first ``texts`` columns stand on the left, figures on the right."""
-    marks = ["---"] * texts + ["---:"] * (len(heads) - texts)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, marks, *rows])
-
-
-def _bullets(items: Iterable[str]) -> str:
-    return "\n".join(f"- {_inline(item)}" for item in items)
-
-
-def _inline(text: str) -> str:
-    """Text that Markdown and HTML leave as it is, on one line."""
-    text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for mark in "\\|`*[]":
-        text = text.replace(mark, f"\\{mark}")
-    return text
+    heads, *rows = [[escaped(" ".join(filter(None, cell))) for cell in row] for row in table.grid()]
+    grid = pipe_table(heads, rows, texts=table.texts)
+    return [f"### {escaped(table.title)}", escaped(table.caption), grid, f"[All digits](tables/{table.name}.csv)"]
 
 
 def _brief(cell: Unmeasured) -> str:
@@ -225,7 +195,7 @@ def _print_board(board: Board, console: Console) -> None:
 def _print_comparison(lines: Sequence[Line], console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for column in COMPARISON:
-        side: Literal["left", "right"] = "left" if column in WORDS else "right"
+        side: Literal["left", "right"] = "left" if column.is_text else "right"
         table.add_column(column.heading, justify=side, overflow="fold", no_wrap=False)
     for line in lines:
         table.add_row(*(Text(column.main(line)) for column in COMPARISON))

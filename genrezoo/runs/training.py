@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from genrezoo.songs import SongSet, Standardiser
 from genrezoo.songs.pieces import cut_pieces
 from genrezoo.songs.splits import check_split
 from genrezoo.training import Fitted
+from genrezoo.training.callbacks import Callbacks
 from genrezoo.training.checkpoint import weights_of
 from genrezoo.training.fitted import HISTORY
 
@@ -40,6 +41,7 @@ def train(
     store: str | Path | None = None,
     workers: int = 1,
     wait: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
     """Trains a recipe on songs and writes the run folder.
 
@@ -59,6 +61,9 @@ def train(
         store: Folder in which members are trained, and found if they are there already; ``out/members`` if left out.
         workers: Processes for the folds of members that are cross-validated.
         wait: Wait for a process that uses the folder instead of refusing.
+        callbacks: Keras callbacks that look on, e.g. those of `genrezoo.runs.loggers`. They are told of the recipe's
+            own epochs, not of its members', and of nothing where the run is there already. See
+            `genrezoo.training.callbacks.Callbacks`.
 
     Returns:
         The run.
@@ -66,7 +71,8 @@ def train(
     Raises:
         DataError: Songs that cannot be trained on, a split that leaks, songs that the model cannot take, or a folder in
             use.
-        SettingsError: A recipe with unknown or impossible settings, or a folder of another training.
+        SettingsError: A recipe with unknown or impossible settings, a folder of another training, or a callback that
+            interferes.
 
     Example:
         >>> import tempfile, genrezoo as gz
@@ -114,15 +120,18 @@ def train(
         if recipe.pieces:
             given, owner = cut_pieces(given, segments=recipe.pieces.segments, hop=recipe.pieces.hop)
             logits = {name: value[owner] for name, value in logits.items()}
+        watching = Callbacks(callbacks, model, getattr(settings, "epochs", 1), on_epoch) if callbacks else None
         fitted = PROCEDURES.get(recipe.procedure).call(
             model,
             given,
             settings,
             seed=seed,
             checkpoint_path=folder / "checkpoint.safetensors",
-            on_epoch=on_epoch,
+            on_epoch=watching or on_epoch,
             logits=logits,
         )
+        if watching:
+            watching.end(fitted.history[-1])
         recipe = recipe.model_copy(update={"members": obtained.members})
         return _write(folder, recipe, songs, seen, seed, standardiser, fitted, plan, obtained.seconds)
 

@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -90,14 +91,7 @@ def load(path: Path, model: keras.Model) -> Progress:
     Raises:
         DataError: The file is damaged or belongs to another model.
     """
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            about = json.loads(file.metadata()["genrezoo"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"damaged checkpoint ({error})", path=path, remedy="delete it to train from the start"
-        ) from error
+    about, arrays = _read(path)
     state = _variables(model)
     saved = {name.removeprefix("state/"): value for name, value in arrays.items() if name.startswith("state/")}
     if {name: tuple(v.shape) for name, v in state.items()} != {name: v.shape for name, v in saved.items()}:
@@ -106,6 +100,29 @@ def load(path: Path, model: keras.Model) -> Progress:
         variable.assign(saved[name])
     best = {name.removeprefix("best/"): value for name, value in arrays.items() if name.startswith("best/")}
     return Progress(about["history"], about["best_epoch"], about["best_score"], best)
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The records of the epochs that a checkpoint has behind it.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    history: list[dict[str, float]] = _read(path, arrays=False)[0]["history"]
+    return history
+
+
+def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], Arrays]:
+    """What a checkpoint says of itself, and its arrays."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            about = json.loads(file.metadata()["genrezoo"])
+            names = file.keys() if arrays else ()
+            return about, {name: file.get_tensor(name) for name in names}
+    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"damaged checkpoint ({error})", path=path, remedy="delete it to train from the start"
+        ) from error
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:

@@ -13,6 +13,7 @@ from genrezoo.errors import DataError
 from genrezoo.evaluation import evaluate
 from genrezoo.songs import SongSet
 from genrezoo.training import checkpoint
+from genrezoo.training.callbacks import Callbacks
 from genrezoo.training.checkpoint import Progress
 from genrezoo.training.fitted import Fitted, Inputs, forward
 from genrezoo.training.optimisation import plateau_rate
@@ -44,7 +45,7 @@ def train_epochs(
         valid_inputs: The model's inputs for the validation songs; ``valid.x`` if left out.
         finished: Whether to stop after these records, besides what the settings say.
         checkpoint_path: File that every finished epoch is saved to, and continued from.
-        on_epoch: Called with each finished epoch's record.
+        on_epoch: Called with each finished epoch's record; `Callbacks` are told of the model before.
 
     Returns:
         The model with the weights to keep, its history and the epoch that they are from.
@@ -56,6 +57,8 @@ def train_epochs(
     if checkpoint_path is not None and checkpoint_path.exists():
         progress = checkpoint.load(checkpoint_path, model)
     history = progress.history
+    if isinstance(on_epoch, Callbacks):
+        on_epoch.begin(model)
     inputs = valid.x if valid_inputs is None else valid_inputs
     while (
         len(history) < settings.epochs

@@ -1,28 +1,13 @@
 import os
-import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from callees import alive, copy_text, die, leave, noisy, refuse, wait_for, wait_marked
 
-from genrezoo.errors import DataError, SettingsError
+from genrezoo.errors import SettingsError
 from genrezoo.parallel import ChildError, ProcessExecutor
-
-sys.path.insert(0, os.path.dirname(__file__))  # children import this module by its name
-
-
-def refuse():
-    raise DataError("bad songs", path="a.npz")
-
-
-def noisy():
-    print("this must not mix with the answer")
-    return {"pid": os.getpid(), "parent": os.getppid()}
-
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_each_call_has_its_own_process():
@@ -42,29 +27,42 @@ def test_threads_are_stated_to_the_numerical_libraries():
 
 def test_failures_tell_users_mistakes_from_defects_and_stop_nothing_else():
     with ProcessExecutor(2) as executor:
-        refused, failed, dead, fine = (
+        refused, failed, dead, left, fine = (
             executor.submit(refuse),
             executor.submit(divmod, 1, 0),
             executor.submit(die),
+            executor.submit(leave, 3),
             executor.submit(divmod, 7, 3),
         )
         with pytest.raises(ChildError, match="a.npz: bad songs") as caught:
             refused.result()
-        assert caught.value.user
+        assert (caught.value.user, caught.value.died, caught.value.late) == (True, False, False)
         with pytest.raises(ChildError, match="ZeroDivisionError") as caught:
             failed.result()
-        assert not caught.value.user
+        assert (caught.value.user, caught.value.died, caught.value.late) == (False, False, False)
         assert "Traceback" in caught.value.detail
-        with pytest.raises(ChildError, match="ended with signal SIGKILL"):
+        with pytest.raises(ChildError, match="ended with signal SIGKILL$") as caught:
             dead.result()
+        assert (caught.value.user, caught.value.died, caught.value.late) == (False, True, False)
+        assert "last words" in caught.value.detail
+        with pytest.raises(ChildError, match="ended with exit code 3") as caught:
+            left.result()
+        assert caught.value.died
         assert fine.result() == [2, 1]
 
 
 def test_a_child_that_takes_too_long_is_ended():
     start = time.monotonic()
-    with ProcessExecutor(1, seconds=1) as executor, pytest.raises(ChildError, match="limit 1 s"):
+    with ProcessExecutor(1, seconds=1) as executor, pytest.raises(ChildError, match="limit 1 s") as caught:
         executor.submit(time.sleep, 60).result()
+    assert (caught.value.died, caught.value.late) == (False, True)
     assert time.monotonic() - start < 30
+
+
+def test_a_child_that_is_killed_before_its_time_is_up_was_not_late():
+    with ProcessExecutor(1, seconds=60) as executor, pytest.raises(ChildError, match="SIGKILL$") as caught:
+        executor.submit(die).result()
+    assert (caught.value.died, caught.value.late) == (True, False)
 
 
 def test_leaving_with_an_error_ends_the_children():
@@ -83,8 +81,8 @@ def test_a_child_that_dies_before_it_reads_its_call_is_said_to(monkeypatch):
         return child
 
     popen = subprocess.Popen
-    monkeypatch.setattr("genrezoo.parallel.CHILD", "import os; os.abort()")
-    monkeypatch.setattr("genrezoo.parallel.subprocess.Popen", start_and_wait)
+    monkeypatch.setattr("genrezoo.parallel.processes.CHILD", "import os; os.abort()")
+    monkeypatch.setattr("genrezoo.parallel.processes.subprocess.Popen", start_and_wait)
     with ProcessExecutor(1) as executor, pytest.raises(ChildError, match="ended with signal SIGABRT"):
         executor.submit(len, "call").result()
 
@@ -93,39 +91,46 @@ def test_children_end_with_a_parent_that_is_killed(tmp_path):
     mark = tmp_path / "pid"
     code = (
         "import sys, time\nfrom genrezoo.parallel import ProcessExecutor\n"
-        "import test_parallel\nProcessExecutor(1).submit(test_parallel.wait_marked, sys.argv[1])\ntime.sleep(60)"
+        "import callees\nProcessExecutor(1).submit(callees.wait_marked, sys.argv[1])\ntime.sleep(60)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     parent = subprocess.Popen([sys.executable, "-c", code, str(mark)], env=environment)
-    _wait_for(lambda: mark.exists() and mark.read_text())
-    child = int(mark.read_text())
+    wait_for(mark.exists)
+    child = int(mark.read_text().split()[0])
     parent.kill()
     parent.wait()
-    _wait_for(lambda: not _alive(child))
+    wait_for(lambda: not alive(child))
 
 
-def wait_marked(path):
-    with open(path, "w") as file:
-        file.write(str(os.getpid()))
-    time.sleep(60)
+def test_a_call_gets_its_folders_as_paths_and_those_it_writes_are_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "text").write_text("hello")
+    with ProcessExecutor(1) as executor:
+        folders = {"reads": {"source": "a"}, "writes": {"target": tmp_path / "b" / "c"}}
+        source, target = executor.call(copy_text, {"suffix": "!"}, **folders).result()
+    assert (source, target) == (str(tmp_path / "a"), str(tmp_path / "b" / "c"))
+    assert (tmp_path / "b" / "c" / "text").read_text() == "hello!"
+
+
+def test_one_call_can_be_stopped_before_and_after_it_began(tmp_path):
+    with ProcessExecutor(1) as executor:
+        from genrezoo.parallel.processes import Call, call_text
+
+        first, second = (
+            Call(call_text(wait_marked, (str(tmp_path / name),), {}), sys.path.copy(), None) for name in ("1", "2")
+        )
+        answers = [executor.begin(first), executor.begin(second)]
+        wait_for((tmp_path / "1").exists)
+        executor.stop(second)
+        executor.stop(first)
+        for answer in answers:
+            with pytest.raises(ChildError):
+                answer.result(timeout=30)
+    assert not (tmp_path / "2").exists()
 
 
 @pytest.mark.parametrize(("workers", "threads"), [(0, None), (1, 0)])
 def test_no_workers_or_threads_are_refused(workers, threads):
     with pytest.raises(SettingsError, match="at least 1"):
         ProcessExecutor(workers, threads=threads)
-
-
-def _wait_for(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def _alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().split()[2] != "Z"
-    except FileNotFoundError:
-        return False

@@ -1,0 +1,189 @@
+"""``genrezoo tune``: a search over the settings of a recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import TextColumn
+
+from genrezoo.cli.backend import load_keras
+from genrezoo.cli.options import parse_changes, progress_bar, results_console
+from genrezoo.errors import SettingsError
+
+if TYPE_CHECKING:
+    from genrezoo.trials import Trial
+
+
+def tune(
+    name: Annotated[
+        str, typer.Argument(help="Name of a recipe or search plan, or a .toml or .json file that holds one.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the search; the same command goes on with an unfinished one.")],
+    data: Annotated[
+        str | None, typer.Option(help="Songs: a file, a folder, or the name of a data set; the plan's if left out.")
+    ] = None,
+    tuner: Annotated[str | None, typer.Option(help="bayesian (if left out), random, hyperband or grid.")] = None,
+    max_trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials at most, failed ones included; 25, or all of a grid.")
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="Score on validation songs: accuracy (if left out), macro_f1 or loss.")
+    ] = None,
+    over: Annotated[
+        str | None, typer.Option(help="Of a training's epochs: best, best_tenth (mean of the best 10 %) or last.")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="Score is the mean over so many folds, by group.")] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, help="Score is the mean over so many seeds.")] = None,
+    latency_limit: Annotated[
+        float | None, typer.Option(metavar="MS", help="Only models that answer to a song in so many milliseconds.")
+    ] = None,
+    pareto: Annotated[bool, typer.Option("--pareto", help="Search for the front of score and latency.")] = False,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in place of the recipe's.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Argument or setting of all trials; may be repeated."),
+    ] = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--space",
+            metavar="KEY=RANGE",
+            help="Search this: 16,32,64 (a choice), 0..0.5, 20..200:10 (a step) or 1e-4..1e-2:log; repeatable.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Search this and what else is named so; the recipe's values for all others."),
+    ] = None,
+    tuner_options: Annotated[
+        list[str] | None,
+        typer.Option("--tuner-option", metavar="KEY=VALUE", help="Option of the tuner, e.g. beta=1.9; repeatable."),
+    ] = None,
+    from_recipe: Annotated[
+        bool | None, typer.Option(help="Try the recipe's own values first.", show_default=False)
+    ] = None,
+    median_rule: Annotated[
+        bool, typer.Option("--median-rule", help="Stop trials that fall behind the median of the others.")
+    ] = False,
+    seconds: Annotated[float | None, typer.Option(help="Time limit of a trial.")] = None,
+    warm_start: Annotated[
+        list[Path] | None, typer.Option(help="Folder of an earlier search on similar songs; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the tuner and of every training.")] = 1,
+    parallel: Annotated[
+        int | None, typer.Option(min=1, help="Trials at a time, one thread each; all cores if left out.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers run the trials.")
+    ] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's logs of every trial.")] = None,
+    mlflow: Annotated[str | None, typer.Option(metavar="URI", help="MLflow store to log every trial to.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the best trial as JSON.")] = False,
+) -> None:
+    """Search the settings of a recipe that are best on validation songs.
+
+    Interrupted or killed, the same command goes on where it was. Ends in a table here, the best trial's run in OUT/best
+    and its recipe in OUT/best.json, and one HTML page in OUT/report.
+
+    Example: genrezoo tune statistics_mlp --data songs.npz --max-trials 25 --out searches/a
+    """
+    load_keras()
+    import genrezoo as gz  # here, so that --help does not wait for Keras
+    from genrezoo import report
+    from genrezoo.tuning import as_plan
+
+    wanted = parse_changes(changes or []) | ({} if epochs is None else {"epochs": epochs})
+    fields = {"metric": objective, "over": over, "folds": folds, "repeats": repeats, "latency_limit_ms": latency_limit}
+    plan = as_plan(name, {})
+    given = {key: value for key, value in fields.items() if value is not None} | ({"pareto": True} if pareto else {})
+    if data is not None:
+        songs = gz.load_songs(data)
+    elif plan.data is not None:
+        options = {key: value for key, value in plan.data.items() if key != "source"}
+        songs = gz.load_songs(plan.data["source"], **options)
+    else:
+        raise SettingsError(f"{name!r} brings no songs of its own: give some with --data")
+    with progress_bar(TextColumn("{task.fields[best]}")) as progress:
+        task = progress.add_task(f"{plan.name}: preparing", total=None, best="")
+        best: list[float] = []
+        smaller = (objective or plan.objective.metric) == "loss"
+
+        def show_size(size: int | None, budget: int | None) -> None:
+            of = "a space without end" if size is None else f"a space of {size:,} points"
+            progress.console.print(f"{plan.name}: {budget if budget else 'all'} trials of {of}", highlight=False)
+            progress.update(task, description=f"{plan.name}: searching", total=budget)
+
+        def advance(trial: Trial, ended: int, budget: int | None) -> None:
+            if trial.ran and trial.score is not None:
+                best[:] = [(min if smaller else max)([*best, trial.score])]
+            shown = f"best {best[0]:.4f}" if best else ""
+            progress.update(task, completed=ended, best=shown)
+            if trial.status == "failed":
+                progress.console.print(f"trial {trial.number} failed: {trial.error}", style="yellow", markup=False)
+
+        search = gz.tune(
+            plan,
+            songs,
+            out=out,
+            tuner=tuner,
+            max_trials=max_trials,
+            objective={**plan.objective.model_dump(), **given} if given else None,
+            seed=seed,
+            parallel=parallel,
+            scheduler=scheduler,
+            changes=wanted or None,
+            space=parse_space(space or []) or None,
+            only=only,
+            tuner_options=parse_changes(tuner_options or [], option="--tuner-option") or None,
+            from_recipe=from_recipe,
+            median_rule=median_rule or None,
+            seconds=seconds,
+            warm_start=warm_start or (),
+            tensorboard=tensorboard,
+            mlflow=mlflow,
+            on_trial=advance,
+            on_size=show_size,
+        )
+    page = report.render_search(out)
+    if as_json:
+        found = search.best
+        assert found is not None  # a search without one has raised
+        typer.echo(json.dumps({"trial": found.number, "score": found.score, "values": found.values}, allow_nan=False))
+        return
+    report.print_search(out, results_console())
+    typer.echo(f"best run: {out / 'best'}, its recipe: {out / 'best.json'}\nreport: {page}")
+
+
+def parse_space(texts: list[str]) -> dict[str, Any]:
+    """``key=range`` texts as the restrictions of a search space.
+
+    Raises:
+        SettingsError: A text that is none of the forms, or a key given twice.
+
+    Example:
+        >>> parse_space(["units=16,32", "dropout=0..0.5", "learning_rate=1e-4..1e-2:log", "cell=gru"])["dropout"]
+        {'min': 0, 'max': 0.5}
+    """
+    space: dict[str, Any] = {}
+    for key, value in parse_changes(texts, option="--space").items():
+        space[key] = _parse_range(key, value) if isinstance(value, str) else value
+    return space
+
+
+def _parse_range(key: str, text: str) -> Any:
+    low, dots, rest = text.partition("..")
+    if not dots:
+        parts = [list(parse_changes([f"{key}={part}"]).values())[0] for part in text.split(",")]
+        return parts if len(parts) > 1 else parts[0]
+    high, _, form = rest.partition(":")
+    try:
+        bounds = {"min": json.loads(low), "max": json.loads(high)}
+        more = {"sampling": "log"} if form == "log" else {"step": json.loads(form)} if form else {}
+    except ValueError as error:
+        raise SettingsError(
+            f"--space {key}={text}: a range is MIN..MAX, MIN..MAX:STEP or MIN..MAX:log, in numbers"
+        ) from error
+    return bounds | more

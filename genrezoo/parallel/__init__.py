@@ -1,0 +1,17 @@
+"""The one way to do several things at once: executors whose every call is a child process of its own.
+
+TensorFlow keeps the memory of every model that it ever built and cannot survive a fork once it has run, so a call gets
+an interpreter of its own, a stated number of threads, and the operating system's promise that its memory ends with it.
+What crosses the border is plain data: the function's import path and JSON, never pickled objects, so a script that
+calls the package needs no main guard.
+
+`ProcessExecutor` runs the calls on this machine, `ClusterExecutor` on the workers of a Dask cluster.
+"""
+
+from __future__ import annotations
+
+from genrezoo.parallel.child import THREAD_VARIABLES, started
+from genrezoo.parallel.cluster import ClusterExecutor
+from genrezoo.parallel.processes import ChildError, ProcessExecutor
+
+__all__ = ["THREAD_VARIABLES", "ChildError", "ClusterExecutor", "ProcessExecutor", "started"]

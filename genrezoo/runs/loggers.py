@@ -1,0 +1,191 @@
+"""Loggers of other tools for a training: callbacks that exist, chosen and connected.
+
+Choose TensorBoard to look at one or a few trainings on this machine, MLflow where a team keeps what was tried on a
+server. A run folder has the same figures in ``history.csv`` without either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from genrezoo import files
+from genrezoo.errors import SettingsError
+
+FILE = "sqlite:///"
+"""How the address of an MLflow store in a file of one's own begins."""
+
+
+@contextlib.contextmanager
+def loggers(
+    *,
+    name: str,
+    values: Mapping[str, Any] | None = None,
+    tensorboard: str | Path | None = None,
+    mlflow: str | None = None,
+    experiment: str = "genrezoo",
+) -> Iterator[list[keras.callbacks.Callback]]:
+    """The callbacks that log a training, for as long as the block lasts.
+
+    Args:
+        name: What the training is called; the same name goes on with an interrupted training's logs.
+        values: Hyperparameters by name.
+        tensorboard: Folder for TensorBoard; the training gets the folder ``name`` in it. None logs nothing there.
+        mlflow: Address of an MLflow server or store, see `mlflow_logger`. None logs nothing there.
+        experiment: MLflow's experiment.
+
+    Yields:
+        A list for the argument ``callbacks`` of `genrezoo.train`; empty if nothing is to be logged.
+
+    Raises:
+        SettingsError: As for `mlflow_logger`.
+
+    Example:
+        >>> import tempfile, genrezoo as gz
+        >>> songs = gz.load_songs("synthetic", n_train=60, n_valid=20, n_test=20, n_segments=8, seed=1)
+        >>> recipe, folder = gz.get_recipe("fully_connected").changed({"epochs": 1}), tempfile.mkdtemp()
+        >>> with loggers(name="a", values={"epochs": 1}, tensorboard=f"{folder}/logs") as callbacks:
+        ...     run = gz.train(recipe, songs, seed=1, out=f"{folder}/a", callbacks=callbacks)
+        >>> sorted(part.name for part in Path(folder, "logs", "a").iterdir() if part.is_dir())
+        ['train', 'validation']
+    """
+    with contextlib.ExitStack() as stack:
+        callbacks: list[keras.callbacks.Callback] = []
+        if tensorboard is not None:
+            callbacks += tensorboard_logger(Path(tensorboard) / name, values)
+        if mlflow is not None:
+            given = mlflow_logger(mlflow, run_name=name, values=values, experiment=experiment)
+            callbacks += stack.enter_context(given)
+        yield callbacks
+
+
+def tensorboard_logger(folder: str | Path, values: Mapping[str, Any] | None = None) -> list[keras.callbacks.Callback]:
+    """Scalars of each epoch in ``folder/train`` and ``folder/validation``, and hyperparameters, for TensorBoard.
+
+    Args:
+        folder: One folder for each training; ``tensorboard --logdir`` takes it or one above it.
+        values: Hyperparameters by name; what is neither text, number nor truth value is shown as JSON.
+
+    Returns:
+        Callbacks for one training.
+    """
+    callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TensorBoard(str(folder))]
+    if values:
+        from tensorboard.plugins.hparams.api import KerasCallback  # it loads TensorFlow, whatever backend Keras has
+
+        shown = {
+            name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+            for name, value in values.items()
+        }
+        callbacks.append(KerasCallback(str(folder), shown, trial_id=Path(folder).name))
+    return callbacks
+
+
+@contextlib.contextmanager
+def mlflow_logger(
+    uri: str, *, run_name: str, values: Mapping[str, Any] | None = None, experiment: str = "genrezoo"
+) -> Iterator[list[keras.callbacks.Callback]]:
+    """Metrics of each epoch and hyperparameters in an MLflow run, which begins and ends with the training.
+
+    A run of the same name that has not come to its end is continued. One whose training raises ends as ``FAILED``, one
+    whose training is left early without an error as ``KILLED``. The address stays the process's own afterwards, as
+    MLflow has it. MLflow's telemetry is off unless ``MLFLOW_DISABLE_TELEMETRY`` is set to something else.
+
+    Args:
+        uri: ``http(s)://…`` of a server, or ``sqlite:///FILE`` for a file of one's own; its artefacts go to the folder
+            ``mlruns`` beside the file.
+        run_name: The run's name.
+        values: Hyperparameters by name.
+        experiment: The experiment that the run belongs to; made if it is not there.
+
+    Yields:
+        Callbacks for one training.
+
+    Raises:
+        SettingsError: MLflow is not installed, or cannot use the address.
+        DataError: The file's folder cannot be written.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads it when it is imported
+    try:
+        import mlflow
+        from mlflow.exceptions import MlflowException
+        from mlflow.keras import MlflowCallback
+    except ImportError as error:
+        raise SettingsError(f"logging to MLflow needs it ({error}): pip install 'genrezoo[tracking]'") from error
+    mlflow.set_tracking_uri(uri)
+    beside = None  # for artefacts: MLflow would put those of a file where the process happens to stand
+    with contextlib.ExitStack() as stack:
+        if uri.startswith(FILE):
+            beside = Path(uri.removeprefix(FILE)).resolve().parent / "mlruns"
+            stack.enter_context(files.lock_folder(beside, wait=True))  # MLflow makes the tables of a new file unguarded
+        stack.enter_context(_explained(uri))
+        client = mlflow.MlflowClient()
+        number = _experiment(client, experiment, beside)
+
+    ours: list[str] = []
+
+    def begin(logs: Any = None) -> None:
+        with _explained(uri):
+            unfinished = f"attributes.run_name = '{run_name}' and attributes.status != 'FINISHED'"
+            found = client.search_runs([number], unfinished, max_results=1)
+            which = {"run_id": found[0].info.run_id} if found else {"experiment_id": number, "run_name": run_name}
+            run = mlflow.start_run(**which, nested=mlflow.active_run() is not None)
+            ours.append(run.info.run_id)
+            mlflow.log_params(dict(values or {}))
+
+    def end(status: str) -> None:
+        active = mlflow.active_run()
+        if active is None or active.info.run_id not in ours:
+            return
+        try:
+            mlflow.end_run(status)
+        except MlflowException as error:  # a training is worth more than its log
+            warnings.warn(f"MLflow at {uri} was not told that {run_name} ended: {error}", stacklevel=2)
+
+    status = "FAILED"
+    try:
+        around = keras.callbacks.LambdaCallback(on_train_begin=begin, on_train_end=lambda logs: end("FINISHED"))
+        epochs: Any = MlflowCallback  # it has no types
+        yield [around, epochs()]
+        status = "KILLED"
+    finally:
+        end(status)
+
+
+def _experiment(client: Any, name: str, artefacts: Path | None) -> str:
+    """The experiment's number; processes that begin together make one."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=artefacts and artefacts.as_uri()))
+        except MlflowException:  # another process of a server's was faster
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    return str(found.experiment_id)
+
+
+@contextlib.contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    """Errors of MLflow and of its file as ours."""
+    from mlflow.exceptions import MlflowException
+
+    kinds: tuple[type[Exception], ...] = (MlflowException, ImportError, OSError)
+    with contextlib.suppress(ImportError):
+        from sqlalchemy.exc import SQLAlchemyError
+
+        kinds += (SQLAlchemyError,)
+    try:
+        yield
+    except kinds as error:
+        first, *_ = str(error).split("\n")  # the rest is statements and addresses
+        raise SettingsError(f"MLflow cannot log to {uri}: {first}") from error

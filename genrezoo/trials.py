@@ -1,0 +1,188 @@
+"""What a search has tried: the records of its trials, read from its journal.
+
+The journal is a file of one JSON object a line, each written with one fsync before anything follows from it. Whatever a
+search knows it can tell from this file alone, so that it goes on after any interruption.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from genrezoo.errors import DataError
+
+FILE = "journal.jsonl"
+ENDED = ("completed", "stopped", "infeasible", "failed")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of a search and what came of it.
+
+    Attributes:
+        number: From 0, in the order of asking.
+        values: The searched hyperparameters that are active, by name.
+        point: Sixteen hex digits of what the score depends on; no two trials of a search have the same.
+        by: Who suggested it: a tuner, ``"recipe"`` (the recipe's own values) or ``"warm"`` (an earlier search).
+        epochs: Pause after so many epochs; None trains to the end.
+        origin: Number of the trial whose training it goes on with.
+        status: ``"running"``, ``"completed"``, ``"stopped"`` (by the median rule), ``"infeasible"`` (over the limit of
+            latency) or ``"failed"``.
+        score: The objective in its own direction: accuracy up, loss down.
+        scores: Of each part: fold or repeat.
+        history: Columns ``loss``, ``accuracy``, ``valid_loss``, ``valid_accuracy`` and ``valid_macro_f1`` of the first
+            part, one value an epoch.
+        latency_ms: Processor time of one song's answer.
+        parameters: Of the model.
+        seconds: Wall time.
+        attempts: How often it was started.
+        error: One line that says why it failed.
+        detail: The traceback of a failure.
+        started: Unix time of its first start.
+        ended: Unix time of its end.
+    """
+
+    number: int
+    values: dict[str, Any]
+    point: str
+    by: str
+    epochs: int | None = None
+    origin: int | None = None
+    status: str = "running"
+    score: float | None = None
+    scores: tuple[float, ...] = ()
+    history: dict[str, list[float]] = field(default_factory=dict)
+    latency_ms: float | None = None
+    parameters: int | None = None
+    seconds: float | None = None
+    attempts: int = 0
+    error: str | None = None
+    detail: str | None = None
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def ran(self) -> bool:
+        """Whether it has a score that may be the best."""
+        return self.status == "completed"
+
+
+@dataclass
+class Journal:
+    """What a journal tells.
+
+    Attributes:
+        plan: Everything that the search was asked for.
+        trials: In order of number.
+        finished: Why the search ended: ``"budget"`` or ``"exhausted"``; None while it has not.
+    """
+
+    plan: dict[str, Any] = field(default_factory=dict)
+    trials: list[Trial] = field(default_factory=list)
+    finished: str | None = None
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Takes note of an event.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is none, or does not follow from those before.
+        """
+        kind = event["event"]
+        self.finished = event["reason"] if kind == "finish" else None  # a larger budget makes a search go on
+        if kind == "search":
+            self.plan = dict(event["plan"])
+        elif kind == "budget":
+            self.plan["max_trials"] = event["max_trials"]
+        elif kind == "ask":
+            if event["trial"] != len(self.trials):
+                raise ValueError(f"trial {event['trial']} follows on {len(self.trials) - 1}")
+            asked = {key: event[key] for key in ("values", "point", "by", "epochs", "origin")}
+            self.trials.append(Trial(number=event["trial"], **asked))
+        elif kind in ("start", "end"):
+            trial = dict(enumerate(self.trials))[event["trial"]]
+            if trial.status != "running":
+                raise ValueError(f"trial {trial.number} has ended already")
+            self.trials[trial.number] = _after(trial, event)
+        elif kind != "finish":
+            raise ValueError(f"unknown event {kind!r}")
+
+    @property
+    def direction(self) -> str:
+        """``"min"`` where a small score is good, else ``"max"``."""
+        return "min" if self.plan["objective"]["metric"] == "loss" else "max"
+
+    @property
+    def ranked(self) -> list[Trial]:
+        """The completed trials, the best first; of equals the earlier."""
+        sign = 1 if self.direction == "min" else -1
+        return sorted((trial for trial in self.trials if trial.score is not None and trial.ran), key=lambda one: (
+            sign * float(one.score or 0.0), one.number))  # fmt: skip
+
+    @property
+    def best(self) -> Trial | None:
+        """The completed trial with the best score; None while there is none."""
+        return next(iter(self.ranked), None)
+
+    @property
+    def front(self) -> list[Trial]:
+        """The completed trials that no other beats in both score and latency, fastest first."""
+        front: list[Trial] = []
+        for trial in self.ranked:  # each one must be faster than all better ones
+            if trial.latency_ms is not None and (not front or trial.latency_ms < float(front[0].latency_ms or 0.0)):
+                front.insert(0, trial)
+        return front
+
+    @property
+    def kept(self) -> list[Trial]:
+        """The trials whose runs are worth keeping: the best one, or the front."""
+        if self.plan["objective"]["pareto"]:
+            return self.front
+        return self.ranked[:1]
+
+
+def read_journal(folder: str | Path) -> Journal:
+    """Reads the journal of a search.
+
+    A last line that a crash has torn is passed over: what it said had not happened yet.
+
+    Args:
+        folder: Folder of the search.
+
+    Raises:
+        DataError: There is no journal, or a line before the last is damaged.
+    """
+    path, journal = Path(folder) / FILE, Journal()
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]  # every whole line ends with a break
+    except OSError as error:
+        raise DataError(
+            f"holds no search ({error.strerror})", path=path, remedy="name the folder that `genrezoo tune` wrote"
+        ) from error
+    if not lines:
+        raise DataError("holds no whole line", path=path, remedy="delete the folder and search again")
+    for number, line in enumerate(lines, start=1):
+        try:
+            event = json.loads(line)
+            if (event["event"] == "search") != (number == 1):
+                raise ValueError("the plan is the first line and no other")
+            journal.take(event)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"damaged ({error})",
+                path=path,
+                where=f"line {number}",
+                remedy="restore the file; the lines before that one are whole",
+            ) from error
+    return journal
+
+
+def _after(trial: Trial, event: dict[str, Any]) -> Trial:
+    """The trial after an event of its own."""
+    if event["event"] == "start":
+        return replace(trial, attempts=event["attempt"], started=trial.started or event["time"])
+    if event["status"] not in ENDED:
+        raise ValueError(f"unknown status {event['status']!r}")
+    told = ("status", "score", "history", "latency_ms", "parameters", "seconds", "error", "detail")
+    return replace(trial, scores=tuple(event["scores"]), ended=event["time"], **{key: event[key] for key in told})

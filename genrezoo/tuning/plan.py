@@ -1,0 +1,146 @@
+"""A search plan: everything that a search depends on but the songs and the seed, as data."""
+
+from __future__ import annotations
+
+import importlib.resources
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from genrezoo.errors import DataError, SettingsError, UnknownNameError, first_problem
+from genrezoo.recipes import RECIPES, Recipe, get_recipe
+from genrezoo.tuning.objective import Objective, read_objective
+
+BUDGET = 25
+"""Trials of a tuner that has no end of its own."""
+
+
+class SearchPlan(BaseModel):
+    """What is searched, how, and for what.
+
+    Example:
+        >>> load_search_plan("dropout_search").tuner
+        'bayesian'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    summary: str = Field("", description="One line: what the search is for.")
+    reference: str = Field("", description="Document and section, or paper.")
+    recipe: Recipe = Field(description="What is tuned: the name of a recipe, or a recipe.")
+    changes: dict[str, Any] = Field({}, description="Arguments and settings that all trials get.")
+    space: dict[str, Any] = Field(
+        {}, description="Hyperparameters to add or restrict: a list, {min, max, step, sampling}, or one fixed value."
+    )
+    only: tuple[str, ...] | None = Field(None, description="Names to search; all that the recipe knows if left out.")
+    tuner: str = Field("bayesian", description="bayesian, random, hyperband or grid.")
+    tuner_options: dict[str, Any] = Field({}, description="Options of the tuner, e.g. beta.")
+    max_trials: int | None = Field(None, ge=1, le=100_000, description="Trials, failed ones included.")
+    objective: Objective = Field(Objective(), description="What makes a trial good.")
+    from_recipe: bool = Field(True, description="The recipe's own values are the first trial.")
+    median_rule: bool = Field(False, description="Stop trials that fall behind the median of the others.")
+    seconds: float | None = Field(None, gt=0, description="Time limit of a trial.")
+    data: dict[str, Any] | None = Field(None, description="Songs if none are given: `source` and the loader's options.")
+    reported: dict[str, str] = Field({}, description="Figures that the reference reports; never ours.")
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return RECIPES.get(value) if isinstance(value, str) else value
+
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _by_metric(cls, value: Any) -> Any:
+        return read_objective(value)
+
+    @property
+    def tuned(self) -> Recipe:
+        """The recipe with the plan's changes."""
+        return self.recipe.changed(self.changes)
+
+    @property
+    def budget(self) -> int | None:
+        """Trials at most; None for a tuner that ends by itself."""
+        return BUDGET if self.max_trials is None and self.tuner in ("bayesian", "random") else self.max_trials
+
+
+def list_search_plans() -> list[str]:
+    """Names of the plans that come with the package."""
+    folder = importlib.resources.files("genrezoo.tuning") / "searches"
+    return sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+def load_search_plan(name: str | Path) -> SearchPlan:
+    """Loads a plan.
+
+    Args:
+        name: Name of one that comes with the package, or path of a TOML file.
+
+    Raises:
+        UnknownNameError: No such plan.
+        DataError: The file is missing or is not a plan.
+    """
+    remedy = "see the plans that come with genrezoo (genrezoo/tuning/searches)"
+    try:
+        return SearchPlan.model_validate(_read(name))
+    except ValidationError as error:
+        raise DataError(first_problem(error), path=name, remedy=remedy) from error
+
+
+def _read(name: str | Path) -> dict[str, Any]:
+    """The table in a plan's file."""
+    if Path(name).suffix != ".toml" and name not in list_search_plans():
+        raise UnknownNameError("search plan", str(name), list_search_plans())
+    shipped = importlib.resources.files("genrezoo.tuning") / "searches" / f"{name}.toml"
+    path = Path(name) if Path(name).suffix == ".toml" else shipped
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", path=name, remedy="check the path") from error
+    except ValueError as error:
+        raise DataError(f"not valid TOML ({error})", path=name, remedy="mend the file") from error
+
+
+def as_plan(what: str | Recipe | SearchPlan, changes: dict[str, Any]) -> SearchPlan:
+    """The plan that a caller means: a plan, its name or file, or a recipe or its name with plain defaults.
+
+    Args:
+        what: The plan or recipe.
+        changes: Fields to take in place of the plan's; None means that they were not given.
+
+    Raises:
+        UnknownNameError: Neither a recipe nor a plan.
+        SettingsError: A field is out of range.
+    """
+    if isinstance(what, SearchPlan):
+        plan = what
+    elif isinstance(what, Recipe):
+        plan = SearchPlan(name=what.name, recipe=what)
+    elif Path(what).suffix == ".json" or what in RECIPES.names() or _holds_recipe(what):
+        recipe = get_recipe(what)
+        plan = SearchPlan(name=recipe.name, recipe=recipe)
+    elif Path(what).suffix == ".toml" or what in list_search_plans():
+        plan = load_search_plan(what)
+    else:
+        raise UnknownNameError("recipe or search plan", what, {*RECIPES.names(), *list_search_plans()})
+    given = {name: value for name, value in changes.items() if value is not None}
+    if "objective" in given:
+        given["objective"] = read_objective(given["objective"])
+    if given.get("tuner", plan.tuner) != plan.tuner:
+        given.setdefault("tuner_options", {})  # the options of another tuner
+    if "changes" in given:
+        given["changes"] = {**plan.changes, **given["changes"]}
+    if "space" in given:
+        given["space"] = {**plan.space, **given["space"]}
+    try:
+        return SearchPlan(**{**{name: getattr(plan, name) for name in SearchPlan.model_fields}, **given})
+    except ValidationError as error:
+        raise SettingsError(first_problem(error)) from error
+
+
+def _holds_recipe(name: str) -> bool:
+    """Whether a TOML file is a recipe and no plan."""
+    return Path(name).suffix == ".toml" and "model" in _read(name)
