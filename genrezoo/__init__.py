@@ -87,7 +87,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.songs import split_by_ids as split_by_ids
     from genrezoo.songs import split_stratified as split_stratified
     from genrezoo.tuning import Search as Search
-    from genrezoo.tuning import hypermodel as hypermodel
     from genrezoo.tuning import list_search_plans as list_search_plans
     from genrezoo.tuning import load_search as load_search
     from genrezoo.tuning import tune as tune
+    from genrezoo.tuning.hypermodel import hypermodel as hypermodel

@@ -32,11 +32,12 @@ class Entry:
         masks_padding: Padded segments have no influence on the logits.
         any_length: One model works on any number of segments.
         exports: Formats that the model can be exported to.
-        space: Search space: ``space(hp)`` returns keyword arguments for ``call``.
+        space: Search space: ``space(hp)`` returns keyword arguments for ``call``, of a procedure settings.
         settings: For a procedure: the class of its settings.
         members: For a composition: names of the models that it is made of, ``("*",)`` for two or more under any name;
             for a procedure: names of the models whose logits it needs.
-        by_gradient: For a procedure: it learns from training songs by gradient, and chooses nothing but its best epoch.
+        by_gradient: For a procedure: it learns from training songs by gradient, and chooses nothing but its best epoch;
+            for a composition: it has weights of its own to train.
         forward: For a composition: a faster way to its logits than running all of it, ``forward(model, x)``.
         begins_with: For a model: names of arguments that only say where its initial weights come from; a trained model
             is built again without them.

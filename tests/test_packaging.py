@@ -106,7 +106,7 @@ def test_metadata(metadata, installed):
     assert {"tensorboard", "keras", "tensorflow"} <= required
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert set(metadata.get_all("Provides-Extra")) == {"audio", "test", "dev"}
+    assert set(metadata.get_all("Provides-Extra")) == {"audio", "cluster", "tracking", "test", "dev"}
     assert metadata["Version"] in (installed / "genrezoo" / "__init__.py").read_text(encoding="utf-8")
     (folder,) = installed.glob("genrezoo-*.dist-info")
     assert "genrezoo = genrezoo.cli:main" in (folder / "entry_points.txt").read_text(encoding="utf-8")
@@ -117,7 +117,8 @@ def test_what_is_imported_is_declared():
     def names_of(texts):
         return {canonicalize_name(Requirement(text).name) for text in texts}
 
-    declared, audio = names_of(PROJECT["dependencies"]), names_of(PROJECT["optional-dependencies"]["audio"])
+    declared, extras = names_of(PROJECT["dependencies"]), PROJECT["optional-dependencies"]
+    extra_of = {"audio": "audio", "parallel": "cluster", "runs": "tracking"}  # by folder of the package
     owners = importlib.metadata.packages_distributions()
     used = {}
     for path in (TOP / "genrezoo").rglob("*.py"):
@@ -128,7 +129,9 @@ def test_what_is_imported_is_declared():
             used |= {name.partition(".")[0]: path.relative_to(TOP / "genrezoo") for name in names}
     foreign = {name: file for name, file in used.items() if name not in {*sys.stdlib_module_names, "genrezoo"}}
     assert "keras" in foreign
-    allowed = {name: declared | (audio if file.parts[0] == "audio" else set()) for name, file in foreign.items()}
+    allowed = {
+        name: declared | names_of(extras.get(extra_of.get(file.parts[0]), ())) for name, file in foreign.items()
+    }
     missing = {
         name: file
         for name, file in foreign.items()
@@ -145,7 +148,7 @@ def test_lock_pins_every_declared_requirement_exactly():
     assert len(versions) == len(pins)
     assert "://" not in "".join(lines)
     extras = PROJECT["optional-dependencies"]
-    for text in [*PROJECT["dependencies"], *extras["audio"], *extras["test"], *extras["dev"]]:
+    for text in [*PROJECT["dependencies"], *(text for extra in extras.values() for text in extra)]:
         wanted = Requirement(text)
         if wanted.name != "genrezoo":
             assert wanted.specifier.contains(versions[canonicalize_name(wanted.name)]), text

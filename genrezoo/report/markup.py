@@ -37,4 +37,5 @@ def column_table(columns: Iterable[Column[Of]], lines: Sequence[Of]) -> str:
     """A Markdown table of records; columns that none of them fills are left out."""
     used = [column for column in columns if any(column.order(line) is not None for line in lines)]
     rows = [[escaped(part.text(line)) if part.is_text else part.text(line) for part in used] for line in lines]
-    return pipe_table([column.heading for column in used], rows, texts=sum(column.is_text for column in used[:-1]))
+    texts = sum(column.is_text for column in used[:-1])
+    return pipe_table([escaped(column.heading) for column in used], rows, texts)

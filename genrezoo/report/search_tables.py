@@ -168,15 +168,21 @@ def print_search(folder: str | Path, console: Console | None = None, most: int =
         console.print(_terminal_table(search, shown))
         if len(ranked) > len(shown) and not search.pareto:
             console.print(Text(f"The best {len(shown)} of {numbers.plain(len(ranked))} completed trials.", style="dim"))
-    for trial in failures(search)[:most]:
-        console.print(Text(f"Trial {trial.number} failed: {_first_line(trial.error)}"))
+    alike: dict[str, list[str]] = {}
+    for trial in failures(search):
+        alike.setdefault(_first_line(trial.error), []).append(str(trial.number))
+    for error, trials in alike.items():
+        console.print(
+            Text(f"Failed: trial{'s' * (len(trials) > 1)} {', '.join(trials)}: {error or 'no reason is known'}")
+        )
     console.print(Text(f"\n{words.summary(search)}\n"))
 
 
 def _terminal_table(search: Searched, trials: Sequence[Trial]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     timed = any(trial.latency_ms is not None for trial in trials)
-    heads = ["Trial", search.score.title, *["Latency (ms)"] * timed, "Epochs", "Time"]
+    score_head = search.score.title.removeprefix("Validation ")
+    heads = ["Trial", f"{score_head[:1].upper()}{score_head[1:]}", *["Latency (ms)"] * timed, "Epochs", "Time"]
     for head in heads:
         side: Literal["left", "right"] = "right"
         table.add_column(head, justify=side, min_width=max(map(len, head.split())))

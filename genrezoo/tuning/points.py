@@ -132,7 +132,7 @@ class Space:
         found |= self.fixed
         for key, value in list(found.items()):
             place, dot, name = key.rpartition(".")
-            if False and not same(value, value_of(self.start, key)):
+            if name in GO_WITH and not same(value, value_of(self.start, key)):
                 for option, reset in GO_WITH[name].items():
                     other = f"{place}{dot}{option}"
                     if other not in found and not same(value_of(self.start, other, reset), reset):

@@ -205,7 +205,7 @@ def tune(
             songs=songs,
             oracle=_oracle(plan, tuned, where, seed, earlier),
             first=_first(plan, tuned, where, earlier),
-            loggers={"tensorboard": tensorboard and str(Path(tensorboard).resolve()), "mlflow": mlflow},
+            loggers={"tensorboard": None if tensorboard is None else str(Path(tensorboard).resolve()), "mlflow": mlflow},
             on_trial=on_trial,
         )
         search.open(asked)
@@ -529,9 +529,11 @@ def _first(plan: SearchPlan, recipe: Recipe, space: Space, earlier: list[_Earlie
         if earlier:
             raise SettingsError(f"a warm start goes with the tuners bayesian and random, not with {plan.tuner}")
         return []
-    own = space.values_of(recipe) if plan.from_recipe else None
+    first: list[tuple[str, dict[str, Any]]] = []
+    if plan.from_recipe and (own := space.values_of(recipe)) is not None:
+        first.append(("recipe", own))
     found = sorted((point for one in earlier for point in one.points[:WARM_POINTS]), key=lambda point: -point[1])
-    return [("recipe", own)] * (own is not None) + [("warm", values) for values, _ in found[:WARM_POINTS]]
+    return first + [("warm", values) for values, _ in found[:WARM_POINTS]]
 
 
 def _failure(error: parallel.ChildError, trial: Trial) -> dict[str, Any]:

@@ -147,13 +147,13 @@ def test_twenty_random_points_of_the_space_build(name):
     space(hp)
     points = set()
     for seed in range(20):
-        for parameter in hp.space:
-            hp.values[parameter.name] = parameter.random_sample(seed)
+        for number, parameter in enumerate(hp.space):
+            hp.values[parameter.name] = parameter.random_sample(100 * seed + number)
         arguments = space(hp)
         points.add(str(arguments))
         model = create_model(name, ROOMY.get(name, (40, 5)), 3, **arguments)
         assert model.get_layer("logits").output.shape == (None, 3)
-    assert len(points) == 20
+    assert len(points) > 10  # of spaces without real numbers some come twice
 
 
 @pytest.mark.parametrize("name", MODELS.names())

@@ -12,4 +12,5 @@ class NotInstalled:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-sys.meta_path.insert(0, NotInstalled)
+def dask_setup(worker):
+    sys.meta_path.insert(0, NotInstalled)

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-from genrezoo.parallel import worker
-
 
 def elsewhere(path):
     """The path on this machine that is another: only what is not hidden is found."""
@@ -12,4 +10,7 @@ def elsewhere(path):
     return Path("/nowhere/at/all" if os.path.realpath(path).startswith(hidden) else path)
 
 
-worker.Path = elsewhere
+def dask_setup(worker):
+    from genrezoo.parallel import worker as side
+
+    side.Path = elsewhere

@@ -1,5 +1,7 @@
 """Makes a worker as one where another version of the package was installed."""
 
-from genrezoo.parallel import worker
 
-worker.installed = lambda: {"genrezoo": "0.0.1"}
+def dask_setup(worker):
+    from genrezoo.parallel import worker as side
+
+    side.installed = lambda: {"genrezoo": "0.0.1"}
