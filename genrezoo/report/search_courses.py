@@ -27,7 +27,7 @@ from genrezoo.report.figures import around, log_ticks
 from genrezoo.report.search_records import Searched, epochs_of
 from genrezoo.trials import Trial
 
-MOST_TIPS = 300
+MOST_TIPS = 3
 MOST_COURSES = 100
 """Trainings drawn in grey behind the best."""
 COLOURED = 7
@@ -188,6 +188,8 @@ def front_figure(search: Searched, name: str) -> str:
             axes.plot(*zip(*path, strict=True), color=MUTED, linewidth=1.2, zorder=1)
             figure.canvas.draw()  # fixes the layout, so that pixels are final
             walls = [around(one, two) for one, two in pairwise(axes.transData.transform(path))]
+            if limit:
+                walls.append(around(*axes.transData.transform([(limit, low), (limit, high)])))
             shown = front if len(front) <= 15 else front[:: -(-len(front) // 15)]
             place_labels(axes, [at(trial) for trial in shown], [f"trial {trial.number}" for trial in shown], walls)
 

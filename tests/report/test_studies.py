@@ -7,6 +7,7 @@ from statistics import fmean
 
 import pytest
 from made_results import add_results, append, write_history
+from matplotlib.axes import Axes
 
 from genrezoo.errors import DataError
 from genrezoo.evaluation import mean_interval
@@ -66,13 +67,13 @@ def written_texts(monkeypatch):
     """Every text that figures write, because letters are drawn as paths."""
     texts = []
     for name in ("text", "annotate", "set_title"):
-        original = getattr(studies.Axes, name)
+        original = getattr(Axes, name)
 
         def record(self, *values, original=original, **options):
             texts.extend(str(value) for value in values if isinstance(value, str))
             return original(self, *values, **options)
 
-        monkeypatch.setattr(studies.Axes, name, record)
+        monkeypatch.setattr(Axes, name, record)
     return texts
 
 

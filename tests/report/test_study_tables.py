@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 from made_results import add_results, append
+from matplotlib.axes import Axes
 
 from genrezoo.errors import DataError
 from genrezoo.evaluation import mean_interval
-from genrezoo.report import leaderboard, print_leaderboard, render, studies
+from genrezoo.report import leaderboard, print_leaderboard, render
 from genrezoo.report.plans import read_plans
 from genrezoo.report.rows import Source
 from genrezoo.report.studies import draw_studies
@@ -215,12 +216,12 @@ def test_scores_on_training_songs_that_are_no_object_are_refused(tmp_path):
 
 def test_the_course_of_the_rate_is_drawn_over_the_seeds_in_the_place_of_the_error(study, report, monkeypatch):
     titles = []
-    original = studies.Axes.set_title
-    monkeypatch.setattr(studies.Axes, "set_title", lambda axes, text, **o: titles.append(text) or original(axes, text))
+    original = Axes.set_title
+    monkeypatch.setattr(Axes, "set_title", lambda axes, text, **o: titles.append(text) or original(axes, text))
     lines = {}
-    plot = studies.Axes.plot
+    plot = Axes.plot
     monkeypatch.setattr(
-        studies.Axes, "plot", lambda axes, x, y, *a, **o: lines.setdefault(str(y), 0) or plot(axes, x, y, *a, **o)
+        Axes, "plot", lambda axes, x, y, *a, **o: lines.setdefault(str(y), 0) or plot(axes, x, y, *a, **o)
     )
     plan = read_plans(
         [Source("f", 1, "", {"figures": [{"kind": "curves", "title": "t", "values": ["learning_rate"]}]})]

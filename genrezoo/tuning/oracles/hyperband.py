@@ -138,11 +138,8 @@ class HyperbandOracle:
             **self._arguments,
         )
         levels = [oracle._get_epochs(bracket, 0) for bracket in range(oracle._get_num_brackets())]
-        tried = [trial.values for trial in trials]
         # A point that was begun is not begun again, whatever its epochs: what is exhausted stays so.
-        oracle.set_apart(
-            self._points, lambda values: values in tried or any(taken(values, epochs) for epochs in levels)
-        )
+        oracle.set_apart(self._points, lambda values: any(taken(values, epochs) for epochs in levels))
         by_number = {trial.number: trial for trial in trials}
         oracle.fill([trial for trial in trials if trial.by == "hyperband"], told)
         answer = oracle.choose(next_number(trials))

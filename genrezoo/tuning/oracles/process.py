@@ -16,7 +16,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from genrezoo.tuning.oracles.embedding import Array, Embedding
 
-NOISE = 0.05  # share of the scores' variance that chance is expected to have, where it is learnt
+NOISE = 0.01  # share of the scores' variance that chance is expected to have, where it is learnt
 LENGTH = 0.5  # expected length scale, in ranges of a hyperparameter
 
 
@@ -48,7 +48,7 @@ class Process:
         noise = NOISE if self._noise is None else self._noise
         kernel += WhiteKernel(noise, (1e-4, 2.0) if self._noise is None else "fixed")
         expected = kernel.theta
-        widths = np.array([0.5, *[0.7] * x.shape[1], *[1.0] * (self._noise is None)])  # of the logarithms
+        widths = np.array([0.5, *[0.7] * x.shape[1], *[1.5] * (self._noise is None)])  # of the logarithms
         if self._theta is not None:
             kernel = kernel.clone_with_theta(self._theta)
         model = GaussianProcessRegressor(
