@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import contextlib
 import hashlib
@@ -350,9 +351,18 @@ def _connect(address: str) -> Any:
     """A client of the scheduler at that address."""
     try:
         from distributed import Client
+        from distributed.comm import connect
+        from distributed.security import Security
     except ImportError as error:
         raise SettingsError(f"a cluster needs Dask ({error}): pip install 'genrezoo[cluster]'") from error
+
+    async def greet() -> None:
+        comm = await connect(address, timeout=CONNECT_SECONDS, **Security().get_connection_args("client"))
+        await comm.close()
+
     try:
+        with concurrent.futures.ThreadPoolExecutor(1) as apart:  # first, as a client that fails to connect may hang
+            apart.submit(asyncio.run, greet()).result()
         return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SettingsError(

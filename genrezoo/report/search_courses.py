@@ -27,7 +27,7 @@ from genrezoo.report.figures import around, log_ticks
 from genrezoo.report.search_records import Searched, epochs_of
 from genrezoo.trials import Trial
 
-MOST_TIPS = 3
+MOST_TIPS = 300
 MOST_COURSES = 100
 """Trainings drawn in grey behind the best."""
 COLOURED = 7

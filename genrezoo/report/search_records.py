@@ -27,6 +27,8 @@ _SCORES = {
     "loss": Kind("Validation loss (nats)", 1, nats),
 }
 
+_FAR = 10  # times the distance of the best from the worst quarter
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -81,9 +83,9 @@ class Setting:
         """What was searched, in words."""
         if self.values:
             return ", ".join(map(text_of, self.values))
-        step = "" if self.step is None else f", steps of {significant(self.step)}"
+        step = "" if self.step is None else f", steps of {_exact(self.step)}"
         if self.step is not None and self.log:
-            step = f", each {significant(self.step)} times the last"
+            step = f", each {_exact(self.step)} times the last"
         return f"{_exact(self.low)} to {_exact(self.high)}{', logarithmic' if self.log else ''}{step}"
 
     def condition_text(self) -> str:
@@ -193,10 +195,9 @@ class Searched:
         if not len(scores):
             return 0.0, 1.0
         best = scores.max()
-        reach = best - np.quantile(scores, 0.25)
-        far = scores.min() < best - 4 * reach
-        # Not at what is far off, but at the worst of what is not.
-        worst = scores[scores >= best - 4 * reach].min() if far and reach > 0 else scores.min()
+        edge = best - _FAR * (best - np.quantile(scores, 0.25))
+        near = scores[scores >= edge]  # the worst that is shown is one of these, not what is far off
+        worst = near.min() if edge < best else scores.min()
         return self.sign * float(worst), self.sign * float(best)
 
     def estimate(self, trial: Trial) -> Estimate | float | None:

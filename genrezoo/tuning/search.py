@@ -32,7 +32,7 @@ from genrezoo.tuning.trial import Order, finish_trial, part_folder, run_trial
 
 DEATHS = 3
 """How often a trial's process may die before the trial counts as failed."""
-FREE = ("max_trials", "environment")
+FREE = ("max_trials", "environment", "summary", "reference", "reported")
 """What of a plan may be different when a search is continued."""
 WARM_POINTS = 3
 """How many of the best points of earlier searches are tried first."""
@@ -495,6 +495,7 @@ def _asked(
     """The plan as the journal holds it; a folder of another one is refused."""
     return {
         "name": plan.name,
+        **{name: getattr(plan, name) for name in ("summary", "reference", "reported")},
         "recipe": recipe.model_dump(mode="json"),
         "songs": {**songs.describe(), "checksum": songs.checksum()},
         "given": {"space": plan.space or None, "only": plan.only and list(plan.only)},

@@ -98,8 +98,8 @@ def run_trial(order: dict[str, Any], *, songs: str, folder: str, members: str | 
         if behind:
             status = "stopped"
             break
-    if not all(math.isfinite(score) for score in scores):
-        raise DataError(f"the score is not finite ({scores})", where=this.name, remedy="lower the learning rate")
+    if not all(map(math.isfinite, [*scores, *(value for name in COLUMNS for value in first.get(name, ()))])):
+        raise DataError(f"a score is not finite ({scores})", where=this.name, remedy="lower the learning rate")
     return _result(status, scores, first, this, start, latency_ms=latency, parameters=parameters, weights_sha256=digest)
 
 

@@ -420,6 +420,8 @@ def test_values_lie_on_their_axes(tmp_path):
     assert units.text(1000) == "1,000"
     assert (rate.range_text(), optimizer.range_text()) == ("0.0001 to 0.1, logarithmic", "adam, adamw")
     assert decay.condition_text() == "only where optimizer is adamw"
+    (even,) = read_search(MadeSearch(tmp_path / "b", [int_of("units", 64, 512, step=64)]).folder).settings
+    assert even.range_text() == "64 to 512, steps of 64"
     assert units.label == "units"
     assert rate.label == "learning rate"
 
