@@ -41,8 +41,8 @@ from genrezoo.recipes import get_recipe
 PRELOAD = ("keras", "keras_tuner", "sklearn.gaussian_process", "genrezoo.tuning.search", "genrezoo.report")
 MARK = "GENREZOO_BENCHMARK_MARK"
 JOURNAL = "journal.jsonl"
-PATIENCE = 20
-"""Seconds in which the children of a killed search must have noticed."""
+PATIENCE = 120
+"""Seconds in which the children of a killed search must be gone: imports, on a busy machine, go on to their end."""
 ENDED = ("completed", "stopped", "infeasible", "failed")
 
 

@@ -34,7 +34,7 @@ from genrezoo import parallel
 RECIPE = "statistics_mlp"
 ONLY = ("learning_rate", "dropout", "size", "batch_size")
 """What is searched: nothing that changes songs, so that Keras's own ``fit`` can train the same points."""
-FIXED = {"optimizer": "adam", "weight_decay": None, "schedule": None, "patience": None}
+FIXED: dict[str, Any] = {"optimizer": "adam", "weight_decay": None, "schedule": None, "patience": None}
 
 
 def load(options: dict[str, Any]) -> Any:
@@ -66,7 +66,7 @@ def tune(options: dict[str, Any], workers: int, on_trial: Callable[..., None] | 
         # the first trial waits for the imports of the process that forks the others, once a search
         "trial": (last - first) / max(1, len(search.trials) - workers) * workers,
         "inside": median(float(trial.seconds or 0.0) for trial in search.trials),
-        "processor": used / len(search.trials),
+        "processor": used,
         "points": [recipe.model_dump(mode="json") for recipe in map(search.recipe, search.trials)],
         "scores": [trial.score for trial in search.trials],
     }
@@ -96,9 +96,8 @@ def fit_bare(options: dict[str, Any], *, clear: bool) -> dict[str, Any]:
     from genrezoo.training.optimisation import build_optimizer
 
     train, valid = prepared(options)
-    seconds, used = [], processor_seconds()
+    ends = []
     for point in options["points"]:
-        start = time.perf_counter()
         if clear:
             keras.utils.clear_session()
         recipe = Recipe.model_validate(point)
@@ -110,9 +109,14 @@ def fit_bare(options: dict[str, Any], *, clear: bool) -> dict[str, Any]:
             train.x, train.y, batch_size=settings.batch_size, epochs=settings.epochs,
             validation_data=(valid.x, valid.y), verbose=0,
         )  # fmt: skip
-        seconds.append(time.perf_counter() - start)
-    used = processor_seconds() - used
-    return {"trial": float(np.mean(seconds[1:])), "processor": used / len(seconds)}
+        ends.append((time.perf_counter(), processor_seconds()))
+    return after_the_first(ends)
+
+
+def after_the_first(ends: list[tuple[float, float]]) -> dict[str, Any]:
+    """Seconds a trial, on the wall and of the processor, without the first one, which warms up."""
+    trial, processor = (np.array(ends[-1]) - np.array(ends[0])) / (len(ends) - 1)
+    return {"trial": float(trial), "processor": float(processor)}
 
 
 def tune_with_keras(options: dict[str, Any], on_trial: Callable[[], None] | None = None) -> dict[str, Any]:
@@ -124,7 +128,7 @@ def tune_with_keras(options: dict[str, Any], on_trial: Callable[[], None] | None
     class Tuner(keras_tuner.RandomSearch):
         def on_trial_end(self, trial: Any) -> None:
             super().on_trial_end(trial)
-            ends.append(time.perf_counter())
+            ends.append((time.perf_counter(), processor_seconds()))
             if on_trial:
                 on_trial()
 
@@ -132,13 +136,11 @@ def tune_with_keras(options: dict[str, Any], on_trial: Callable[[], None] | None
     hypermodel = gz.hypermodel(
         options["recipe"], train.x.shape[1:], train.num_classes, only=ONLY, **FIXED, epochs=options["epochs"]
     )
-    ends: list[float] = []
-    used = processor_seconds()
+    ends: list[tuple[float, float]] = []
     tuner = Tuner(hypermodel, "val_accuracy", max_trials=options["trials"], seed=1, directory=options["place"],
                   project_name=f"keras-{os.getpid()}")  # fmt: skip
     tuner.search(train.x, train.y, validation_data=(valid.x, valid.y), verbose=0)
-    used = processor_seconds() - used
-    return {"trial": (ends[-1] - ends[0]) / (len(ends) - 1), "processor": used / len(ends)}
+    return after_the_first(ends)
 
 
 def resident() -> float:
@@ -206,9 +208,12 @@ def compare_overhead(options: dict[str, Any], repeats: int) -> None:
     found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
     for _ in range(repeats):
         for kind in kinds:
-            found[kind].append(run(kind, options))
-            options = {**options, "points": found[kinds[0]][0]["points"]}
-            got = found[kind][-1]
+            got = run(kind, options)
+            if kind == kinds[0]:
+                options = {**options, "points": got["points"]}
+                alone = run(kind, {**options, "trials": 1})["processor"]  # imports and all that is there once
+                got["processor"] = (got["processor"] - alone) / (options["trials"] - 1)
+            found[kind].append(got)
             print(f"  {kind:18s} {got['trial']:.3f} s a trial, processor {got['processor']:.3f} s", flush=True)
     print("                    s a trial  over bare  ratio  processor s a trial")
     bare = median(each["trial"] for each in found["bare fit"])

@@ -10,8 +10,20 @@ calls the package needs no main guard.
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from genrezoo.parallel.child import THREAD_VARIABLES, started
-from genrezoo.parallel.cluster import ClusterExecutor
 from genrezoo.parallel.processes import ChildError, ProcessExecutor
 
+if TYPE_CHECKING:
+    from genrezoo.parallel.cluster import ClusterExecutor
+
 __all__ = ["THREAD_VARIABLES", "ChildError", "ClusterExecutor", "ProcessExecutor", "started"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "ClusterExecutor":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # on first use: it loads NumPy, which children that need none should not wait for, and which may start threads
+    return importlib.import_module("genrezoo.parallel.cluster").ClusterExecutor

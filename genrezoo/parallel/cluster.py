@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from genrezoo import files
-from genrezoo.errors import GenrezooError, SettingsError, differences
+from genrezoo.errors import GenrezooError, SettingsError
 from genrezoo.parallel import folders, worker
 from genrezoo.parallel.processes import ChildError
 
@@ -380,9 +380,10 @@ def _lacks_package(error: Exception) -> bool:
 
 
 def _other_versions(place: str, theirs: dict[str, str]) -> SettingsError:
-    return SettingsError(
-        f"{place} has other versions: {'; '.join(differences(worker.installed(), theirs))}. Install the same everywhere"
-    )
+    ours = worker.installed()
+    names = [name for name in sorted(ours | theirs) if ours.get(name) != theirs.get(name)]
+    different = ", ".join(f"{name} {theirs.get(name)} instead of {ours.get(name)}" for name in names)
+    return SettingsError(f"{place} has other versions: {different}. Install the same everywhere")
 
 
 def _write(folder: _Folder, change: dict[str, Any]) -> None:

@@ -82,6 +82,9 @@ def facts(search: Searched) -> list[str]:
     items.append(f"objective: {objective(search)}")
     items.append(f"tuner: {_tuner(plan['tuner'])}")
     items.append(f"budget: {_budget(plan)}")
+    if told := plan.get("reported"):
+        figures = ", ".join(f"{name} {value}" for name, value in told.items())
+        items.append(f"reported by {plan.get('reference') or 'the reference'}, on its own songs: {figures}")
     if plan.get("warm_start"):
         items.append(f"warm start from {', '.join(map(str, plan['warm_start']))}")
     items.append(f"seed: {plan.get('seed', 'not known')}")

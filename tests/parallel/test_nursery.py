@@ -136,6 +136,7 @@ def test_a_nursery_that_is_killed_takes_its_calls_with_it_and_is_replaced(tmp_pa
         answer = executor.submit(wait_marked, str(tmp_path / "mark"))
         wait_for((tmp_path / "mark").exists)
         child, nursery = map(int, (tmp_path / "mark").read_text().split())
+        assert nursery != os.getpid()
         os.kill(nursery, signal.SIGKILL)
         with pytest.raises(ChildError, match="nursery") as caught:
             answer.result(timeout=30)

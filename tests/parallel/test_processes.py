@@ -134,3 +134,10 @@ def test_one_call_can_be_stopped_before_and_after_it_began(tmp_path):
 def test_no_workers_or_threads_are_refused(workers, threads):
     with pytest.raises(SettingsError, match="at least 1"):
         ProcessExecutor(workers, threads=threads)
+
+
+def test_a_child_loads_nothing_that_its_call_does_not_need():
+    with ProcessExecutor(1) as executor:
+        modules = executor.submit(eval, "list(__import__('sys').modules)").result()
+    assert {"genrezoo.parallel.child"} <= set(modules)
+    assert not {"numpy", "distributed", "keras"} & set(modules)
