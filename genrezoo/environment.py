@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from genrezoo import __version__
+from genrezoo.errors import SettingsError
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn")
 SOUND_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "librosa", "numba")
@@ -31,6 +32,20 @@ def cores() -> int:
 def offline() -> bool:
     """Whether the user has forbidden downloads."""
     return os.environ.get(OFFLINE, "0") not in ("", "0")
+
+
+def default_cache() -> Path:
+    """Folder of the cache: ``$GENREZOO_CACHE``, else ``genrezoo`` in ``$XDG_CACHE_HOME``, else in ``~/.cache``.
+
+    Raises:
+        SettingsError: None is stated, and there is no home folder.
+    """
+    if stated := os.environ.get("GENREZOO_CACHE"):
+        return Path(stated)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genrezoo"
+    except RuntimeError as error:  # no home
+        raise SettingsError("there is no home folder for the cache: set GENREZOO_CACHE to a folder") from error
 
 
 def threads() -> int:

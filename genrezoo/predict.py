@@ -156,7 +156,7 @@ def predict_sound(
         hop: About how many seconds from one moment to the next, in whole segments, at most a moment; if left out, that
             of the recipe's pieces, or a quarter of a moment.
         excerpt: Hear of each file the excerpt that was taken of the training songs, not the whole.
-        cache: Folder where features are kept; `genrezoo.audio.extract.default_cache` if left out.
+        cache: Folder where features are kept; `genrezoo.environment.default_cache` if left out.
         workers: Processes that compute features; None for one a core.
         strict: Stop at the first file that cannot be predicted.
         on_start: Called with the number of files before their features are computed.

@@ -130,7 +130,10 @@ def test_command_lines_name_commands_and_options_that_exist(line):
         ("genrezoo train --data a.npz --out a", "too few words"),
         ("genrezoo list a b", "too many words"),
         ("genrezoo list --kind", "--kind takes a value"),
-        ("genrezoo list --kind songs", "--kind takes one of models, compositions, procedures, recipes, datasets, searches"),
+        (
+            "genrezoo list --kind songs",
+            "--kind takes one of models, compositions, procedures, recipes, datasets, searches",
+        ),
         ("genrezoo train lstm --data a.npz", "--out is missing"),
     ],
 )

@@ -129,9 +129,7 @@ def test_what_is_imported_is_declared():
             used |= {name.partition(".")[0]: path.relative_to(TOP / "genrezoo") for name in names}
     foreign = {name: file for name, file in used.items() if name not in {*sys.stdlib_module_names, "genrezoo"}}
     assert "keras" in foreign
-    allowed = {
-        name: declared | names_of(extras.get(extra_of.get(file.parts[0]), ())) for name, file in foreign.items()
-    }
+    allowed = {name: declared | names_of(extras.get(extra_of.get(file.parts[0]), ())) for name, file in foreign.items()}
     missing = {
         name: file
         for name, file in foreign.items()

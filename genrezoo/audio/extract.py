@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genrezoo.audio.settings import Features, FeatureSettings, extract, feature_settings
-from genrezoo.environment import SOUND_PACKAGES, cores, versions
+from genrezoo.environment import SOUND_PACKAGES, cores, default_cache, versions
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import sha256_of, write_atomic
 from genrezoo.parallel import ChildError, ProcessExecutor
@@ -77,16 +77,6 @@ class Extracted:
         if found is None:
             raise DataError("its features left the cache", path=path, remedy="run the same again")
         return found.features
-
-
-def default_cache() -> Path:
-    """Folder of the cache: ``$GENREZOO_CACHE``, else ``genrezoo`` in ``$XDG_CACHE_HOME``, else in ``~/.cache``."""
-    if stated := os.environ.get("GENREZOO_CACHE"):
-        return Path(stated)
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genrezoo"
-    except RuntimeError as error:  # no home
-        raise SettingsError("there is no home folder for the cache: set GENREZOO_CACHE to a folder") from error
 
 
 def extract_file(path: str | Path, settings: FeatureSettings) -> tuple[Features, tuple[str, ...]]:

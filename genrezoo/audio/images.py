@@ -183,7 +183,7 @@ def write_image_tree(
         folder: Folder to write to; made if missing.
         scale: Kind of picture, see `SpectrogramImage`.
         workers: Child processes at a time; the number of cores if left out.
-        cache: Folder of the features' cache; `genrezoo.audio.extract.default_cache` if left out.
+        cache: Folder of the features' cache; `genrezoo.environment.default_cache` if left out.
         strict: Stop at the first file that has no picture.
         on_file: Called with each file that was looked at and None, or the reason why it was rejected.
         on_start: Called first, with the number of files.

@@ -65,7 +65,7 @@ def load_folder(
         name: What the set is called in tables; the folder's name if left out.
         provenance: Where the manifest's split comes from, one of `genrezoo.songs.PROVENANCES`; ``official`` if left
             out.
-        cache: Folder of the feature cache; `genrezoo.audio.extract.default_cache` if left out.
+        cache: Folder of the feature cache; `genrezoo.environment.default_cache` if left out.
         workers: Files at a time, one process each; the number of cores if left out.
         strict: Stop at the first bad file.
         on_file: Called with each finished file and None, or why it was rejected.

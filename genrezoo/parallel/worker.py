@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from genrezoo import files
-from genrezoo.environment import versions
-from genrezoo.errors import GenrezooError, SettingsError
+from genrezoo.environment import default_cache, versions
+from genrezoo.errors import GenrezooError
 from genrezoo.parallel import folders
 from genrezoo.parallel.processes import Call, ChildError, ProcessExecutor
 
@@ -111,12 +111,7 @@ async def forget(name: str) -> None:
 
 def _home() -> Path:
     """Where this worker keeps what is not its own: in the package's cache."""
-    if stated := os.environ.get("GENREZOO_CACHE"):
-        return Path(stated) / "cluster"
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genrezoo" / "cluster"
-    except RuntimeError as error:  # no home
-        raise SettingsError("there is no home folder for the cache: set GENREZOO_CACHE to a folder") from error
+    return default_cache() / "cluster"
 
 
 def _executor(order: dict[str, Any], threads: int) -> ProcessExecutor:

@@ -110,9 +110,9 @@ def split_by_group(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, s
 def default_split(songs: SongSet) -> SongSet:
     """The songs with the split that they have or, where they have none, the same 70/15/15 one each time.
 
-    It is by group where the songs have groups, stratified at random otherwise. Where a published split has no test songs
-    with labels, 15 % of its training songs stand in for them; the validation songs stay whole, so that accuracies on
-    them can be held against published ones. The split is then called random, because its test side is.
+    It is by group where the songs have groups, stratified at random otherwise. Where a published split has no test
+    songs with labels, 15 % of its training songs stand in for them; the validation songs stay whole, so that accuracies
+    on them can be held against published ones. The split is then called random, because its test side is.
     """
     if not songs.splits:
         return (split_stratified if songs.groups is None else split_by_group)(songs, seed=0)

@@ -205,7 +205,10 @@ def tune(
             songs=songs,
             oracle=_oracle(plan, tuned, where, seed, earlier),
             first=_first(plan, tuned, where, earlier),
-            loggers={"tensorboard": None if tensorboard is None else str(Path(tensorboard).resolve()), "mlflow": mlflow},
+            loggers={
+                "tensorboard": None if tensorboard is None else str(Path(tensorboard).resolve()),
+                "mlflow": mlflow,
+            },
             on_trial=on_trial,
         )
         search.open(asked)

@@ -12,8 +12,9 @@ import pytest
 from toys import write_noise
 
 from genrezoo.audio import extract
-from genrezoo.audio.extract import default_cache, extract_file, extract_files
+from genrezoo.audio.extract import extract_file, extract_files
 from genrezoo.audio.settings import feature_settings
+from genrezoo.environment import default_cache
 from genrezoo.errors import DataError, SettingsError
 
 MEL = feature_settings("log_mel", n_mels=16)
