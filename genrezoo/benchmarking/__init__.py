@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-
 from genrezoo import files, parallel
 from genrezoo.benchmarking import cell as cells
 from genrezoo.benchmarking.cell import Cell
