@@ -262,7 +262,7 @@ def result_faults(folder: Path) -> list[str]:
 def kill_at_random(bench: Bench, kills: int, seed: int) -> int:
     """Kills searches of 25 trials at random instants; returns the number of faults."""
     draws, done, number, wrong, slowest = random.Random(seed), 0, 0, 0, 0.0
-    timing: dict[str, tuple[float, float, list[Any]]] = {}
+    timing: dict[str, tuple[float, list[Any]]] = {}
     settings: list[dict[str, Any]] = [{"tuner": "random"}, {"tuner": "bayesian"}, {"tuner": "hyperband", "epochs": 9}]
     print("search  tuner      kills  starts  finished before kills  outcome", flush=True)
     while done < kills:
@@ -270,14 +270,13 @@ def kill_at_random(bench: Bench, kills: int, seed: int) -> int:
         tuner = search["tuner"]
         if tuner not in timing:
             timing[tuner] = measured(bench, search)
-        starting, searching, expected = timing[tuner]
+        searching, expected = timing[tuner]
         folder, before, killed, problems, orphaned = bench.folder(), list[bytes](), list[Process](), list[str](), False
         starts, finished = 0, list[int]()
         while True:
             process = bench.start(folder, **search)
             starts += 1
-            instant = starting * draws.uniform(0.6, 1.0) + draws.uniform(0, searching / 3)
-            code = process.wait(instant if done < kills else None)
+            code = wait_a_while(process, folder, draws, searching / 25) if done < kills else process.wait()
             if code is not None:
                 if code:
                     problems.append(f"ended with code {code}: {process.said()[-800:]}")
@@ -302,20 +301,26 @@ def kill_at_random(bench: Bench, kills: int, seed: int) -> int:
     return wrong
 
 
-def measured(bench: Bench, search: dict[str, Any]) -> tuple[float, float, list[Any]]:
-    """Seconds that a search needs to start and to go on, and what it finds."""
+def wait_a_while(process: Process, folder: Path, draws: random.Random, trial: float) -> int | None:
+    """Waits for up to 16 events and for up to two trials' time; the exit code if the search has ended before."""
+    lines, seconds = whole_lines(folder).count(b"\n") + draws.randint(0, 16), draws.uniform(0, 2 * trial)
+    while whole_lines(folder).count(b"\n") < lines:
+        if process.wait(0.02) is not None:
+            return process.code
+    return process.wait(seconds)
+
+
+def measured(bench: Bench, search: dict[str, Any]) -> tuple[float, list[Any]]:
+    """Seconds that a search takes, and what it finds."""
     folder = bench.folder()
     process = bench.start(folder, **search)
-    while process.wait(0.05) is None and b'"start"' not in whole_lines(folder):
-        pass
-    starting = time.monotonic() - process.began
     if process.wait() != 0:
         raise SystemExit(f"a search that nobody touched failed:\n{process.said()}")
-    searching = time.monotonic() - process.began - starting
+    seconds = time.monotonic() - process.began
     for problem in faults(folder, 25):
         raise SystemExit(f"a search that nobody touched: {problem}")
-    print(f"uninterrupted: {search['tuner']}, {starting:.1f} s to the first trial, {searching:.1f} s from there")
-    return starting, searching, outcome(folder)
+    print(f"uninterrupted: {search['tuner']}, {seconds:.1f} s", flush=True)
+    return seconds, outcome(folder)
 
 
 # --- kills at named steps ---

@@ -247,11 +247,20 @@ def test_failures_told_as_the_worst_score_drive_the_search_away():
     assert max(rehearsal.told.values()) > 0.45
 
 
-def test_suggestions_asked_for_at_once_lie_apart():
-    rehearsal = Rehearsal(lambda: oracle_of("bayesian", line()), lambda values: -((values["x"] - 0.4) ** 2))
-    rehearsal.run(8)
-    asked = [rehearsal.ask().values["x"] for _ in range(4)]
-    assert min(abs(a - b) for a, b in itertools.combinations(asked, 2)) > 1e-3  # alone, all four would be one point
+@pytest.mark.parametrize("seed", [1, 2])
+def test_suggestions_asked_for_at_once_lie_apart(seed):
+    template = keras_tuner.HyperParameters()
+    template.Float("x", 0, 1)
+    template.Float("y", 0, 1)
+    rehearsal = Rehearsal(
+        lambda: oracle_of("bayesian", template, seed=seed),
+        lambda values: math.sin(9 * values["x"]) + math.cos(7 * values["y"]),
+    )
+    rehearsal.run(6)
+    rehearsal.end(5)
+    asked = [tuple(rehearsal.ask().values.values()) for _ in range(4)]
+    # as if nothing were running they would lie within 1e-4
+    assert min(math.dist(one, other) for one, other in itertools.combinations(asked, 2)) > 0.01
 
 
 def test_running_trials_take_doubt_away_and_leave_belief():
