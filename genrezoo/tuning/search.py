@@ -1,42 +1,30 @@
-"""The search: an oracle is asked, a trial runs in its own process, the oracle is told; the journal is the truth."""
+"""Searches for the settings of a recipe that are best on validation songs."""
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
-import hashlib
-import json
-import os
-import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, pstdev
 from typing import Any
 
 from genrezoo import files, parallel, seeds
-from genrezoo.datasets.arrays import load_arrays, save_songs
 from genrezoo.environment import cores, environment
-from genrezoo.errors import DataError, SettingsError, differences
+from genrezoo.errors import DataError, SettingsError
 from genrezoo.recipes import Recipe
 from genrezoo.runs import Run, load_run
 from genrezoo.runs.building import build_model, check_members, check_padding, input_shape, seen_songs
 from genrezoo.songs import SongSet, check_split, default_split
-from genrezoo.trials import FILE, Journal, Trial, read_journal
+from genrezoo.trials import Journal, Trial, read_journal
+from genrezoo.tuning.earlier import Earlier, first_points
 from genrezoo.tuning.objective import Objective
-from genrezoo.tuning.oracles import Oracle, Suggestion, grid_size, make_oracle, options_of
+from genrezoo.tuning.oracles import Oracle, grid_size, make_oracle, options_of
 from genrezoo.tuning.plan import SearchPlan, as_plan
+from genrezoo.tuning.running import Running
 from genrezoo.tuning.space import Space, search_space
-from genrezoo.tuning.trial import Order, finish_trial, part_folder, run_trial
 
-DEATHS = 3
-"""How often a trial's process may die before the trial counts as failed."""
-FREE = ("max_trials", "environment", "summary", "reference", "reported")
-"""What of a plan may be different when a search is continued."""
-WARM_POINTS = 3
-"""How many of the best points of earlier searches are tried first."""
 PRELOAD = ("genrezoo.tuning.trial", "genrezoo.layers", "genrezoo.models", "genrezoo.composition")
+"""What the process that trials are forked from has imported."""
 
 
 @dataclass(frozen=True)
@@ -193,10 +181,10 @@ def tune(
     songs = default_split(songs)
     tuned = _check(plan, songs)
     where = search_space(tuned, space=plan.space or None, only=plan.only)
-    earlier = [_Earlier(folder, where, tuned) for folder in warm_start]
-    asked = _asked(plan, tuned, where, songs, seed, warm_start)
+    earlier = [Earlier(folder, where, tuned) for folder in warm_start]
+    asked = _asked(plan, tuned, where, songs, seed, [Path(folder).resolve() for folder in warm_start])
     with files.lock_folder(out) as folder:
-        search = _Running(
+        search = Running(
             folder=folder.resolve(),
             plan=plan,
             recipe=tuned,
@@ -204,7 +192,7 @@ def tune(
             seed=seed,
             songs=songs,
             oracle=_oracle(plan, tuned, where, seed, earlier),
-            first=_first(plan, tuned, where, earlier),
+            first=first_points(plan, tuned, where, earlier),
             loggers={
                 "tensorboard": None if tensorboard is None else str(Path(tensorboard).resolve()),
                 "mlflow": mlflow,
@@ -233,248 +221,6 @@ def _executor(workers: int | None, scheduler: str | None, seconds: float | None)
             yield processes
 
 
-@dataclass
-class _Running:
-    """A search while it runs: the only holder of its journal."""
-
-    folder: Path
-    plan: SearchPlan
-    recipe: Recipe
-    space: Space
-    seed: int
-    songs: SongSet
-    oracle: Oracle
-    first: list[tuple[str, dict[str, Any]]]
-    loggers: dict[str, str | None]
-    on_trial: Callable[[Trial, int, int | None], None] | None
-    journal: Journal = field(default_factory=Journal)
-    name: str = ""
-    checksum: str = ""
-    points: dict[str, int] = field(default_factory=dict)
-    deaths: dict[int, int] = field(default_factory=dict)
-
-    # --- the journal ---
-
-    def open(self, asked: dict[str, Any]) -> None:
-        """Begins the journal, or goes on with one of the same search."""
-        path = self.folder / FILE
-        self.checksum = asked["songs"]["checksum"]
-        kept = {key: value for key, value in asked.items() if key not in FREE}
-        self.name = f"{self.plan.name}-{hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]}"
-        if path.exists():
-            files.cut_torn_line(path)
-        if not path.exists() or not path.stat().st_size:
-            if strange := sorted(set(os.listdir(self.folder)) - {".lock", "songs", FILE}):
-                raise SettingsError(f"{self.folder} is not empty ({strange[0]}); name a new folder for the search")
-            save_songs(self.songs, self.folder / "songs", overwrite=True)
-            self.write({"event": "search", "schema": 1, "plan": asked})
-            return
-        self.journal = read_journal(self.folder)
-        before = {key: value for key, value in self.journal.plan.items() if key not in FREE}
-        if different := differences(before, json.loads(json.dumps(kept))):
-            raise SettingsError(
-                f"{self.folder} holds another search: {'; '.join(different)}. Use another folder or the old settings"
-            )
-        load_arrays(self.folder / "songs", verify=False)
-        self.points = {trial.point: trial.number for trial in self.journal.trials}
-        ended = [trial for trial in self.journal.trials if trial.status != "running"]
-        if self.plan.budget != self.journal.plan["max_trials"]:
-            self.write({"event": "budget", "max_trials": self.plan.budget})
-        for trial in ended:
-            self.report(trial, len(ended))
-
-    def write(self, event: dict[str, Any]) -> None:
-        """One event: on the disk first, then known."""
-        event["time"] = time.time()
-        files.append_line(self.folder / FILE, json.dumps(event, allow_nan=False, ensure_ascii=False))
-        self.journal.take(event)
-
-    def report(self, trial: Trial, ended: int) -> None:
-        if self.on_trial:
-            self.on_trial(trial, ended, self.plan.budget)
-
-    @property
-    def at_end(self) -> bool:
-        """Whether the budget is spent."""
-        return self.plan.budget is not None and len(self.journal.trials) >= self.plan.budget
-
-    # --- asking, running, telling ---
-
-    def go_on(self, executor: Any) -> None:
-        """Runs trials until the budget is spent or the space exhausted."""
-        waiting: dict[concurrent.futures.Future[Any], Trial] = {}
-        for trial in self.journal.trials:
-            if trial.status == "running":
-                self.start(trial, executor, waiting)
-        exhausted = False
-        while True:
-            while len(waiting) < executor.workers and not exhausted and not self.at_end:
-                suggestion = self.ask()
-                if suggestion == "wait" and waiting:
-                    break
-                if not isinstance(suggestion, Suggestion):
-                    exhausted = True
-                    break
-                self.start(self.asked(suggestion), executor, waiting)
-            if not waiting:
-                break
-            done, _ = concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in sorted(done, key=lambda one: waiting[one].number):
-                self.end(waiting.pop(future), future, executor, waiting)
-        self.finish(executor, "exhausted" if exhausted else "budget")
-
-    def ask(self) -> Suggestion | str:
-        """What to try next: the first points, then what the oracle says."""
-        for by, values in self.first:
-            if self.point(values, None) not in self.points:
-                return Suggestion(values, by)
-        number = len(self.journal.trials)
-        trials = self.journal.trials
-        told = self.plan.objective.told(
-            trials, num_classes=self.songs.num_classes, seed=seeds.child_seed(self.seed, "ask", number)
-        )
-        return self.oracle.ask(trials, told, lambda values, epochs: self.point(values, epochs) in self.points)
-
-    def point(self, values: dict[str, Any], epochs: int | None) -> str:
-        """Digits of everything that a trial's score depends on."""
-        digest = self.space.recipe(values).digest(self.seed, self.checksum)
-        return digest if epochs is None else f"{digest}-{epochs}"
-
-    def asked(self, suggestion: Suggestion) -> Trial:
-        """The suggestion as a trial, written down before it runs."""
-        number = len(self.journal.trials)
-        point = self.point(suggestion.values, suggestion.epochs)
-        self.write(
-            {
-                "event": "ask",
-                "trial": number,
-                "values": suggestion.values,
-                "point": point,
-                "by": suggestion.by,
-                "epochs": suggestion.epochs,
-                "origin": suggestion.origin,
-            }
-        )
-        self.points[point] = number
-        return self.journal.trials[number]
-
-    def start(self, trial: Trial, executor: Any, waiting: dict[concurrent.futures.Future[Any], Trial]) -> None:
-        """Runs a trial, for the first time or again."""
-        self.write({"event": "start", "trial": trial.number, "attempt": trial.attempts + 1})
-        trial = self.journal.trials[trial.number]
-        order = self.order(trial, until=trial.epochs)
-        waiting[executor.call(run_trial, {"order": order}, **self.folders(trial))] = trial
-
-    def order(self, trial: Trial, *, until: int | None = None) -> dict[str, Any]:
-        medians = self.plan.objective.medians(self.journal.trials) if self.plan.median_rule else []
-        order = Order(
-            recipe=self.space.recipe(trial.values),
-            seed=self.seed,
-            objective=self.plan.objective,
-            until=until,
-            medians=medians,
-            values=trial.values,
-            name=f"{self.name}-{trial.number:04d}",
-            **self.loggers,
-        )
-        return order.model_dump(mode="json")
-
-    def folders(self, trial: Trial) -> dict[str, dict[str, Path]]:
-        """The folders that the process of a trial reads and writes."""
-        writes = {"folder": self.home(trial)} | ({"members": self.folder / "members"} if self.recipe.members else {})
-        return {"reads": {"songs": self.folder / "songs"}, "writes": writes}
-
-    def home(self, trial: Trial) -> Path:
-        """The folder of a trial; one that goes on with another trial's training lives in that one's."""
-        while trial.origin is not None:
-            trial = self.journal.trials[trial.origin]
-        return self.folder / "trials" / f"{trial.number:04d}"
-
-    def end(
-        self,
-        trial: Trial,
-        future: concurrent.futures.Future[Any],
-        executor: Any,
-        waiting: dict[concurrent.futures.Future[Any], Trial],
-    ) -> None:
-        """Writes down what came of a trial, or starts it again."""
-        try:
-            result = future.result()
-        except parallel.ChildError as error:
-            deaths = self.deaths[trial.number] = self.deaths.get(trial.number, 0) + 1
-            spoilt = trial.attempts > 1 and deaths == 1  # what an interrupted attempt has left may be damaged
-            if (error.died and deaths < DEATHS) or (spoilt and not error.late):
-                if not error.died:
-                    shutil.rmtree(self.home(trial), ignore_errors=True)
-                self.start(self.journal.trials[trial.number], executor, waiting)
-                return
-            result = _failure(error, trial)
-        self.write({"event": "end", "trial": trial.number, **result})
-        self.tidy()
-        ended = sum(one.status != "running" for one in self.journal.trials)
-        self.report(self.journal.trials[trial.number], ended)
-
-    # --- what is kept ---
-
-    def tidy(self, *, at_end: bool = False) -> None:
-        """Keeps the best trial's run, or the front's, and drops those of the other ended trials.
-
-        Hyperband may go on with any trial, so its runs stay until the end.
-        """
-        kept = {self.home(trial).name for trial in self.journal.kept}
-        if self.plan.tuner != "hyperband" or at_end:
-            kept |= {self.home(trial).name for trial in self.journal.trials if trial.status == "running"}
-            for left in (self.folder / "trials").glob("*"):
-                if left.name not in kept:
-                    shutil.rmtree(left, ignore_errors=True)
-        best = self.journal.best
-        if best is None:
-            return
-        run = self.whole(best)
-        if (run / "card.json").exists():
-            recipe = self.space.recipe(best.values)
-            files.write_json(self.folder / "best.json", recipe.model_dump(mode="json"))
-            files.link(self.folder / "best", run)
-
-    def whole(self, trial: Trial) -> Path:
-        """Where a trial's training on the songs' own split lies."""
-        home, objective = self.home(trial), self.plan.objective
-        return home / "whole" if objective.folds else part_folder(home, objective)
-
-    def finish(self, executor: Any, reason: str) -> None:
-        """The runs that are kept are trained to their end where they were not; then the search is over."""
-        for trial in self.journal.kept:
-            if not (self.whole(trial) / "card.json").exists():
-                folders = self.folders(trial)
-                folders["writes"]["folder"] = self.whole(trial)
-                with contextlib.suppress(parallel.ChildError) if self.plan.objective.pareto else _as_data_error(trial):
-                    executor.call(finish_trial, {"order": self.order(trial)}, **folders).result()
-        self.tidy(at_end=True)
-        self.write({"event": "finish", "reason": reason})
-
-
-class _Earlier:
-    """An earlier search: its points that lie in the present space, with their scores."""
-
-    def __init__(self, folder: str | Path, space: Space, recipe: Recipe):
-        journal = read_journal(folder)
-        before = Recipe.model_validate(journal.plan["recipe"])
-        if (before.model, before.procedure) != (recipe.model, recipe.procedure):
-            raise SettingsError(
-                f"{folder} searched {before.model!r} trained by {before.procedure!r}, this is {recipe.model!r} by "
-                f"{recipe.procedure!r}; warm-start from a search of the same kind"
-            )
-        then, sign = search_space(before, **journal.plan["given"]), 1 if journal.direction == "max" else -1
-        found = [
-            (space.values_of(then.recipe(trial.values)), sign * float(trial.score or 0)) for trial in journal.ranked
-        ]
-        kept = [(values, score) for values, score in found if values is not None]
-        if not kept:
-            raise SettingsError(f"{folder}: no completed trial lies in the present space; widen it, or start without")
-        mean, deviation = fmean(score for _, score in kept), pstdev(score for _, score in kept)
-        self.points = [(values, (score - mean) / (deviation or 1.0)) for values, score in kept]  # best first
-
-
 def _check(plan: SearchPlan, songs: SongSet) -> Recipe:
     """The recipe that is tuned, after everything that would refuse every trial has been asked."""
     recipe = plan.tuned
@@ -493,7 +239,7 @@ def _check(plan: SearchPlan, songs: SongSet) -> Recipe:
 
 
 def _asked(
-    plan: SearchPlan, recipe: Recipe, space: Space, songs: SongSet, seed: int, warm_start: Sequence[str | Path]
+    plan: SearchPlan, recipe: Recipe, space: Space, songs: SongSet, seed: int, warm_start: Sequence[Path]
 ) -> dict[str, Any]:
     """The plan as the journal holds it; a folder of another one is refused."""
     return {
@@ -515,7 +261,7 @@ def _asked(
     }
 
 
-def _oracle(plan: SearchPlan, recipe: Recipe, space: Space, seed: int, earlier: list[_Earlier]) -> Oracle:
+def _oracle(plan: SearchPlan, recipe: Recipe, space: Space, seed: int, earlier: list[Earlier]) -> Oracle:
     return make_oracle(
         plan.tuner,
         space.template,
@@ -525,46 +271,6 @@ def _oracle(plan: SearchPlan, recipe: Recipe, space: Space, seed: int, earlier: 
         options=plan.tuner_options,
         earlier=[one.points for one in earlier],
     )
-
-
-def _first(plan: SearchPlan, recipe: Recipe, space: Space, earlier: list[_Earlier]) -> list[tuple[str, dict[str, Any]]]:
-    """The points that are tried before the oracle is asked."""
-    if plan.tuner in ("grid", "hyperband"):
-        if earlier:
-            raise SettingsError(f"a warm start goes with the tuners bayesian and random, not with {plan.tuner}")
-        return []
-    first: list[tuple[str, dict[str, Any]]] = []
-    if plan.from_recipe and (own := space.values_of(recipe)) is not None:
-        first.append(("recipe", own))
-    found = sorted((point for one in earlier for point in one.points[:WARM_POINTS]), key=lambda point: -point[1])
-    return first + [("warm", values) for values, _ in found[:WARM_POINTS]]
-
-
-def _failure(error: parallel.ChildError, trial: Trial) -> dict[str, Any]:
-    """The end of a trial without a score."""
-    return {
-        "status": "failed",
-        "score": None,
-        "scores": [],
-        "history": {},
-        "latency_ms": None,
-        "parameters": None,
-        "seconds": time.time() - trial.started if trial.started else None,
-        "weights_sha256": None,
-        "error": str(error),
-        "detail": error.detail,
-    }
-
-
-@contextlib.contextmanager
-def _as_data_error(trial: Trial) -> Iterator[None]:
-    try:
-        yield
-    except parallel.ChildError as error:
-        raise DataError(
-            f"the best trial ({trial.number}) could not be trained to its end: {error}",
-            remedy="the same command tries again",
-        ) from error
 
 
 def _nothing_found(journal: Journal, folder: Path) -> DataError:

@@ -10,6 +10,7 @@ import genrezoo as gz
 from genrezoo import parallel
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.trials import FILE, read_journal
+from genrezoo.tuning import running
 from genrezoo.tuning import search as searching
 from genrezoo.tuning.objective import Objective
 
@@ -45,7 +46,7 @@ class Script:
                     "history": {"valid_accuracy": [score or 0.0] * epochs}, **result,
                 }  # fmt: skip
             if result == "0" * 64 or order["until"] is None:
-                where = searching.part_folder(writes["folder"], Objective.model_validate(order["objective"]))
+                where = running.part_folder(writes["folder"], Objective.model_validate(order["objective"]))
                 if fn.__name__ == "finish_trial":
                     where = writes["folder"]
                 where.mkdir(parents=True, exist_ok=True)
@@ -238,8 +239,8 @@ def test_a_process_that_died_is_started_again_but_not_for_ever(songs, tmp_path, 
     script = scripted(die)
     search = tune(songs, tmp_path / "s", max_trials=3)
     assert [trial.status for trial in search.trials] == ["completed", "failed", "completed"]
-    assert search.trials[1].attempts == searching.DEATHS
-    assert len(script.orders) == 2 + searching.DEATHS
+    assert search.trials[1].attempts == running.DEATHS
+    assert len(script.orders) == 2 + running.DEATHS
 
 
 def test_what_an_interrupted_attempt_has_spoilt_is_thrown_away_once(songs, tmp_path, scripted):
