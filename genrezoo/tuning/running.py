@@ -18,6 +18,7 @@ from genrezoo import files, parallel, seeds
 from genrezoo.datasets.arrays import load_arrays, save_songs
 from genrezoo.errors import DataError, SettingsError, differences
 from genrezoo.recipes import Recipe
+from genrezoo.runs import load_run
 from genrezoo.songs import SongSet
 from genrezoo.trials import FILE, Journal, Trial, read_journal
 from genrezoo.tuning.oracles import Oracle, Suggestion
@@ -91,6 +92,14 @@ class Running:
         """Tells whoever looks on of an ended trial."""
         if self.on_trial:
             self.on_trial(trial, ended, self.plan.budget)
+
+    @property
+    def done(self) -> bool:
+        """Whether the search is over and what it kept is there and whole."""
+        if self.journal.finished is None:
+            return False
+        self.tidy(at_end=True)
+        return all(_usable(self.whole(trial)) for trial in self.journal.kept)
 
     @property
     def at_end(self) -> bool:
@@ -231,7 +240,7 @@ class Running:
         if best is None:
             return
         run = self.whole(best)
-        if (run / "card.json").exists():
+        if _usable(run):
             recipe = self.space.recipe(best.values)
             files.write_json(self.folder / "best.json", recipe.model_dump(mode="json"))
             files.link(self.folder / "best", run)
@@ -244,13 +253,26 @@ class Running:
     def finish(self, executor: Any, reason: str) -> None:
         """The runs that are kept are trained to their end where they were not; then the search is over."""
         for trial in self.journal.kept:
-            if not (self.whole(trial) / "card.json").exists():
+            if not _usable(self.whole(trial)):
                 folders = self.folders(trial)
                 folders["writes"]["folder"] = self.whole(trial)
                 with contextlib.suppress(parallel.ChildError) if self.plan.objective.pareto else _as_data_error(trial):
                     executor.call(finish_trial, {"order": self.order(trial)}, **folders).result()
         self.tidy(at_end=True)
         self.write({"event": "finish", "reason": reason})
+
+
+def _usable(run: Path) -> bool:
+    """Whether a run folder is whole; what is left of a damaged one is removed, so that it can be trained again."""
+    if not (run / "card.json").exists():
+        return False
+    try:
+        if files.sha256_of(run / "weights.safetensors") == load_run(run).card.weights_sha256:
+            return True
+    except (DataError, OSError):
+        pass  # as if it were not there
+    shutil.rmtree(run, ignore_errors=True)
+    return False
 
 
 def _failure(error: parallel.ChildError, trial: Trial) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import json
+import shutil
 
 import pytest
 
@@ -25,8 +26,8 @@ def songs():
 class Script:
     """An executor whose calls are answered by a function of the trial's values, or by an error that it raises."""
 
-    def __init__(self, answer, workers=1):
-        self.answer, self.workers, self.orders = answer, workers, []
+    def __init__(self, answer, workers, run):
+        self.answer, self.workers, self.orders, self.run = answer, workers, [], run
 
     def call(self, fn, kwargs, *, reads, writes):
         order = kwargs["order"]
@@ -49,18 +50,24 @@ class Script:
                 where = running.part_folder(writes["folder"], Objective.model_validate(order["objective"]))
                 if fn.__name__ == "finish_trial":
                     where = writes["folder"]
-                where.mkdir(parents=True, exist_ok=True)
-                (where / "card.json").write_text("{}")
+                shutil.copytree(self.run, where, dirs_exist_ok=True)
             future.set_result(result)
         except BaseException as error:
             future.set_exception(error)
         return future
 
 
+@pytest.fixture(scope="module")
+def run(songs, tmp_path_factory):
+    """A whole run, which stands for that of any trial."""
+    recipe = gz.get_recipe("statistics_mlp").changed({"epochs": 1, "units": [4]})
+    return gz.train(recipe, songs, seed=1, out=tmp_path_factory.mktemp("run")).folder
+
+
 @pytest.fixture
-def scripted(monkeypatch):
+def scripted(monkeypatch, run):
     def install(answer, workers=1):
-        script = Script(answer, workers)
+        script = Script(answer, workers, run)
 
         @contextlib.contextmanager
         def executor(*_):
@@ -114,6 +121,19 @@ def test_a_finished_search_is_not_run_again_and_a_larger_budget_goes_on(songs, t
     assert len(script.orders) == 9
     assert (tmp_path / "s" / FILE).read_bytes().startswith(before)
     assert grown.journal.plan["max_trials"] == 9
+
+
+@pytest.mark.parametrize("file", ["best.json", "best/card.json", "best/weights.safetensors"])
+def test_what_a_finished_search_has_kept_is_mended(songs, tmp_path, scripted, file):
+    script = scripted(good)
+    tune(songs, tmp_path / "s", max_trials=3)
+    path = tmp_path / "s" / file
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    again = tune(songs, tmp_path / "s", max_trials=3)
+    assert (tmp_path / "s" / file).read_bytes() == whole
+    assert [name for name, _ in script.orders[3:]] == ["finish_trial"] * file.startswith("best/")
+    assert gz.get_recipe(tmp_path / "s/best.json") == again.recipe()
 
 
 @pytest.mark.parametrize("tuner", ["random", "bayesian", "hyperband", "grid"])
