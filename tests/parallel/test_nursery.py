@@ -106,7 +106,8 @@ def test_the_time_limit_holds_while_the_nursery_imports(monkeypatch, tmp_path):
     with ProcessExecutor(1, seconds=1, preload=("takes_long",)) as executor:
         with pytest.raises(ChildError, match="limit 1 s"):
             executor.submit(divmod, 7, 3).result()
-        assert executor.submit(divmod, 7, 3).result() == [2, 1]
+        for _ in range(2):  # the first may still find the nursery dying; it has its answer from a fresh process then
+            assert executor.submit(divmod, 7, 3).result() == [2, 1]
         assert "ended" in executor.preload_refused
     assert time.monotonic() - start < 30
 
