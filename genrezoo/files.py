@@ -14,7 +14,9 @@ import io
 import json
 import os
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -88,6 +90,21 @@ def read_json(path: str | Path) -> Any:
         if isinstance(error, GenrezooError):
             raise
         raise DataError(f"not valid JSON ({error})", path=path, remedy="restore the file or make it again") from error
+
+
+def read_toml(path: str | Path | Traversable) -> dict[str, Any]:
+    """Reads a TOML file, of the file system or of a package.
+
+    Raises:
+        DataError: The file is missing or not TOML.
+    """
+    path = Path(path) if isinstance(path, str) else path
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", path=str(path), remedy="check the path") from error
+    except ValueError as error:
+        raise DataError(f"not valid TOML ({error})", path=str(path), remedy="mend the file") from error
 
 
 def append_line(path: str | Path, line: str) -> None:

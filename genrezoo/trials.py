@@ -101,7 +101,9 @@ class Journal:
             asked = {key: event[key] for key in ("values", "point", "by", "epochs", "origin")}
             self.trials.append(Trial(number=event["trial"], **asked))
         elif kind in ("start", "end"):
-            trial = dict(enumerate(self.trials))[event["trial"]]
+            if not 0 <= event["trial"] < len(self.trials):
+                raise ValueError(f"trial {event['trial']} was never asked for")
+            trial = self.trials[event["trial"]]
             if trial.status != "running":
                 raise ValueError(f"trial {trial.number} has ended already")
             self.trials[trial.number] = _after(trial, event)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -149,17 +148,13 @@ def load_suite(suite: str | Path) -> Suite:
     if path.suffix in (".toml", ".json"):
         if not path.is_file():
             raise DataError("no such file", path=path, remedy=f"name one of {', '.join(list_suites())} or a TOML file")
-        text = path.read_text(encoding="utf-8")
+        value = files.read_json(path) if path.suffix == ".json" else files.read_toml(path)
     elif str(suite) in list_suites():
-        text = (importlib.resources.files("genrezoo.benchmarking") / "suites" / f"{suite}.toml").read_text(
-            encoding="utf-8"
-        )
+        value = files.read_toml(importlib.resources.files("genrezoo.benchmarking") / "suites" / f"{suite}.toml")
     else:
         raise UnknownNameError("suite", str(suite), list_suites())
     try:
-        return Suite.model_validate(files.read_json(path) if path.suffix == ".json" else tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"not valid TOML ({error})", path=path, remedy="mend the file") from error
+        return Suite.model_validate(value)
     except ValidationError as error:
         raise DataError(
             first_problem(error), path=path, remedy="see docs/benchmark.md for what a suite holds"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -42,7 +40,7 @@ def get_recipe(name: str | Path) -> Recipe:
 
 def _from_file(path: Path) -> Recipe:
     remedy = "see `genrezoo show NAME --json` for what a recipe holds"
-    value = files.read_json(path) if path.suffix == ".json" else _read_toml(path)
+    value = files.read_json(path) if path.suffix == ".json" else files.read_toml(path)
     if isinstance(value, dict) and isinstance(value.get("recipe"), dict):
         value = value["recipe"]  # of a card
     try:
@@ -54,12 +52,3 @@ def _from_file(path: Path) -> Recipe:
     except GenrezooError as error:
         raise DataError(str(error), path=path) from error
     return recipe
-
-
-def _read_toml(path: Path) -> Any:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check the path") from error
-    except ValueError as error:
-        raise DataError(f"not valid TOML ({error})", path=path, remedy="mend the file") from error

@@ -15,7 +15,7 @@ import safetensors.numpy
 
 from genrezoo import files, seeds
 from genrezoo.environment import environment
-from genrezoo.errors import SettingsError
+from genrezoo.errors import SettingsError, differences
 from genrezoo.recipes import Recipe, get_recipe
 from genrezoo.registry import PROCEDURES
 from genrezoo.runs.building import answers, build_model, check_members, check_padding, input_shape, seen_songs
@@ -201,26 +201,11 @@ def _already_done(folder: Path, plan: dict[str, Any]) -> bool:
         if strange := sorted(set(os.listdir(folder)) - {".lock"}):
             raise SettingsError(f"{folder} is not empty ({strange[0]}); name a new folder for the run")
         return False
-    before = files.read_json(path)
-    different = [
-        f"{key} was {then}, is {now}"
-        for key in sorted(plan)
-        for then, now in [_difference(before.get(key), plan[key])]
-        if then != now
-    ]
-    if different:
+    if different := differences(files.read_json(path), plan):
         raise SettingsError(
             f"{folder} holds another training: {'; '.join(different)}. Use another folder or the old settings"
         )
     return (folder / "card.json").exists()
-
-
-def _difference(then: Any, now: Any) -> tuple[str, str]:
-    """Both values in short; of two dicts only the entries that differ."""
-    if isinstance(then, dict) and isinstance(now, dict):
-        keys = [key for key in sorted(then | now) if then.get(key) != now.get(key)]
-        return str({key: then.get(key) for key in keys}), str({key: now.get(key) for key in keys})
-    return str(then), str(now)
 
 
 def _make_deterministic() -> None:

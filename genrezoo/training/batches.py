@@ -54,6 +54,7 @@ class Batches:
         data = self.tf.data.Dataset.from_tensor_slices(order).batch(self.settings.batch_size)
         start = seeds.child_seed(self.seed, "augmentation", epoch)
 
+        @self.tf.autograph.experimental.do_not_convert  # there is no flow of control that depends on tensors in it
         def make(number: Any, index: Any) -> tuple[Any, ...]:
             return self._make(index, self.tf.stack([number * 8 + start, number * 0]))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.resources
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from genrezoo import files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError, first_problem
 from genrezoo.recipes import RECIPES, Recipe, get_recipe
 from genrezoo.tuning.objective import Objective, read_objective
@@ -95,13 +95,7 @@ def _read(name: str | Path) -> dict[str, Any]:
     if Path(name).suffix != ".toml" and name not in list_search_plans():
         raise UnknownNameError("search plan", str(name), list_search_plans())
     shipped = importlib.resources.files("genrezoo.tuning") / "searches" / f"{name}.toml"
-    path = Path(name) if Path(name).suffix == ".toml" else shipped
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=name, remedy="check the path") from error
-    except ValueError as error:
-        raise DataError(f"not valid TOML ({error})", path=name, remedy="mend the file") from error
+    return files.read_toml(name if Path(name).suffix == ".toml" else shipped)
 
 
 def as_plan(what: str | Recipe | SearchPlan, changes: dict[str, Any]) -> SearchPlan:

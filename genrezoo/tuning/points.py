@@ -5,9 +5,8 @@ A point is a dict of the values of those hyperparameters that count there; it st
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from genrezoo.recipes import Recipe
 from genrezoo.tuning.dimension import Dimension, plain
 from genrezoo.tuning.exploring import Explored, same
 from genrezoo.tuning.options import key_of, options_of, value_of
+from genrezoo.tuning.oracles.points import all_points
 
 GO_WITH: dict[str, dict[str, Any]] = {
     "optimizer": {"optimizer_arguments": {}, "weight_decay": None},
@@ -87,7 +87,8 @@ class Space:
     @property
     def size(self) -> int | None:
         """How many points it has; None if it has a range of real numbers."""
-        return None if any(d.count is None for d in self.dimensions) else _count(self.dimensions, {})
+        points = all_points(self.template)
+        return None if points is None else points.size
 
     def active(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The point that some values make: those that count, as plain data.
@@ -173,27 +174,3 @@ class Space:
 
     def _named(self, name: str) -> list[Dimension]:
         return [dimension for dimension in self.dimensions if dimension.name == name]
-
-
-_OTHER = object()
-"""Any value that no condition names."""
-
-
-def _count(dimensions: Sequence[Dimension], chosen: Mapping[str, Any]) -> int:
-    """How many points the dimensions have, where those before them have these values.
-
-    Values of a hyperparameter that no condition tells apart are counted together.
-    """
-    if not dimensions:
-        return 1
-    first, rest = dimensions[0], dimensions[1:]
-    if first.name in chosen or not first.active(chosen):
-        return _count(rest, chosen)
-    told = [allowed for dimension in rest for parent, allowed in dimension.conditions if parent == first.name]
-    kinds: dict[tuple[bool, ...], list[Any]] = {}
-    for value in dict.fromkeys(itertools.chain(*told)):
-        if first.holds(value):
-            kinds.setdefault(tuple(value in allowed for allowed in told), []).append(value)
-    others = (first.count or 0) - sum(map(len, kinds.values()))
-    found = sum(len(values) * _count(rest, {**chosen, first.name: values[0]}) for values in kinds.values())
-    return found + (others * _count(rest, {**chosen, first.name: _OTHER}) if others else 0)

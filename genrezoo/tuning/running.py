@@ -63,7 +63,12 @@ class Running:
         if path.exists():
             files.cut_torn_line(path)
         if not path.exists() or not path.stat().st_size:
-            if strange := sorted(set(os.listdir(self.folder)) - {".lock", "songs", FILE}):
+            strange = sorted(set(os.listdir(self.folder)) - {".lock", "songs", FILE})
+            if strange and path.exists():
+                raise DataError(
+                    "is empty beside what a search has left", path=path, remedy="restore it, or name a new folder"
+                )
+            if strange:
                 raise SettingsError(f"{self.folder} is not empty ({strange[0]}); name a new folder for the search")
             save_songs(self.songs, self.folder / "songs", overwrite=True)
             self.write({"event": "search", "schema": 1, "plan": asked})

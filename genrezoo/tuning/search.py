@@ -18,7 +18,7 @@ from genrezoo.songs import SongSet, check_split, default_split
 from genrezoo.trials import Journal, Trial, read_journal
 from genrezoo.tuning.earlier import Earlier, first_points
 from genrezoo.tuning.objective import Objective
-from genrezoo.tuning.oracles import Oracle, grid_size, make_oracle, options_of
+from genrezoo.tuning.oracles import Oracle, grid_size, make_oracle, tuner_options
 from genrezoo.tuning.plan import SearchPlan, as_plan
 from genrezoo.tuning.running import Running
 from genrezoo.tuning.space import Space, search_space
@@ -249,7 +249,7 @@ def _asked(
         "songs": {**songs.describe(), "checksum": songs.checksum()},
         "given": {"space": plan.space or None, "only": plan.only and list(plan.only)},
         "space": space.describe(),
-        "tuner": {"name": plan.tuner, **options_of(plan.tuner, plan.tuner_options)},
+        "tuner": {"name": plan.tuner, **tuner_options(plan.tuner, plan.tuner_options)},
         "max_trials": plan.budget,
         "objective": plan.objective.model_dump(mode="json"),
         "from_recipe": plan.from_recipe,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from genrezoo.errors import SettingsError, UnknownNameError
 from genrezoo.trials import Trial
-from genrezoo.tuning.oracles import TUNERS, grid_size, make_oracle, options_of
+from genrezoo.tuning.oracles import TUNERS, grid_size, make_oracle, tuner_options
 from genrezoo.tuning.oracles.embedding import Embedding
 from genrezoo.tuning.oracles.points import all_points, grid_points
 from genrezoo.tuning.oracles.process import Process
@@ -182,14 +182,14 @@ def test_template_is_left_as_it_is():
 
 
 def test_options_have_their_defaults_filled_in():
-    assert options_of("random") == options_of("grid") == {}
-    assert options_of("hyperband", {"factor": 4}) == {"factor": 4, "iterations": None}
-    assert set(options_of("bayesian", {"beta": 1})) == {"initial_points", "beta", "alpha"}
+    assert tuner_options("random") == tuner_options("grid") == {}
+    assert tuner_options("hyperband", {"factor": 4}) == {"factor": 4, "iterations": None}
+    assert set(tuner_options("bayesian", {"beta": 1})) == {"initial_points", "beta", "alpha"}
 
 
 def test_unknown_tuner_names_the_nearest():
     with pytest.raises(UnknownNameError, match="Did you mean 'bayesian'"):
-        options_of("bayes")
+        tuner_options("bayes")
     with pytest.raises(UnknownNameError, match="unknown tuner 'annealing'"):
         oracle_of("annealing", discrete())
 
@@ -210,7 +210,7 @@ def test_unknown_tuner_names_the_nearest():
 )
 def test_options_out_of_range_are_refused(name, options, match):
     with pytest.raises(SettingsError, match=match):
-        options_of(name, options)
+        tuner_options(name, options)
     with pytest.raises(SettingsError, match=match):
         oracle_of(name, discrete(), options=options)
 

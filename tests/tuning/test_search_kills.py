@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,10 +52,23 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server():
+def real():
+    """A server of searches with real trials."""
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def server(real, tmp_path_factory):
+    """A server of searches whose trials take no time."""
+    folder = tmp_path_factory.mktemp("real") / "search"
+    assert real.search(folder, max_trials=1) == 0
+
+    def search(out, **request):
+        return real.search(out, run=str(folder / "best"), **request)
+
+    return SimpleNamespace(search=search)
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +129,12 @@ def test_a_search_that_is_killed_at_every_step_in_turn_still_spends_its_budget(s
     check(folder, whole, before)
 
 
-def test_a_killed_search_goes_on_with_a_training_that_was_under_way(server, tmp_path):
+def test_a_killed_search_goes_on_with_a_training_that_was_under_way(real, tmp_path):
     folder = tmp_path / "search"
-    assert server.search(folder, real=True, max_trials=2, step="training", number=1) == -9
+    assert real.search(folder, max_trials=2, step="training", number=1) == -9
     before = whole_lines(folder)
     saved = read_history(folder / "trials" / "0001" / "checkpoint.safetensors")
-    assert server.search(folder, real=True, max_trials=2) == 0
+    assert real.search(folder, max_trials=2) == 0
     assert whole_lines(folder).startswith(before)
     told = [json.loads(line) for line in whole_lines(folder).splitlines()]
     starts = [(event["trial"], event["attempt"]) for event in told if event["event"] == "start"]

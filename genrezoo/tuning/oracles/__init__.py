@@ -15,7 +15,7 @@ from genrezoo.tuning.oracles.hyperband import HyperbandOptions, HyperbandOracle
 from genrezoo.tuning.oracles.points import grid_size
 from genrezoo.tuning.oracles.random import RandomOptions, RandomOracle
 
-__all__ = ["TUNERS", "Oracle", "Suggestion", "grid_size", "make_oracle", "options_of"]
+__all__ = ["TUNERS", "Oracle", "Suggestion", "grid_size", "make_oracle", "tuner_options"]
 
 _KINDS: dict[str, tuple[type[Options], Any]] = {
     "bayesian": (BayesianOptions, BayesianOracle),
@@ -26,7 +26,7 @@ _KINDS: dict[str, tuple[type[Options], Any]] = {
 TUNERS = tuple(_KINDS)
 
 
-def options_of(name: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def tuner_options(name: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """All options of a tuner as plain data, those not given by their defaults.
 
     Args:
@@ -38,7 +38,7 @@ def options_of(name: str, options: Mapping[str, Any] | None = None) -> dict[str,
         SettingsError: An unknown option, or a value out of its range.
 
     Example:
-        >>> options_of("hyperband", {"factor": 4})
+        >>> tuner_options("hyperband", {"factor": 4})
         {'factor': 4, 'iterations': None}
     """
     return _options(name, options or {}).model_dump()
@@ -57,12 +57,12 @@ def make_oracle(
     """An oracle that chooses the points of a search.
 
     Args:
-        name: Of the tuner (see `options_of`).
+        name: Of the tuner (see `tuner_options`).
         template: ``keras_tuner.HyperParameters`` with all hyperparameters registered, conditional ones too.
         seed: Of all its draws; 0 is a seed like others.
         max_trials: Budget of the search, None without.
         max_epochs: Epochs of a whole training, for Hyperband.
-        options: See `options_of`.
+        options: See `tuner_options`.
         earlier: Of each earlier search on similar data its points with their scores, to be made large, for the Bayesian
             search; points that do not lie in the space must not be among them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ class Points:
             {condition.name for later in self._space[place:] for condition in later.conditions}
             for place in range(len(self._space) + 1)
         ]
+        self._runs = [_runs(values, self._space[place].name, self._space) for place, values in enumerate(self._values)]
         self._counts: dict[tuple[Any, ...], int] = {}
         self.size = self._count(0, {})
 
@@ -34,16 +36,13 @@ class Points:
         for place, (one, values) in enumerate(zip(self._space, self._values, strict=True)):
             if one.name in chosen or not is_active(one, chosen):
                 continue
-            if one.name not in self._needed[place + 1]:
-                which, number = divmod(number, self._count(place + 1, chosen))
-                chosen[one.name] = values[which]
-                continue
-            for value in values:
-                chosen[one.name] = value
-                count = self._count(place + 1, chosen)
-                if number < count:
+            for run in self._runs[place]:
+                each = self._count(place + 1, chosen | {one.name: values[run.start]})
+                if number < len(run) * each:
+                    which, number = divmod(number, each)
+                    chosen[one.name] = values[run[which]]
                     break
-                number -= count
+                number -= len(run) * each
         return chosen
 
     def _count(self, place: int, chosen: dict[str, Any]) -> int:
@@ -55,12 +54,23 @@ class Points:
             one, values = self._space[place], self._values[place]
             if one.name in chosen or not is_active(one, chosen):
                 count = self._count(place + 1, chosen)
-            elif one.name in self._needed[place + 1]:
-                count = sum(self._count(place + 1, chosen | {one.name: value}) for value in values)
             else:
-                count = len(values) * self._count(place + 1, chosen)
+                count = sum(
+                    len(run) * self._count(place + 1, chosen | {one.name: values[run.start]})
+                    for run in self._runs[place]
+                )
             self._counts[key] = count
         return self._counts[key]
+
+
+def _runs(values: Sequence[Any], name: str, space: Sequence[Any]) -> list[range]:
+    """The values' places in stretches that no condition tells apart."""
+    named = {
+        value for one in space for condition in one.conditions if condition.name == name for value in condition.values
+    }
+    alone = sorted(values.index(value) for value in named if value in values)
+    edges = sorted({0, len(values), *alone, *(place + 1 for place in alone)})
+    return [range(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
 def all_points(template: Any) -> Points | None:
@@ -96,8 +106,8 @@ def grid_size(template: Any) -> int:
 def distinct_values(one: Any) -> Sequence[Any] | None:
     """All values of a hyperparameter, or None when they are without number."""
     if isinstance(one, hyperparameters.Int):
-        if one.step is None:
-            return range(one.min_value, one.max_value + 1)
+        if one.step is None or one.sampling == "linear":
+            return range(one.min_value, one.max_value + 1, one.step or 1)
         return [int(value) for value in one.values]  # KerasTuner's logarithmic ones are floats
     if isinstance(one, hyperparameters.Float) and one.step is None:
         return None if one.min_value < one.max_value else [one.min_value]
