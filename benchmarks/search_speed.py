@@ -4,10 +4,10 @@ Everything that is compared runs in a process of its own with one thread for eac
 medians count. Beside the seconds on the wall stand those of the processor, children included, which other work on the
 machine hardly touches.
 
-``parallel``: the same trials one and two at a time. ``overhead``: a trial of a search (a process, a folder, checkpoints
-of all epochs) against building and fitting the same models one after another in one process, with Keras's session
-cleared in between and without, and against KerasTuner's ``RandomSearch``. ``memory``: what the searching process holds
-after so many trials.
+``parallel``: the same trials one and two at a time, and what two processes of bare fits gain, which is the machine's
+limit. ``overhead``: a trial of a search (a process, a folder, checkpoints of all epochs) against building and fitting
+the same models one after another in one process, with Keras's session cleared in between and without, and against
+KerasTuner's ``RandomSearch``. ``memory``: what the searching process holds after so many trials.
 
 Usage: python benchmarks/search_speed.py [parallel] [overhead] [memory] [--trials 12] [--epochs 10] [--repeats 3]
 """
@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -194,12 +195,26 @@ def compare_parallel(options: dict[str, Any], repeats: int) -> None:
     one, two = spans.values()
     found = [sorted(zip(map(json.dumps, each["points"]), each["scores"], strict=True)) for each in one + two]
     assert all(each == found[0] for each in found), "not the same trials"
-    for what in ("span", "whole"):
+    for each in two:
+        each["trial"] /= 2
+    names = {"trial": "a trial, after the first ones", "span": "all trials", "whole": "with start and end"}
+    for what, name in names.items():
         ratios = [a[what] / b[what] for a, b in zip(one, two, strict=True)]
-        name = "trials alone" if what == "span" else "with start and end"
         seconds = [median(each[what] for each in both) for both in (one, two)]
         print(f"{name}: {seconds[0]:.1f} s and {seconds[1]:.1f} s, {median(ratios):.2f} times as fast "
               f"({', '.join(f'{ratio:.2f}' for ratio in ratios)})")  # fmt: skip
+    options = {**options, "points": one[0]["points"]}
+    ratios = [gain_of_two(options) for _ in range(repeats)]
+    print(f"two bare fits at a time, which have nothing to do with each other: {median(ratios):.2f} times as fast "
+          f"({', '.join(f'{ratio:.2f}' for ratio in ratios)})", flush=True)  # fmt: skip
+
+
+def gain_of_two(options: dict[str, Any]) -> float:
+    """How much faster two processes of bare fits at a time are than one after the other: what the machine gives."""
+    alone = run("bare fit", options)["trial"]
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(run, ["bare fit"] * 2, [options] * 2))
+    return float(2 * alone / np.mean([each["trial"] for each in both]))
 
 
 def compare_overhead(options: dict[str, Any], repeats: int) -> None:
