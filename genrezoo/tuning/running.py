@@ -264,7 +264,8 @@ class Running:
                 with contextlib.suppress(parallel.ChildError) if self.plan.objective.pareto else _as_data_error(trial):
                     executor.call(finish_trial, {"order": self.order(trial)}, **folders).result()
         self.tidy(at_end=True)
-        self.write({"event": "finish", "reason": reason})
+        if self.journal.finished is None:
+            self.write({"event": "finish", "reason": reason})
 
 
 def _usable(run: Path) -> bool:

@@ -127,11 +127,12 @@ def test_a_finished_search_is_not_run_again_and_a_larger_budget_goes_on(songs, t
 def test_what_a_finished_search_has_kept_is_mended(songs, tmp_path, scripted, file):
     script = scripted(good)
     tune(songs, tmp_path / "s", max_trials=3)
-    path = tmp_path / "s" / file
+    path, told = tmp_path / "s" / file, (tmp_path / "s" / FILE).read_bytes()
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     again = tune(songs, tmp_path / "s", max_trials=3)
     assert (tmp_path / "s" / file).read_bytes() == whole
+    assert (tmp_path / "s" / FILE).read_bytes() == told
     assert [name for name, _ in script.orders[3:]] == ["finish_trial"] * file.startswith("best/")
     assert gz.get_recipe(tmp_path / "s/best.json") == again.recipe()
 
