@@ -509,13 +509,9 @@ def cut_files(bench: Bench, seed: int) -> int:
             result = "; ".join(problems) or "recovered"
         else:
             errors = said.count("error:")
-            named = Path(name).name in said or f"{folder.name} is not empty" in said
-            clear = code == 2 and "Traceback" not in said and errors == 1 and named
-            result = (
-                ("refused" if clear else f"code {code}")
-                + ": "
-                + said.strip().splitlines()[-1].replace(str(folder), "OUT")
-            )
+            clear = code == 2 and "Traceback" not in said and errors == 1 and Path(name).name in said
+            line = said.strip().splitlines()[-1].replace(str(folder), "OUT")
+            result = f"{'refused' if clear else f'code {code}'}: {line}"
         counts[name]["recovered" if result == "recovered" else "refused" if result[:7] == "refused" else "WRONG"] += 1
         kind = "finished" if source is whole else "killed"
         print(f"{kind:8s}  {name:34s}  {kept:7d}/{size:7d}  {result}", flush=True)

@@ -196,12 +196,12 @@ def compare_parallel(options: dict[str, Any], repeats: int) -> None:
     found = [sorted(zip(map(json.dumps, each["points"]), each["scores"], strict=True)) for each in one + two]
     assert all(each == found[0] for each in found), "not the same trials"
     for each in two:
-        each["trial"] /= 2
+        each["trial"] /= 2  # two end in that time
     names = {"trial": "a trial, after the first ones", "span": "all trials", "whole": "with start and end"}
     for what, name in names.items():
         ratios = [a[what] / b[what] for a, b in zip(one, two, strict=True)]
         seconds = [median(each[what] for each in both) for both in (one, two)]
-        print(f"{name}: {seconds[0]:.1f} s and {seconds[1]:.1f} s, {median(ratios):.2f} times as fast "
+        print(f"{name}: {seconds[0]:.2f} s and {seconds[1]:.2f} s, {median(ratios):.2f} times as fast "
               f"({', '.join(f'{ratio:.2f}' for ratio in ratios)})")  # fmt: skip
     options = {**options, "points": one[0]["points"]}
     ratios = [gain_of_two(options) for _ in range(repeats)]

@@ -98,9 +98,8 @@ class Running:
         if self.on_trial:
             self.on_trial(trial, ended, self.plan.budget)
 
-    @property
-    def done(self) -> bool:
-        """Whether the search is over and what it kept is there and whole."""
+    def settled(self) -> bool:
+        """Whether the search is over and what it kept is whole; best.json and the link are put in order on the way."""
         if self.journal.finished is None:
             return False
         self.tidy(at_end=True)
@@ -275,8 +274,8 @@ def _usable(run: Path) -> bool:
     try:
         if files.sha256_of(run / "weights.safetensors") == load_run(run).card.weights_sha256:
             return True
-    except (DataError, OSError):
-        pass  # as if it were not there
+    except (DataError, FileNotFoundError):
+        pass  # as if it were not there; any other trouble with the disk is no reason to delete it
     shutil.rmtree(run, ignore_errors=True)
     return False
 

@@ -202,7 +202,7 @@ def tune(
         search.open(asked)
         if on_size:
             on_size(grid_size(where.template) if plan.tuner == "grid" else where.size, plan.budget)
-        if not search.done:
+        if not search.settled():
             with _executor(parallel, scheduler, plan.seconds) as executor:
                 search.go_on(executor)
         if search.journal.best is None:
