@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -46,6 +47,19 @@ def default_cache() -> Path:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genrezoo"
     except RuntimeError as error:  # no home
         raise SettingsError("there is no home folder for the cache: set GENREZOO_CACHE to a folder") from error
+
+
+def keras_backend() -> str:
+    """The backend that Keras has, or will have: as in `KERAS_BACKEND` or its file of settings; without importing it."""
+    if keras := sys.modules.get("keras"):
+        return str(keras.config.backend())
+    if stated := os.environ.get("KERAS_BACKEND"):
+        return stated
+    try:
+        home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+        return str(json.loads((home / "keras.json").read_text())["backend"])
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
+        return "tensorflow"
 
 
 def threads() -> int:

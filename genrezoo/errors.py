@@ -7,6 +7,7 @@ the message names what was given, what was expected and what to do; anything els
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,6 +44,10 @@ class SettingsError(GenrezooError, ValueError):
     """An option outside its range, of the wrong kind, or at odds with another option."""
 
 
+class ResourceError(GenrezooError):
+    """Something that the work needs is not to be had: room on a disk, a logger's server. The same may succeed later."""
+
+
 class UnknownNameError(GenrezooError, LookupError):
     """A name that no registry knows; the message suggests the nearest ones.
 
@@ -65,6 +70,20 @@ class UnknownNameError(GenrezooError, LookupError):
         else:
             advice = f"Known: {', '.join(known[:20]) or 'none'}{', …' if len(known) > 20 else ''}."
         super().__init__(f"unknown {kind} {name!r}. {advice}")
+
+
+SCARCE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+"""Numbers of the system's errors that are no fault of the work itself."""
+
+
+def is_scarce(error: BaseException) -> bool:
+    """Whether an error says that something was not to be had, so that the same may succeed later or elsewhere.
+
+    Example:
+        >>> is_scarce(OSError(errno.ENOSPC, "No space left on device")), is_scarce(ValueError())
+        (True, False)
+    """
+    return isinstance(error, ResourceError) or (isinstance(error, OSError) and error.errno in SCARCE)
 
 
 class _Faults(Protocol):

@@ -13,7 +13,8 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import re
+import secrets
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from importlib.resources.abc import Traversable
@@ -37,7 +38,8 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], None]) 
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes
     try:
         with os.fdopen(handle, "wb") as file:
             if isinstance(content, bytes):
@@ -46,7 +48,6 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], None]) 
                 content(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -63,7 +64,29 @@ def write_text(path: str | Path, text: str) -> Path:
 
 def write_json(path: str | Path, value: Any) -> Path:
     """Writes readable, sorted, strict JSON (no NaN) whole or not at all."""
-    return write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+    return write_text(path, json_text(value, indent=2, sort_keys=True) + "\n")
+
+
+def json_text(value: Any, **options: Any) -> str:
+    """A value as strict JSON (no NaN) that UTF-8 can hold.
+
+    Names of files need not be text; those that are not are escaped, and read again as they were.
+
+    Args:
+        value: Plain data.
+        **options: Of ``json.dumps``.
+    """
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, **options)
+    if re.search("[\ud800-\udfff]", text):
+        return json.dumps(value, allow_nan=False, **options)
+    return text
+
+
+def drop_parts(folder: str | Path) -> None:
+    """Removes what writers that were killed have left in a folder that this process holds alone."""
+    for left in Path(folder).glob(".*.part"):
+        if left.is_symlink() or not left.is_dir():
+            left.unlink(missing_ok=True)
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
@@ -129,8 +152,16 @@ def append_line(path: str | Path, line: str) -> None:
 
 
 def cut_torn_line(path: str | Path) -> None:
-    """Cuts off a last line that a crash has torn, so that the file ends with a whole one."""
-    with open(path, "rb+") as file:
+    """Cuts off a last line that a crash has torn, so that the file ends with a whole one.
+
+    Raises:
+        DataError: It is no file that can be written.
+    """
+    try:
+        file = open(path, "rb+")  # noqa: SIM115  # closed below
+    except OSError as error:
+        raise DataError(f"cannot be written ({error.strerror})", path=path, remedy="restore the file") from error
+    with file:
         whole = file.read().rfind(b"\n") + 1
         if whole != file.seek(0, os.SEEK_END):
             file.truncate(whole)
@@ -138,11 +169,17 @@ def cut_torn_line(path: str | Path) -> None:
 
 
 def link(path: str | Path, target: str | Path) -> Path:
-    """Makes a symbolic link, relative to its own folder, in place of one that may be there."""
+    """Makes a symbolic link, relative to its own folder, in place of one that may be there.
+
+    Raises:
+        DataError: A folder is in its place.
+    """
     path, target = Path(path), Path(target)
     aim = os.path.relpath(target, path.parent)
     if path.is_symlink() and os.readlink(path) == aim:
         return path
+    if path.is_dir() and not path.is_symlink():
+        raise DataError("is a folder of its own, a link was expected", path=path, remedy="move it away")
     new = path.with_name(f".{path.name}.{os.getpid()}.part")
     new.unlink(missing_ok=True)
     new.symlink_to(aim)
@@ -199,7 +236,7 @@ def lock_folder(folder: str | Path, *, wait: bool = False) -> Iterator[Path]:
         DataError: It cannot be made, or another process holds it. The lock ends with its process, however that ends.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise DataError("is a file, a folder was expected", path=folder, remedy="name another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -216,12 +253,6 @@ def lock_folder(folder: str | Path, *, wait: bool = False) -> Iterator[Path]:
         yield folder
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:

@@ -93,6 +93,9 @@ class Journal:
         self.finished = event["reason"] if kind == "finish" else None  # a larger budget makes a search go on
         if kind == "search":
             self.plan = dict(event["plan"])
+            for name in ("recipe", "songs", "given", "objective", "max_trials"):
+                self.plan[name]
+            self.plan["objective"]["metric"], self.plan["objective"]["pareto"]
         elif kind == "budget":
             self.plan["max_trials"] = event["max_trials"]
         elif kind == "ask":
@@ -131,7 +134,9 @@ class Journal:
     def front(self) -> list[Trial]:
         """The completed trials that no other beats in both score and latency, fastest first."""
         front: list[Trial] = []
-        for trial in self.ranked:  # each one must be faster than all better ones
+        sign = 1 if self.direction == "min" else -1
+        # of equal scores the faster first: each one must be faster than all before it
+        for trial in sorted(self.ranked, key=lambda one: (sign * float(one.score or 0.0), one.latency_ms or 0.0)):
             if trial.latency_ms is not None and (not front or trial.latency_ms < float(front[0].latency_ms or 0.0)):
                 front.insert(0, trial)
         return front

@@ -121,3 +121,17 @@ def test_a_file_cannot_be_locked_as_a_folder(tmp_path):
     path = files.write_text(tmp_path / "a", "")
     with pytest.raises(DataError, match="is a file, a folder was expected"), files.lock_folder(path):
         pass
+
+
+def test_what_a_killed_writer_left_is_dropped_and_nothing_else(tmp_path):
+    (tmp_path / ".a.json.0a1b2c3d.part").write_text("{")
+    (tmp_path / ".best.12.part").symlink_to(".")
+    (tmp_path / "b.part").write_text("")
+    (tmp_path / ".c.part").mkdir()
+    files.drop_parts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".c.part", "b.part"]
+
+
+def test_names_that_are_no_text_come_back_from_json(tmp_path):
+    assert files.read_json(files.write_json(tmp_path / "a.json", {"ä": "s\udcff"})) == {"ä": "s\udcff"}
+    assert (tmp_path / "a.json").read_text(encoding="utf-8")

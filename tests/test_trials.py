@@ -5,7 +5,9 @@ import pytest
 from genrezoo.errors import DataError
 from genrezoo.trials import FILE, Journal, read_journal
 
-PLAN = {"objective": {"metric": "accuracy", "pareto": False}, "max_trials": 3}
+PLAN = {
+    "objective": {"metric": "accuracy", "pareto": False}, "max_trials": 3, "recipe": {}, "songs": {}, "given": {},
+}  # fmt: skip
 
 
 def ask(number, **more):
@@ -116,3 +118,16 @@ def test_the_front_holds_what_no_other_beats_in_both():
         if other != n and better >= score and faster <= time and (better, faster) != (score, time)
     }  # fmt: skip
     assert {trial.number for trial in journal.front} == set(range(len(pairs))) - beaten
+
+
+@pytest.mark.parametrize("order", [(2.0, 1.0), (1.0, 2.0)])
+def test_of_equal_scores_the_front_has_the_faster_one(order):
+    ended = [event for number, ms in enumerate(order) for event in (ask(number), end(number, latency_ms=ms))]
+    journal = journal_of(*ended, objective={"metric": "accuracy", "pareto": True})
+    assert [trial.latency_ms for trial in journal.front] == [1.0]
+
+
+@pytest.mark.parametrize("missing", ["objective", "max_trials", "recipe"])
+def test_a_plan_that_lacks_what_a_search_needs_is_refused(missing):
+    with pytest.raises(KeyError, match=missing):
+        Journal().take({"event": "search", "plan": {key: value for key, value in PLAN.items() if key != missing}})

@@ -14,7 +14,7 @@ from rich.console import Console
 
 import genrezoo
 from genrezoo.cli import benchmark, data, draw, evaluate, listing, predict, report, show, train, tune
-from genrezoo.errors import GenrezooError
+from genrezoo.errors import GenrezooError, ResourceError, is_scarce
 
 app = typer.Typer(
     name="genrezoo",
@@ -57,12 +57,17 @@ def main() -> None:
         app()
     except GenrezooError as error:
         console.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, ResourceError) else 2)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        elif is_scarce(error):
+            console.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        else:
+            raise
+        sys.exit(1)
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on from here")
-        sys.exit(1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has seen enough
         sys.exit(1)
 
 

@@ -102,8 +102,7 @@ def tune(
     if data is not None:
         songs = gz.load_songs(data)
     elif plan.data is not None:
-        options = {key: value for key, value in plan.data.items() if key != "source"}
-        songs = gz.load_songs(plan.data["source"], **options)
+        songs = gz.load_songs(plan.data.source, **plan.data.options)
     else:
         raise SettingsError(f"{name!r} brings no songs of its own: give some with --data")
     with progress_bar(TextColumn("{task.fields[best]}")) as progress:

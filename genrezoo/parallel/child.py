@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 
-from genrezoo.errors import GenrezooError
+from genrezoo.errors import GenrezooError, is_scarce
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -61,7 +61,12 @@ def serve(nursery: int | None = None) -> None:
         text = json.dumps(reply)
     except Exception as error:
         message = str(error) if isinstance(error, GenrezooError) else f"{type(error).__name__}: {error}"
-        reply = {"error": message, "user": isinstance(error, GenrezooError), "detail": traceback.format_exc()[-4000:]}
+        reply = {
+            "error": message,
+            "user": isinstance(error, GenrezooError),
+            "scarce": is_scarce(error),
+            "detail": traceback.format_exc()[-4000:],
+        }
         text = json.dumps(reply)
     answer.write(text.encode())
     answer.flush()

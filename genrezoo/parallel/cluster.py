@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import concurrent.futures
 import contextlib
 import hashlib
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from genrezoo import files
-from genrezoo.errors import GenrezooError, SettingsError
+from genrezoo.errors import GenrezooError, ResourceError, SettingsError
 from genrezoo.parallel import folders, worker
 from genrezoo.parallel.processes import ChildError
 
@@ -82,6 +83,7 @@ class ClusterExecutor(concurrent.futures.Executor):
         self._sending: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
         self._sent: set[tuple[str, str]] = set()
         self._asked: set[Any] = set()
+        self._unfit: dict[str, str] = {}
         self._closed = False
         self._token = uuid.uuid4().hex
         self._marks: set[Path] = set()
@@ -93,11 +95,7 @@ class ClusterExecutor(concurrent.futures.Executor):
         Raises:
             GenrezooError: The connection to the scheduler was lost.
         """
-        try:
-            threads: dict[str, int] = self._client.nthreads()
-        except Exception as error:
-            raise self._lost() from error
-        return max(1, sum(threads.values()))
+        return max(1, sum(self._fit().values()))
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
         """Runs ``fn(*args, **kwargs)`` in a child of a worker, see `ProcessExecutor.submit`."""
@@ -110,6 +108,7 @@ class ClusterExecutor(concurrent.futures.Executor):
         *,
         reads: Mapping[str, Path] | None = None,
         writes: Mapping[str, Path] | None = None,
+        key: str = "",
     ) -> concurrent.futures.Future[Any]:
         """Runs a function of plain data and folders in a child of a worker.
 
@@ -123,13 +122,15 @@ class ClusterExecutor(concurrent.futures.Executor):
             reads: Folders that the call reads: the name of a further argument -> the folder.
             writes: Folders that it reads and writes; they are made if missing. Where calls that run at once write to
                 one folder, the first that brings a file or folder of a name keeps its own.
+            key: What the call is, beside the folders that it writes: a worker goes on with what a call of the same key
+                has half done, and with nothing else.
 
         Returns:
             A future of the result, as of `submit`. The folders arrive in the function as absolute paths, text.
         """
         for path in (writes or {}).values():
             Path(path).mkdir(parents=True, exist_ok=True)
-        return self._begin(fn, (), kwargs, reads or {}, writes or {})
+        return self._begin(fn, (), kwargs, reads or {}, writes or {}, key)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ends the executor; with ``cancel_futures`` the calls under way and their children are ended too."""
@@ -164,6 +165,7 @@ class ClusterExecutor(concurrent.futures.Executor):
         kwargs: Mapping[str, Any],
         reads: Mapping[str, Path],
         writes: Mapping[str, Path],
+        key: str = "",
     ) -> concurrent.futures.Future[Any]:
         if twice := sorted((kwargs.keys() & (reads.keys() | writes.keys())) | (reads.keys() & writes.keys())):
             raise TypeError(f"more than one value for {twice[0]!r}")
@@ -178,25 +180,29 @@ class ClusterExecutor(concurrent.futures.Executor):
             "versions": worker.installed(),
         }
         text = json.dumps(order)  # now, as the caller may change what he gave
-        resolved = ({name: Path(path).resolve() for name, path in given.items()} for given in (reads, writes))
-        return self._pool.submit(self._run, text, *resolved)
+        here, there = ({name: Path(path).resolve() for name, path in given.items()} for given in (reads, writes))
+        return self._pool.submit(self._run, text, here, there, key)
 
-    def _run(self, text: str, reads: dict[str, Path], writes: dict[str, Path]) -> Any:
-        """Asks until a worker has all that the call needs."""
-        whose = json.dumps([socket.gethostname(), sorted(map(str, writes.values()))])
+    def _run(self, text: str, reads: dict[str, Path], writes: dict[str, Path], key: str) -> Any:
+        """Asks until a worker has all that the call needs, and leaves out those that cannot have it."""
+        whose = json.dumps([socket.gethostname(), sorted(map(str, writes.values())), key])
         name = hashlib.sha256(whose.encode()).hexdigest()[:32]
-        failures = 0
-        while failures < SENDINGS:
+        failures: collections.Counter[str] = collections.Counter()
+        while True:
             found = self._found(reads, writes, name)
             order = {**json.loads(text), **self._told(found, reads, writes), "call": name}
             with self._lock:
                 before = set(self._sent)
             reply = self._ask(json.dumps(order))
-            if "missing" not in reply:
+            if "unfit" not in reply and "missing" not in reply:
                 return self._taken(reply, found, name)
-            lacking = [folder for folder in found.values() if folder.place in reply["missing"]]
-            failures += not all([self._send(folder, reply, before) for folder in lacking])
-        raise ChildError(f"the folders of the call did not reach worker {reply['worker']}; is its disk full?")
+            lacking = [folder for folder in found.values() if folder.place in reply.get("missing", ())]
+            failures[reply["worker"]] += not all([self._send(folder, reply, before) for folder in lacking])
+            if failures[reply["worker"]] >= SENDINGS:
+                reply["unfit"] = "the folders of a call did not reach it; is its disk full?"
+            if "unfit" in reply:
+                with self._lock:
+                    self._unfit[reply["worker"]] = reply["unfit"]
 
     def _found(self, reads: dict[str, Path], writes: dict[str, Path], name: str) -> dict[str, _Folder]:
         """The call's folders as they are now."""
@@ -246,8 +252,9 @@ class ClusterExecutor(concurrent.futures.Executor):
         with self._lock:
             if self._closed:
                 raise ChildError("the executor was shut down")
+            where = {"workers": list(self._fit())} if self._unfit else {}
             try:
-                asked = self._client.submit(worker.work, order, pure=False)
+                asked = self._client.submit(worker.work, order, pure=False, **where)
             except Exception as error:  # of the client that it has been closed
                 raise self._lost() from error
             self._asked.add(asked)
@@ -281,8 +288,7 @@ class ClusterExecutor(concurrent.futures.Executor):
             with contextlib.suppress(Exception):  # then the worker keeps it until its own sweep
                 self._client.run(worker.forget, name, on_error="ignore")
         if "error" in reply:
-            about = {key: reply[key] for key in ("user", "died", "late", "detail") if key in reply}
-            raise ChildError(reply["error"], **about)
+            raise ChildError(reply["error"], **{name: reply[name] for name in ChildError("").about})
         return reply["result"]
 
     def _send(self, folder: _Folder, reply: dict[str, Any], before: set[tuple[str, str]]) -> bool:
@@ -313,6 +319,23 @@ class ClusterExecutor(concurrent.futures.Executor):
             return key not in before
 
     # --- the cluster ---
+
+    def _fit(self) -> dict[str, int]:
+        """The threads of each worker that can make calls, by its address; no worker at all yet is none that cannot.
+
+        Raises:
+            GenrezooError: The connection to the scheduler was lost.
+            ResourceError: No worker can make calls.
+        """
+        try:
+            threads: dict[str, int] = self._client.nthreads()
+        except Exception as error:
+            raise self._lost() from error
+        fit = {address: number for address, number in threads.items() if address not in self._unfit}
+        if threads and not fit:
+            told = "; ".join(f"{address}: {self._unfit[address]}" for address in sorted(threads))
+            raise ResourceError(f"no worker of the cluster can make calls ({told})")
+        return fit
 
     def _check(self) -> None:
         """Refuses a cluster that cannot make calls."""

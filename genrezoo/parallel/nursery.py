@@ -20,7 +20,7 @@ import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 from genrezoo.parallel.child import serve
 
@@ -55,7 +55,7 @@ class Nursery:
         with theirs:
             orders = json.dumps({"path": sys.path, "preload": list(preload)})
             self.process = subprocess.Popen(
-                [sys.executable, "-c", NURSERY, PACKAGE, str(theirs.fileno()), orders],
+                [sys.executable, "-P", "-c", NURSERY, PACKAGE, str(theirs.fileno()), orders],
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=self._output,
@@ -78,8 +78,7 @@ class Nursery:
     @property
     def noise(self) -> str:
         """The last of what it has printed."""
-        size = os.fstat(self._output.fileno()).st_size
-        return os.pread(self._output.fileno(), 4000, max(0, size - 4000)).decode(errors="replace")
+        return last_words(self._output)
 
     def fork(self, output: IO[bytes]) -> Forked:
         """Asks for a child that prints to ``output``.
@@ -151,9 +150,15 @@ class Forked:
         self._leash.close()
 
 
+def last_words(output: IO[bytes], most: int = 4000) -> str:
+    """The last bytes of a file as text, however large it is."""
+    size = os.fstat(output.fileno()).st_size
+    return os.pread(output.fileno(), most, max(0, size - most)).decode(errors="replace")
+
+
 def nurse() -> None:
     """The nursery's side: imports, then forks until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent decides
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent decides
     orders = json.loads(sys.argv[3])
     sys.path[:] = orders["path"]
     refusal = _import(orders["preload"])
@@ -161,7 +166,7 @@ def nurse() -> None:
     gc.freeze()  # what is shared with the children stays so
     with socket.socket(fileno=int(sys.argv[2])) as calls:
         calls.send(b"ready")
-        _Forking(calls, refusal).go_on()
+        _Forking(calls, refusal, interrupt).go_on()
 
 
 def _import(preload: Sequence[str]) -> str:
@@ -181,8 +186,8 @@ def _import(preload: Sequence[str]) -> str:
 class _Forking:
     """The nursery while it forks: one thread that waits for calls, for leashes let go, and for children that end."""
 
-    def __init__(self, calls: socket.socket, refusal: str):
-        self.calls, self.refusal = calls, refusal
+    def __init__(self, calls: socket.socket, refusal: str, interrupt: Any):
+        self.calls, self.refusal, self.interrupt = calls, refusal, interrupt
         self.own = -1 if refusal else os.pidfd_open(os.getpid())
         self.leashes: dict[int, tuple[int, socket.socket]] = {}  # handle of a process -> its pid, its leash
         self.selector = selectors.DefaultSelector()
@@ -257,7 +262,7 @@ class _Forking:
             for target, handle in enumerate(streams):
                 os.dup2(handle, target)
                 os.close(handle)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, self.interrupt)  # ignored where the parent ignores it
             if numpy := sys.modules.get("numpy"):  # Python's own randomness is seeded anew by a fork
                 numpy.random.seed(int.from_bytes(os.urandom(4)))
             importlib.invalidate_caches()

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from genrezoo.errors import SettingsError
 from genrezoo.parallel.child import CHILD, THREAD_VARIABLES
-from genrezoo.parallel.nursery import PACKAGE, Forked, NotForkedError, Nursery
+from genrezoo.parallel.nursery import PACKAGE, Forked, NotForkedError, Nursery, last_words
 
 
 class ChildError(Exception):
@@ -29,12 +29,28 @@ class ChildError(Exception):
         user: Whether a `GenrezooError` ended it, i.e. the user can mend it; its message is then this one's.
         died: Whether the child ended without an answer, by a signal or an exit code.
         late: Whether the time limit ended it.
+        scarce: Whether something was not to be had, such as room on the disk: no fault of the call.
         detail: The child's traceback or last output, for a log.
     """
 
-    def __init__(self, message: str, *, user: bool = False, died: bool = False, late: bool = False, detail: str = ""):
+    def __init__(
+        self,
+        message: str,
+        *,
+        user: bool = False,
+        died: bool = False,
+        late: bool = False,
+        scarce: bool = False,
+        detail: str = "",
+    ):
         super().__init__(message)
-        self.user, self.died, self.late, self.detail = user, died, late, detail
+        self.user, self.died, self.late, self.scarce, self.detail = user, died, late, scarce, detail
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What it says beside its message, as arguments for another one."""
+        names = ("user", "died", "late", "scarce", "detail")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(eq=False)
@@ -136,6 +152,7 @@ class ProcessExecutor(concurrent.futures.Executor):
         *,
         reads: Mapping[str, Path] | None = None,
         writes: Mapping[str, Path] | None = None,
+        key: str = "",
     ) -> concurrent.futures.Future[Any]:
         """Runs a function of plain data and folders in a child; `ClusterExecutor` has the same method.
 
@@ -144,6 +161,7 @@ class ProcessExecutor(concurrent.futures.Executor):
             kwargs: Keyword arguments, plain data (JSON).
             reads: Folders that the call reads: the name of a further argument -> the folder.
             writes: Folders that it reads and writes; they are made if missing.
+            key: Of no use here; see `ClusterExecutor`.
 
         Returns:
             A future of the result, as of `submit`. The folders arrive in the function as absolute paths, text.
@@ -225,7 +243,7 @@ class ProcessExecutor(concurrent.futures.Executor):
         if nursery:
             return nursery.fork(output)
         return subprocess.Popen(
-            [sys.executable, "-c", CHILD, PACKAGE],
+            [sys.executable, "-P", "-c", CHILD, PACKAGE],  # -P: a file of the working folder hides no module
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
@@ -271,8 +289,7 @@ class ProcessExecutor(concurrent.futures.Executor):
                 with self._lock:
                     self._running.discard(call)
                 _leave(child)
-            output.seek(0)
-            noise = output.read()[-4000:].decode(errors="replace")
+            noise = last_words(output)
         if code != 0 or not answer:
             limit = f" (limit {call.seconds} s)" if call.late else ""
             raise ChildError(
@@ -280,7 +297,7 @@ class ProcessExecutor(concurrent.futures.Executor):
             )
         reply = json.loads(answer)
         if "error" in reply:
-            raise ChildError(reply["error"], user=reply["user"], detail=reply["detail"])
+            raise ChildError(reply.pop("error"), **reply)
         return reply["result"]
 
 
@@ -313,4 +330,7 @@ def _here() -> str | None:
 def _exit(code: int | None) -> str:
     if code is None:
         return "the nursery that had forked it"
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    if code >= 0:
+        return f"exit code {code}"
+    known = -code in set(signal.Signals)  # those for real time have no names but the first and the last
+    return f"signal {signal.Signals(-code).name if known else -code}"

@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from genrezoo import files
-from genrezoo.environment import default_cache, versions
-from genrezoo.errors import GenrezooError
+from genrezoo.environment import default_cache, keras_backend, versions
+from genrezoo.errors import DataError, GenrezooError
 from genrezoo.parallel import folders
 from genrezoo.parallel.processes import Call, ChildError, ProcessExecutor
 
+LEAVING = ("closing", "closing_gracefully", "closed", "failed")
+"""States of a worker that its scheduler has given up, or that has lost its scheduler."""
 DAYS = 30
 """How long a worker keeps what nobody has asked for again."""
 
@@ -38,8 +40,9 @@ _lock = threading.Lock()
 
 @functools.lru_cache(maxsize=1)
 def installed() -> dict[str, str]:
-    """The versions that must be the same everywhere: a training that moves between workers goes on with its bits."""
-    return versions(("keras", "tensorflow", "numpy"))
+    """What must be the same everywhere: a training that moves between workers goes on with its bits."""
+    backend = keras_backend()
+    return {**versions(("keras", backend, "numpy")), "keras backend": backend}
 
 
 def work(text: str) -> dict[str, Any]:
@@ -50,7 +53,8 @@ def work(text: str) -> dict[str, Any]:
 
     Returns:
         Plain data: ``result`` and the ``files`` that the caller does not see; or ``error`` and what a `ChildError`
-        says; or ``missing``, the folders that this worker must be sent first; or other ``versions``.
+        says; or ``missing``, the folders that this worker must be sent first; or other ``versions``; or ``unfit``, why
+        this worker can make no call.
     """
     from distributed import get_worker  # here, because this package does without a cluster as well
 
@@ -70,12 +74,16 @@ def work(text: str) -> dict[str, Any]:
                 order["seconds"],
             )
             reply["result"] = _result(call, _executor(order, worker.state.nthreads), worker)
-            reply["files"] = {name: _changed(own[name], order["writes"][name]["listing"]) for name in own}
+            try:
+                reply["files"] = {name: _changed(own[name], order["writes"][name]["listing"]) for name in own}
+            except DataError as error:
+                raise ChildError(f"on {worker.address}: {error}", user=True) from error
     except ChildError as error:
-        about = {"user": error.user, "died": error.died, "late": error.late, "detail": error.detail}
-        return {**reply, "error": str(error), **about}
-    except GenrezooError as error:
-        return {**reply, "error": f"on {worker.address}: {error}", "user": True}
+        if error.scarce:
+            return {**reply, "unfit": str(error)}
+        return {**reply, "error": str(error), **error.about}
+    except (GenrezooError, OSError) as error:  # of this worker's own folders
+        return {**reply, "unfit": str(error)}
     return reply
 
 
@@ -128,7 +136,7 @@ def _result(call: Call, executor: ProcessExecutor, worker: Any) -> Any:
     future, key = executor.begin(call), worker.get_current_task()
     while not concurrent.futures.wait([future], timeout=0.5).done:
         task = worker.state.tasks.get(key)
-        if task is None or task.state == "cancelled":
+        if task is None or task.state == "cancelled" or worker.status.name in LEAVING:
             executor.stop(call)
     return future.result()
 
@@ -140,7 +148,7 @@ def _folders(order: dict[str, Any]) -> Iterator[tuple[dict[str, Path], dict[str,
     seen: dict[str, Path] = {}
     for name, about in order["reads"].items():
         there, sent = Path(about["path"]), home / about["place"]
-        if there.is_dir() and folders.digest(folders.listing(there)) == about["digest"]:
+        if _sees(there, about["digest"]):
             seen[name] = there
         elif _is_whole(sent, about["digest"]):
             seen[name] = sent
@@ -148,7 +156,7 @@ def _folders(order: dict[str, Any]) -> Iterator[tuple[dict[str, Path], dict[str,
             missing.append(about["place"])
     apart = {}
     for name, about in order["writes"].items():
-        if about["mark"] and Path(about["mark"]).exists() and os.access(about["path"], os.W_OK):
+        if about["mark"] and os.path.exists(Path(about["mark"])) and os.access(about["path"], os.W_OK):
             seen[name] = Path(about["path"])
         else:
             apart[name] = about
@@ -170,6 +178,14 @@ def _folders(order: dict[str, Any]) -> Iterator[tuple[dict[str, Path], dict[str,
                     shutil.copytree(base, own[name], dirs_exist_ok=True)
             files.write_json(work / "state.json", {name: about["digest"] for name, about in apart.items()})
         yield seen, own, missing
+
+
+def _sees(folder: Path, digest: str) -> bool:
+    """Whether a folder of the caller's is here too, and may be read."""
+    try:
+        return os.path.isdir(folder) and folders.digest(folders.listing(folder)) == digest
+    except OSError:
+        return False
 
 
 def _state(work: Path) -> dict[str, str]:

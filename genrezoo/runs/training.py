@@ -92,6 +92,7 @@ def train(
     check_padding(recipe, seen)
     plan = _plan(recipe, songs, seed)
     with files.lock_folder(out, wait=wait) as folder:
+        files.drop_parts(folder)
         if _already_done(folder, plan):
             return load_run(folder)
         standardiser = Standardiser.none(seen.n_features)

@@ -102,13 +102,25 @@ def load(path: Path, model: keras.Model) -> Progress:
     return Progress(about["history"], about["best_epoch"], about["best_score"], best)
 
 
+def second(path: Path) -> Path:
+    """The checkpoint of a second training that follows the first, such as a refit."""
+    return path.with_stem(f"{path.stem}_second")
+
+
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The records of the epochs that a checkpoint has behind it.
+    """The records of the epochs that a training has behind it; those of a second training are numbered on.
+
+    Args:
+        path: The checkpoint of the first.
 
     Raises:
-        DataError: The file is damaged.
+        DataError: A file is damaged.
     """
     history: list[dict[str, float]] = _read(path, arrays=False)[0]["history"]
+    if second(path).exists():
+        before = len(history)
+        records = _read(second(path), arrays=False)[0]["history"]
+        history += [{**record, "epoch": record["epoch"] + before} for record in records]
     return history
 
 

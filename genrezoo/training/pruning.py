@@ -22,6 +22,7 @@ from genrezoo import seeds
 from genrezoo.errors import SettingsError
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
+from genrezoo.training import checkpoint
 from genrezoo.training.fitted import Fitted
 from genrezoo.training.search_space import pace_space
 from genrezoo.training.settings import TrainingSettings
@@ -195,7 +196,7 @@ def prune_and_refit(
             songs,
             settings.model_copy(update={"epochs": settings.refit_epochs}),
             seed=seeds.child_seed(seed, "refit"),
-            checkpoint_path=checkpoint_path and checkpoint_path.with_stem(f"{checkpoint_path.stem}_refit"),
+            checkpoint_path=checkpoint_path and checkpoint.second(checkpoint_path),
             on_epoch=on_epoch and (lambda record: on_epoch(numbered_on(record))),
         )
     history = first.history + [numbered_on(record) for record in second.history]

@@ -18,6 +18,8 @@ Condition = tuple[str, tuple[Any, ...]]
 """Name of another hyperparameter, and the values of it that this one counts for."""
 MOST_STEPS = 10_000
 """Values of a range with a step."""
+LARGEST = 2**53
+"""Of whole numbers: up to it a float is one too."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,8 @@ def read_dimension(name: str, given: Any, own: Dimension | None) -> tuple[Dimens
         texts = {json.dumps(value): value for value in values}
         values = [json.dumps(value) for value in values]
     kinds = {type(value) for value in values}
+    if kinds <= {int, float} and not all(map(_bounded, values)):
+        raise SettingsError(f"{name}: numbers must be finite, whole ones at most 2**53, got {given!r}")
     if kinds == {int, float} or (kinds == {int} and own is not None and own.kind == "float"):
         values, kinds = [float(value) for value in values], {float}
     if len(kinds) > 1 or not kinds <= {bool, int, float, str}:
@@ -242,8 +246,8 @@ def _read_range(name: str, given: Mapping[str, Any], own: Dimension | None) -> D
     numbers = [table[key] for key in ("min", "max", "step") if table.get(key) is not None]
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in numbers):
         raise SettingsError(f"{name}: min, max and step must be numbers, got {dict(given)}")
-    if not all(map(math.isfinite, numbers)):
-        raise SettingsError(f"{name}: min, max and step must be finite, got {dict(given)}")
+    if not all(map(_bounded, numbers)):
+        raise SettingsError(f"{name}: min, max and step must be finite, whole ones at most 2**53, got {dict(given)}")
     least, most, step, sampling = table["min"], table["max"], table.get("step"), table.get("sampling", "linear")
     if sampling not in ("linear", "log"):
         raise SettingsError(f"{name}: sampling must be 'linear' or 'log', got {sampling!r}")
@@ -265,6 +269,11 @@ def _read_range(name: str, given: Mapping[str, Any], own: Dimension | None) -> D
             "without a step any number in between is tried"
         )
     return dimension
+
+
+def _bounded(number: float) -> bool:
+    """Whether a number is finite; a whole one also whether a float can hold it."""
+    return abs(number) <= LARGEST if isinstance(number, int) else math.isfinite(number)
 
 
 def _whole(name: str, values: Sequence[Any]) -> list[int]:

@@ -78,6 +78,8 @@ def hypermodel(
         >>> len(history.history["val_accuracy"]), hp.get("learning_rate")
         (2, 0.001)
     """
+    if not isinstance(name, str | Recipe):
+        raise SettingsError(f"the name of a recipe or model is expected, or a recipe, got {name!r}")
     recipe = name if isinstance(name, Recipe) else _recipe(name)
     if recipe.model in COMPOSITIONS.names() or recipe.procedure != "supervised":
         made = "made of trained members" if recipe.model in COMPOSITIONS.names() else f"trained by {recipe.procedure!r}"
@@ -149,8 +151,13 @@ class RecipeHyperModel(keras_tuner.HyperModel):
             SettingsError: The point's training needs what ``keras.Model.fit`` does not measure.
         """
         given = {key: kwargs.pop(key) for key in ("epochs", "batch_size") if kwargs.get(key) is not None}
+        for key, value in given.items():
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise SettingsError(f"{key} must be a whole number from 1, got {value!r}")
         settings = self._at(hp)[1].model_copy(update=given)
         train = self._songs(x, y)
+        if not len(train):
+            raise DataError("there are no songs", where="x", remedy="give at least one")
         aims = objectives(model, train, settings)
         steps = -(-len(train) // settings.batch_size)
         if settings.schedule not in (None, "reduce_on_plateau"):  # which is made of steps, known only now
@@ -178,6 +185,13 @@ class RecipeHyperModel(keras_tuner.HyperModel):
 
     def _songs(self, x: np.ndarray, y: np.ndarray) -> SongSet:
         kind = "image" if len(self.input_shape) == 3 else "segments"
+        shape = np.shape(x)[1:]
+        if len(shape) != len(self.input_shape) or any(
+            size not in (None, given) for size, given in zip(self.input_shape, shape, strict=True)
+        ):
+            raise DataError(
+                f"songs have shape {shape}", where="x", remedy=f"the model was asked for with {self.input_shape}"
+            )
         songs = SongSet(x=x, y=y, genres=tuple(f"genre {n}" for n in range(self.num_classes)), kind=kind)
         if len(songs) and (songs.y.min() < 0 or songs.y.max() >= self.num_classes):
             raise DataError(

@@ -32,7 +32,10 @@ class Objective(BaseModel):
     )
     repeats: int = Field(1, ge=1, le=100, description="Mean over so many seeds.")
     latency_limit_ms: float | None = Field(
-        None, gt=0, description="Trials whose answer to one song takes more processor time are not trained."
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Trials whose answer to one song takes more processor time are not trained.",
     )
     pareto: bool = Field(False, description="Search for the front of score and latency in place of one best trial.")
 

@@ -17,6 +17,23 @@ BUDGET = 25
 """Trials of a tuner that has no end of its own."""
 
 
+class PlanData(BaseModel):
+    """Songs of a plan.
+
+    Attributes:
+        source: A data set, file or folder, for `genrezoo.load_songs`; what else is given are the loader's options.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    source: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The loader's options."""
+        return dict(self.model_extra or {})
+
+
 class SearchPlan(BaseModel):
     """What is searched, how, and for what.
 
@@ -42,8 +59,8 @@ class SearchPlan(BaseModel):
     objective: Objective = Field(Objective(), description="What makes a trial good.")
     from_recipe: bool = Field(True, description="The recipe's own values are the first trial.")
     median_rule: bool = Field(False, description="Stop trials that fall behind the median of the others.")
-    seconds: float | None = Field(None, gt=0, description="Time limit of a trial.")
-    data: dict[str, Any] | None = Field(None, description="Songs if none are given: `source` and the loader's options.")
+    seconds: float | None = Field(None, gt=0, le=1e8, description="Time limit of a trial.")
+    data: PlanData | None = Field(None, description="Songs if none are given: `source` and the loader's options.")
     reported: dict[str, str] = Field({}, description="Figures that the reference reports; never ours.")
 
     @field_validator("recipe", mode="before")
@@ -113,6 +130,8 @@ def as_plan(what: str | Recipe | SearchPlan, changes: dict[str, Any]) -> SearchP
         plan = what
     elif isinstance(what, Recipe):
         plan = SearchPlan(name=what.name, recipe=what)
+    elif not isinstance(what, str | Path):
+        raise SettingsError(f"a recipe, a search plan, or the name or file of one is expected, got {what!r}")
     elif Path(what).suffix == ".json" or what in RECIPES.names() or _holds_recipe(what):
         recipe = get_recipe(what)
         plan = SearchPlan(name=recipe.name, recipe=recipe)

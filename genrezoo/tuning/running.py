@@ -16,7 +16,7 @@ from typing import Any
 
 from genrezoo import files, parallel, seeds
 from genrezoo.datasets.arrays import load_arrays, save_songs
-from genrezoo.errors import DataError, SettingsError, differences
+from genrezoo.errors import DataError, ResourceError, SettingsError, differences
 from genrezoo.recipes import Recipe
 from genrezoo.runs import load_run
 from genrezoo.songs import SongSet
@@ -59,7 +59,11 @@ class Running:
         path = self.folder / FILE
         self.checksum = asked["songs"]["checksum"]
         kept = {key: value for key, value in asked.items() if key not in FREE}
-        self.name = f"{self.plan.name}-{hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]}"
+        text = files.json_text(kept, sort_keys=True)
+        self.name = f"{self.plan.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        files.drop_parts(self.folder)
+        for left in (self.folder / "trials").glob(".*"):  # by which workers of a killed search knew its folders
+            left.unlink(missing_ok=True)
         if path.exists():
             files.cut_torn_line(path)
         if not path.exists() or not path.stat().st_size:
@@ -75,12 +79,13 @@ class Running:
             return
         self.journal = read_journal(self.folder)
         before = {key: value for key, value in self.journal.plan.items() if key not in FREE}
-        if different := differences(before, json.loads(json.dumps(kept))):
+        if different := differences(before, json.loads(text)):
             raise SettingsError(
                 f"{self.folder} holds another search: {'; '.join(different)}. Use another folder or the old settings"
             )
         load_arrays(self.folder / "songs", verify=False)
-        self.points = {trial.point: trial.number for trial in self.journal.trials}
+        # their digits anew: those in the journal hold the version of the package that wrote it
+        self.points = {self.point(trial.values, trial.epochs): trial.number for trial in self.journal.trials}
         ended = [trial for trial in self.journal.trials if trial.status != "running"]
         if self.plan.budget != self.journal.plan["max_trials"]:
             self.write({"event": "budget", "max_trials": self.plan.budget})
@@ -90,7 +95,7 @@ class Running:
     def write(self, event: dict[str, Any]) -> None:
         """One event: on the disk first, then known."""
         event["time"] = time.time()
-        files.append_line(self.folder / FILE, json.dumps(event, allow_nan=False, ensure_ascii=False))
+        files.append_line(self.folder / FILE, files.json_text(event))
         self.journal.take(event)
 
     def report(self, trial: Trial, ended: int) -> None:
@@ -175,7 +180,7 @@ class Running:
         self.write({"event": "start", "trial": trial.number, "attempt": trial.attempts + 1})
         trial = self.journal.trials[trial.number]
         order = self.order(trial, until=trial.epochs)
-        waiting[executor.call(run_trial, {"order": order}, **self.folders(trial))] = trial
+        waiting[executor.call(run_trial, {"order": order}, **self.where(trial))] = trial
 
     def order(self, trial: Trial, *, until: int | None = None) -> dict[str, Any]:
         """What the process of a trial is asked to do, as plain data."""
@@ -192,10 +197,12 @@ class Running:
         )
         return order.model_dump(mode="json")
 
-    def folders(self, trial: Trial) -> dict[str, dict[str, Path]]:
-        """The folders that the process of a trial reads and writes."""
-        writes = {"folder": self.home(trial)} | ({"members": self.folder / "members"} if self.recipe.members else {})
-        return {"reads": {"songs": self.folder / "songs"}, "writes": writes}
+    def where(self, trial: Trial, *, whole: bool = False) -> dict[str, Any]:
+        """The folders that the process of a trial reads and writes, and by what a worker knows a call again."""
+        writes = {"folder": self.whole(trial) if whole else self.home(trial)}
+        if self.recipe.members:
+            writes["members"] = self.folder / "members"
+        return {"reads": {"songs": self.folder / "songs"}, "writes": writes, "key": f"{self.name}-{trial.number}"}
 
     def home(self, trial: Trial) -> Path:
         """The folder of a trial; one that goes on with another trial's training lives in that one's."""
@@ -210,10 +217,18 @@ class Running:
         executor: Any,
         waiting: dict[concurrent.futures.Future[Any], Trial],
     ) -> None:
-        """Writes down what came of a trial, or starts it again."""
+        """Writes down what came of a trial, or starts it again.
+
+        Raises:
+            ResourceError: Something that is no fault of the trial kept it from running; it is still to be run.
+        """
         try:
             result = future.result()
         except parallel.ChildError as error:
+            if error.scarce:
+                raise ResourceError(
+                    f"trial {trial.number} could not go on: {error}. Mend that and give the same command; it goes on"
+                ) from error
             deaths = self.deaths[trial.number] = self.deaths.get(trial.number, 0) + 1
             spoilt = trial.attempts > 1 and deaths == 1  # what an interrupted attempt has left may be damaged
             if (error.died and deaths < DEATHS) or (spoilt and not error.late):
@@ -258,13 +273,25 @@ class Running:
         """The runs that are kept are trained to their end where they were not; then the search is over."""
         for trial in self.journal.kept:
             if not _usable(self.whole(trial)):
-                folders = self.folders(trial)
-                folders["writes"]["folder"] = self.whole(trial)
                 with contextlib.suppress(parallel.ChildError) if self.plan.objective.pareto else _as_data_error(trial):
-                    executor.call(finish_trial, {"order": self.order(trial)}, **folders).result()
+                    self.train_whole(trial, executor)
         self.tidy(at_end=True)
         if self.journal.finished is None:
             self.write({"event": "finish", "reason": reason})
+
+    def train_whole(self, trial: Trial, executor: Any) -> None:
+        """Trains a point on the songs' own split to its end.
+
+        Raises:
+            ChildError: It failed, or its process has died too often.
+        """
+        for attempt in range(1, DEATHS + 1):
+            try:
+                executor.call(finish_trial, {"order": self.order(trial)}, **self.where(trial, whole=True)).result()
+                return
+            except parallel.ChildError as error:
+                if not error.died or attempt == DEATHS:
+                    raise
 
 
 def _usable(run: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from genrezoo.runs import Run, load_run
 from genrezoo.runs.building import build_model, check_members, check_padding, input_shape, seen_songs
 from genrezoo.songs import SongSet, check_split, default_split
 from genrezoo.trials import Journal, Trial, read_journal
+from genrezoo.tuning.dimension import plain
 from genrezoo.tuning.earlier import Earlier, first_points
 from genrezoo.tuning.objective import Objective
 from genrezoo.tuning.oracles import Oracle, grid_size, make_oracle, tuner_options
 from genrezoo.tuning.plan import SearchPlan, as_plan
 from genrezoo.tuning.running import Running
 from genrezoo.tuning.space import Space, search_space
+from genrezoo.tuning.trial import fold_splits
 
 PRELOAD = ("genrezoo.tuning.trial", "genrezoo.layers", "genrezoo.models", "genrezoo.composition")
 """What the process that trials are forked from has imported."""
@@ -156,6 +158,8 @@ def tune(
         UnknownNameError: An unknown recipe, tuner or name of a hyperparameter.
         SettingsError: Nothing to search, an absurd grid, settings at odds, or a folder of another search.
         DataError: Songs that cannot be used, a folder in use, a damaged journal, or not one trial that completed.
+        ResourceError: A full disk, a logger that cannot be reached, a cluster without a worker that can run trials; the
+            same call goes on when that is mended.
 
     Example:
         >>> import tempfile, genrezoo as gz
@@ -167,20 +171,29 @@ def tune(
         >>> len(search.trials), search.best.status
         (2, 'completed')
     """
+    tables = {"changes": changes, "space": space, "tuner_options": tuner_options}
+    for name, table in tables.items():
+        if table is not None and not isinstance(table, Mapping):
+            raise SettingsError(f"{name} must be a table of names and values, got {table!r}")
+    for name, listed in {"only": only, "warm_start": warm_start}.items():
+        if listed is not None and (isinstance(listed, str | Path) or not isinstance(listed, Iterable)):
+            raise SettingsError(f"{name} must be a list, got {listed!r}; write [{listed!r}]")
     fields = {
-        "tuner": tuner, "max_trials": max_trials, "objective": objective, "changes": changes and dict(changes),
-        "space": space and dict(space), "only": None if only is None else tuple(only), "seconds": seconds,
-        "tuner_options": tuner_options and dict(tuner_options), "from_recipe": from_recipe, "median_rule": median_rule,
+        **{name: table and plain(table) for name, table in tables.items()},
+        "tuner": tuner, "max_trials": max_trials, "objective": objective, "seconds": seconds,
+        "only": None if only is None else tuple(only), "from_recipe": from_recipe, "median_rule": median_rule,
     }  # fmt: skip
-    plan = as_plan(recipe, fields)
-    seeds.check_seed(seed)
-    if parallel is not None and parallel < 1:
-        raise SettingsError(f"parallel must be at least 1, got {parallel}")
+    plan, seed = as_plan(recipe, fields), seeds.check_seed(seed)
+    if parallel is not None and (isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1):
+        raise SettingsError(f"parallel must be a whole number from 1, got {parallel!r}")
+    if tensorboard is not None and Path(tensorboard).exists() and not Path(tensorboard).is_dir():
+        raise SettingsError(f"tensorboard: {tensorboard} is a file, a folder was expected")
     if parallel is not None and scheduler is not None:
         raise SettingsError("give parallel or scheduler: a cluster has as many trials at a time as worker threads")
     songs = default_split(songs)
-    tuned = _check(plan, songs)
+    tuned = _check(plan, songs, seed)
     where = search_space(tuned, space=plan.space or None, only=plan.only)
+    _check_builds(where, plan, songs)
     earlier = [Earlier(folder, where, tuned) for folder in warm_start]
     asked = _asked(plan, tuned, where, songs, seed, [Path(folder).resolve() for folder in warm_start])
     with files.lock_folder(out) as folder:
@@ -221,7 +234,7 @@ def _executor(workers: int | None, scheduler: str | None, seconds: float | None)
             yield processes
 
 
-def _check(plan: SearchPlan, songs: SongSet) -> Recipe:
+def _check(plan: SearchPlan, songs: SongSet, seed: int) -> Recipe:
     """The recipe that is tuned, after everything that would refuse every trial has been asked."""
     recipe = plan.tuned
     settings = recipe.procedure_settings()
@@ -235,7 +248,17 @@ def _check(plan: SearchPlan, songs: SongSet) -> Recipe:
         raise SettingsError(f"hyperband pauses trainings after some epochs, and {recipe.procedure!r} has none to count")
     if plan.objective.pareto and plan.tuner == "hyperband":
         raise SettingsError("hyperband ranks trials by one score; search for a front with bayesian, random or grid")
+    if plan.objective.folds:
+        fold_splits(songs, plan.objective.folds, seed=seed)
     return recipe
+
+
+def _check_builds(space: Space, plan: SearchPlan, songs: SongSet) -> None:
+    """Refuses values that a caller has named and the model's builder does not take: every trial with one would fail."""
+    seen = seen_songs(space.start, songs)
+    for recipe in space.recipes_at_ends(set(plan.space)):
+        if recipe.arguments != space.start.arguments:
+            build_model(recipe, input_shape(recipe, seen), songs.num_classes, again=True)
 
 
 def _asked(

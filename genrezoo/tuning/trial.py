@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from genrezoo import seeds
 from genrezoo.datasets.arrays import load_arrays
-from genrezoo.errors import DataError
+from genrezoo.errors import DataError, GenrezooError, ResourceError
 from genrezoo.recipes import Recipe
 from genrezoo.runs import train
 from genrezoo.runs.building import build_model, input_shape, logits_of, seen_songs
@@ -138,18 +141,23 @@ def measure_latency(recipe: Recipe, songs: SongSet) -> tuple[float, int]:
     return 1e3 * float(np.median(times)), int(model.count_params())
 
 
+def fold_splits(songs: SongSet, number: int, *, seed: int) -> list[SongSet]:
+    """The songs once for each fold of their training and validation songs, which is held out for validation.
+
+    Raises:
+        DataError: There are not enough songs or groups for so many folds.
+    """
+    pool = np.sort(np.concatenate([songs.splits["train"], songs.splits["valid"]]))
+    held = [pool[part] for part in folds(songs.take(pool), number, seed=seed)]
+    return [
+        songs.with_split({**songs.splits, "train": np.setdiff1d(pool, valid), "valid": valid}, str(songs.provenance))
+        for valid in held
+    ]
+
+
 def _parts(songs: SongSet, order: Order) -> list[tuple[SongSet, int]]:
     """The trainings of a trial: each fold or the songs' own split, once a seed."""
-    splits = [songs]
-    if order.objective.folds:
-        pool = np.sort(np.concatenate([songs.splits["train"], songs.splits["valid"]]))
-        held = [pool[part] for part in folds(songs.take(pool), order.objective.folds, seed=order.seed)]
-        splits = [
-            songs.with_split(
-                {**songs.splits, "train": np.setdiff1d(pool, valid), "valid": valid}, str(songs.provenance)
-            )
-            for valid in held
-        ]
+    splits = fold_splits(songs, order.objective.folds, seed=order.seed) if order.objective.folds else [songs]
     repeats = [order.seed] + [seeds.child_seed(order.seed, "repeat", n) for n in range(1, order.objective.repeats)]
     return [(split, seed) for seed in repeats for split in splits]
 
@@ -169,23 +177,42 @@ def _train(
     def watch(record: dict[str, float]) -> None:
         epoch = int(record["epoch"])
         course.append(record[column])
-        if number == 0 and epoch <= len(order.medians):
+        if number == 0 and epoch <= len(order.medians) and epoch != last:  # at the end nothing is saved any more
             best = max(course) if order.objective.direction == "max" else min(course)
-            if order.objective.better(order.medians[epoch - 1], best):
+            if order.objective.better(order.medians[epoch - 1], _rounded(best)):  # as medians are of rounded ones
                 raise _EnoughError(behind=True)
         if until is not None and epoch >= until:
             raise _EnoughError(behind=False)
 
     name = f"{order.name}-part{number}" if where.name.startswith("part") else order.name
     logs = loggers(tensorboard=order.tensorboard, mlflow=order.mlflow, name=name, values=order.values)
-    with logs as callbacks:  # it hears of an error as a failure, so that enough is caught inside
+    with _reached(logs) as callbacks:  # it hears of an error as a failure, so that enough is caught inside
         try:
             run = train(
                 order.recipe, songs, seed=seed, out=where, store=members, wait=True, on_epoch=watch, callbacks=callbacks
             )
         except _EnoughError as enough:
             return _columns(checkpoint.read_history(saved)), None, None, enough.behind
-    return run.history(), run.card.weights_sha256, run.card.parameters, False
+    history = run.history()
+    if until is not None:  # it was the best of a search that had ended, was trained to its end, and now goes on
+        return {name: values[:until] for name, values in history.items()}, None, run.card.parameters, False
+    return history, run.card.weights_sha256, run.card.parameters, False
+
+
+def _rounded(value: float) -> float:
+    """A figure as the journal holds it."""
+    return float(f"{value:.6g}")
+
+
+@contextlib.contextmanager
+def _reached(logs: AbstractContextManager[list[Any]]) -> Iterator[list[Any]]:
+    """The loggers' callbacks; that a logger cannot be reached is no fault of the trial."""
+    with contextlib.ExitStack() as stack:
+        try:
+            callbacks = stack.enter_context(logs)
+        except (GenrezooError, OSError) as error:
+            raise ResourceError(str(error)) from error
+        yield callbacks
 
 
 def _columns(records: list[dict[str, float]]) -> dict[str, list[float]]:
@@ -195,7 +222,7 @@ def _columns(records: list[dict[str, float]]) -> dict[str, list[float]]:
 def _result(
     status: str, scores: list[float], history: dict[str, list[float]], order: Order, start: float, **more: Any
 ) -> dict[str, Any]:
-    kept = {name: [float(f"{value:.6g}") for value in history[name]] for name in COLUMNS if name in history}
+    kept = {name: list(map(_rounded, history[name])) for name in COLUMNS if name in history}
     return {
         "status": status,
         "score": math.fsum(scores) / len(scores) if scores else None,

@@ -117,3 +117,23 @@ def use_up(*, folder, inner):
 def refuse_in(*, folder):
     (Path(folder) / "spoilt").write_text("")
     raise DataError("spoilt", path=folder)
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    return "went on"
+
+
+def fail_with(number):
+    raise OSError(number, os.strerror(number))
+
+
+def leave_half(text, *, folder):
+    """Finds what another call has left, or leaves something and waits to be ended."""
+    here = Path(folder)
+    found = sorted(path.name for path in here.iterdir())
+    (here / text).write_text("")
+    if text == "first":
+        die()
+    return found

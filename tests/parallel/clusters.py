@@ -44,11 +44,11 @@ def start_cluster(folder, n_workers, *, preload=None, **variables):
             running.append(subprocess.Popen(command, **options))
         return running[-1]
 
-    def start_worker(preload=preload):
+    def start_worker(preload=preload, **more):
         own = folder / f"worker-{len(running)}"
         options = ["--nthreads", 1, "--no-nanny", "--host", "127.0.0.1", "--local-directory", own / "dask"]
         options += ["--preload", preload] if preload else []
-        return start("worker", "--scheduler-file", told, *options, GENREZOO_CACHE=str(own))
+        return start("worker", "--scheduler-file", told, *options, **{"GENREZOO_CACHE": str(own), **more})
 
     try:
         scheduler = start("scheduler", "--host", "127.0.0.1", "--port", 0, "--no-show", "--scheduler-file", told)

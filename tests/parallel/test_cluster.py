@@ -11,6 +11,7 @@ from callees import (
     alive,
     copy_text,
     die,
+    leave_half,
     noisy,
     refuse,
     refuse_in,
@@ -22,7 +23,7 @@ from callees import (
 from clusters import HERE, start_cluster
 from distributed import Client
 
-from genrezoo.errors import GenrezooError, SettingsError
+from genrezoo.errors import GenrezooError, ResourceError, SettingsError
 from genrezoo.parallel import ChildError, ClusterExecutor
 
 
@@ -181,6 +182,56 @@ def test_a_call_whose_worker_is_killed_is_made_by_another(tmp_path):
         assert answer.result(timeout=60) != child
         wait_for(lambda: not alive(child))
         assert executor.workers == 1
+
+
+def test_a_call_finds_nothing_of_another_call_at_the_same_place(blind, hidden):
+    folder = hidden / "taken_twice"
+    for _ in range(2):  # so that both workers have been there
+        with pytest.raises(ChildError):
+            blind.call(leave_half, {"text": "first"}, writes={"folder": folder}, key="one").result()
+    for _ in range(2):
+        assert blind.call(leave_half, {"text": "second"}, writes={"folder": folder}, key="two").result() in (
+            [],
+            ["second"],
+        )
+
+
+def test_a_worker_that_cannot_keep_files_is_left_out(tmp_path, hidden):
+    options = {"preload": HERE / "blind_worker.py", "HIDDEN": str(hidden)}
+    with start_cluster(tmp_path, 1, **options) as cluster:
+        cluster.start_worker(GENREZOO_CACHE="/dev/null/cache")
+        with ClusterExecutor(cluster.address) as executor:
+            wait_for(lambda: executor.workers == 2)
+            writes = [{"folder": hidden / f"left_out_{number}"} for number in range(6)]
+            answers = [executor.call(leave_half, {"text": "x"}, writes=each) for each in writes]
+            assert [answer.result() for answer in answers] == [[]] * 6
+            assert executor.workers == 1
+            cluster.workers[0].kill()
+            wait_for(lambda: len(executor._client.nthreads()) == 1)
+            with pytest.raises(ResourceError, match="no worker of the cluster can make calls.*/dev/null"):
+                executor.call(leave_half, {"text": "x"}, writes={"folder": hidden / "left_out"}).result()
+
+
+def test_another_backend_is_refused(tmp_path):
+    with (
+        start_cluster(tmp_path, 1, KERAS_BACKEND="jax") as cluster,
+        pytest.raises(SettingsError, match="the scheduler has other versions: .*keras backend jax instead of tensorf"),
+    ):
+        ClusterExecutor(cluster.address)
+
+
+@pytest.mark.parametrize("end", ["scheduler", "worker"])
+def test_a_worker_that_has_lost_its_scheduler_or_is_stopped_ends_its_child(tmp_path, end):
+    with start_cluster(tmp_path, 1) as cluster, ClusterExecutor(cluster.address) as executor:
+        executor.submit(wait_marked, str(tmp_path / "mark"))
+        wait_for((tmp_path / "mark").exists)
+        child, _ = map(int, (tmp_path / "mark").read_text().split())
+        if end == "scheduler":
+            cluster.scheduler.kill()
+        else:
+            cluster.workers[0].terminate()
+        wait_for(lambda: not alive(child), seconds=30)  # it would have waited for a minute
+        cluster.scheduler.kill()  # or the executor would wait for another worker
 
 
 def test_the_end_of_everything_is_told(tmp_path, monkeypatch):

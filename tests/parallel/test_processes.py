@@ -1,10 +1,12 @@
+import errno
 import os
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from callees import alive, copy_text, die, leave, noisy, refuse, wait_for, wait_marked
+from callees import alive, copy_text, die, fail_with, interrupt, leave, noisy, refuse, wait_for, wait_marked
 
 from genrezoo.errors import SettingsError
 from genrezoo.parallel import ChildError, ProcessExecutor
@@ -141,3 +143,37 @@ def test_a_child_loads_nothing_that_its_call_does_not_need():
         modules = executor.submit(eval, "list(__import__('sys').modules)").result()
     assert {"genrezoo.parallel.child"} <= set(modules)
     assert not {"numpy", "distributed", "keras"} & set(modules)
+
+
+@pytest.mark.parametrize("preload", [(), ("json",)])
+def test_files_of_the_working_folder_hide_no_module(tmp_path, monkeypatch, preload):
+    for name in ("select", "queue", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    with ProcessExecutor(1, preload=preload) as executor:
+        assert executor.submit(divmod, 7, 3).result() == [2, 1]
+        assert executor.preload_refused is None
+
+
+@pytest.mark.parametrize("preload", [(), ("json",)])
+def test_who_ignores_interrupts_has_children_that_do(preload):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ProcessExecutor(1, preload=preload) as executor:
+            assert executor.submit(interrupt).result() == "went on"
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="signals for real time are of Linux")
+def test_death_by_a_signal_without_a_name_is_told():
+    with ProcessExecutor(1) as executor, pytest.raises(ChildError, match="ended with signal 40$"):
+        executor.submit(die, 40).result()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_disk_is_no_fault_of_the_call(number):
+    with ProcessExecutor(1) as executor, pytest.raises(ChildError) as caught:
+        executor.submit(fail_with, number).result()
+    assert caught.value.scarce
+    assert not caught.value.died

@@ -60,6 +60,13 @@ def test_the_folder_holds_what_the_design_says(trained):
     assert card.weights_sha256 == files.sha256_of(folder / "weights.safetensors")
 
 
+def test_what_a_killed_write_has_left_is_no_hindrance(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".plan.json.0a1b2c3d.part").write_text("{")
+    run = train(SMALL.changed({"epochs": 1}), make_songs(), seed=1, out=tmp_path / "a")
+    assert not list(run.folder.glob("*.part"))
+
+
 def test_a_loaded_run_predicts_the_same_bits(trained):
     run, songs, folder = trained
     test = songs.split("test")

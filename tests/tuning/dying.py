@@ -31,7 +31,7 @@ class Answering:
     def __init__(self, run):
         self.run = run
 
-    def call(self, fn, kwargs, *, reads, writes):
+    def call(self, fn, kwargs, *, reads, writes, key):
         order, folder = kwargs["order"], writes["folder"]
         score = 1 - abs(math.log10(order["recipe"]["settings"]["learning_rate"]) + 2) / 4
         shutil.copytree(self.run, folder, dirs_exist_ok=True)
@@ -122,7 +122,7 @@ def search(out, *, step=None, number=0, run=None, max_trials=4):
         (die_at_file if "." in what or what == "best" else die_at_line)(when, what, number)
     if run:
         searching._executor = lambda *_: contextlib.nullcontext(Answering(run))
-        searching._check = lambda plan, songs: plan.tuned  # which would build a model
+        searching._check = lambda plan, songs, seed: plan.tuned  # which would build a model
     gz.tune(
         "statistics_mlp", SONGS, out=out, tuner="random", max_trials=max_trials, only=["learning_rate"], seed=1,
         changes={"units": [8], "epochs": 1 if run else 20, "patience": None}, parallel=1,

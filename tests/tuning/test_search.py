@@ -5,11 +5,12 @@ import contextlib
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 import genrezoo as gz
 from genrezoo import parallel
-from genrezoo.errors import DataError, SettingsError
+from genrezoo.errors import DataError, ResourceError, SettingsError
 from genrezoo.trials import FILE, read_journal
 from genrezoo.tuning import running
 from genrezoo.tuning import search as searching
@@ -29,7 +30,7 @@ class Script:
     def __init__(self, answer, workers, run):
         self.answer, self.workers, self.orders, self.run = answer, workers, [], run
 
-    def call(self, fn, kwargs, *, reads, writes):
+    def call(self, fn, kwargs, *, reads, writes, key):
         order = kwargs["order"]
         self.orders.append((fn.__name__, order))
         writes["folder"].mkdir(parents=True, exist_ok=True)
@@ -284,6 +285,68 @@ def test_what_an_interrupted_attempt_has_spoilt_is_thrown_away_once(songs, tmp_p
     assert search.best.attempts == 3
 
 
+def test_a_full_disk_ends_the_search_and_no_trial(songs, tmp_path, scripted):
+    def fill(order):
+        if order["name"].endswith("0001"):
+            raise parallel.ChildError("No space left on device", scarce=True)
+        return good(order)
+
+    scripted(fill)
+    with pytest.raises(ResourceError, match="trial 1 could not go on: No space left on device. Mend that"):
+        tune(songs, tmp_path / "s")
+    assert [trial.status for trial in read_journal(tmp_path / "s").trials] == ["completed", "running"]
+    scripted(good)
+    search = tune(songs, tmp_path / "s")
+    assert [trial.status for trial in search.trials] == ["completed"] * 6
+
+
+def test_the_last_training_of_the_best_is_begun_again_when_its_process_dies(songs, tmp_path, scripted, monkeypatch):
+    script, deaths = scripted(good), []
+    call = script.call
+
+    def die_twice(fn, kwargs, **more):
+        if fn.__name__ != "finish_trial" or len(deaths) == 2:
+            return call(fn, kwargs, **more)
+        deaths.append(fn)
+        future = concurrent.futures.Future()
+        future.set_exception(parallel.ChildError("ended with signal SIGKILL", died=True))
+        return future
+
+    monkeypatch.setattr(script, "call", die_twice)
+    search = tune(songs, tmp_path / "s", max_trials=2, objective={"folds": 2})
+    assert len(deaths) == 2
+    assert search.journal.finished == "budget"
+    assert search.run()
+
+
+def test_another_version_of_the_package_runs_no_point_again(songs, tmp_path, scripted, monkeypatch):
+    grid = {"tuner": "grid", "space": {"batch_size": [8, 16, 32, 64]}, "only": ["batch_size"]}
+    scripted(good)
+    tune(songs, tmp_path / "s", max_trials=3, **grid)
+    monkeypatch.setattr("genrezoo.recipes.recipe.versions", lambda: {"genrezoo": "9.9.9"})
+    search = tune(songs, tmp_path / "s", max_trials=4, **grid)
+    assert sorted(trial.values["batch_size"] for trial in search.trials) == [8, 16, 32, 64]
+
+
+def test_names_that_are_no_text_do_not_end_a_search(songs, tmp_path, scripted):
+    def fail(order):
+        if order["name"].endswith("0001"):
+            raise parallel.ChildError("no such file: w\udcff", user=True)
+        return good(order)
+
+    scripted(fail)
+    search = tune(songs, tmp_path / "s", max_trials=2)
+    assert search.trials[1].error == read_journal(tmp_path / "s").trials[1].error == "no such file: w\udcff"
+
+
+def test_numbers_of_numpy_are_numbers(songs, tmp_path, scripted):
+    scripted(good)
+    rates = {"min": np.float32(1e-4), "max": np.float64(0.1), "sampling": "log"}
+    space = {"batch_size": list(np.array([8, 16])), "learning_rate": rates}
+    search = tune(songs, tmp_path / "s", seed=np.int64(1), space=space)
+    assert {trial.values["batch_size"] for trial in search.trials} <= {8, 16, 32}
+
+
 def test_late_trials_fail_and_are_not_tried_again(songs, tmp_path, scripted):
     def late(order):
         if order["name"].endswith("0001"):
@@ -388,9 +451,66 @@ def test_what_would_refuse_every_trial_is_refused_before_the_first(songs, tmp_pa
         tune(songs, tmp_path / "s", changes={"dropout": 7})
     with pytest.raises(SettingsError, match="cut into fewer"):
         gz.tune("snippet_lstm", songs, out=tmp_path / "t", changes={"snippets": 100}, only=["units"])
-    with pytest.raises(SettingsError, match="parallel must be at least 1"):
+    with pytest.raises(SettingsError, match="parallel must be a whole number from 1"):
         tune(songs, tmp_path / "s", parallel=0)
     with pytest.raises(SettingsError, match="parallel or scheduler"):
         tune(songs, tmp_path / "s", parallel=1, scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(DataError, match="50 folds, but genre"):
+        tune(songs, tmp_path / "s", objective={"folds": 50})
+    with pytest.raises(SettingsError, match="dropout"):
+        tune(songs, tmp_path / "s", space={"dropout": [0.2, 3.0]}, only=["dropout"])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="is a file, a folder was expected"):
+        tune(songs, tmp_path / "s", tensorboard=tmp_path / "file")
     assert not script.orders
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"only": "batch_size"}, "only must be a list, got 'batch_size'"),
+        ({"only": 5}, "only must be a list"),
+        ({"warm_start": "searches/b"}, "warm_start must be a list"),
+        ({"parallel": "2"}, "parallel must be a whole number from 1, got '2'"),
+        ({"parallel": 1.5}, "parallel must be a whole number from 1"),
+        ({"space": [1]}, "space must be a table"),
+        ({"changes": ["epochs"]}, "changes must be a table"),
+        ({"tuner_options": [1]}, "tuner_options must be a table"),
+        ({"seconds": float("inf")}, "seconds"),
+        ({"seconds": 1e12}, "seconds"),
+        ({"objective": {"latency_limit_ms": float("inf")}}, "latency_limit_ms"),
+        ({"space": {"learning_rate": [float("inf"), 0.1]}}, "must be finite"),
+        ({"space": {"batch_size": [float("nan"), 8]}}, "must be finite"),
+        ({"space": {"batch_size": {"min": 8, "max": 10**400}}}, "must be finite"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_in_words(songs, tmp_path, given, said):
+    with pytest.raises(SettingsError, match=said):
+        tune(songs, tmp_path / "s", **given)
+    with pytest.raises(SettingsError, match="a recipe, a search plan"):
+        gz.tune(None, songs, out=tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_folder_in_place_of_the_link_is_not_deleted(songs, tmp_path, scripted):
+    scripted(good)
+    tune(songs, tmp_path / "s", max_trials=2)
+    (tmp_path / "s/best").unlink()
+    (tmp_path / "s/best").mkdir()
+    (tmp_path / "s/best/mine").write_text("")
+    with pytest.raises(DataError, match="a link was expected"):
+        tune(songs, tmp_path / "s", max_trials=3)
+    assert (tmp_path / "s/best/mine").exists()
+
+
+def test_a_plan_that_lacks_something_is_a_damaged_journal(songs, tmp_path, scripted):
+    scripted(good)
+    tune(songs, tmp_path / "s", max_trials=2)
+    path = tmp_path / "s" / FILE
+    first, *rest = path.read_text().splitlines()
+    event = json.loads(first)
+    del event["plan"]["max_trials"]
+    path.write_text("\n".join([json.dumps(event), *rest]) + "\n")
+    with pytest.raises(DataError, match="line 1: damaged .*max_trials"):
+        tune(songs, tmp_path / "s", max_trials=2)
