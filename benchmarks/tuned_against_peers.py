@@ -4,12 +4,13 @@ Each peer of the benchmark is tuned by scikit-learn's `RandomizedSearchCV`: fitt
 validation songs, with so many draws from usual ranges, and its settings in the benchmark are tried besides. The recipes
 come tuned, as folders of `genrezoo tune` on the same songs. Whatever won is then fitted anew on the training songs,
 with five seeds where a seed makes a difference, and beside it each peer and recipe as it comes, because few validation
-songs can mislead a search. The best of the zoo and the best peer are chosen by their mean validation accuracy, once
+songs can mislead a search. Ensembles of what the searches found can be given as well. The best of the zoo and the best peer are chosen by their mean validation accuracy, once
 among the tuned and once among all; only then are their answers to the test songs compared.
 
 Interrupted and called again it goes on; searches can be added later.
 
-Usage: python benchmarks/tuned_against_peers.py SONGS --out FOLDER [--trials 25] [--searches FOLDER...] [--jobs 1]
+Usage: python benchmarks/tuned_against_peers.py SONGS --out FOLDER [--trials 25] [--searches FOLDER...]
+           [--made-of-tuned RECIPE...] [--jobs 1]
 """
 
 from __future__ import annotations
@@ -157,10 +158,12 @@ def collect(options: argparse.Namespace) -> None:
                     row = {"family": "peer", "name": called, "seed": seed, "run": str(run.resolve()), "valid": valid}
                     files.append_line(rows, json.dumps(row))
     cells = []
-    if options.searches and not (out / "songs" / "manifest.json").exists():
+    if (options.searches or options.made_of_tuned) and not (out / "songs" / "manifest.json").exists():
         save_songs(songs, out / "songs")
-    for folder in map(Path, options.searches):
-        for called, recipe in recipes_of(folder, songs, options.trials).items():
+    asked = [recipes_of(folder, songs, options.trials) for folder in map(Path, options.searches)]
+    asked += [{(recipe := gz.get_recipe(made)).name: recipe} for made in options.made_of_tuned]
+    for recipes in asked:
+        for called, recipe in recipes.items():
             settings = recipe.model_dump(mode="json")
             for seed in range(1, SEEDS + 1):
                 run = out / "runs" / recipe.run_name(songs.name, seed, songs.checksum())
@@ -240,6 +243,9 @@ def main() -> int:
     parser.add_argument("--out", required=True)
     parser.add_argument("--trials", type=int, default=25, help="draws of each peer")
     parser.add_argument("--searches", nargs="*", default=[], help="folders of `genrezoo tune` on these songs")
+    parser.add_argument(
+        "--made-of-tuned", nargs="*", default=[], help="recipes, or files of them, whose members the searches found"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="fits or trainings at a time")
     options = parser.parse_args()
     collect(options)
