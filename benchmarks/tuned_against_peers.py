@@ -4,8 +4,9 @@ Each peer of the benchmark is tuned by scikit-learn's `RandomizedSearchCV`: fitt
 validation songs, with so many draws from usual ranges, and its settings in the benchmark are tried besides. The recipes
 come tuned, as folders of `genrezoo tune` on the same songs. Whatever won is then fitted anew on the training songs,
 with five seeds where a seed makes a difference, and beside it each peer and recipe as it comes, because few validation
-songs can mislead a search. Ensembles of what the searches found can be given as well. The best of the zoo and the best peer are chosen by their mean validation accuracy, once
-among the tuned and once among all; only then are their answers to the test songs compared.
+songs can mislead a search. Ensembles of what the searches found can be given as well. The best of the zoo and the best
+peer are chosen by their mean validation accuracy, once among the tuned and once among all; only then are their answers
+to the test songs compared.
 
 Interrupted and called again it goes on; searches can be added later.
 

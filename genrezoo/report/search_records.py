@@ -201,8 +201,8 @@ class Searched:
         return self.sign * float(worst), self.sign * float(best)
 
     def estimate(self, trial: Trial) -> Estimate | float | None:
-        """A trial's score, with its interval over folds or seeds where they differ."""
-        if trial.score is None or len(set(trial.scores)) < 2:
+        """A trial's score, with its interval over folds or seeds where they differ; of two it would say nothing."""
+        if trial.score is None or len(trial.scores) < 3 or len(set(trial.scores)) < 2:
             return trial.score
         return Estimate(*mean_interval(trial.scores), over="seeds")
 

@@ -221,7 +221,7 @@ def _number(name: str) -> Any:
 
 
 def _has_parts(search: Searched) -> bool:
-    return any(len(trial.scores) > 1 for trial in search.trials)
+    return any(len(trial.scores) > 2 for trial in search.trials)
 
 
 def _first_line(text: str | None) -> str:
