@@ -6,7 +6,7 @@ A point is a dict of the values of those hyperparameters that count there; it st
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,19 +147,6 @@ class Space:
             SettingsError: One that counts is missing, or a value out of an option's range.
         """
         return self.start.changed(self.changes(values))
-
-    def recipes_at_ends(self, names: Set[str]) -> Iterator[Recipe]:
-        """Recipes in which one of the named hyperparameters has one of its values, or an end of its range.
-
-        Raises:
-            SettingsError: A value out of an option's range.
-        """
-        begin = {dimension.name: dimension.default for dimension in self.dimensions}
-        for dimension in self.dimensions:
-            if dimension.name in names:
-                met = {parent: allowed[0] for parent, allowed in dimension.conditions}
-                for value in dimension.samples():
-                    yield self.recipe({**begin, **met, dimension.name: value})
 
     def values_of(self, recipe: Recipe) -> dict[str, Any] | None:
         """The point that a recipe of the same model and procedure is; None if it is not in the space."""

@@ -193,7 +193,6 @@ def tune(
     songs = default_split(songs)
     tuned = _check(plan, songs, seed)
     where = search_space(tuned, space=plan.space or None, only=plan.only)
-    _check_builds(where, plan, songs)
     earlier = [Earlier(folder, where, tuned) for folder in warm_start]
     asked = _asked(plan, tuned, where, songs, seed, [Path(folder).resolve() for folder in warm_start])
     with files.lock_folder(out) as folder:
@@ -251,14 +250,6 @@ def _check(plan: SearchPlan, songs: SongSet, seed: int) -> Recipe:
     if plan.objective.folds:
         fold_splits(songs, plan.objective.folds, seed=seed)
     return recipe
-
-
-def _check_builds(space: Space, plan: SearchPlan, songs: SongSet) -> None:
-    """Refuses values that a caller has named and the model's builder does not take: every trial with one would fail."""
-    seen = seen_songs(space.start, songs)
-    for recipe in space.recipes_at_ends(set(plan.space)):
-        if recipe.arguments != space.start.arguments:
-            build_model(recipe, input_shape(recipe, seen), songs.num_classes, again=True)
 
 
 def _asked(

@@ -265,9 +265,13 @@ def _check(found: Space, said: set[str]) -> None:
         raise SettingsError(
             f"nothing of {found.start.name!r} is left to search; name options and their values in `space`"
         )
-    found.recipe({dimension.name: dimension.default for dimension in found.dimensions})
-    for _ in found.recipes_at_ends(said):
-        pass
+    begin = {dimension.name: dimension.default for dimension in found.dimensions}
+    found.recipe(begin)
+    for dimension in found.dimensions:
+        if dimension.name in said:
+            met = {parent: allowed[0] for parent, allowed in dimension.conditions}
+            for value in dimension.samples():
+                found.recipe({**begin, **met, dimension.name: value})
 
 
 def _nested(given: Any) -> bool:

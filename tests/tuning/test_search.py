@@ -457,8 +457,6 @@ def test_what_would_refuse_every_trial_is_refused_before_the_first(songs, tmp_pa
         tune(songs, tmp_path / "s", parallel=1, scheduler="tcp://127.0.0.1:1")
     with pytest.raises(DataError, match="50 folds, but genre"):
         tune(songs, tmp_path / "s", objective={"folds": 50})
-    with pytest.raises(SettingsError, match="dropout"):
-        tune(songs, tmp_path / "s", space={"dropout": [0.2, 3.0]}, only=["dropout"])
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="is a file, a folder was expected"):
         tune(songs, tmp_path / "s", tensorboard=tmp_path / "file")
