@@ -40,13 +40,13 @@ def trial_columns(search: Searched) -> list[Column[Trial]]:
             search.estimate,
             numbers.percent if kind.scale == 100 else numbers.nats,
         ),
+        Column(
+            "latency_ms", "Latency (ms)", "Processor time for one song.", _number("latency_ms"), numbers.significant
+        ),
         *(_setting_column(setting) for setting in search.settings),
         Column("epochs", "Epochs", "Reached by its training.", lambda trial: float(epochs_of(trial) or 0) or None),
         Column("origin", "Goes on from", "Trial whose training it goes on with.", _number("origin")),
         Column("parameters", "Parameters", "Numbers in the model.", _number("parameters"), numbers.count),
-        Column(
-            "latency_ms", "Latency (ms)", "Processor time for one song.", _number("latency_ms"), numbers.significant
-        ),
         Column("seconds", "Time", "On the wall.", _number("seconds"), numbers.duration),
         Column("attempts", "Attempts", "How often it was started.", lambda trial: float(trial.attempts)),
         Column("by", "Suggested by", "Tuner, recipe's own values, or earlier search.", lambda t: t.by, look="text"),

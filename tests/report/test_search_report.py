@@ -382,7 +382,7 @@ def test_formulas_do_not_reach_a_spreadsheet(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"objective": {"metric": "beauty"}}, "unknown metric 'beauty'"),
+        ({"objective": {"metric": "beauty", "pareto": False}}, "unknown metric 'beauty'"),
         ({"space": [{"name": "a"}]}, "'kind'"),
         ({"space": [choice_of("a", [1]) | {"values": None}]}, "a has no values"),
         ({"songs": None}, "is not the plan of a search"),
