@@ -11,7 +11,7 @@ to the test songs compared.
 Interrupted and called again it goes on; searches can be added later.
 
 Usage: python benchmarks/tuned_against_peers.py SONGS --out FOLDER [--trials 25] [--searches FOLDER...]
-           [--made-of-tuned RECIPE...] [--jobs 1]
+           [--made-of-tuned RECIPE...] [--without PEER...] [--jobs 1]
 """
 
 from __future__ import annotations
@@ -142,6 +142,7 @@ def collect(options: argparse.Namespace) -> None:
     done = {(row["name"], row["seed"]) for row in files.read_json_lines(rows)}
     tuned = {row["name"]: row for row in files.read_json_lines(out / "peers.jsonl")}
     names = [name for name, peer in PEERS.items() if songs.n_segments > 1 or peer.settings["form"] == "flat"]
+    names = [name for name in names if name not in options.without]
     for name in sorted(names, key=lambda name: (_kind(PEERS[name]) == "hist_gradient_boosting", name)):
         if name not in tuned:
             tuned[name] = tune_peer(PEERS[name], songs, options.trials, options.jobs)
@@ -247,6 +248,7 @@ def main() -> int:
     parser.add_argument(
         "--made-of-tuned", nargs="*", default=[], help="recipes, or files of them, whose members the searches found"
     )
+    parser.add_argument("--without", nargs="*", default=[], choices=sorted(PEERS), help="peers to leave out")
     parser.add_argument("--jobs", type=int, default=1, help="fits or trainings at a time")
     options = parser.parse_args()
     collect(options)

@@ -51,29 +51,6 @@ GENTLE_PERCEPTRON = FULLY_CONNECTED.model_copy(
         "reported": {},
     }
 )
-RECIPES.add(
-    FULLY_CONNECTED.model_copy(
-        update={
-            "name": "fully_connected_tuned",
-            "summary": "One hidden ReLU layer of 300 units with dropout, noise and mixtures of songs; from a search",
-            "reference": "own; found by `genrezoo tune fully_connected --epochs 15 --max-trials 25 --seed 1`",
-            # on the training and validation songs of 26 MFCC statistics, four genres; over five seeds its validation
-            # accuracy is 72.8 % there, that of fully_connected 72.5 %
-            "arguments": {"units": [300], "dropout": 0.38782667514708674, "l2": 0.00039247598205417706},
-            "settings": {
-                "optimizer": "adamw",
-                "learning_rate": 0.004759335641235674,
-                "weight_decay": 6.151071206962866e-05,
-                "schedule": "cosine",
-                "batch_size": 33,
-                "epochs": 15,
-                "noise": 0.09916711955837776,
-                "mixup": 0.08180587814349348,
-            },
-            "reported": {},
-        }
-    )
-)
 GENTLE_BAG = BAG_OF_SEGMENTS.model_copy(
     update={"name": "gentle_bag", "settings": {**GENTLE, "epochs": 60, "monitor": "loss"}}
 )
