@@ -158,14 +158,13 @@ def cut_torn_line(path: str | Path) -> None:
         DataError: It is no file that can be written.
     """
     try:
-        file = open(path, "rb+")  # noqa: SIM115  # closed below
-    except OSError as error:
+        with open(path, "rb+") as file:
+            whole = file.read().rfind(b"\n") + 1
+            if whole != file.seek(0, os.SEEK_END):
+                file.truncate(whole)
+                os.fsync(file.fileno())
+    except (IsADirectoryError, PermissionError) as error:
         raise DataError(f"cannot be written ({error.strerror})", path=path, remedy="restore the file") from error
-    with file:
-        whole = file.read().rfind(b"\n") + 1
-        if whole != file.seek(0, os.SEEK_END):
-            file.truncate(whole)
-            os.fsync(file.fileno())
 
 
 def link(path: str | Path, target: str | Path) -> Path:

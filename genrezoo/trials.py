@@ -93,9 +93,10 @@ class Journal:
         self.finished = event["reason"] if kind == "finish" else None  # a larger budget makes a search go on
         if kind == "search":
             self.plan = dict(event["plan"])
-            for name in ("recipe", "songs", "given", "objective", "max_trials"):
-                self.plan[name]
-            self.plan["objective"]["metric"], self.plan["objective"]["pareto"]
+            if lacking := sorted({"recipe", "songs", "given", "objective", "max_trials"} - self.plan.keys()):
+                raise ValueError(f"the plan lacks {lacking[0]!r}")
+            if lacking := sorted({"metric", "pareto"} - self.plan["objective"].keys()):
+                raise ValueError(f"the plan's objective lacks {lacking[0]!r}")
         elif kind == "budget":
             self.plan["max_trials"] = event["max_trials"]
         elif kind == "ask":

@@ -129,5 +129,5 @@ def test_of_equal_scores_the_front_has_the_faster_one(order):
 
 @pytest.mark.parametrize("missing", ["objective", "max_trials", "recipe"])
 def test_a_plan_that_lacks_what_a_search_needs_is_refused(missing):
-    with pytest.raises(KeyError, match=missing):
+    with pytest.raises(ValueError, match=f"lacks '{missing}'"):
         Journal().take({"event": "search", "plan": {key: value for key, value in PLAN.items() if key != missing}})

@@ -13,9 +13,10 @@ GTZAN = "ten segments of 53 features, five genres, fault-filtered split"
 ON_LOSS = "--objective loss --repeats 2 --set monitor=loss --max-trials 25 --median-rule --seed 1"
 
 
-def found(recipe: Recipe, name: str, summary: str, command: str, **settings: object) -> Recipe:
+def found(
+    recipe: Recipe, name: str, summary: str, command: str, *, arguments: dict[str, object], **settings: object
+) -> Recipe:
     """A recipe with other settings, and how they were found."""
-    arguments = settings.pop("arguments")
     about = {"name": name, "summary": summary, "reference": f"own; found by `genrezoo tune {recipe.name} {command}"}
     return recipe.model_copy(update={**about, "arguments": arguments, "settings": settings, "reported": {}})
 
@@ -27,10 +28,7 @@ RECIPES.add(
         "The bag of segments with the settings of a search on MFCC statistics",
         f"--epochs 20 --max-trials 25 --median-rule --seed 1` on {MFCC4}",
         arguments={
-            "kernel_size": 1,
-            "conv_layers": 1,
-            "pooling": "average",
-            "pool_size": None,
+            **BAG_OF_SEGMENTS.arguments,
             "filters": 246,
             "units": 325,
             "conv_l2": 0.016583974296199264,
@@ -70,10 +68,7 @@ BAG_OF_SEGMENTS_GTZAN = found(
     "The bag of segments with the settings of a search on segments of GTZAN",
     f"{ON_LOSS}` on {GTZAN}",
     arguments={
-        "kernel_size": 1,
-        "conv_layers": 1,
-        "pooling": "average",
-        "pool_size": None,
+        **BAG_OF_SEGMENTS.arguments,
         "filters": 199,
         "units": 410,
         "conv_l2": 0.0014415365671905215,

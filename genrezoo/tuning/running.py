@@ -226,9 +226,7 @@ class Running:
             result = future.result()
         except parallel.ChildError as error:
             if error.scarce:
-                raise ResourceError(
-                    f"trial {trial.number} could not go on: {error}. Mend that and give the same command; it goes on"
-                ) from error
+                raise _scarce(trial, error) from error
             deaths = self.deaths[trial.number] = self.deaths.get(trial.number, 0) + 1
             spoilt = trial.attempts > 1 and deaths == 1  # what an interrupted attempt has left may be damaged
             if (error.died and deaths < DEATHS) or (spoilt and not error.late):
@@ -284,12 +282,15 @@ class Running:
 
         Raises:
             ChildError: It failed, or its process has died too often.
+            ResourceError: As for `end`.
         """
         for attempt in range(1, DEATHS + 1):
             try:
                 executor.call(finish_trial, {"order": self.order(trial)}, **self.where(trial, whole=True)).result()
                 return
             except parallel.ChildError as error:
+                if error.scarce:
+                    raise _scarce(trial, error) from error
                 if not error.died or attempt == DEATHS:
                     raise
 
@@ -305,6 +306,12 @@ def _usable(run: Path) -> bool:
         pass  # as if it were not there; any other trouble with the disk is no reason to delete it
     shutil.rmtree(run, ignore_errors=True)
     return False
+
+
+def _scarce(trial: Trial, error: parallel.ChildError) -> ResourceError:
+    return ResourceError(
+        f"trial {trial.number} could not go on: {error}. Mend that and give the same command; it goes on"
+    )
 
 
 def _failure(error: parallel.ChildError, trial: Trial) -> dict[str, Any]:

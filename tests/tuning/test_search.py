@@ -319,6 +319,27 @@ def test_the_last_training_of_the_best_is_begun_again_when_its_process_dies(song
     assert search.run()
 
 
+@pytest.mark.parametrize("pareto", [False, True])
+def test_a_full_disk_in_the_last_training_does_not_finish_the_search(songs, tmp_path, scripted, monkeypatch, pareto):
+    def answer(order):
+        return {"status": "completed", "score": good(order), "latency_ms": 1.0}
+
+    script = scripted(answer)
+    call = script.call
+
+    def fill(fn, kwargs, **more):
+        if fn.__name__ != "finish_trial":
+            return call(fn, kwargs, **more)
+        future = concurrent.futures.Future()
+        future.set_exception(parallel.ChildError("No space left on device", scarce=True))
+        return future
+
+    monkeypatch.setattr(script, "call", fill)
+    with pytest.raises(ResourceError, match="No space left on device"):
+        tune(songs, tmp_path / "s", max_trials=2, objective={"folds": 2, "pareto": pareto})
+    assert read_journal(tmp_path / "s").finished is None
+
+
 def test_another_version_of_the_package_runs_no_point_again(songs, tmp_path, scripted, monkeypatch):
     grid = {"tuner": "grid", "space": {"batch_size": [8, 16, 32, 64]}, "only": ["batch_size"]}
     scripted(good)
