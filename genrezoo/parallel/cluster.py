@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 import uuid
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from genrezoo.parallel.processes import ChildError
 CONNECT_SECONDS = 10
 """How long a scheduler may take to answer."""
 WORKER_SECONDS = 30
-"""How long its first worker may take to come."""
+"""How long its first worker may take to come, and for how long there may be none before a warning."""
 SENDINGS = 10
 """How often a folder may fail to reach the worker that makes a call, or not stay there."""
 CALLS = 256
@@ -259,6 +260,7 @@ class ClusterExecutor(concurrent.futures.Executor):
                 raise self._lost() from error
             self._asked.add(asked)
         try:
+            self._wait(asked)
             reply: dict[str, Any] = asked.result()
         except KilledWorker as error:
             raise ChildError(f"the workers that made the call died: {error}", died=True) from error
@@ -277,6 +279,17 @@ class ClusterExecutor(concurrent.futures.Executor):
         if "versions" in reply:
             raise _other_versions(reply["worker"], reply["versions"])
         return reply
+
+    def _wait(self, asked: Any) -> None:
+        """Returns once a task has ended; warns when no worker is left that could make it."""
+        from distributed import wait
+
+        while True:
+            with contextlib.suppress(TimeoutError), self._client.as_current():
+                wait([asked], timeout=WORKER_SECONDS)
+                return
+            if not self._client.nthreads():
+                warnings.warn(f"{self._none()}; what is asked waits for them", stacklevel=2)
 
     def _taken(self, reply: dict[str, Any], found: dict[str, _Folder], name: str) -> Any:
         """The result, after its files have been written."""
@@ -339,11 +352,10 @@ class ClusterExecutor(concurrent.futures.Executor):
 
     def _check(self) -> None:
         """Refuses a cluster that cannot make calls."""
-        none = f"the scheduler at {self.address} has no workers. Start some: dask worker {self.address} --nthreads 1"
         try:
             self._client.wait_for_workers(1, timeout=WORKER_SECONDS)
         except TimeoutError as error:
-            raise SettingsError(none) from error
+            raise SettingsError(self._none()) from error
         try:
             answers = {"the scheduler": self._client.run_on_scheduler(worker.installed)}
         except Exception as error:
@@ -356,7 +368,10 @@ class ClusterExecutor(concurrent.futures.Executor):
             if versions != worker.installed():
                 raise _other_versions(place, versions)
         if len(answers) == 1:
-            raise SettingsError(none)
+            raise SettingsError(self._none())
+
+    def _none(self) -> str:
+        return f"the scheduler at {self.address} has no workers. Start some: dask worker {self.address} --nthreads 1"
 
     def _refused(self, place: str, error: Exception) -> SettingsError:
         if _lacks_package(error):

@@ -1,9 +1,11 @@
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -254,6 +256,20 @@ def test_the_end_of_everything_is_told(tmp_path, monkeypatch):
             answer.result(timeout=60)
         with pytest.raises(GenrezooError, match="connection to the scheduler at .* was lost"):
             executor.submit(divmod, 7, 3).result(timeout=60)
+
+
+def test_a_call_without_workers_waits_for_one_and_says_so(tmp_path, monkeypatch):
+    with start_cluster(tmp_path, 1) as cluster, ClusterExecutor(cluster.address) as executor:
+        cluster.workers[0].kill()
+        wait_for(lambda: not executor._client.nthreads())
+        monkeypatch.setattr("genrezoo.parallel.cluster.WORKER_SECONDS", 0.2)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            answer = executor.submit(divmod, 7, 3)
+            wait_for(lambda: told)
+            cluster.start_worker()
+            assert answer.result(timeout=60) == [2, 1]
+    assert re.search("has no workers. Start some: dask worker tcp://", str(told[0].message))
 
 
 def test_leaving_with_an_error_ends_the_children_on_the_workers(cluster, tmp_path):
