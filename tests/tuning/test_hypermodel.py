@@ -69,13 +69,11 @@ def test_tuners_of_kerastuner_drive_it(name, data, tmp_path):
 )
 def test_models_with_further_outputs_have_the_logits_accuracy(name, fixed, data, tmp_path):
     model = hypermodel(name, SHAPE, 3, epochs=1, **fixed)
-    tuner = keras_tuner.RandomSearch(model, "val_accuracy", max_trials=2, directory=tmp_path, seed=1)
-    done = search(tuner, data)
-    assert len(done) == 2
+    tuner = keras_tuner.RandomSearch(model, "val_accuracy", max_trials=1, directory=tmp_path, seed=1)
+    (done,) = search(tuner, data)
     again = tuner.get_best_models()[0]
     found = np.asarray(again.predict_on_batch(data[2][0])["logits"]).argmax(axis=1)
-    best = max(trial.score for trial in done)
-    assert best == pytest.approx(float((found == data[2][1]).mean()))
+    assert done.score == pytest.approx(float((found == data[2][1]).mean()))
 
 
 def test_build_compiles_for_the_point():
