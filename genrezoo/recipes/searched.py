@@ -5,11 +5,13 @@ compare with peers that were tuned as long.
 """
 
 from genrezoo.recipes.convolution_in_time import FULLY_CONNECTED
+from genrezoo.recipes.lstm_ensembles import LSTM
 from genrezoo.recipes.recipe import RECIPES, Member, Recipe
 from genrezoo.recipes.tuned import BAG_OF_SEGMENTS
 
 MFCC4 = "26 MFCC statistics of a second, four genres, official split"
 GTZAN = "ten segments of 53 features, five genres, fault-filtered split"
+AUDIOSET = "ten embeddings of a second, fifteen genres, stratified split"
 ON_LOSS = "--objective loss --repeats 2 --set monitor=loss --max-trials 25 --median-rule --seed 1"
 
 
@@ -85,17 +87,75 @@ BAG_OF_SEGMENTS_GTZAN = found(
     noise=0.17470333647124994,
     mixup=0.1126704878745952,
 )
-RECIPES.add(
-    Recipe(
-        name="ensemble_gtzan",
-        summary="Three perceptrons and three bags of segments as searches on GTZAN found them, their mean posterior",
+BAG_OF_SEGMENTS_AUDIOSET = found(
+    BAG_OF_SEGMENTS,
+    "bag_of_segments_audioset",
+    "The bag of segments, three at a time, with the settings of a search on embeddings of AudioSet",
+    f"{ON_LOSS}` on {AUDIOSET}",
+    arguments={
+        **BAG_OF_SEGMENTS.arguments,
+        "kernel_size": 3,
+        "filters": 213,
+        "units": 384,
+        "conv_l2": 0.010388749012617444,
+        "dense_l2": 0.00888519344749201,
+    },
+    optimizer="adamw",
+    learning_rate=0.0009935502850092544,
+    weight_decay=0.008060874954711125,
+    schedule="cosine",
+    batch_size=25,
+    epochs=40,
+    patience=12,
+    monitor="loss",
+    noise=0.004433003104948348,
+    mixup=0.0,
+)
+LSTM_AUDIOSET = found(
+    LSTM,
+    "lstm_audioset",
+    "One LSTM layer with the settings of a search on embeddings of AudioSet",
+    f"--epochs 30 {ON_LOSS}` on {AUDIOSET}",
+    arguments={"units": 125, "dropout": 0.3231888959559056, "l2": 9.72162111574553e-05},
+    optimizer="adam",
+    learning_rate=0.0004704148990650023,
+    schedule="cosine",
+    batch_size=73,
+    epochs=30,
+    monitor="loss",
+    noise=0.09861884432480733,
+    mixup=0.2562724378944359,
+)
+
+
+def three_of_each(name: str, summary: str, **recipes: Recipe) -> Recipe:
+    """An ensemble of three trainings of each recipe; their mean posterior."""
+    return Recipe(
+        name=name,
+        summary=summary,
         reference="own; Lakshminarayanan, Pritzel and Blundell 2017",
         model="ensemble",
         arguments={"rule": "mean"},
         members={
-            **{f"bag_of_segments_{number}": Member(recipe=BAG_OF_SEGMENTS_GTZAN) for number in (1, 2, 3)},
-            **{f"fully_connected_{number}": Member(recipe=FULLY_CONNECTED_GTZAN) for number in (1, 2, 3)},
+            f"{member}_{number}": Member(recipe=recipe) for member, recipe in recipes.items() for number in (1, 2, 3)
         },
         procedure="stagewise",
+    )
+
+
+RECIPES.add(
+    three_of_each(
+        "ensemble_gtzan",
+        "Three perceptrons and three bags of segments as searches on GTZAN found them, their mean posterior",
+        bag_of_segments=BAG_OF_SEGMENTS_GTZAN,
+        fully_connected=FULLY_CONNECTED_GTZAN,
+    )
+)
+RECIPES.add(
+    three_of_each(
+        "ensemble_audioset",
+        "Three bags of segments and three LSTMs as searches on AudioSet found them, their mean posterior",
+        bag_of_segments=BAG_OF_SEGMENTS_AUDIOSET,
+        lstm=LSTM_AUDIOSET,
     )
 )
