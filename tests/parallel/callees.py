@@ -66,7 +66,7 @@ def copy_text(suffix, *, source, target):
     return [source, target]
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
