@@ -288,7 +288,11 @@ class ClusterExecutor(concurrent.futures.Executor):
             with contextlib.suppress(TimeoutError), self._client.as_current():
                 wait([asked], timeout=WORKER_SECONDS)
                 return
-            if not self._client.nthreads():
+            try:
+                alone = not self._client.nthreads()
+            except Exception:  # the connection was lost, which the next round tells
+                continue
+            if alone:
                 warnings.warn(f"{self._none()}; what is asked waits for them", stacklevel=2)
 
     def _taken(self, reply: dict[str, Any], found: dict[str, _Folder], name: str) -> Any:
