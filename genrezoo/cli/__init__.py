@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage or bad input. What a user can cause en
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -15,6 +16,9 @@ from rich.console import Console
 import genrezoo
 from genrezoo.cli import benchmark, data, draw, evaluate, listing, predict, report, show, train, tune
 from genrezoo.errors import GenrezooError, ResourceError, is_scarce
+
+INTERRUPTED = 130
+"""What Typer exits with on Ctrl-C, before anybody else sees the interrupt."""
 
 app = typer.Typer(
     name="genrezoo",
@@ -53,6 +57,8 @@ def _options(
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
     console = Console(stderr=True)
+    # A shell script starts its background jobs with SIGINT ignored; `kill -INT` should end those as cleanly as Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
     except GenrezooError as error:
@@ -66,8 +72,10 @@ def main() -> None:
         else:
             raise
         sys.exit(1)
-    except KeyboardInterrupt:
-        console.print("interrupted; the same command goes on from here")
+    except SystemExit as end:
+        if end.code != INTERRUPTED:
+            raise
+        console.print("interrupted; the same command continues from here")
         sys.exit(1)
 
 

@@ -39,6 +39,20 @@ def test_version():
     assert run("--version").output == f"genrezoo {genrezoo.__version__}\n"
 
 
+def test_ctrl_c_says_that_the_same_command_continues(monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("genrezoo.datasets.load_songs", interrupt)
+    assert exit_code(monkeypatch, "data", "describe", "songs.npz") == 1
+    assert "interrupted; the same command continues from here" in capsys.readouterr().err
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "genrezoo", "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"genrezoo {genrezoo.__version__}\n")
+
+
 def test_list_prints_names_and_json():
     for name in list_models():
         assert name in run("list").output
