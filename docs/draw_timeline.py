@@ -38,7 +38,7 @@ def main() -> None:
                     if not number:
                         out.setparams(part.getparams())
                     out.writeframes(part.readframes(part.getnframes()))
-        (prediction,) = gz.predict_sound(run, [joined], cache=folder / "cache")
+        (prediction,) = gz.predict_audio(run, [joined], cache=folder / "cache")
         edges, probabilities = prediction.timeline()
         picture = timeline_picture(
             edges, probabilities, prediction.genres,

@@ -41,7 +41,7 @@ _HOMES = {
     "benchmark": "benchmarking",
     "list_suites": "benchmarking",
     "load_suite": "benchmarking",
-    "predict_sound": "predict",
+    "predict_audio": "predict",
     "render": "report",
 }
 
@@ -75,7 +75,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.models import list_models as list_models
     from genrezoo.models import model_info as model_info
     from genrezoo.models import register_model as register_model
-    from genrezoo.predict import predict_sound as predict_sound
+    from genrezoo.predict import predict_audio as predict_audio
     from genrezoo.recipes import Recipe as Recipe
     from genrezoo.recipes import get_recipe as get_recipe
     from genrezoo.recipes import list_recipes as list_recipes

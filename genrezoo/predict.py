@@ -125,7 +125,7 @@ class Prediction:
         return {genre: round(float(p), 6) for genre, p in zip(self.genres, probabilities, strict=True)}
 
 
-def predict_sound(
+def predict_audio(
     run: Run | str | Path,
     paths: str | Path | Iterable[str | Path],
     *,
@@ -176,7 +176,7 @@ def predict_sound(
         >>> songs = gz.load_songs("synthetic", n_train=40, n_valid=20, n_test=20, n_segments=8, seed=1)
         >>> recipe = gz.get_recipe("fully_connected").changed({"epochs": 1})
         >>> run = gz.train(recipe, songs, seed=1, out=tempfile.mkdtemp())
-        >>> predict_sound(run, "music/*.mp3")
+        >>> predict_audio(run, "music/*.mp3")
         Traceback (most recent call last):
             ...
         genrezoo.errors.DataError: ... Remedy: make features with `genrezoo data build` and train on them.
@@ -225,9 +225,9 @@ def predict_features(
     Args:
         run: A run.
         features: As in the songs that it was trained on, not standardised, and where each segment begins.
-        rule: As in `predict_sound`.
-        window: As in `predict_sound`.
-        hop: As in `predict_sound`.
+        rule: As in `predict_audio`.
+        window: As in `predict_audio`.
+        hop: As in `predict_audio`.
 
     Returns:
         The prediction; its path is empty.

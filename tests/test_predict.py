@@ -14,7 +14,7 @@ from genrezoo import predict
 from genrezoo.audio.extract import extract_file
 from genrezoo.audio.settings import Features, feature_settings
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
-from genrezoo.predict import Prediction, find_sounds, predict_features, predict_sound, sound_settings
+from genrezoo.predict import Prediction, find_sounds, predict_audio, predict_features, sound_settings
 from genrezoo.runs.run import Run
 from genrezoo.songs import SongSet
 
@@ -97,7 +97,7 @@ def by_hand(run, windows):
 
 def test_a_joined_recording_changes_its_genre_at_the_right_second(runs, here, tmp_path):
     joined = np.concatenate([tone("low", 5, 100), tone("high", 3, 101)])
-    (found,) = predict_sound(runs["pieces"], write(tmp_path / "joined.wav", joined))
+    (found,) = predict_audio(runs["pieces"], write(tmp_path / "joined.wav", joined))
     edges, posteriors = found.timeline()
     assert edges.tolist() == list(range(9))
     assert [GENRES[best] for best in posteriors.argmax(axis=1)] == ["low"] * 5 + ["high"] * 3
@@ -123,7 +123,7 @@ def test_rules_by_hand(runs):
         assert found.rule == rule
         np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
     with pytest.raises(UnknownNameError, match="unknown rule 'maen'. Did you mean 'mean'"):
-        predict_sound(runs["pieces"], "a.wav", rule="maen")
+        predict_audio(runs["pieces"], "a.wav", rule="maen")
 
 
 def test_a_model_of_one_length_hears_overlapping_windows(runs):
@@ -218,23 +218,23 @@ def test_a_bad_file_stops_nothing_but_with_strict(runs, here, tmp_path):
     (tmp_path / "notes.txt").write_text("not sound")
     write(tmp_path / "deeper" / "c.wav", tone("low", 2, 2))
     paths = [tmp_path, tmp_path / "nothing.wav", str(tmp_path / "*.ogg")]
-    found = predict_sound(runs["pieces"], paths)
+    found = predict_audio(runs["pieces"], paths)
     assert [prediction.path.name for prediction in found] == ["a.wav", "b.wav", "c.wav", "nothing.wav", "*.ogg"]
     assert [prediction.genre for prediction in found] == [None, "high", "low", None, None]
     assert found[4].reason == "no file matches"
     assert found[0].describe().keys() == {"file", "reason"}
     assert len(found[0].probabilities) == 0
     with pytest.raises(DataError, match=r"a\.wav"):
-        predict_sound(runs["pieces"], paths, strict=True)
+        predict_audio(runs["pieces"], paths, strict=True)
     with pytest.raises(DataError, match="no file matches"):
-        predict_sound(runs["pieces"], str(tmp_path / "*.ogg"), strict=True)
+        predict_audio(runs["pieces"], str(tmp_path / "*.ogg"), strict=True)
 
 
 def test_whole_recordings_are_heard_unless_the_excerpt_is_asked_for(runs, here, tmp_path):
     run = with_about(runs["pieces"], features={**SETTINGS, "offset": 2.0, "duration": 3.0})
     path = write(tmp_path / "a.wav", np.concatenate([tone("low", 2, 1), tone("high", 5, 2)]))
-    (whole,) = predict_sound(run, path)
-    (part,) = predict_sound(run, path, excerpt=True)
+    (whole,) = predict_audio(run, path)
+    (part,) = predict_audio(run, path, excerpt=True)
     assert [(settings.offset, settings.duration) for settings in here] == [(0.0, None), (2.0, 3.0)]
     assert (whole.starts[0], whole.seconds) == (0, 7)
     assert (part.starts.tolist(), part.seconds) == ([2.0, 3.0, 4.0], 3)
@@ -251,7 +251,7 @@ def test_runs_without_feature_settings_are_refused(tmp_path):
     recipe = gz.get_recipe("fully_connected").changed({**SMALL, "epochs": 1})
     run = gz.train(recipe, make_songs(name="tables"), seed=1, out=tmp_path / "a")
     with pytest.raises(DataError, match=r"trained on 'tables', of which it is not known.*genrezoo data build"):
-        predict_sound(run.folder, "a.wav")
+        predict_audio(run.folder, "a.wav")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_runs_without_feature_settings_are_refused(tmp_path):
 )
 def test_features_that_do_not_fit_are_refused(runs, change, message):
     with pytest.raises((DataError, UnknownNameError), match=message):
-        predict_sound(with_about(runs["pieces"], **change), "a.wav")
+        predict_audio(with_about(runs["pieces"], **change), "a.wav")
 
 
 def test_songs_with_some_of_the_columns_get_them_in_their_order(songs, here, tmp_path):
@@ -275,7 +275,7 @@ def test_songs_with_some_of_the_columns_get_them_in_their_order(songs, here, tmp
     run = gz.train(recipe, chosen, seed=1, out=tmp_path / "run")
     assert sound_settings(run)[1] == [5, 1, 0]
     path = write(tmp_path / "a.wav", tone("high", 3, 7))
-    (found,) = predict_sound(run, path)
+    (found,) = predict_audio(run, path)
     features, _ = extract_file(path, feature_settings(SETTINGS))
     np.testing.assert_allclose(found.probabilities, run.predict(features.x[:, [5, 1, 0]])[0], atol=1e-6)
 
@@ -292,7 +292,7 @@ def test_songs_with_some_of_the_columns_get_them_in_their_order(songs, here, tmp
 )
 def test_times_that_do_not_fit_are_refused(runs, run, times, message):
     with pytest.raises(SettingsError, match=message):
-        predict_sound(runs[run], "a.wav", **times)
+        predict_audio(runs[run], "a.wav", **times)
 
 
 def test_a_hop_that_would_leave_segments_out_is_refused(runs):

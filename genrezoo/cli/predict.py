@@ -70,7 +70,7 @@ def predict(
     opened = gz.load_run(run)
     with progress_bar() as bar:
         task = bar.add_task("features", total=None)
-        predictions = gz.predict_sound(
+        predictions = gz.predict_audio(
             opened, sounds, rule=rule, window=window, hop=hop, excerpt=excerpt, cache=data_cache, workers=workers,
             strict=strict, on_start=lambda number: bar.update(task, total=number),
             on_file=lambda path, reason: bar.advance(task),
