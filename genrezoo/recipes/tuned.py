@@ -1,100 +1,161 @@
-"""Recipes of our own: settings chosen on validation songs, told with each, and ensembles of finished models."""
+"""Recipes whose settings a search has found, named after the songs that it was on, and ensembles of them.
 
-from genrezoo.recipes.convolution_in_time import CONV_IN_TIME, FULLY_CONNECTED
+The validation songs of those sets have chosen them, the test songs have not. ``benchmarks/README.md`` tells how they
+compare with peers that were tuned as long.
+"""
+
+from genrezoo.recipes.convolution_in_time import FULLY_CONNECTED
 from genrezoo.recipes.lstm_ensembles import LSTM
+from genrezoo.recipes.pooling_and_ensembles import BAG_OF_SEGMENTS
 from genrezoo.recipes.recipe import RECIPES, Member, Recipe
 
-GENTLE = {
-    "optimizer": "adamw",
-    "learning_rate": 1e-3,
-    "weight_decay": 1e-2,
-    "schedule": "cosine",
-    "batch_size": 32,
-}
-"""Decoupled weight decay and a rate that falls to zero: for sets of a few hundred to a few thousand songs."""
+MFCC4 = "26 MFCC statistics of a second, four genres, official split"
+GTZAN = "ten segments of 53 features, five genres, fault-filtered split"
+AUDIOSET = "ten embeddings of a second, fifteen genres, stratified split"
+ON_LOSS = "--objective loss --repeats 2 --set monitor=loss --max-trials 25 --median-rule --seed 1"
 
-BAG_OF_SEGMENTS = RECIPES.add(
-    Recipe(
-        name="bag_of_segments",
-        summary="A layer on each segment, their average over the song, one dense layer; knows nothing of order",
-        reference="own; after document B, section 3, with global average pooling (Lin, Chen and Yan 2014)",
-        model="conv_in_time",
-        # chosen among nine by the mean validation accuracy of three seeds on GTZAN features and AudioSet embeddings
+
+def found(
+    recipe: Recipe, name: str, summary: str, command: str, *, arguments: dict[str, object], **settings: object
+) -> Recipe:
+    """A recipe with other settings, and how they were found."""
+    about = {"name": name, "summary": summary, "reference": f"own; found by `genrezoo tune {recipe.name} {command}"}
+    return recipe.model_copy(update={**about, "arguments": arguments, "settings": settings, "reported": {}})
+
+
+RECIPES.add(
+    found(
+        BAG_OF_SEGMENTS,
+        "bag_of_segments_mfcc4",
+        "The bag of segments with the settings of a search on MFCC statistics",
+        f"--epochs 20 --max-trials 25 --median-rule --seed 1` on {MFCC4}",
         arguments={
-            "kernel_size": 1,
-            "conv_layers": 1,
-            "pooling": "average",
-            "pool_size": None,
-            "filters": 256,
-            "units": 256,
+            **BAG_OF_SEGMENTS.arguments,
+            "filters": 246,
+            "units": 325,
+            "conv_l2": 0.016583974296199264,
+            "dense_l2": 0.007178066517576864,
         },
-        settings={**GENTLE, "epochs": 40, "patience": 12},
+        optimizer="adam",
+        learning_rate=0.001247927504880073,
+        weight_decay=None,
+        schedule="cosine",
+        batch_size=52,
+        epochs=20,
+        patience=12,
+        noise=0.03785434040742499,
+        mixup=0.028564324370635743,
     )
 )
-STATISTICS_MLP = RECIPES.add(
-    Recipe(
-        name="statistics_mlp",
-        summary="One hidden layer on each feature's mean and deviation over the song, with much dropout",
-        reference="own; statistics pooling after Snyder et al. 2018",
-        model="statistics_mlp",
-        # of the two most accurate of five on the validation songs of GTZAN features (three seeds), the one with the
-        # lower log loss: so few songs make accuracy too coarse a scale, and so loss chooses the epoch as well
-        arguments={"units": [256], "input_dropout": 0.3, "dropout": 0.5, "l2": 1e-3},
-        settings={**GENTLE, "epochs": 60, "patience": 20, "monitor": "loss"},
+FULLY_CONNECTED_GTZAN = RECIPES.add(
+    found(
+        FULLY_CONNECTED,
+        "fully_connected_gtzan",
+        "Two hidden ReLU layers of 150 units with the settings of a search on segments of GTZAN",
+        f"--epochs 40 {ON_LOSS}` on {GTZAN}",
+        arguments={"units": [150, 150], "dropout": 0.0, "l2": 0.027251377810215693},
+        optimizer="adam",
+        learning_rate=0.0015920132560323064,
+        schedule=None,
+        batch_size=35,
+        epochs=40,
+        monitor="loss",
+        noise=0.0,
+        mixup=0.0,
     )
 )
-GENTLE_PERCEPTRON = FULLY_CONNECTED.model_copy(
-    update={
-        "name": "gentle_perceptron",
-        "summary": "Two hidden ReLU layers of 200 units, trained gently",
-        "settings": {**GENTLE, "epochs": 60, "monitor": "loss"},
-        "reported": {},
-    }
+BAG_OF_SEGMENTS_GTZAN = found(
+    BAG_OF_SEGMENTS,
+    "bag_of_segments_gtzan",
+    "The bag of segments with the settings of a search on segments of GTZAN",
+    f"{ON_LOSS}` on {GTZAN}",
+    arguments={
+        **BAG_OF_SEGMENTS.arguments,
+        "filters": 199,
+        "units": 410,
+        "conv_l2": 0.0014415365671905215,
+        "dense_l2": 0.0011659116166343746,
+    },
+    optimizer="adamw",
+    learning_rate=0.00327852521845271,
+    weight_decay=0.00698666426837212,
+    schedule="cosine",
+    batch_size=39,
+    epochs=40,
+    patience=12,
+    monitor="loss",
+    noise=0.17470333647124994,
+    mixup=0.1126704878745952,
 )
-GENTLE_BAG = BAG_OF_SEGMENTS.model_copy(
-    update={"name": "gentle_bag", "settings": {**GENTLE, "epochs": 60, "monitor": "loss"}}
+BAG_OF_SEGMENTS_AUDIOSET = found(
+    BAG_OF_SEGMENTS,
+    "bag_of_segments_audioset",
+    "The bag of segments, three at a time, with the settings of a search on embeddings of AudioSet",
+    f"{ON_LOSS}` on {AUDIOSET}",
+    arguments={
+        **BAG_OF_SEGMENTS.arguments,
+        "kernel_size": 3,
+        "filters": 213,
+        "units": 384,
+        "conv_l2": 0.010388749012617444,
+        "dense_l2": 0.00888519344749201,
+    },
+    optimizer="adamw",
+    learning_rate=0.0009935502850092544,
+    weight_decay=0.008060874954711125,
+    schedule="cosine",
+    batch_size=25,
+    epochs=40,
+    patience=12,
+    monitor="loss",
+    noise=0.004433003104948348,
+    mixup=0.0,
 )
-RECIPES.add(
-    Recipe(
-        name="gentle_ensemble",
-        summary="Three perceptrons and three bags of segments, the mean of their posteriors",
+LSTM_AUDIOSET = found(
+    LSTM,
+    "lstm_audioset",
+    "One LSTM layer with the settings of a search on embeddings of AudioSet",
+    f"--epochs 30 {ON_LOSS}` on {AUDIOSET}",
+    arguments={"units": 125, "dropout": 0.3231888959559056, "l2": 9.72162111574553e-05},
+    optimizer="adam",
+    learning_rate=0.0004704148990650023,
+    schedule="cosine",
+    batch_size=73,
+    epochs=30,
+    monitor="loss",
+    noise=0.09861884432480733,
+    mixup=0.2562724378944359,
+)
+
+
+def three_of_each(name: str, summary: str, **recipes: Recipe) -> Recipe:
+    """An ensemble of three trainings of each recipe; their mean posterior."""
+    return Recipe(
+        name=name,
+        summary=summary,
         reference="own; Lakshminarayanan, Pritzel and Blundell 2017",
         model="ensemble",
-        # of 28 kinds of members on GTZAN features (three seeds each, with and without noise and mixup) the perceptrons
-        # had the lowest validation log loss together; of the three tried on AudioSet embeddings the bags had
         arguments={"rule": "mean"},
         members={
-            **{f"bag_{number}": Member(recipe=GENTLE_BAG) for number in (1, 2, 3)},
-            **{f"perceptron_{number}": Member(recipe=GENTLE_PERCEPTRON) for number in (1, 2, 3)},
+            f"{member}_{number}": Member(recipe=recipe) for member, recipe in recipes.items() for number in (1, 2, 3)
         },
         procedure="stagewise",
     )
-)
+
+
 RECIPES.add(
-    Recipe(
-        name="lstm_ensemble",
-        summary="Five LSTMs that differ by their seed, the mean of their posteriors",
-        reference="own; Lakshminarayanan, Pritzel and Blundell 2017",
-        model="ensemble",
-        arguments={"rule": "mean"},
-        members={f"member_{number}": Member(recipe=LSTM) for number in range(1, 6)},
-        procedure="stagewise",
+    three_of_each(
+        "ensemble_gtzan",
+        "Three perceptrons and three bags of segments as searches on GTZAN found them, their mean posterior",
+        bag_of_segments=BAG_OF_SEGMENTS_GTZAN,
+        fully_connected=FULLY_CONNECTED_GTZAN,
     )
 )
 RECIPES.add(
-    Recipe(
-        name="family_ensemble",
-        summary="One model of each family, the mean of their posteriors",
-        reference="own; Kuncheva and Whitaker 2003 on members that err differently",
-        model="ensemble",
-        arguments={"rule": "mean"},
-        members={
-            "bag_of_segments": Member(recipe=BAG_OF_SEGMENTS),
-            "conv_in_time": Member(recipe=CONV_IN_TIME),
-            "fully_connected": Member(recipe=FULLY_CONNECTED),
-            "lstm": Member(recipe=LSTM),
-            "statistics_mlp": Member(recipe=STATISTICS_MLP),
-        },
-        procedure="stagewise",
+    three_of_each(
+        "ensemble_audioset",
+        "Three bags of segments and three LSTMs as searches on AudioSet found them, their mean posterior",
+        bag_of_segments=BAG_OF_SEGMENTS_AUDIOSET,
+        lstm=LSTM_AUDIOSET,
     )
 )
