@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import json
 import re
 import tomllib
 import types
@@ -120,16 +121,19 @@ def systems() -> dict[str, Any]:
 
 
 def systems_page() -> str:
-    """What the documents describe, a table a document: each system with the names under which it is found here."""
+    """What the documents describe: where each system is found here, its settings there, and where ours differ."""
     content = systems()
     parts = [
         f"{WARNING.replace('the docstrings or the help texts', 'systems.toml')}\n",
         "# Systems\n",
         "What the documents describe, and where it is: the model or composition, the procedure that trains it, the "
         "recipe, the suite that measures it (`genrezoo benchmark SUITE --data SONGS`), and a test that would fail if "
-        "it were wrong. The ids are a document's letter and the order in it.\n",
+        "it were wrong. The ids are a document's letter and the order in it. Below each table stand the settings that "
+        "the document states, each with its passage, and what is different here; tests hold every recipe, suite and "
+        "search against them. A probability of keeping a unit is written as the rate of dropping it.\n",
     ]
     for letter, document in content["documents"].items():
+        found = [one for one in content["system"] if one["document"] == letter]
         rows = [
             [
                 one["id"],
@@ -137,12 +141,43 @@ def systems_page() -> str:
                 *(_code(one.get(column)) for column in ("model", "procedure", "recipe", "suite", "function")),
                 f"[{one['test'].rpartition('::')[2]}](../{one['test'].partition('::')[0]})",
             ]
-            for one in content["system"]
-            if one["document"] == letter
+            for one in found
         ]
         head = ["id", "system", "model", "procedure", "recipe", "suite", "function", "test"]
         parts += [f"## Document {letter}\n", f"{document['title']}\n", table(head, rows)]
+        stated = [
+            [one["id"], _about(part), f"{part['section']}: “{part['quote']}”", _settings(part)]
+            for one in found
+            for part in one.get("source", ())
+        ]
+        parts += [f"### Settings of document {letter}\n", table(["id", "of", "passage", "settings"], stated)]
+        ours = [
+            [one["id"], _about(part), part.get("what") or _settings(part), part["reason"]]
+            for one in found
+            for part in (*one.get("differs", ()), *one.get("own", ()))
+        ]
+        parts += [
+            f"### What differs from document {letter}, or is not said there\n",
+            table(["id", "of", "here", "reason"], ours),
+        ]
+    rows = [[_about(part), _settings(part), part["reason"]] for part in content["own"]]
+    parts += ["## Settings of our own\n", table(["of", "settings", "reason"], rows)]
     return "\n".join(parts)
+
+
+def _about(part: dict[str, Any]) -> str:
+    """The recipes, suites or searches that a record of the table is about."""
+    kinds = (("recipes", "recipe"), ("suites", "suite"), ("searches", "search"))
+    named = [(one, part.get(many, [part[one]] if one in part else [])) for many, one in kinds]
+    return "; ".join(
+        f"every {kind}" if names == ["*"] else f"{kind} {', '.join(map(_code, names))}"
+        for kind, names in named
+        if names
+    )
+
+
+def _settings(part: dict[str, Any]) -> str:
+    return ", ".join(f"`{name} = {json.dumps(value)}`" for name, value in part["settings"].items())
 
 
 def commands_page() -> str:
