@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import keras
 
 import genrezoo as gz
-
-
-def space(hp: Any) -> dict[str, Any]:
-    """What a tuner may choose: keywords of the builder below."""
-    return {"units": hp.Int("units", 16, 128, step=16, default=32)}
+from genrezoo.spaces import Int
 
 
 @gz.register_model(
     "gated_mean",
     summary="Mean of the segments, each weighed by a gate that looks at it alone",
     reference="this example",
-    space=space,
+    space={"units": Int(16, 128, step=16)},  # what a search may choose
     masks_padding=False,
     any_length=True,
 )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from genrezoo.errors import GenrezooError, UnknownNameError
+from genrezoo.spaces import Space, describe
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ class Entry:
         expects: Input kind: ``"segments"`` (songs as segments x features) or ``"image"``.
         masks_padding: Padded segments have no influence on the logits.
         any_length: One model works on any number of segments.
-        exports: Formats that the model can be exported to.
-        space: Search space: ``space(hp)`` returns keyword arguments for ``call``, of a procedure settings.
+        space: What each option may be in a search, of a procedure each setting (see `genrezoo.spaces`).
         settings: For a procedure: the class of its settings.
         members: For a composition: names of the models that it is made of, ``("*",)`` for two or more under any name;
             for a procedure: names of the models whose logits it needs.
@@ -52,8 +52,7 @@ class Entry:
     expects: str = "segments"
     masks_padding: bool = False
     any_length: bool = False
-    exports: tuple[str, ...] = ()
-    space: Callable[[Any], dict[str, Any]] | None = None
+    space: Space = field(default_factory=dict)
     settings: type | None = None
     members: tuple[str, ...] = ()
     by_gradient: bool = True
@@ -71,7 +70,7 @@ class Entry:
             "expects": self.expects,
             "masks_padding": self.masks_padding,
             "any_length": self.any_length,
-            "exports": list(self.exports),
+            "space": {name: describe(domain) for name, domain in self.space.items()},
             "members": list(self.members),
             "licence": self.licence,
             "function": f"{self.call.__module__}.{self.call.__qualname__}",

@@ -26,7 +26,6 @@ from genrezoo.registry import COMPOSITIONS
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): further work",
     masks_padding=True,
     any_length=True,
-    exports=("onnx",),
     members=("student", "teacher"),
     forward=lambda model, x: cascade_forward(model, x)[0],
     by_gradient=False,

@@ -19,12 +19,7 @@ from genrezoo.layers import DiversityPenalty, Head
 from genrezoo.models._checks import InputShape, check_count, check_weight
 from genrezoo.models._frame import check_activation, classify, l2_penalty
 from genrezoo.registry import COMPOSITIONS
-
-
-def combiner_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_combiner`: the source's linear and non-linear combiner, and the penalty."""
-    hidden = hp.Choice("hidden_units", [0, 10, 25, 50, 100], default=0)
-    return {"hidden_units": hidden or None, "l2": hp.Choice("l2", [0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1], default=0.0)}
+from genrezoo.spaces import Choice
 
 
 @COMPOSITIONS.register(
@@ -32,10 +27,12 @@ def combiner_space(hp: Any) -> dict[str, Any]:
     summary="one linear layer, or one hidden layer, on the logits of several models",
     reference="R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017): section 5",
     reported={"MSD-10 validation accuracy": "64 % (linear, frozen members of 50 %, 58 % and 63 %)"},
-    space=combiner_space,
+    space={
+        "hidden_units": Choice((None, 10, 25, 50, 100)),  # the source's linear and non-linear combiner
+        "l2": Choice((0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
+    },
     masks_padding=True,
     any_length=True,
-    exports=("onnx",),
     members=ANY,
 )
 def build_combiner(

@@ -17,17 +17,7 @@ from genrezoo.layers import EndMask, Head, MaskPadding
 from genrezoo.models._checks import InputShape, check_input_shape
 from genrezoo.models.mlp import build_fully_connected
 from genrezoo.registry import COMPOSITIONS
-
-
-def correcting_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_correcting`: size, depth, dropout and penalty, and what it sees."""
-    size = hp.Int("size", 50, 400, step=50, default=200)
-    return {
-        "units": (size,) * hp.Int("layers", 1, 3, default=2),
-        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
-        "l2": hp.Float("l2", 1e-5, 1e-1, sampling="log", default=1e-2),
-        "see_hidden": hp.Boolean("see_hidden", default=False),
-    }
+from genrezoo.spaces import Boolean, Choice, Float
 
 
 @COMPOSITIONS.register(
@@ -35,9 +25,13 @@ def correcting_space(hp: Any) -> dict[str, Any]:
     summary="the logits of a trained model plus those of a network trained to correct them",
     reference="R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017): section 6",
     reported={"MSD-10 validation accuracy": "64.5 % (on convolution in time of 63 %)"},
-    space=correcting_space,
+    space={
+        "units": Choice(tuple((size,) * depth for depth in (1, 2, 3) for size in (50, 100, 200, 400))),
+        "dropout": Float(0.0, 0.6),
+        "l2": Float(1e-5, 1e-1, sampling="log"),
+        "see_hidden": Boolean(),
+    },
     masks_padding=True,
-    exports=("onnx",),
     members=("original",),
 )
 def build_correcting(

@@ -16,21 +16,16 @@ from genrezoo.composition._members import ANY, check_members, listen
 from genrezoo.layers import RULES, Aggregate, Head
 from genrezoo.models._checks import InputShape, check_choice
 from genrezoo.registry import COMPOSITIONS
-
-
-def ensemble_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_ensemble`: the rule."""
-    return {"rule": hp.Choice("rule", ["mean", "product"], default="mean")}
+from genrezoo.spaces import Choice
 
 
 @COMPOSITIONS.register(
     "ensemble",
     summary="the mean or the product of the posteriors of several trained models",
     reference="B. Lakshminarayanan, A. Pritzel, C. Blundell, Deep Ensembles, NeurIPS 2017",
-    space=ensemble_space,
+    space={"rule": Choice(tuple(RULES))},
     masks_padding=True,
     any_length=True,
-    exports=("onnx",),
     members=ANY,
     by_gradient=False,
 )

@@ -14,6 +14,7 @@ from genrezoo.errors import SettingsError
 from genrezoo.models._checks import InputShape, check_image_shape, check_input_shape, check_num_classes
 from genrezoo.registry import MODELS, Entry
 from genrezoo.seeds import keras_seed
+from genrezoo.spaces import Space
 
 __all__ = ["create_model", "list_models", "model_info", "register_model"]
 
@@ -93,8 +94,7 @@ def register_model(
     expects: str = "segments",
     masks_padding: bool = False,
     any_length: bool = False,
-    exports: tuple[str, ...] = (),
-    space: Callable[[Any], dict[str, Any]] | None = None,
+    space: Space | None = None,
     begins_with: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator that adds a builder to the zoo.
@@ -107,8 +107,7 @@ def register_model(
         expects: Input kind, ``"segments"`` or ``"image"``.
         masks_padding: Padded segments have no influence on the logits.
         any_length: One model works on any number of segments.
-        exports: Formats that it can be exported to.
-        space: Search space: ``space(hp)`` returns keywords of the builder.
+        space: What each option may be in a search (see `genrezoo.spaces`).
         begins_with: Options that only say where the initial weights come from, e.g. a file; a trained model is built
             again without them.
 
@@ -139,13 +138,20 @@ def register_model(
     def decorate(build: Callable[..., Any]) -> Callable[..., Any]:
         _check_builder(name, build)
         MODELS.names()  # the zoo's own models first, so that a clash is reported here
-        for option in begins_with:
-            if option not in _defaults(build):
-                raise SettingsError(f"model {name!r} has no option {option!r} to begin with")
-        facts = {"masks_padding": masks_padding, "any_length": any_length, "exports": exports, "space": space}
-        facts |= {"begins_with": begins_with}
+        for role, named in (("search", space or {}), ("begin with", begins_with)):
+            for option in named:
+                if option not in _defaults(build):
+                    raise SettingsError(f"model {name!r} has no option {option!r} to {role}")
         register = MODELS.register(
-            name, summary=summary, reference=reference, reported=reported or {}, expects=expects, **facts
+            name,
+            summary=summary,
+            reference=reference,
+            reported=reported or {},
+            expects=expects,
+            masks_padding=masks_padding,
+            any_length=any_length,
+            space=space or {},
+            begins_with=begins_with,
         )
         return register(build)
 

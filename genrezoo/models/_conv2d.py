@@ -22,7 +22,7 @@ def conv_stack(
     filters: Sequence[int],
     kernel_size: int,
     strides: int = 1,
-    padding: int,
+    padding: int | None,
     pool_size: int | None = None,
     activation: str,
     batch_norm: bool = False,
@@ -34,7 +34,7 @@ def conv_stack(
         filters: Kernels of each convolution; they are called ``conv_1``, ``conv_2``, …
         kernel_size: Height and width of a kernel, from 1.
         strides: Steps from one position of a kernel to the next, from 1.
-        padding: Rows and columns of zeros on each side of what a convolution reads, from 0.
+        padding: Rows and columns of zeros on each side of what a convolution reads, from 0; None for half a kernel.
         pool_size: Height and width of the windows of max pooling, from 1; None for no pooling.
         activation: Keras activation.
         batch_norm: Normalises each channel over the batch before its activation.
@@ -48,7 +48,7 @@ def conv_stack(
     filters = check_counts("filters", filters)
     kernel_size = check_count("kernel_size", kernel_size)
     strides = check_count("strides", strides)
-    padding = check_count("padding", padding, least=0)
+    padding = (kernel_size - 1) // 2 if padding is None else check_count("padding", padding, least=0)
     pool_size = None if pool_size is None else check_count("pool_size", pool_size)
     check_activation(activation)
     _check_size(x.shape[1:3], len(filters), kernel_size, strides, padding, pool_size or 1)

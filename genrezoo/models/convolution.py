@@ -17,16 +17,10 @@ from genrezoo.layers import EndMask, MaskedConv1D, MaskedPooling1D
 from genrezoo.models._checks import InputShape, check_choice, check_count, check_input_shape, check_weight
 from genrezoo.models._frame import classify, l1_l2_penalty, song_input
 from genrezoo.registry import MODELS
+from genrezoo.spaces import Choice, Float, Int
 
-
-def segment_cnn_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_segment_cnn`: sizes, and the penalty of each kind of layer."""
-    return {
-        "filters": hp.Int("filters", 10, 256, sampling="log", default=50),
-        "units": hp.Int("units", 32, 512, sampling="log", default=200),
-        "conv_l2": hp.Float("conv_l2", 1e-5, 1e-1, sampling="log", default=1e-2),
-        "dense_l2": hp.Float("dense_l2", 1e-5, 1e-1, sampling="log", default=1e-2),
-    }
+SIZES = {"filters": Int(10, 256, sampling="log"), "units": Int(32, 512, sampling="log")}
+PENALTIES = {"conv_l2": Float(1e-5, 1e-1, sampling="log"), "dense_l2": Float(1e-5, 1e-1, sampling="log")}
 
 
 @MODELS.register(
@@ -34,9 +28,8 @@ def segment_cnn_space(hp: Any) -> dict[str, Any]:
     summary="two convolutions that cover one segment each, and a dense layer",
     reference="R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017): section 3",
     reported={"MSD-10 validation accuracy": "58 %"},
-    space=segment_cnn_space,
+    space={**SIZES, **PENALTIES},
     masks_padding=True,
-    exports=("onnx",),
 )
 def build_segment_cnn(
     input_shape: InputShape,
@@ -101,25 +94,13 @@ def build_segment_cnn(
     )
 
 
-def conv_in_time_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_conv_in_time`: the source's kernel heights, sizes, and penalties by kind of layer."""
-    return {
-        "filters": hp.Int("filters", 10, 256, sampling="log", default=50),
-        "kernel_size": hp.Choice("kernel_size", [1, 3, 5], default=3),
-        "units": hp.Int("units", 32, 512, sampling="log", default=200),
-        "conv_l2": hp.Float("conv_l2", 1e-5, 1e-1, sampling="log", default=1e-2),
-        "dense_l2": hp.Float("dense_l2", 1e-5, 1e-1, sampling="log", default=1e-2),
-    }
-
-
 @MODELS.register(
     "conv_in_time",
     summary="convolutions over several segments, each followed by pooling in time, and a dense layer",
     reference="R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017): section 4.2",
     reported={"MSD-10 validation accuracy": "63 % (61 % without pooling)"},
-    space=conv_in_time_space,
+    space={**SIZES, "kernel_size": Choice((1, 3, 5)), **PENALTIES},  # the source's kernels
     masks_padding=True,
-    exports=("onnx",),
 )
 def build_conv_in_time(
     input_shape: InputShape,

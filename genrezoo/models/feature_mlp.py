@@ -13,25 +13,19 @@ from typing import Any
 from genrezoo.models._checks import InputShape
 from genrezoo.models._dense import dense_stack
 from genrezoo.registry import MODELS
-
-
-def mfcc_mlp_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_mfcc_mlp`: size, activation and dropout."""
-    size = hp.Int("size", 32, 256, step=32, default=128)
-    return {
-        "units": (size, size // 4),
-        "activation": hp.Choice("activation", ["relu", "elu", "tanh"], default="relu"),
-        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
-    }
+from genrezoo.spaces import Choice, Float
 
 
 @MODELS.register(
     "mfcc_mlp",
     summary="two hidden layers of 128 and 32 units on the MFCC statistics of a second of music",
     reference="Neural networks for music genres: question 1",
-    space=mfcc_mlp_space,
+    space={
+        "units": Choice(tuple((size, size // 4) for size in range(32, 257, 32))),
+        "activation": Choice(("relu", "elu", "tanh")),
+        "dropout": Float(0.0, 0.6),
+    },
     masks_padding=True,
-    exports=("onnx",),
 )
 def build_mfcc_mlp(
     input_shape: InputShape,
@@ -72,24 +66,17 @@ def build_mfcc_mlp(
     return _perceptron("mfcc_mlp", input_shape, num_classes, units, activation, dropout, classifier_activation)
 
 
-def feature_mlp_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_feature_mlp`: size, activation and dropout."""
-    size = hp.Int("size", 60, 240, step=30, default=90)
-    return {
-        "units": (size, size - 20, size - 40),
-        "activation": hp.Choice("activation", ["relu", "elu", "tanh"], default="relu"),
-        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
-    }
-
-
 @MODELS.register(
     "feature_mlp",
     summary="hidden layers of 90, 70 and 50 units on a table of features of whole clips",
     reference="CS429/529 Project 3: Neural Networks, section 2",
     reported={"GTZAN accuracy": "0.80 validation, 0.74 test"},
-    space=feature_mlp_space,
+    space={
+        "units": Choice(tuple((size, size - 20, size - 40) for size in range(60, 241, 30))),
+        "activation": Choice(("relu", "elu", "tanh")),
+        "dropout": Float(0.0, 0.6),
+    },
     masks_padding=True,
-    exports=("onnx",),
 )
 def build_feature_mlp(
     input_shape: InputShape,

@@ -18,24 +18,10 @@ from genrezoo.models._conv2d import MOMENTUM, conv_stack
 from genrezoo.models._frame import classify
 from genrezoo.models._pretrained import load_pretrained
 from genrezoo.registry import MODELS
+from genrezoo.spaces import Choice, Float, Int
 
 LAST_FROZEN = ("avg_pool", "conv4_block6_out", "conv3_block4_out", "conv2_block3_out", "pool1_pool")
 """Name of the last layer of ResNet50 that stays as it is, by the number of stages that are trained."""
-
-
-def spectrogram_cnn_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_spectrogram_cnn`: the source's depths with their strides, kernels, sizes, activations."""
-    conv_layers = hp.Int("conv_layers", 3, 6, default=4)
-    kernel_size = hp.Int("kernel_size", 3, 5, default=4)
-    return {
-        "conv_layers": conv_layers,
-        "strides": 8 - conv_layers,
-        "kernel_size": kernel_size,
-        "padding": (kernel_size - 1) // 2,
-        "filters": hp.Int("filters", 8, 40, step=8, default=32),
-        "activation": hp.Choice("activation", ["tanh", "relu"], default="tanh"),
-        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
-    }
 
 
 @MODELS.register(
@@ -44,8 +30,13 @@ def spectrogram_cnn_space(hp: Any) -> dict[str, Any]:
     reference="CS429/529 Project 3: Neural Networks, section 3",
     reported={"GTZAN accuracy": "0.64 validation, 0.61 test"},
     expects="image",
-    space=spectrogram_cnn_space,
-    exports=("onnx",),
+    space={
+        "conv_layers": Int(3, 6, when={"strides": (None,)}),  # the source has a stride for each depth
+        "kernel_size": Int(3, 5),
+        "filters": Int(8, 40, step=8),
+        "activation": Choice(("tanh", "relu")),
+        "dropout": Float(0.0, 0.6),
+    },
 )
 def build_spectrogram_cnn(
     input_shape: InputShape,
@@ -53,8 +44,8 @@ def build_spectrogram_cnn(
     *,
     conv_layers: int = 4,
     kernel_size: int = 4,
-    strides: int = 4,
-    padding: int = 1,
+    strides: int | None = None,
+    padding: int | None = None,
     activation: str = "tanh",
     filters: int = 32,
     dropout: float = 0.0,
@@ -70,8 +61,8 @@ def build_spectrogram_cnn(
         num_classes: Number of genres, at least 2.
         conv_layers: Number of convolutions, from 1.
         kernel_size: Height and width of a kernel, from 1.
-        strides: Pixels from one position of a kernel to the next, from 1.
-        padding: Pixels of zeros on each side of what a convolution reads, from 0.
+        strides: Pixels from one position of a kernel to the next, from 1; None for ``8 - conv_layers``, the source's.
+        padding: Pixels of zeros on each side of what a convolution reads, from 0; None for half a kernel.
         activation: Keras activation of the convolutions.
         filters: Kernels of the first convolution, from 1; each later one has twice as many.
         dropout: Share of what the output layer reads to drop, in [0, 1).
@@ -94,19 +85,12 @@ def build_spectrogram_cnn(
     images = keras.Input(check_image_shape(input_shape), name="songs")
     first = check_count("filters", filters)
     sizes = [first * 2**number for number in range(check_count("conv_layers", conv_layers))]
+    strides = 8 - conv_layers if strides is None else strides
     x = conv_stack(
         images, filters=sizes, kernel_size=kernel_size, strides=strides, padding=padding, activation=activation
     )
     x = keras.layers.Flatten(name="flatten")(x)
     return _finish("spectrogram_cnn", images, x, num_classes, dropout, classifier_activation)
-
-
-def resnet50_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_resnet50`: stages to train, and dropout."""
-    return {
-        "unfrozen": hp.Int("unfrozen", 0, 4, default=2),
-        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
-    }
 
 
 @MODELS.register(
@@ -117,7 +101,7 @@ def resnet50_space(hp: Any) -> dict[str, Any]:
         "GTZAN test accuracy": "0.69 with 2 stages trained, 0.63 with 1, 0.67 with 3, 0.64 with 4, 0.16 with none"
     },
     expects="image",
-    space=resnet50_space,
+    space={"unfrozen": Int(0, 4), "dropout": Float(0.0, 0.6)},
     begins_with=("weights", "weights_sha256"),
 )
 def build_resnet50(

@@ -17,28 +17,20 @@ from genrezoo.models._conv2d import conv_stack
 from genrezoo.models._dense import hidden_layers
 from genrezoo.models._frame import classify, song_input
 from genrezoo.registry import MODELS
-
-
-def mel_cnn_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_mel_cnn`: sizes, activation and dropout; the padding always keeps the size."""
-    filters = hp.Int("filters", 8, 32, step=8, default=16)
-    kernel_size = hp.Choice("kernel_size", [3, 5], default=5)
-    return {
-        "filters": (filters, 2 * filters, 4 * filters, 8 * filters),
-        "kernel_size": kernel_size,
-        "padding": kernel_size // 2,
-        "activation": hp.Choice("activation", ["relu", "elu", "gelu", "tanh"], default="relu"),
-        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
-    }
+from genrezoo.spaces import Choice, Float
 
 
 @MODELS.register(
     "mel_cnn",
     summary="four 5 x 5 convolutions over time and mel bands, each pooled, and three dense layers",
     reference="Neural networks for music genres: questions 2 and 3",
-    space=mel_cnn_space,
+    space={
+        "filters": Choice(tuple((size, 2 * size, 4 * size, 8 * size) for size in (8, 16, 24, 32))),
+        "kernel_size": Choice((3, 5)),
+        "activation": Choice(("relu", "elu", "gelu", "tanh")),
+        "dropout": Float(0.0, 0.6),
+    },
     masks_padding=True,
-    exports=("onnx",),
 )
 def build_mel_cnn(
     input_shape: InputShape,
@@ -47,7 +39,7 @@ def build_mel_cnn(
     filters: Sequence[int] = (16, 32, 64, 128),
     kernel_size: int = 5,
     pool_size: int | None = 2,
-    padding: int = 2,
+    padding: int | None = None,
     batch_norm: bool = True,
     activation: str = "relu",
     units: Sequence[int] = (1024, 256, 32),
@@ -68,8 +60,8 @@ def build_mel_cnn(
         filters: Kernels of each convolution.
         kernel_size: Frames and mel bands that a kernel covers, from 1.
         pool_size: Frames and mel bands that max pooling after each activation makes one, from 1; None for no pooling.
-        padding: Frames and mel bands of zeros on each side of what a convolution reads, from 0; half a kernel keeps the
-            size.
+        padding: Frames and mel bands of zeros on each side of what a convolution reads, from 0; None for half a kernel,
+            which keeps the size.
         batch_norm: Normalises each channel of the convolutions over the batch before its activation.
         activation: Keras activation of all convolutions and dense layers.
         units: Sizes of the dense layers.

@@ -18,17 +18,7 @@ from genrezoo.models._checks import InputShape, check_count
 from genrezoo.models._dense import dense_stack, hidden_layers
 from genrezoo.models._frame import classify, song_input
 from genrezoo.registry import MODELS
-
-
-def mlp_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_mlp`: equal layers before the last, narrow one; dropout and penalty on all."""
-    size = hp.Int("size", 100, 1000, step=100, default=500)
-    return {
-        "units": (size,) * hp.Int("layers", 1, 3, default=2) + (25,),
-        "input_dropout": hp.Float("input_dropout", 0.0, 0.5, default=0.3),
-        "dropout": hp.Float("dropout", 0.0, 0.6, default=1 - 0.83712466),
-        "l2": hp.Float("l2", 1e-5, 1e-1, sampling="log", default=1e-2),
-    }
+from genrezoo.spaces import Choice, Float, Int
 
 
 @MODELS.register(
@@ -36,9 +26,14 @@ def mlp_space(hp: Any) -> dict[str, Any]:
     summary="multilayer perceptron with batch normalisation, dropout and L2 on every layer",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): Baseline Classifier",
     reported={"MSD-10 validation accuracy": "about 50 %"},
-    space=mlp_space,
+    space={
+        # equal layers before the last, narrow one
+        "units": Choice(tuple((*(size,) * depth, 25) for depth in (1, 2, 3) for size in (100, 200, 500, 1000))),
+        "input_dropout": Float(0.0, 0.5),
+        "dropout": Float(0.0, 0.6),
+        "l2": Float(1e-5, 1e-1, sampling="log"),
+    },
     masks_padding=True,
-    exports=("onnx",),
 )
 def build_mlp(
     input_shape: InputShape,
@@ -96,24 +91,18 @@ def build_mlp(
     )
 
 
-def student_mlp_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_student_mlp`: that of the source's own search."""
-    return {
-        "units": hp.Int("units", 20, 2000, default=1784),
-        "input_dropout": hp.Float("input_dropout", 0.0, 0.5, default=0.5),
-        "dropout": hp.Float("dropout", 0.0, 0.5, default=0.0),
-        "l2": hp.Float("l2", 1e-3, 10.0, sampling="log", default=1e-3),
-    }
-
-
 @MODELS.register(
     "student_mlp",
     summary="one wide hidden layer, small enough to answer fast and wide enough to imitate a slower model",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): Building the Student Model",
     reported={"MSD-10 test accuracy": "50 % (1784 units, learning rate 1e-4), 45 to 46 % (828 units, 1e-5)"},
-    space=student_mlp_space,
+    space={  # that of the source's own search
+        "units": Int(20, 2000),
+        "input_dropout": Float(0.0, 0.5),
+        "dropout": Float(0.0, 0.5),
+        "l2": Float(1e-3, 10.0, sampling="log"),
+    },
     masks_padding=True,
-    exports=("onnx",),
 )
 def build_student_mlp(
     input_shape: InputShape,
@@ -172,24 +161,17 @@ def build_student_mlp(
     )
 
 
-def fully_connected_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_fully_connected`: size, depth, dropout and penalty."""
-    size = hp.Int("size", 50, 500, step=50, default=200)
-    return {
-        "units": (size,) * hp.Int("layers", 1, 3, default=2),
-        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.0),
-        "l2": hp.Float("l2", 1e-5, 1e-1, sampling="log", default=1e-2),
-    }
-
-
 @MODELS.register(
     "fully_connected",
     summary="two hidden layers of 200 rectified units on the whole song",
     reference="R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017): section 5.1",
     reported={"MSD-10 validation accuracy": "50 %"},
-    space=fully_connected_space,
+    space={
+        "units": Choice(tuple((size,) * depth for depth in (1, 2, 3) for size in (50, 100, 200, 350, 500))),
+        "dropout": Float(0.0, 0.6),
+        "l2": Float(1e-5, 1e-1, sampling="log"),
+    },
     masks_padding=True,
-    exports=("onnx",),
 )
 def build_fully_connected(
     input_shape: InputShape,
@@ -248,25 +230,18 @@ def build_fully_connected(
     )
 
 
-def statistics_mlp_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_statistics_mlp`: size, depth, dropout and penalty."""
-    size = hp.Int("size", 64, 512, step=64, default=256)
-    return {
-        "units": (size,) * hp.Int("layers", 1, 2, default=1),
-        "input_dropout": hp.Float("input_dropout", 0.0, 0.6, default=0.3),
-        "dropout": hp.Float("dropout", 0.0, 0.7, default=0.5),
-        "l2": hp.Float("l2", 1e-5, 1e-1, sampling="log", default=1e-3),
-    }
-
-
 @MODELS.register(
     "statistics_mlp",
     summary="multilayer perceptron on the mean and deviation of each feature over the song",
     reference="own; statistics pooling after D. Snyder et al., X-vectors, ICASSP 2018",
-    space=statistics_mlp_space,
+    space={
+        "units": Choice(tuple((size,) * depth for depth in (1, 2) for size in (64, 128, 256, 512))),
+        "input_dropout": Float(0.0, 0.6),
+        "dropout": Float(0.0, 0.7),
+        "l2": Float(1e-5, 1e-1, sampling="log"),
+    },
     masks_padding=True,
     any_length=True,
-    exports=("onnx",),
 )
 def build_statistics_mlp(
     input_shape: InputShape,

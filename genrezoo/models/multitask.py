@@ -18,11 +18,9 @@ from genrezoo.layers import Head
 from genrezoo.models._checks import InputShape, check_input_shape, check_weight
 from genrezoo.models._member import build_member
 from genrezoo.registry import MODELS
+from genrezoo.spaces import Float
 
-
-def multitask_space(hp: Any) -> dict[str, Any]:
-    """Search space of both builders: what the second task counts beside the first."""
-    return {"alpha": hp.Float("alpha", 0.1, 10.0, sampling="log", default=1.0)}
+SPACE = {"alpha": Float(0.1, 10.0, sampling="log")}
 
 
 @MODELS.register(
@@ -30,10 +28,9 @@ def multitask_space(hp: Any) -> dict[str, Any]:
     summary="a shared network with a second head that answers yes or no for each genre",
     reference="J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017): sections 2.3 and 5",
     reported={"MSD-10 and MSD-25 validation accuracy": "0.5 to 1 % above the stabilised LSTM"},
-    space=multitask_space,
+    space=SPACE,
     masks_padding=True,
     any_length=True,
-    exports=("onnx",),
 )
 def build_multitask_binary(
     input_shape: InputShape,
@@ -83,9 +80,8 @@ def build_multitask_binary(
     summary="a shared network with a second head that reconstructs the song",
     reference="J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017): sections 2.3 and 5",
     reported={"MSD-10 and MSD-25 validation accuracy": "0.5 to 1 % above the stabilised LSTM, the better of the two"},
-    space=multitask_space,
+    space=SPACE,
     masks_padding=True,
-    exports=("onnx",),
 )
 def build_multitask_autoencoder(
     input_shape: InputShape,

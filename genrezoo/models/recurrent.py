@@ -11,26 +11,18 @@ from typing import Any
 
 import keras
 
-from genrezoo.errors import SettingsError
 from genrezoo.models._checks import InputShape
 from genrezoo.models._frame import check_classifier, classify, song_input
 from genrezoo.models._sequence import read_sequence
 from genrezoo.registry import MODELS
+from genrezoo.spaces import Float, Int
 
-
-def rnn_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_rnn`: the source's sizes of the state, and dropout.
-
-    Without a readout, which is not searched, the state has no size of its own.
-    """
-    readout = hp.Fixed("readout", True)
-    with hp.conditional_scope("readout", [True]):
-        units = hp.Int("units", 15, 500, default=341)
-    return {
-        "readout": readout,
-        "units": units if readout else None,
-        "dropout": hp.Float("dropout", 0.0, 0.5, default=0.0),
-    }
+GATED_SPACE = {
+    "units": Int(25, 200, step=25),
+    "l2": Float(1e-5, 1e-1, sampling="log"),
+    "dropout": Float(0.0, 0.5),
+}
+"""Search space of `build_lstm` and `build_gru`: the source's grid of size and penalty, and dropout."""
 
 
 @MODELS.register(
@@ -41,16 +33,15 @@ def rnn_space(hp: Any) -> dict[str, Any]:
         "MSD-10 validation accuracy": "57.44 %, about 37 % without readout (each trained in parts of 4 and 6 segments)",
         "MSD-25 validation accuracy": "22.94 %",
     },
-    space=rnn_space,
+    space={"units": Int(15, 500, when={"readout": (True,)}), "dropout": Float(0.0, 0.5)},
     masks_padding=True,
     any_length=True,
-    exports=("onnx",),
 )
 def build_rnn(
     input_shape: InputShape,
     num_classes: int,
     *,
-    units: int | None = None,
+    units: int = 341,
     readout: bool = True,
     l2: float = 0.0,
     dropout: float = 0.0,
@@ -65,7 +56,7 @@ def build_rnn(
     Args:
         input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None.
         num_classes: Number of genres, at least 2.
-        units: Size of the state; None for the source's 341, or without a readout for the number of genres.
+        units: Size of the state. Has no effect without a readout.
         readout: Map the last state to the genres; without, the state has one unit for each genre and is itself the
             logits, all of them within -1 and 1.
         l2: Weight of the penalty on the squared weights of the cell, from 0.
@@ -76,7 +67,7 @@ def build_rnn(
         An uncompiled model; its last layer is called ``logits``.
 
     Raises:
-        SettingsError: An option is out of range, or there is no readout and ``units`` is not the number of genres.
+        SettingsError: An option is out of range.
 
     Example:
         >>> build_rnn((120, 25), num_classes=10).count_params()
@@ -89,14 +80,8 @@ def build_rnn(
         basic recurrent network; the cell: J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990).
     """
     num_classes = check_classifier(num_classes, classifier_activation)
-    if units is None:
-        units = 341 if readout else num_classes
-    if not readout and units != num_classes:
-        raise SettingsError(
-            f"without a readout the state is the logits: units must be the number of genres, {num_classes}, got {units}"
-        )
     songs, x = song_input(input_shape, any_length=True)
-    x = read_sequence(x, cell="tanh", units=units, l2=l2, dropout=dropout, name="rnn")
+    x = read_sequence(x, cell="tanh", units=units if readout else num_classes, l2=l2, dropout=dropout, name="rnn")
     if readout:
         logits = classify(x, num_classes, classifier_activation=classifier_activation)
     else:
@@ -104,23 +89,14 @@ def build_rnn(
     return keras.Model(songs, logits, name="rnn")
 
 
-def batch_norm_rnn_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_batch_norm_rnn`: the source's sizes of the state, and dropout."""
-    return {
-        "units": hp.Int("units", 15, 500, default=341),
-        "dropout": hp.Float("dropout", 0.0, 0.5, default=0.0),
-    }
-
-
 @MODELS.register(
     "batch_norm_rnn",
     summary="one recurrent layer with batch normalisation before its tanh, and a linear output",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): RNN with Batch Normalization",
     reported={"MSD-10 validation accuracy": "61.17 % (trained in parts of 4 segments), over 62 % (8 segments)"},
-    space=batch_norm_rnn_space,
+    space={"units": Int(15, 500), "dropout": Float(0.0, 0.5)},
     masks_padding=True,
     any_length=True,
-    exports=("onnx",),
 )
 def build_batch_norm_rnn(
     input_shape: InputShape,
@@ -170,24 +146,14 @@ def build_batch_norm_rnn(
     return keras.Model(songs, logits, name="batch_norm_rnn")
 
 
-def lstm_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_lstm` and `build_gru`: the source's grid of size and penalty, and dropout."""
-    return {
-        "units": hp.Int("units", 25, 200, step=25, default=100),
-        "l2": hp.Float("l2", 1e-5, 1e-1, sampling="log", default=1e-3),
-        "dropout": hp.Float("dropout", 0.0, 0.5, default=0.0),
-    }
-
-
 @MODELS.register(
     "lstm",
     summary="one LSTM layer with L2 on its weights, and a linear output",
     reference="J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017): sections 2.1 and 3",
     reported={"MSD-25 training time": "92 s an epoch"},
-    space=lstm_space,
+    space=GATED_SPACE,
     masks_padding=True,
     any_length=True,
-    exports=("onnx",),
 )
 def build_lstm(
     input_shape: InputShape,
@@ -236,10 +202,9 @@ def build_lstm(
     "gru",
     summary="one GRU layer with L2 on its weights, and a linear output",
     reference="K. Cho et al., Learning phrase representations using RNN encoder-decoder, EMNLP 2014",
-    space=lstm_space,
+    space=GATED_SPACE,
     masks_padding=True,
     any_length=True,
-    exports=("onnx",),
 )
 def build_gru(
     input_shape: InputShape,

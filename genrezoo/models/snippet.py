@@ -20,19 +20,13 @@ from genrezoo.models._frame import check_classifier
 from genrezoo.models._member import build_member
 from genrezoo.models._sequence import read_sequence
 from genrezoo.registry import MODELS
+from genrezoo.spaces import Choice, Float, Int
 
 _RULES = (*RULES, "weighted")
-
-
-def snippet_lstm_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_snippet_lstm`: the source's numbers of snippets and its rules, size and beta."""
-    return {
-        "snippets": hp.Choice("snippets", [2, 4], default=4),
-        **_rule_space(hp),
-        "units": hp.Int("units", 25, 200, step=25, default=100),
-        "beta": hp.Float("beta", 1.0, 1000.0, sampling="log", default=100.0),
-        "dropout": hp.Float("dropout", 0.0, 0.5, default=0.0),
-    }
+RULE_SPACE = {
+    "rule": Choice(_RULES),
+    "rule_l2": Float(1e-5, 1e-1, sampling="log", when={"rule": ("weighted",)}),  # no other rule has weights
+}
 
 
 @MODELS.register(
@@ -44,9 +38,14 @@ def snippet_lstm_space(hp: Any) -> dict[str, Any]:
         "MSD-10 test accuracy": "65 % (4 snippets, product)",
         "MSD-25 validation accuracy": "30 % (4 snippets, product), 29 % (weighted)",
     },
-    space=snippet_lstm_space,
+    space={
+        "snippets": Choice((2, 4)),
+        **RULE_SPACE,
+        "units": Int(25, 200, step=25),
+        "beta": Float(1.0, 1000.0, sampling="log"),
+        "dropout": Float(0.0, 0.5),
+    },
     masks_padding=True,
-    exports=("onnx",),
 )
 def build_snippet_lstm(
     input_shape: InputShape,
@@ -117,19 +116,13 @@ def build_snippet_lstm(
     )
 
 
-def snippet_ensemble_space(hp: Any) -> dict[str, Any]:
-    """Search space of `build_snippet_ensemble`: number of snippets, and the rules."""
-    return {"snippets": hp.Int("snippets", 2, 8, default=4), **_rule_space(hp)}
-
-
 @MODELS.register(
     "snippet_ensemble",
     summary="a model of any kind for each part of the song, their posteriors combined by a rule",
     reference="C. N. Silla Jr, C. A. A. Kaestner, A. L. Koerich, Automatic music genre classification using ensemble "
     "of classifiers, IEEE SMC 2007",
-    space=snippet_ensemble_space,
+    space={"snippets": Int(2, 8), **RULE_SPACE},
     masks_padding=True,
-    exports=("onnx",),
 )
 def build_snippet_ensemble(
     input_shape: InputShape,
@@ -194,14 +187,6 @@ def build_snippet_ensemble(
         rule_l2=rule_l2,
         classifier_activation=classifier_activation,
     )
-
-
-def _rule_space(hp: Any) -> dict[str, Any]:
-    """The rules; only the weighted one has a penalty."""
-    rule = hp.Choice("rule", list(_RULES), default="product")
-    with hp.conditional_scope("rule", ["weighted"]):
-        rule_l2 = hp.Float("rule_l2", 1e-5, 1e-1, sampling="log", default=1e-3)
-    return {"rule": rule, "rule_l2": rule_l2} if rule == "weighted" else {"rule": rule}
 
 
 def _ensemble(

@@ -15,18 +15,15 @@ from genrezoo.models._checks import InputShape
 from genrezoo.models._frame import classify, song_input
 from genrezoo.models._sequence import read_sequence
 from genrezoo.registry import MODELS
+from genrezoo.spaces import Float, Int
 
 KRUEGER = 'D. Krueger, R. Memisevic, "Regularizing RNNs by Stabilizing Activations", ICLR 2016'
-FACTS = {"masks_padding": True, "any_length": True, "exports": ("onnx",)}
-
-
-def stabilised_space(hp: Any) -> dict[str, Any]:
-    """Search space of the stabilised models: the source's grid of size and beta, and dropout."""
-    return {
-        "units": hp.Int("units", 25, 200, step=25, default=100),
-        "beta": hp.Float("beta", 1.0, 1000.0, sampling="log", default=100.0),
-        "dropout": hp.Float("dropout", 0.0, 0.5, default=0.0),
-    }
+SPACE = {
+    "units": Int(25, 200, step=25),
+    "beta": Float(1.0, 1000.0, sampling="log"),
+    "dropout": Float(0.0, 0.5),
+}
+"""Search space of all three: the source's grid of size and beta, and dropout."""
 
 
 @MODELS.register(
@@ -34,8 +31,9 @@ def stabilised_space(hp: Any) -> dict[str, Any]:
     summary="one LSTM layer with activation stabilisation, and a linear output",
     reference="J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017): section 3.2",
     reported={"MSD-10 validation accuracy": "64 %", "MSD-25 validation accuracy": "29 %"},
-    space=stabilised_space,
-    **FACTS,
+    space=SPACE,
+    masks_padding=True,
+    any_length=True,
 )
 def build_stabilised_lstm(
     input_shape: InputShape,
@@ -83,8 +81,9 @@ def build_stabilised_lstm(
     "stabilised_gru",
     summary="one GRU layer with activation stabilisation, and a linear output",
     reference=f"{KRUEGER}; Cho et al. 2014",
-    space=stabilised_space,
-    **FACTS,
+    space=SPACE,
+    masks_padding=True,
+    any_length=True,
 )
 def build_stabilised_gru(
     input_shape: InputShape,
@@ -135,8 +134,9 @@ def build_stabilised_gru(
     "stabilised_rnn",
     summary="one basic recurrent layer (tanh) with activation stabilisation, and a linear output",
     reference=KRUEGER,
-    space=stabilised_space,
-    **FACTS,
+    space=SPACE,
+    masks_padding=True,
+    any_length=True,
 )
 def build_stabilised_rnn(
     input_shape: InputShape,

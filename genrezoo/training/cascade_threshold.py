@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +15,7 @@ from genrezoo.evaluation import evaluate
 from genrezoo.layers import Cascade
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
+from genrezoo.spaces import Float
 from genrezoo.training.fitted import Fitted, forward
 from genrezoo.training.trade_off import choose_threshold, trade_off
 
@@ -31,17 +31,12 @@ class CascadeThresholdSettings(BaseModel):
     )
 
 
-def cascade_space(hp: Any) -> dict[str, Any]:
-    """Search space of `cascade_threshold`: the share of songs that the teacher is asked about at most."""
-    return {"share": hp.Float("share", 0.0, 1.0, step=0.05, default=1.0)}
-
-
 @PROCEDURES.register(
     "cascade_threshold",
     summary="The threshold of a cascade for a wanted accuracy or share of songs, exactly, from validation songs",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): further work",
     settings=CascadeThresholdSettings,
-    space=cascade_space,
+    space={"share": Float(0.0, 1.0, step=0.05)},
     by_gradient=False,
 )
 def cascade_threshold(

@@ -17,10 +17,11 @@ from pydantic import Field, model_validator
 from genrezoo.evaluation import log_softmax
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
+from genrezoo.spaces import Boolean, Choice, Int
 from genrezoo.training.fitted import Fitted
 from genrezoo.training.loop import History
 from genrezoo.training.members import training_logits
-from genrezoo.training.search_space import pace_space
+from genrezoo.training.search_space import PACE
 from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import fit, shuffled
 
@@ -182,28 +183,19 @@ def _ends(level: History, epoch: int, settings: CurriculumSettings) -> bool:
     return len(level) > 1 and level[-1]["valid_loss"] >= level[-2]["valid_loss"]
 
 
-def curriculum_space(hp: Any) -> dict[str, Any]:
-    """Search space of `curriculum`: the pace of the training, the size of a level, the order, and what ends a level."""
-    settings = {
-        **pace_space(hp),
-        "batches_per_level": hp.Int("batches_per_level", 5, 100, sampling="log", default=50),
-        "hardest_first": hp.Boolean("hardest_first", default=False),
-        "keep_levels": hp.Boolean("keep_levels", default=True),
-        "pace": hp.Choice("pace", ["epochs", "validation"], default="epochs"),
-    }
-    with hp.conditional_scope("pace", ["epochs"]):
-        epochs_per_level = hp.Int("epochs_per_level", 1, 20, default=1)
-    if settings["pace"] == "epochs":
-        settings["epochs_per_level"] = epochs_per_level
-    return settings
-
-
 @PROCEDURES.register(
     "curriculum",
     summary="From easy songs to hard ones, or the reverse, a level at a time",
     reference="document A, Curriculum Learning; Y. Bengio et al., Curriculum learning, ICML 2009",
     settings=CurriculumSettings,
-    space=curriculum_space,
+    space={
+        **PACE,
+        "batches_per_level": Int(5, 100, sampling="log"),
+        "hardest_first": Boolean(),
+        "keep_levels": Boolean(),
+        "pace": Choice(("epochs", "validation")),
+        "epochs_per_level": Int(1, 20, when={"pace": ("epochs",)}),
+    },
     members=("judge",),
 )
 def curriculum(

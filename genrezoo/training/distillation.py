@@ -19,10 +19,11 @@ from pydantic import Field
 from genrezoo.errors import SettingsError
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
+from genrezoo.spaces import Choice, Float
 from genrezoo.training.fitted import Fitted
 from genrezoo.training.members import training_logits
 from genrezoo.training.objectives import Objective, objectives
-from genrezoo.training.search_space import pace_space
+from genrezoo.training.search_space import PACE
 from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import fit
 
@@ -72,22 +73,17 @@ def softened_cross_entropy(teacher: Any, student: Any, temperature: float) -> An
     return -(temperature**2) * ops.sum(posterior * ops.log_softmax(student / temperature), axis=-1)
 
 
-def distillation_space(hp: Any) -> dict[str, Any]:
-    """Search space of `distillation`: the pace, what is matched how softly, and the teacher's share."""
-    settings = {**pace_space(hp), "match": hp.Choice("match", ["logits", "posteriors"], default="logits")}
-    with hp.conditional_scope("match", ["posteriors"]):
-        temperature = hp.Float("temperature", 1.0, 10.0, sampling="log", default=2.0)
-    if settings["match"] == "posteriors":
-        settings["temperature"] = temperature
-    return {**settings, "teacher_weight": hp.Float("teacher_weight", 0.1, 1.0, default=1.0)}
-
-
 @PROCEDURES.register(
     "distillation",
     summary="A student is trained on the logits of a teacher",
     reference="document A, Building the Student Model; Ba and Caruana 2014; Hinton, Vinyals and Dean 2015",
     settings=DistillationSettings,
-    space=distillation_space,
+    space={
+        **PACE,
+        "match": Choice(("logits", "posteriors")),
+        "temperature": Float(1.0, 10.0, sampling="log", when={"match": ("posteriors",)}),
+        "teacher_weight": Float(0.1, 1.0),
+    },
     members=("teacher",),
 )
 def distillation(

@@ -22,10 +22,11 @@ from genrezoo import files, seeds
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
+from genrezoo.spaces import Float, Int
 from genrezoo.training.batches import Batches
 from genrezoo.training.fitted import Fitted, forward
 from genrezoo.training.objectives import Objective
-from genrezoo.training.search_space import pace_space
+from genrezoo.training.search_space import PACE
 from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import fit, shuffled
 
@@ -185,21 +186,16 @@ def pretrain(
     return done
 
 
-def pretraining_space(hp: Any) -> dict[str, Any]:
-    """Search space of `pretraining`: the pace of both trainings, and how long the autoencoders learn."""
-    return {
-        **pace_space(hp),
-        "autoencoder_epochs": hp.Int("autoencoder_epochs", 5, 100, sampling="log", default=100),
-        "autoencoder_learning_rate": hp.Float("autoencoder_learning_rate", 1e-4, 1e-2, sampling="log", default=1e-3),
-    }
-
-
 @PROCEDURES.register(
     "pretraining",
     summary="Hidden dense layers as stacked autoencoders first, then gradient descent on cross entropy",
     reference="document A, Baseline Classifier; G. Hinton and R. Salakhutdinov, Science 313, 2006",
     settings=PretrainingSettings,
-    space=pretraining_space,
+    space={
+        **PACE,
+        "autoencoder_epochs": Int(5, 100, sampling="log"),
+        "autoencoder_learning_rate": Float(1e-4, 1e-2, sampling="log"),
+    },
 )
 def pretraining(
     model: keras.Model,

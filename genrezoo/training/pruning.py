@@ -22,9 +22,10 @@ from genrezoo import seeds
 from genrezoo.errors import SettingsError
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
+from genrezoo.spaces import Float
 from genrezoo.training import checkpoint
 from genrezoo.training.fitted import Fitted
-from genrezoo.training.search_space import pace_space
+from genrezoo.training.search_space import PACE
 from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import fit
 
@@ -122,23 +123,18 @@ def kernel_values(model: keras.Model, layers: str = "*") -> dict[str, np.ndarray
     return {kernel.path: kernel.numpy() for kernel in _kernels(model, layers)}
 
 
-def pruning_space(hp: Any) -> dict[str, Any]:
-    """Search space of `prune_and_refit`: the pace, both penalties, where the cut is and when it comes."""
-    return {
-        **pace_space(hp),
-        "l1": hp.Float("l1", 1e-5, 1e-2, sampling="log", default=1e-3),
-        "threshold": hp.Float("threshold", 1e-4, 3e-2, sampling="log", default=1e-2),
-        "refit_share": hp.Float("refit_share", 0.3, 0.7, default=0.5),
-        "refit_l2": hp.Float("refit_l2", 1e-5, 1e-1, sampling="log", default=1e-2),
-    }
-
-
 @PROCEDURES.register(
     "prune_and_refit",
     summary="Train sparse kernels, set small weights to zero for good, train the others again",
     reference="document B, section 3.2; O. Demir-Kavuk et al., BMC Bioinformatics 12, 2011",
     settings=PruningSettings,
-    space=pruning_space,
+    space={
+        **PACE,
+        "l1": Float(1e-5, 1e-2, sampling="log"),
+        "threshold": Float(1e-4, 3e-2, sampling="log"),
+        "refit_share": Float(0.3, 0.7),
+        "refit_l2": Float(1e-5, 1e-1, sampling="log"),
+    },
 )
 def prune_and_refit(
     model: keras.Model,

@@ -16,7 +16,7 @@ from genrezoo.layers import Frozen
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.training.fitted import Fitted, Inputs, forward
-from genrezoo.training.search_space import training_space
+from genrezoo.training.search_space import TRAINING
 from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import fit
 
@@ -30,7 +30,7 @@ class StagewiseSettings(TrainingSettings):
     summary="Members first, then what is new in the composition, on the members' stored answers",
     reference="R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017): sections 5 and 6",
     settings=StagewiseSettings,
-    space=training_space,
+    space=TRAINING,
 )
 def stagewise(
     model: keras.Model,

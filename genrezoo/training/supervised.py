@@ -22,7 +22,7 @@ from genrezoo.training.fitted import Fitted, Inputs
 from genrezoo.training.loop import History, train_epochs
 from genrezoo.training.objectives import Objective, compile_model, objectives, song_weights
 from genrezoo.training.optimisation import build_optimizer
-from genrezoo.training.search_space import training_space
+from genrezoo.training.search_space import TRAINING
 from genrezoo.training.settings import TrainingSettings
 
 
@@ -35,7 +35,7 @@ class SupervisedSettings(TrainingSettings):
     summary="Gradient descent on cross entropy, best snapshot by validation score",
     reference="each source document; best snapshot: Neural networks for music genres, question 1 step 7",
     settings=SupervisedSettings,
-    space=training_space,
+    space=TRAINING,
 )
 def supervised(
     model: keras.Model,

@@ -20,12 +20,13 @@ from genrezoo.errors import SettingsError
 from genrezoo.layers import ActivityStabiliser
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
+from genrezoo.spaces import Choice, Float, Int
 from genrezoo.training.batches import Batches
 from genrezoo.training.fitted import Fitted
 from genrezoo.training.loop import History, train_epochs
 from genrezoo.training.objectives import Objective, compile_model, objectives, song_weights
 from genrezoo.training.optimisation import build_optimizer
-from genrezoo.training.search_space import pace_space
+from genrezoo.training.search_space import PACE
 from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import shuffled
 
@@ -42,22 +43,17 @@ class TruncatedSettings(TrainingSettings):
     )
 
 
-def truncated_space(hp: Any) -> dict[str, Any]:
-    """Search space of `truncated`: the pace, the length of a part, how often a step is made, and noise."""
-    return {
-        **pace_space(hp),
-        "num_steps": hp.Int("num_steps", 2, 24, default=4),
-        "update": hp.Choice("update", ["part", "song"], default="part"),
-        "noise": hp.Float("noise", 0.0, 0.5, default=0.0),
-    }
-
-
 @PROCEDURES.register(
     "truncated",
     summary="Songs read in parts of a few segments, state carried over, one optimiser step for each part",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): RNNs manually implemented",
     settings=TruncatedSettings,
-    space=truncated_space,
+    space={
+        **PACE,
+        "num_steps": Int(2, 24),
+        "update": Choice(("part", "song")),
+        "noise": Float(0.0, 0.5),
+    },
 )
 def truncated(
     model: keras.Model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any
 from genrezoo.errors import SettingsError, UnknownNameError
 from genrezoo.recipes import Recipe
 from genrezoo.registry import PROCEDURES, find_builder
+from genrezoo.spaces import ask
 from genrezoo.tuning.dimension import Condition, Dimension, plain, read_dimension
 from genrezoo.tuning.exploring import explore
 from genrezoo.tuning.options import key_of, options_of, value_of
@@ -108,8 +110,12 @@ class _Parts:
         self.recipe, self.known = recipe, options_of(recipe)
         builder, procedure = find_builder(recipe.model), PROCEDURES.get(recipe.procedure)
         trains = builder.by_gradient or not procedure.by_gradient  # else there are no weights that settings matter to
-        spaces = {"model": builder.space, "settings": procedure.space if trains else None}
-        self.explored = {room: explore(space) for room, space in spaces.items() if space is not None}
+        spaces = {"model": builder.space, "settings": procedure.space if trains else {}}
+        self.explored = {
+            room: explore(functools.partial(ask, space, own=self.known[room]))
+            for room, space in spaces.items()
+            if space
+        }
         self.own = {room: part.values_of(self.known[room], {}) for room, part in self.explored.items()}
 
     def target(self, name: str, nested: bool = False) -> _Target:

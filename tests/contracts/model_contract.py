@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import keras_tuner
 import numpy as np
 from settings import Row
 
@@ -32,6 +31,7 @@ import genrezoo
 from genrezoo.layers import Head
 from genrezoo.registry import Entry
 from genrezoo.seeds import keras_seed
+from genrezoo.spaces import describe, holds, smallest
 from genrezoo.training.objectives import binary_errors, reconstruction_error
 
 
@@ -81,12 +81,13 @@ def model_checks() -> Iterator[tuple[str, Callable[[Case], None]]]:
 
 
 def check_builds(case: Case) -> None:
-    """Builds with its defaults and with those of its space; uncompiled, functional, ending in `logits`."""
-    builds = [case.entry.call(case.row.input_shape, case.row.num_classes)]
-    if case.entry.space is not None:
-        arguments = case.entry.space(keras_tuner.HyperParameters())
-        known = set(inspect.signature(case.entry.call).parameters)
-        assert set(arguments) <= known, f"the space names {set(arguments) - known}, which the builder does not take"
+    """Builds with its defaults, which lie in its space, and with the least of its space; ends in `logits`."""
+    builds = []
+    defaults = {name: each.default for name, each in inspect.signature(case.entry.call).parameters.items()}
+    for name, domain in case.entry.space.items():
+        assert name in defaults, f"the space names {name!r}, which the builder does not take"
+        assert holds(domain, defaults[name]), f"the default of {name!r}, {defaults[name]}, is not in {describe(domain)}"
+    for arguments in ({}, smallest(case.entry.space)):
         builds.append(case.entry.call(case.row.input_shape, case.row.num_classes, **arguments))
     for model in builds:
         assert isinstance(model, keras.Model), f"a keras.Model is expected, got {type(model)}"

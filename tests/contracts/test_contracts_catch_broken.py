@@ -15,6 +15,7 @@ from settings import Row
 from genrezoo.layers import EndMask, MaskPadding
 from genrezoo.layers.aggregation import product_rule
 from genrezoo.registry import Entry
+from genrezoo.spaces import Int
 
 ROW = Row({"units": 6})
 MODEL_CHECKS, LAYER_CHECKS, RULE_CHECKS = dict(model_checks()), dict(layer_checks()), dict(rule_checks())
@@ -56,7 +57,8 @@ def with_docstring(text):
 
 
 BROKEN_MODELS = [
-    ("builds", entry(broken.build_good, space=lambda hp: {"unit": hp.Int("unit", 1, 4)}), "does not take"),
+    ("builds", entry(broken.build_good, space={"unit": Int(1, 4)}), "does not take"),
+    ("builds", entry(broken.build_good, space={"units": Int(9, 12)}), "is not in 9 to 12"),
     ("builds", entry(broken.build_without_logits), "not the output"),
     ("output", entry(broken.build_one_class_too_many), "shape"),
     ("heads", entry(broken.build_with_an_unmarked_output), "other is not a head"),
