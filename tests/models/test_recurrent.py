@@ -72,10 +72,8 @@ def test_without_readout_the_state_is_the_logits():
     np.testing.assert_allclose(np.sum(posteriors, axis=1), 1, atol=1e-6)
 
 
-def test_without_readout_no_other_size_fits():
-    assert create_model("rnn", (5, 3), 4, readout=False, units=4).output_shape == (None, 4)
-    with pytest.raises(SettingsError, match="units must be the number of genres, 4, got 5"):
-        create_model("rnn", (5, 3), 4, readout=False, units=5)
+def test_without_readout_the_state_has_a_unit_for_each_genre():
+    assert create_model("rnn", (5, 3), 4, readout=False, units=9).get_layer("rnn").cell.units == 4
 
 
 def test_batch_norm_rnn_hands_its_options_to_the_layer():
