@@ -31,6 +31,7 @@ def load_generator():
 
 
 GENERATE = load_generator()
+GENERATED = GENERATE.documents()
 COMMANDS = {command.path: command for command in GENERATE.commands()}
 
 
@@ -99,12 +100,22 @@ def problems_of(line):
     return problems
 
 
-@pytest.mark.parametrize("path", sorted(GENERATE.documents()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(GENERATED), ids=lambda path: path.name)
 def test_generated_parts_are_up_to_date(path):
-    assert path.read_text(encoding="utf-8") == GENERATE.documents()[path], "run: python docs/generate.py"
+    assert path.read_text(encoding="utf-8") == GENERATED[path], "run: python docs/generate.py"
 
 
-@pytest.mark.parametrize("document", [path for path in DOCUMENTS if blocks(path, "python")], ids=lambda path: path.name)
+def costly_ones_slow(documents, costly):
+    """Parameters for documents; those that train in processes of their own are for the slow tests."""
+    return [
+        pytest.param(path, id=path.name, marks=[pytest.mark.slow] if path.stem in costly else []) for path in documents
+    ]
+
+
+@pytest.mark.parametrize(
+    "document",
+    costly_ones_slow([path for path in DOCUMENTS if blocks(path, "python")], {"benchmark", "runs", "tuning"}),
+)
 def test_python_blocks_run_one_after_another(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     zoo = set(MODELS.names())
@@ -141,6 +152,7 @@ def test_the_check_of_command_lines_finds_mistakes(line, problem):
     assert problems_of(line) == [problem]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if marked_runs(path)], ids=lambda path: path.name)
 def test_marked_commands_run(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -236,6 +248,7 @@ def test_changelog_has_a_place_for_the_next_line():
     assert "\n## [Unreleased]\n" in (TOP / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", sorted((TOP / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_examples_run(example, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(TOP)}

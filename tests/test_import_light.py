@@ -19,7 +19,8 @@ def loaded_by(program):
 
 
 def test_the_probe_sees_what_is_loaded():
-    assert "keras" in loaded_by("import keras")
+    pretended = "import sys, types; sys.modules['keras'] = types.ModuleType('keras')"
+    assert loaded_by(pretended) == ["keras"]
 
 
 def test_import_and_dir_load_no_backend():

@@ -18,7 +18,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 TOP = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 
 
 def package_files(folder):
@@ -69,6 +70,15 @@ def metadata(installed):
     return HeaderParser().parsestr((folder / "METADATA").read_text(encoding="utf-8"))
 
 
+def test_every_file_that_is_no_module_is_declared_as_data():
+    """The quick form of the next test, without a build."""
+    declared = PYPROJECT["tool"]["setuptools"]["package-data"]["genrezoo"]
+    data = {str(path) for path in map(Path, package_files(TOP / "genrezoo")) if path.suffix != ".py"}
+    assert "py.typed" in data
+    assert {path for path in data if not any(Path(path).match(pattern) for pattern in declared)} == set()
+
+
+@pytest.mark.slow
 def test_wheel_holds_the_package_whole_and_nothing_else(installed):
     tops = {path.name for path in installed.iterdir()}
     assert "genrezoo" in tops
@@ -76,6 +86,7 @@ def test_wheel_holds_the_package_whole_and_nothing_else(installed):
     assert package_files(installed / "genrezoo") == package_files(TOP / "genrezoo")
 
 
+@pytest.mark.slow
 def test_wheel_holds_suites_template_and_type_marker(installed):
     package = installed / "genrezoo"
     assert list((package / "benchmarking" / "suites").glob("*.toml"))
@@ -83,6 +94,7 @@ def test_wheel_holds_suites_template_and_type_marker(installed):
     assert (package / "py.typed").is_file()
 
 
+@pytest.mark.slow
 def test_installed_package_finds_its_suites_from_any_folder(installed, tmp_path):
     program = (
         "import genrezoo as gz; print(gz.__file__); print([gz.load_suite(name).name for name in gz.list_suites()])"
@@ -101,6 +113,7 @@ def test_installed_package_finds_its_suites_from_any_folder(installed, tmp_path)
     assert ast.literal_eval(suites) == sorted(p.stem for p in (TOP / "genrezoo/benchmarking/suites").glob("*.toml"))
 
 
+@pytest.mark.slow
 def test_metadata(metadata, installed):
     required = {Requirement(text).name for text in metadata.get_all("Requires-Dist") if "extra ==" not in text}
     assert {"tensorboard", "keras", "tensorflow"} <= required
