@@ -1,4 +1,4 @@
-"""The one way to do several things at once: executors whose every call is a child process of its own.
+"""The one way to do several things at once: executors whose every call is a worker process of its own.
 
 TensorFlow keeps the memory of every model that it ever built and cannot survive a fork once it has run, so a call gets
 an interpreter of its own, a stated number of threads, and the operating system's promise that its memory ends with it.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from genrezoo.parallel.child import THREAD_VARIABLES, started
+from genrezoo.parallel.forkserver import THREAD_VARIABLES, started
 from genrezoo.parallel.processes import ChildError, ProcessExecutor
 
 if TYPE_CHECKING:
@@ -25,5 +25,5 @@ __all__ = ["THREAD_VARIABLES", "ChildError", "ClusterExecutor", "ProcessExecutor
 def __getattr__(name: str) -> Any:
     if name != "ClusterExecutor":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # on first use: it loads NumPy, which children that need none should not wait for, and which may start threads
+    # on first use: it loads NumPy, for which workers without need for it should not wait
     return importlib.import_module("genrezoo.parallel.cluster").ClusterExecutor

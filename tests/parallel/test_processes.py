@@ -3,130 +3,276 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
-from callees import alive, copy_text, die, fail_with, interrupt, leave, noisy, refuse, wait_for, wait_marked
+from functions import (
+    alive,
+    children,
+    copy_text,
+    draws,
+    fail_with,
+    interrupt,
+    kill_self,
+    leave,
+    noisy,
+    refuse,
+    train_toy,
+    wait_for,
+    wait_marked,
+    whereabouts,
+)
 
 from genrezoo.errors import SettingsError
 from genrezoo.parallel import ChildError, ProcessExecutor
+from genrezoo.parallel.forkserver import call_order
 from genrezoo.parallel.processes import _exit
 
 
-def test_each_call_has_its_own_process():
-    with ProcessExecutor(2) as executor:
-        answers = [executor.submit(noisy) for _ in range(3)]
-        pids = {answer.result()["pid"] for answer in answers}
-        assert {answer.result()["parent"] for answer in answers} == {os.getpid()}
-    assert len(pids) == 3
-    assert os.getpid() not in pids
+@pytest.fixture(scope="module")
+def executor():
+    """Two processes at a time, which need not import the functions."""
+    with ProcessExecutor(2, threads=1, preload=("functions",)) as executor:
+        yield executor
 
 
-def test_threads_are_stated_to_the_numerical_libraries():
-    with ProcessExecutor(1, threads=1) as executor:
-        names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-        assert [executor.submit(os.getenv, name).result() for name in names] == ["1", "1", "1"]
+@pytest.fixture(scope="module")
+def environment():
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
-def test_failures_tell_users_mistakes_from_defects_and_stop_nothing_else():
-    with ProcessExecutor(2) as executor:
-        refused, failed, dead, left, fine = (
-            executor.submit(refuse),
-            executor.submit(divmod, 1, 0),
-            executor.submit(die),
-            executor.submit(leave, 3),
-            executor.submit(divmod, 7, 3),
-        )
-        with pytest.raises(ChildError, match="a.npz: bad songs") as caught:
-            refused.result()
-        assert (caught.value.user, caught.value.died, caught.value.late) == (True, False, False)
-        with pytest.raises(ChildError, match="ZeroDivisionError") as caught:
-            failed.result()
-        assert (caught.value.user, caught.value.died, caught.value.late) == (False, False, False)
-        assert "Traceback" in caught.value.detail
-        with pytest.raises(ChildError, match="ended with signal SIGKILL$") as caught:
-            dead.result()
-        assert (caught.value.user, caught.value.died, caught.value.late) == (False, True, False)
-        assert "last words" in caught.value.detail
-        with pytest.raises(ChildError, match="ended with exit code 3") as caught:
-            left.result()
-        assert caught.value.died
-        assert fine.result() == [2, 1]
+@pytest.fixture
+def spawning(monkeypatch, tmp_path):
+    """An executor whose preloaded module starts a thread, so that its workers cannot be forked."""
+    monkeypatch.syspath_prepend(tmp_path)
+    code = "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
+    (tmp_path / "starts_a_thread.py").write_text(code)
+    with ProcessExecutor(1, preload=("starts_a_thread",)) as executor:
+        yield executor
 
 
-def test_a_child_that_takes_too_long_is_ended():
+def test_each_call_has_a_process_of_one_fork_server_which_leaves_no_zombies(executor):
+    answers = [executor.submit(noisy).result() for _ in range(4)]
+    (server,) = {answer["parent"] for answer in answers}
+    assert len({answer["pid"] for answer in answers}) == 4
+    assert server != os.getpid()
+    assert children(server) == []
+
+
+def test_threads_are_set_for_the_numerical_libraries(executor):
+    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    assert [executor.submit(os.getenv, name).result() for name in names] == ["1", "1", "1"]
+
+
+def test_preloaded_modules_are_there_and_nothing_that_a_call_does_not_need(executor):
+    assert "functions" in executor.submit(eval, "sorted(__import__('sys').modules)").result()
+    with ProcessExecutor(1) as bare:
+        modules = bare.submit(eval, "sorted(__import__('sys').modules)").result()
+    assert not {"functions", "numpy", "distributed", "keras"} & set(modules)
+
+
+@pytest.mark.parametrize("kind", ["executor", "spawning"])
+def test_failures_tell_users_mistakes_from_defects_and_stop_nothing_else(request, kind):
+    executor = request.getfixturevalue(kind)
+    refused, failed, crashed, left, fine = (
+        executor.submit(refuse),
+        executor.submit(divmod, 1, 0),
+        executor.submit(kill_self, int(signal.SIGSEGV)),
+        executor.submit(leave, 3),
+        executor.submit(divmod, 7, 3),
+    )
+    with pytest.raises(ChildError, match="^a.npz: bad songs$") as caught:
+        refused.result()
+    assert (caught.value.user, caught.value.died, caught.value.late) == (True, False, False)
+    with pytest.raises(ChildError, match="ZeroDivisionError") as caught:
+        failed.result()
+    assert (caught.value.user, caught.value.died, caught.value.late) == (False, False, False)
+    assert "Traceback" in caught.value.detail
+    with pytest.raises(ChildError, match="worker process ended with signal SIGSEGV$") as caught:
+        crashed.result()
+    assert (caught.value.user, caught.value.died, caught.value.late) == (False, True, False)
+    assert "last words" in caught.value.detail
+    with pytest.raises(ChildError, match="ended with exit code 3") as caught:
+        left.result()
+    assert caught.value.died
+    assert fine.result() == [2, 1]
+
+
+def test_where_the_imports_start_threads_processes_are_spawned(spawning):
+    assert spawning.submit(eval, "__import__('multiprocessing').get_start_method()").result() == "spawn"
+
+
+@pytest.mark.parametrize("preload", [(), ("starts_a_thread",)])
+def test_scripts_need_no_main_guard(monkeypatch, tmp_path, environment, preload):
+    code = (
+        f"import sys; sys.path.append({str(tmp_path)!r})\nfrom genrezoo.parallel import ProcessExecutor\n"
+        f"with ProcessExecutor(1, preload={preload!r}) as executor:\n"
+        "    print(executor.submit(divmod, 7, 3).result())\n"
+    )
+    (tmp_path / "starts_a_thread.py").write_text("import threading, time\nthreading.Timer(60, print).start()")
+    (tmp_path / "script.py").write_text(code)
+    for arguments, given in (([tmp_path / "script.py"], None), (["-c", code], None), (["-"], code)):
+        options = {"input": given, "text": True, "capture_output": True, "env": environment, "timeout": 60}
+        done = subprocess.run([sys.executable, *arguments], check=False, **options)
+        assert (done.stdout, done.stderr) == ("[2, 1]\n", "")
+
+
+def test_a_process_is_where_a_new_one_would_be(executor, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SAID_LATER", "yes")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "written_later.py").write_text("def three(): return 3\n")
+    assert executor.submit(whereabouts).result() == [str(tmp_path), "yes", sys.path]
+    order = {"module": "written_later", "name": "three", "args": [], "kwargs": {}}
+    assert executor.begin(order, None).result() == 3
+
+
+@pytest.mark.parametrize("preload", [(), ("json",)])
+def test_files_of_the_working_folder_shadow_no_module(tmp_path, monkeypatch, preload):
+    for name in ("select", "queue", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    with ProcessExecutor(1, preload=preload) as executor:
+        assert executor.submit(divmod, 7, 3).result() == [2, 1]
+
+
+def test_what_is_preloaded_may_be_missing(executor):
+    with ProcessExecutor(1, preload=("no_such_module",)) as executor:
+        assert executor.submit(divmod, 7, 3).result() == [2, 1]
+
+
+def test_processes_do_not_share_their_random_numbers(executor):
+    first, second = executor.submit(draws).result(), executor.submit(draws).result()
+    assert all(one != other for one, other in zip(first, second, strict=True))
+
+
+@pytest.mark.slow
+def test_a_training_in_a_forked_process_is_bit_identical(tmp_path):
+    digests = []
+    for name, preload in (("forked", ("keras", "tensorflow", "functions")), ("new", ())):
+        with ProcessExecutor(1, threads=1, preload=preload) as executor:
+            assert executor.submit(eval, "__import__('multiprocessing').get_start_method()").result() == "fork"
+            digests.append(executor.submit(train_toy, str(tmp_path / name)).result())
+    assert digests[0] == digests[1]
+
+
+def test_a_process_that_takes_too_long_is_ended():
     start = time.monotonic()
-    with ProcessExecutor(1, seconds=1) as executor, pytest.raises(ChildError, match="limit 1 s") as caught:
-        executor.submit(time.sleep, 60).result()
-    assert (caught.value.died, caught.value.late) == (False, True)
-    assert time.monotonic() - start < 30
-
-
-def test_a_child_that_is_killed_before_its_time_is_up_was_not_late():
+    with ProcessExecutor(1, seconds=0.5) as executor:
+        with pytest.raises(ChildError, match=r"limit 0.5 s") as caught:
+            executor.submit(time.sleep, 60).result()
+        assert (caught.value.died, caught.value.late) == (False, True)
+        assert executor.submit(divmod, 7, 3).result() == [2, 1]
     with ProcessExecutor(1, seconds=60) as executor, pytest.raises(ChildError, match="SIGKILL$") as caught:
-        executor.submit(die).result()
+        executor.submit(kill_self).result()
     assert (caught.value.died, caught.value.late) == (True, False)
-
-
-def test_leaving_with_an_error_ends_the_children():
-    start = time.monotonic()
-    with pytest.raises(RuntimeError, match="stop"), ProcessExecutor(1) as executor:  # noqa: PT012  # the with is the test
-        executor.submit(time.sleep, 60)
-        executor.submit(time.sleep, 60)
-        raise RuntimeError("stop")
     assert time.monotonic() - start < 30
 
 
-def test_a_child_that_dies_before_it_reads_its_call_is_said_to(monkeypatch):
-    def start_and_wait(*arguments, **options):
-        child = popen(*arguments, **options)
-        child.wait()
-        return child
+@pytest.mark.parametrize("module", ["json", "takes_long"])
+def test_leaving_with_an_error_ends_the_processes_at_once(monkeypatch, tmp_path, module):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "takes_long.py").write_text("import time\ntime.sleep(60)\n")
+    start = time.monotonic()
+    with pytest.raises(RuntimeError, match="stop"), ProcessExecutor(1, preload=(module,)) as executor:  # noqa: PT012
+        answers = [executor.submit(time.sleep, 60) for _ in range(2)]
+        raise RuntimeError("stop")
+    for answer in answers:
+        with pytest.raises(ChildError, match="shut down"):
+            answer.result()
+    assert time.monotonic() - start < 30
+    with pytest.raises(RuntimeError, match="shutdown"):
+        executor.submit(divmod, 7, 3)
 
-    popen = subprocess.Popen
-    monkeypatch.setattr("genrezoo.parallel.processes.CHILD", "import os; os.abort()")
-    monkeypatch.setattr("genrezoo.parallel.processes.subprocess.Popen", start_and_wait)
-    with ProcessExecutor(1) as executor, pytest.raises(ChildError, match="ended with signal SIGABRT"):
-        executor.submit(len, "call").result()
+
+def test_an_executor_that_nobody_waits_for_finishes_its_calls(tmp_path):
+    executor = ProcessExecutor(1)
+    answers = [executor.submit(wait_marked, str(tmp_path / name), 0.1) for name in "ab"]
+    executor.shutdown(wait=False)
+    assert all(answer.result() for answer in answers)
+    servers = {int((tmp_path / name).read_text().split()[1]) for name in "ab"}
+    assert len(servers) == 1
+    wait_for(lambda: not alive(*servers))
 
 
-def test_children_end_with_a_parent_that_is_killed(tmp_path):
-    mark = tmp_path / "pid"
+def test_a_fork_server_that_is_killed_takes_its_processes_with_it_and_is_replaced(tmp_path):
+    with ProcessExecutor(2) as executor:
+        answers = [executor.submit(wait_marked, str(tmp_path / name)) for name in "ab"]
+        wait_for(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
+        (first, server), (second, _) = (map(int, (tmp_path / name).read_text().split()) for name in "ab")
+        os.kill(server, signal.SIGKILL)
+        for answer in answers:
+            with pytest.raises(ChildError, match="fork server ended with signal SIGKILL") as caught:
+                answer.result(timeout=30)
+            assert (caught.value.died, caught.value.late) == (True, False)
+        assert not alive(first)  # or the same call could run twice at a time
+        assert not alive(second)
+        assert executor.submit(noisy).result()["parent"] not in (server, os.getpid())
+
+
+def test_a_fork_server_that_crashes_tells_what_it_printed(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "crashes.py").write_text("import os\nprint('here', flush=True)\nos.abort()")
+    with (
+        ProcessExecutor(1, preload=("crashes",)) as executor,
+        pytest.raises(ChildError, match="fork server ended with signal SIGABRT") as caught,
+    ):
+        executor.submit(divmod, 7, 3).result()
+    assert "here" in caught.value.detail
+
+
+def test_all_processes_end_with_a_parent_that_is_killed(tmp_path, environment):
+    mark = tmp_path / "pids"
     code = (
         "import sys, time\nfrom genrezoo.parallel import ProcessExecutor\n"
-        "import callees\nProcessExecutor(1).submit(callees.wait_marked, sys.argv[1])\ntime.sleep(60)"
+        "import functions\nexecutor = ProcessExecutor(1)\nexecutor.submit(functions.wait_marked, sys.argv[1])\n"
+        "time.sleep(60)"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     parent = subprocess.Popen([sys.executable, "-c", code, str(mark)], env=environment)
     wait_for(mark.exists)
-    child = int(mark.read_text().split()[0])
+    worker, server = map(int, mark.read_text().split())
     parent.kill()
     parent.wait()
-    wait_for(lambda: not alive(child))
+    wait_for(lambda: not alive(worker) and not alive(server))
 
 
-def test_a_call_gets_its_folders_as_paths_and_those_it_writes_are_made(tmp_path, monkeypatch):
+def test_an_interrupt_at_the_terminal_ends_a_script_and_its_processes(tmp_path, environment):
+    mark = tmp_path / "pids"
+    code = (
+        "import sys\nfrom genrezoo.parallel import ProcessExecutor\nimport functions\n"
+        "with ProcessExecutor(1) as executor:\n    executor.submit(functions.wait_marked, sys.argv[1]).result()"
+    )
+    options = {"env": environment, "start_new_session": True, "stderr": subprocess.PIPE, "text": True}
+    parent = subprocess.Popen([sys.executable, "-c", code, str(mark)], **options)
+    wait_for(mark.exists)
+    os.killpg(parent.pid, signal.SIGINT)  # as a terminal does it: to all of them
+    _, told = parent.communicate(timeout=30)
+    assert told.count("Traceback") == 1
+    assert "KeyboardInterrupt" in told
+    wait_for(lambda: not any(map(alive, map(int, mark.read_text().split()))))
+
+
+def test_an_interrupt_reaches_no_worker_process(executor):
+    assert executor.submit(interrupt).result() == "went on"
+
+
+def test_a_call_gets_its_folders_as_paths_and_those_it_writes_are_made(executor, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "text").write_text("hello")
-    with ProcessExecutor(1) as executor:
-        folders = {"reads": {"source": "a"}, "writes": {"target": tmp_path / "b" / "c"}}
-        source, target = executor.call(copy_text, {"suffix": "!"}, **folders).result()
+    folders = {"reads": {"source": "a"}, "writes": {"target": tmp_path / "b" / "c"}}
+    source, target = executor.call(copy_text, {"suffix": "!"}, **folders).result()
     assert (source, target) == (str(tmp_path / "a"), str(tmp_path / "b" / "c"))
     assert (tmp_path / "b" / "c" / "text").read_text() == "hello!"
 
 
 def test_one_call_can_be_stopped_before_and_after_it_began(tmp_path):
     with ProcessExecutor(1) as executor:
-        from genrezoo.parallel.processes import Call, call_text
-
-        first, second = (
-            Call(call_text(wait_marked, (str(tmp_path / name),), {}), sys.path.copy(), None) for name in ("1", "2")
-        )
-        answers = [executor.begin(first), executor.begin(second)]
+        answers = [executor.begin(call_order(wait_marked, [str(tmp_path / name)], {}), None) for name in "12"]
         wait_for((tmp_path / "1").exists)
-        executor.stop(second)
-        executor.stop(first)
+        for answer in reversed(answers):
+            executor.stop(answer)
         for answer in answers:
             with pytest.raises(ChildError):
                 answer.result(timeout=30)
@@ -139,41 +285,28 @@ def test_no_workers_or_threads_are_refused(workers, threads):
         ProcessExecutor(workers, threads=threads)
 
 
-def test_a_child_loads_nothing_that_its_call_does_not_need():
-    with ProcessExecutor(1) as executor:
-        modules = executor.submit(eval, "list(__import__('sys').modules)").result()
-    assert {"genrezoo.parallel.child"} <= set(modules)
-    assert not {"numpy", "distributed", "keras"} & set(modules)
-
-
-@pytest.mark.parametrize("preload", [(), ("json",)])
-def test_files_of_the_working_folder_hide_no_module(tmp_path, monkeypatch, preload):
-    for name in ("select", "queue", "json"):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('not this one')")
-    monkeypatch.chdir(tmp_path)
-    with ProcessExecutor(1, preload=preload) as executor:
-        assert executor.submit(divmod, 7, 3).result() == [2, 1]
-        assert executor.preload_refused is None
-
-
-@pytest.mark.parametrize("preload", [(), ("json",)])
-def test_who_ignores_interrupts_has_children_that_do(preload):
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with ProcessExecutor(1, preload=preload) as executor:
-            assert executor.submit(interrupt).result() == "went on"
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_death_by_a_signal_without_a_name_is_told():
+def test_an_exit_by_a_signal_without_a_name_is_told():
     assert _exit(-40) == "signal 40"
     assert _exit(-signal.SIGKILL) == "signal SIGKILL"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-def test_a_full_disk_is_no_fault_of_the_call(number):
-    with ProcessExecutor(1) as executor, pytest.raises(ChildError) as caught:
+def test_a_full_disk_is_no_fault_of_the_call(executor, number):
+    with pytest.raises(ChildError) as caught:
         executor.submit(fail_with, number).result()
     assert caught.value.scarce
     assert not caught.value.died
+
+
+def test_many_calls_with_large_answers_and_outputs_leave_no_open_files():
+    before = len(os.listdir("/proc/self/fd"))
+    with ProcessExecutor(4) as executor:
+        answers = [
+            executor.submit(eval, f"print('p' * 200_000) or 'x' * {number}") for number in range(300_000, 300_030)
+        ]
+        assert [len(answer.result()) for answer in answers] == list(range(300_000, 300_030))
+        server = executor.submit(os.getppid).result()
+        assert children(server) == []
+        assert len(os.listdir(f"/proc/{server}/fd")) < 12
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert threading.active_count() < 20

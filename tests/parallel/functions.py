@@ -1,4 +1,4 @@
-"""What the tests of executors call: functions that children import from here."""
+"""Functions that the tests of executors call: worker processes import them from here."""
 
 import os
 import random
@@ -21,7 +21,7 @@ def noisy():
     return {"pid": os.getpid(), "parent": os.getppid()}
 
 
-def die(number=signal.SIGKILL):
+def kill_self(number=signal.SIGKILL):
     print("last words", flush=True)
     os.kill(os.getpid(), number)
 
@@ -70,13 +70,13 @@ def wait_for(condition, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -92,33 +92,6 @@ def children(pid):
     return found
 
 
-def stumble(*, folder):
-    """Dies after half of its work; goes on with it when it finds it."""
-    half = Path(folder) / "half"
-    if half.exists():
-        (Path(folder) / "whole").write_text(half.read_text() + " and whole")
-        half.unlink()
-        return True
-    half.write_text("half")
-    return die()
-
-
-def use_up(*, folder, inner):
-    """Leaves what a training leaves: files made in an order, one removed, one in a folder below."""
-    here = Path(folder)
-    before = sorted(path.name for path in here.iterdir())
-    (here / "old").unlink(missing_ok=True)
-    (here / "first").write_bytes(b"1" * 9_000_000)  # more than travels at once
-    (Path(inner) / "run").mkdir(exist_ok=True)
-    (Path(inner) / "run" / "card").write_text("a card")
-    return before
-
-
-def refuse_in(*, folder):
-    (Path(folder) / "spoilt").write_text("")
-    raise DataError("spoilt", path=folder)
-
-
 def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(0.1)
@@ -127,13 +100,3 @@ def interrupt():
 
 def fail_with(number):
     raise OSError(number, os.strerror(number))
-
-
-def leave_half(text, *, folder):
-    """Finds what another call has left, or leaves something and waits to be ended."""
-    here = Path(folder)
-    found = sorted(path.name for path in here.iterdir())
-    (here / text).write_text("")
-    if text == "first":
-        die()
-    return found

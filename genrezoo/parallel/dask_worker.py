@@ -1,0 +1,82 @@
+"""The part of a `ClusterExecutor` that runs in the workers of a Dask cluster.
+
+A worker makes each call in a process of its own, as `ProcessExecutor` does everywhere, and survives whatever happens to
+that process.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from genrezoo.environment import keras_backend, versions
+from genrezoo.parallel.processes import ChildError, ProcessExecutor
+
+LEAVING = ("closing", "closing_gracefully", "closed", "failed")
+"""States of a worker that its scheduler has given up, or that has lost its scheduler."""
+
+_executors: dict[tuple[int, tuple[str, ...]], ProcessExecutor] = {}
+_lock = threading.Lock()
+
+
+@functools.lru_cache(maxsize=1)
+def installed() -> dict[str, str]:
+    """Versions that must be the same everywhere, for a training that moves between workers to stay bit-identical."""
+    backend = keras_backend()
+    return {**versions(("keras", backend, "numpy")), "keras backend": backend}
+
+
+def run_call(order: dict[str, Any]) -> dict[str, Any]:
+    """A Dask task: makes one call in a process of its own.
+
+    Args:
+        order: The call of a `ClusterExecutor`, plain data.
+
+    Returns:
+        Plain data: ``result``; or ``error`` and what a `ChildError` says; or other ``versions``; or ``unfit``, why this
+        worker can make no call.
+    """
+    from distributed import get_worker  # here, because this package does without a cluster as well
+
+    worker = get_worker()
+    reply: dict[str, Any] = {"worker": worker.address}
+    if installed() != order["versions"]:
+        return {**reply, "versions": installed()}
+    if missing := _missing(order):
+        return {**reply, "unfit": missing}
+    executor, key = _executor(order, worker.state.nthreads), worker.get_current_task()
+    future = executor.begin(order["call"], order["seconds"])
+    while not concurrent.futures.wait([future], timeout=0.5).done:
+        task = worker.state.tasks.get(key)
+        if task is None or task.state == "cancelled" or worker.status.name in LEAVING:
+            executor.stop(future)  # nobody waits for it any more
+    try:
+        return {**reply, "result": future.result()}
+    except ChildError as error:
+        return {**reply, "unfit": str(error)} if error.scarce else {**reply, "error": str(error), **error.about}
+
+
+def _executor(order: dict[str, Any], threads: int) -> ProcessExecutor:
+    """This worker's executor, which keeps its fork server from task to task."""
+    key = (order["threads"], tuple(order["preload"]))
+    with _lock:
+        if key not in _executors:
+            _executors[key] = ProcessExecutor(threads, threads=key[0], preload=key[1])
+        return _executors[key]
+
+
+def _missing(order: dict[str, Any]) -> str | None:
+    """Which folder of a call this worker cannot use; None if it can use all."""
+    seen = [(folder, Path(folder)) for folder in order["reads"]]
+    seen += [(folder, Path(folder).parent / order["mark"]) for folder in order["writes"]]
+    for folder, path in seen:
+        if not os.path.exists(path):
+            return f"it does not see {folder}; use a folder that all machines see"
+    for folder in order["writes"]:
+        if not os.access(folder, os.W_OK):
+            return f"it cannot write to {folder}"
+    return None

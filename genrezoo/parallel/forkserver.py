@@ -1,0 +1,218 @@
+"""The other side of a `ProcessExecutor`: a fork server, which imports modules once, and its worker processes.
+
+The processes are those of `multiprocessing`. Its own fork server is not used: it is one per program, so preloaded
+modules and environment variables are those of whoever uses it first; when it is killed, its workers go on while their
+calls count as failed; its workers import the main module again; and files of the working folder shadow modules. This
+one is a fresh interpreter of one executor, and both its parent and its workers notice its end.
+
+TensorFlow survives a fork as long as it has not run: importing it starts no thread. Where the imports start threads, or
+the system is not Linux, workers are spawned instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from genrezoo.errors import GenrezooError, is_scarce
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+
+# the package is found wherever this one is, last on the path so that it shadows nothing of Python's own
+FORK_SERVER = "import sys; sys.path.append(sys.argv[1]); from genrezoo.parallel import forkserver; forkserver.serve()"
+
+
+def started() -> float:
+    """The start of this worker process, in seconds since the epoch; for the first-prediction time of a cold process."""
+    return float(os.environ.get("GENREZOO_STARTED", time.time()))
+
+
+def serve() -> None:
+    """Starts a worker process for every call that the parent sends, until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent decides
+    parent = Connection(int(sys.argv[2]))
+    settings = json.loads(parent.recv_bytes())
+    sys.path[:] = settings["path"]
+    for name in settings["preload"]:
+        try:
+            importlib.import_module(name)
+        except Exception:
+            traceback.print_exc()  # a worker that needs it meets the same error
+    gc.collect()
+    gc.freeze()  # memory that is shared with the workers stays shared
+    safe = sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1
+    context = multiprocessing.get_context("fork" if safe else "spawn")
+    waiting: list[dict[str, Any]] = []
+    running: list[_Worker] = []
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone
+        while True:
+            while waiting and len(running) < settings["workers"]:
+                _start(context, waiting.pop(0), running, parent)
+            ready = wait([parent, *(stream for worker in running for stream in worker.streams)], _patience(running))
+            while parent in ready and parent.poll():
+                order = json.loads(parent.recv_bytes())
+                if "stop" in order:
+                    _stop(order["stop"], waiting, running, parent)
+                else:
+                    waiting.append(order)
+            for worker in running.copy():
+                if worker.output in ready:
+                    worker.read_output()
+                if worker.answer in ready:
+                    running.remove(worker)
+                    _tell(parent, worker.order, **worker.end())
+                elif time.monotonic() > worker.deadline:
+                    worker.late, worker.deadline = True, float("inf")
+                    worker.process.kill()
+    for worker in running:
+        worker.process.kill()
+        worker.process.join()
+    os._exit(0)
+
+
+def _start(context: Any, order: dict[str, Any], running: list[_Worker], parent: Connection) -> None:
+    """Starts the process of a call."""
+    answer, their_answer = context.Pipe(duplex=False)
+    output, their_output = context.Pipe(duplex=False)
+    order["environment"]["GENREZOO_STARTED"] = repr(time.time())
+    with their_answer, their_output:
+        process = context.Process(target=work, args=(json.dumps(order), their_answer, their_output))
+        try:
+            process.start()
+        except OSError as error:
+            reply = {"error": f"no process could be started: {error}", "scarce": True}
+            return _tell(parent, order, code=0, answer=json.dumps(reply))
+    running.append(_Worker(order, process, answer, output, time.monotonic() + (order["seconds"] or float("inf"))))
+    return None
+
+
+def _stop(call: int, waiting: list[dict[str, Any]], running: list[_Worker], parent: Connection) -> None:
+    """Ends a call, wherever it is."""
+    for worker in running:
+        if worker.order["call"] == call:
+            worker.process.kill()
+    for order in waiting.copy():
+        if order["call"] == call:
+            waiting.remove(order)
+            _tell(parent, order, code=-signal.SIGKILL)
+
+
+def _tell(parent: Connection, order: dict[str, Any], **about: Any) -> None:
+    """Tells the parent what became of a call."""
+    reply = {"late": False, "answer": None, "noise": "", **about}
+    parent.send_bytes(json.dumps({"call": order["call"], "seconds": order["seconds"], **reply}).encode())
+
+
+def _patience(running: list[_Worker]) -> float | None:
+    """Seconds until the first time limit."""
+    first = min((worker.deadline for worker in running), default=float("inf"))
+    return None if first == float("inf") else max(0.0, first - time.monotonic())
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A running worker process, as its fork server knows it."""
+
+    order: dict[str, Any]
+    process: BaseProcess
+    answer: Connection
+    output: Connection
+    deadline: float
+    late: bool = False
+    noise: bytes = b""
+
+    @property
+    def streams(self) -> list[Connection]:
+        """What it may have written to."""
+        return [self.answer] if self.output.closed else [self.answer, self.output]
+
+    def read_output(self) -> None:
+        """Keeps the last that the process has printed."""
+        if new := os.read(self.output.fileno(), 65536):
+            self.noise = (self.noise + new)[-4000:]
+        else:
+            self.output.close()
+
+    def end(self) -> dict[str, Any]:
+        """What became of a process that has answered or ended."""
+        answer = None
+        with contextlib.suppress(EOFError):
+            answer = self.answer.recv_bytes().decode()
+        self.process.join(10)
+        self.process.kill()  # one that has closed its files and goes on
+        self.process.join()
+        while not self.output.closed and self.output.poll():
+            self.read_output()
+        self.answer.close()
+        self.output.close()
+        noise = self.noise.decode(errors="replace")
+        return {"code": self.process.exitcode, "late": self.late, "answer": answer, "noise": noise}
+
+
+def work(text: str, answer: Connection, output: Connection) -> None:
+    """Makes one call in a worker process, which ends at once when its fork server is gone.
+
+    Args:
+        text: The call as JSON.
+        answer: Where the result goes.
+        output: Where everything goes that the call prints.
+    """
+    threading.Thread(target=_end_with_server, daemon=True).start()
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    order = json.loads(text)
+    os.environ.clear()  # those of the fork server are older
+    os.environ.update(order["environment"])
+    if order["folder"] is not None:
+        os.chdir(order["folder"])
+    sys.path[:] = order["path"]
+    importlib.invalidate_caches()
+    if numpy := sys.modules.get("numpy"):  # Python's own random numbers are seeded anew by a fork
+        numpy.random.seed(int.from_bytes(os.urandom(4)))
+    try:
+        fn: Any = importlib.import_module(order["module"])
+        for part in order["name"].split("."):
+            fn = getattr(fn, part)
+        reply = json.dumps({"result": fn(*order["args"], **order["kwargs"])})
+    except Exception as error:
+        known = isinstance(error, GenrezooError)
+        reply = json.dumps({
+            "error": str(error) if known else f"{type(error).__name__}: {error}", "user": known,
+            "scarce": is_scarce(error), "detail": traceback.format_exc()[-4000:],
+        })  # fmt: skip
+    sys.stdout.flush()
+    sys.stderr.flush()
+    answer.send_bytes(reply.encode())
+    os._exit(0)  # without waiting for the numerical libraries' threads
+
+
+def _end_with_server() -> None:
+    server = multiprocessing.parent_process()
+    assert server is not None  # for the type checker
+    wait([server.sentinel])
+    os._exit(1)
+
+
+def call_order(fn: Callable[..., Any], args: Any, kwargs: Any) -> dict[str, Any]:
+    """A call as plain data."""
+    return {"module": fn.__module__, "name": fn.__qualname__, "args": list(args), "kwargs": dict(kwargs)}
