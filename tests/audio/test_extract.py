@@ -137,7 +137,7 @@ def test_a_file_that_kills_the_decoder_is_found_and_rejected(tmp_path):
     found = extract_files(paths, MEL, cache=tmp_path / "cache", workers=1)
     assert [path.stem for path in found.paths] == ["c", "b", "a"]
     assert {path.stem: reason for path, reason in found.rejected.items()} == {
-        "kills": "computing its features failed: the child process ended with signal SIGKILL",
+        "kills": "computing its features failed: the worker process ended with signal SIGKILL",
         "fails": "computing its features failed: TypeError: a defect",
     }
 

@@ -106,7 +106,7 @@ def test_a_file_that_kills_its_decoder_is_refused_alone(music, monkeypatch):
     names = [file["path"].removeprefix(f"{music}/") for file in report["files"]]
     assert names == ["cut.wav", "kills.wav", "page.mp3", "silence.wav", "jazz [live]/a.wav"]
     facts = dict(zip(names, report["files"], strict=True))
-    assert facts["kills.wav"]["reason"] == ("killed its decoder: the child process ended with signal SIGSEGV")
+    assert facts["kills.wav"]["reason"] == ("killed its decoder: the worker process ended with signal SIGSEGV")
     assert [facts[name]["outcome"] for name in ("jazz [live]/a.wav", "cut.wav")] == ["good", "flagged"]
     assert (report["good"], report["flagged"], report["refused"]) == (1, 2, 2)
 

@@ -394,7 +394,7 @@ def test_a_child_that_dies_rejects_only_the_guilty_file(tmp_path, children, monk
     monkeypatch.setattr(msd, "_read_chunk", read_chunk_that_dies)
     songs = load_msd(tmp_path, workers=2)
     assert list(songs.ids) == [track_id(number) for number in (0, 1, 2, 4, 5)]
-    assert songs.about["rejected"] == {"3.h5": "reading it failed: the child process ended with signal SIGABRT"}
+    assert songs.about["rejected"] == {"3.h5": "reading it failed: the worker process ended with signal SIGABRT"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Makes a worker as one on another machine: what lies in the folder ``HIDDEN`` is not there for it."""
+"""Makes a worker as one on another machine: it does not see the folder ``HIDDEN``, or no folder is writable for it."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,15 @@ from pathlib import Path
 
 def elsewhere(path):
     """The path on this machine that is another: only what is not hidden is found."""
-    hidden = os.path.realpath(os.environ["HIDDEN"])
-    return Path("/nowhere/at/all" if os.path.realpath(path).startswith(hidden) else path)
+    return Path(
+        "/nowhere/at/all" if os.path.realpath(path).startswith(os.path.realpath(os.environ["HIDDEN"])) else path
+    )
 
 
 def dask_setup(worker):
-    from genrezoo.parallel import worker as side
+    from genrezoo.parallel import dask_worker as side
 
-    side.Path = elsewhere
+    if "HIDDEN" in os.environ:
+        side.Path = elsewhere
+    else:
+        side.os = type("System", (), {"W_OK": os.W_OK, "path": os.path, "access": staticmethod(lambda *_: False)})

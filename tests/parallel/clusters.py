@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from callees import wait_for
+from functions import wait_for
 
 HERE = Path(__file__).parent
 

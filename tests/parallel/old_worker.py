@@ -2,6 +2,6 @@
 
 
 def dask_setup(worker):
-    from genrezoo.parallel import worker as side
+    from genrezoo.parallel import dask_worker as side
 
     side.installed = lambda: {"genrezoo": "0.0.1"}

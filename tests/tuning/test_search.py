@@ -255,7 +255,7 @@ def test_a_search_without_one_completed_trial_says_why(songs, tmp_path, scripted
 def test_a_process_that_died_is_started_again_but_not_for_ever(songs, tmp_path, scripted):
     def die(order):
         if order["name"].endswith("0001"):
-            raise parallel.ChildError("the child process ended with signal SIGKILL", died=True)
+            raise parallel.ChildError("the worker process ended with signal SIGKILL", died=True)
         return good(order)
 
     script = scripted(die)
