@@ -174,7 +174,7 @@ RECIPES.add(
         model="rnn",
         arguments=RNN.arguments,
         procedure="truncated",
-        settings={**RNN.settings, "noise": 0.1},  # a tenth of each feature's deviation; the source gives no number
+        settings={**RNN.settings, "noise": 0.1},  # of each feature's standard deviation; the source gives no number
     )
 )
 RECIPES.add(

@@ -1,4 +1,6 @@
-"""Recipes of our own: settings chosen on validation songs, told with each, and ensembles of finished models."""
+"""Recipes of our own: models that pool over the song, and ensembles of trained models.
+
+Their settings were chosen on validation songs; a comment on each says on which."""
 
 from genrezoo.recipes.convolution_in_time import CONV_IN_TIME, FULLY_CONNECTED
 from genrezoo.recipes.lstm_ensembles import LSTM
@@ -34,7 +36,7 @@ BAG_OF_SEGMENTS = RECIPES.add(
 STATISTICS_MLP = RECIPES.add(
     Recipe(
         name="statistics_mlp",
-        summary="One hidden layer on each feature's mean and deviation over the song, with much dropout",
+        summary="One hidden layer on each feature's mean and standard deviation over the song, with much dropout",
         reference="own; statistics pooling after Snyder et al. 2018",
         model="statistics_mlp",
         # of the two most accurate of five on the validation songs of GTZAN features (three seeds), the one with the

@@ -1,8 +1,8 @@
-"""Recipes of the project on a table of features, pictures of spectrograms and a pretrained network (document E)."""
+"""Recipes of the project on a table of features, images of spectrograms and a pretrained network (document E)."""
 
 from genrezoo.recipes.recipe import RECIPES, Pieces, Recipe
 
-PICTURES = {
+IMAGES = {
     "optimizer": "adam",
     "learning_rate": 1e-3,
     "weight_decay": 1e-4,
@@ -38,22 +38,22 @@ RECIPES.add(
 RECIPES.add(
     Recipe(
         name="spectrogram_cnn",
-        summary="Four tanh convolutions of kernel 4 and stride 4 on the picture of a spectrogram",
+        summary="Four tanh convolutions of kernel 4 and stride 4 on the image of a spectrogram",
         reference="document E, section 3",
         model="spectrogram_cnn",
         arguments={"conv_layers": 4, "kernel_size": 4, "strides": 4, "padding": 1, "activation": "tanh"},
-        settings=PICTURES,
+        settings=IMAGES,
         reported={"GTZAN accuracy": "0.64 validation, 0.61 test"},
     )
 )
 RECIPES.add(
     Recipe(
         name="resnet50",
-        summary="ResNet50 with ImageNet weights on the picture of a spectrogram, its last two stages trained",
+        summary="ResNet50 with ImageNet weights on the image of a spectrogram, its last two stages trained",
         reference="document E, section 4",
         model="resnet50",
         arguments={"unfrozen": 2, "weights": "imagenet"},
-        settings=PICTURES,
+        settings=IMAGES,
         standardise=False,  # the model begins with the preprocessing that its weights are used to
         reported={"GTZAN accuracy": "0.71 validation, 0.69 test"},
     )

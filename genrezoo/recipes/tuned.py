@@ -1,7 +1,7 @@
-"""Recipes whose settings a search has found, named after the songs that it was on, and ensembles of them.
+"""Recipes with settings that searches found, named after the data set of the search, and ensembles of them.
 
-The validation songs of those sets have chosen them, the test songs have not. ``benchmarks/README.md`` tells how they
-compare with peers that were tuned as long.
+Validation songs chose the settings; test songs did not. ``benchmarks/README.md`` compares the recipes with baselines that
+were tuned as long.
 """
 
 from genrezoo.recipes.convolution_in_time import FULLY_CONNECTED
