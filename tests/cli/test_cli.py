@@ -129,15 +129,6 @@ def test_wrong_usage_ends_with_exit_code_2(monkeypatch, capsys):
     assert exit_code(monkeypatch, "lits") == 2
 
 
-def test_interruption_ends_with_exit_code_1_and_says_how_to_go_on(monkeypatch, capsys):
-    def interrupt():
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("genrezoo.cli.app", interrupt)
-    assert exit_code(monkeypatch) == 1
-    assert "same command goes on" in capsys.readouterr().err
-
-
 def test_a_closed_pipe_is_no_error():
     code = "import sys; sys.argv = ['genrezoo', 'show', 'lstm']; from genrezoo.cli import main; main()"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
