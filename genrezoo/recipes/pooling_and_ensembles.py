@@ -1,6 +1,7 @@
 """Recipes of our own: models that pool over the song, and ensembles of trained models.
 
-Their settings were chosen on validation songs; a comment on each says on which."""
+Their settings were chosen on validation songs; a comment on each says on which.
+"""
 
 from genrezoo.recipes.convolution_in_time import CONV_IN_TIME, FULLY_CONNECTED
 from genrezoo.recipes.lstm_ensembles import LSTM

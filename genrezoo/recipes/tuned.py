@@ -1,7 +1,7 @@
 """Recipes with settings that searches found, named after the data set of the search, and ensembles of them.
 
-Validation songs chose the settings; test songs did not. ``benchmarks/README.md`` compares the recipes with baselines that
-were tuned as long.
+Validation songs chose the settings; test songs did not. ``benchmarks/README.md`` compares the recipes with
+baselines that were tuned as long.
 """
 
 from genrezoo.recipes.convolution_in_time import FULLY_CONNECTED
