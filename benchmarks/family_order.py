@@ -17,7 +17,7 @@ import numpy as np
 
 from genrezoo.evaluation import difference_intervals
 from genrezoo.files import read_json_lines
-from genrezoo.layers import aggregate_logits
+from genrezoo.rules import aggregate_logits
 
 STATEMENTS = [
     ("conv_in_time", "segment_cnn", "kernels over several segments > over one (B)"),

@@ -18,7 +18,7 @@ from genrezoo.audio.settings import Features, FeatureSettings, feature_settings
 from genrezoo.datasets.sound import NO_SOUND, walk_files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.evaluation import log_softmax, softmax
-from genrezoo.layers.aggregation import RULES, aggregate
+from genrezoo.rules import RULES, aggregate
 from genrezoo.runs import Run, load_run
 from genrezoo.runs.building import handles
 from genrezoo.songs import SongSet

@@ -6,16 +6,39 @@ import sys
 import pytest
 
 import genrezoo
+from genrezoo.cli.listing import Kind
 
-HEAVY = ("keras", "tensorflow", "jax", "torch")
+HEAVY = (
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "keras_tuner",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "pandas",
+    "statsmodels",
+)
+MEMORY = 120  # MB
 
 
-def loaded_by(program):
-    """Which heavy packages a fresh interpreter has loaded after a program, however that ended."""
-    watch = f"import atexit, sys\natexit.register(lambda: print('loaded', *(m for m in {HEAVY} if m in sys.modules)))\n"
+def loaded_by(program, code=0):
+    """Which heavy packages a fresh interpreter has loaded after a program, however that ended; it may not grow large."""
+    watch = f"""import atexit, resource, sys
+def tell():
+    print("loaded", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, *(m for m in {HEAVY} if m in sys.modules))
+atexit.register(tell)
+"""
     done = subprocess.run([sys.executable, "-c", watch + program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[-1].split()[1:]
+    assert done.returncode == code, done.stderr
+    _, memory, *heavy = done.stdout.splitlines()[-1].split()
+    assert heavy or int(memory) < MEMORY
+    return heavy
+
+
+def command_line(line):
+    return f"import sys; from genrezoo.cli import main; sys.argv[1:] = {line.split()}; main()"
 
 
 def test_the_probe_sees_what_is_loaded():
@@ -29,7 +52,21 @@ def test_import_and_dir_load_no_backend():
 
 @pytest.mark.parametrize("line", ["--version", "--help", "list --help", "train --help", "benchmark --help"])
 def test_quick_answers_of_the_command_line_load_no_backend(line):
-    assert loaded_by(f"import sys; from genrezoo.cli import main; sys.argv[1:] = {line.split()}; main()") == []
+    assert loaded_by(command_line(line)) == []
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_names_are_listed_without_a_backend(kind):
+    assert loaded_by(command_line(f"list --kind {kind.value}")) == []
+
+
+@pytest.mark.parametrize("name", ["lstm", "cascade", "distillation", "synthetic", "bag_of_segments", "rnn_search"])
+def test_a_name_is_shown_without_a_backend(name):
+    assert loaded_by(command_line(f"show {name}")) == []
+
+
+def test_near_names_are_suggested_without_a_backend():
+    assert loaded_by(command_line("show lsmt"), code=2) == []
 
 
 def test_dir_lists_every_public_name_and_each_one_resolves():

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from genrezoo.cli.backend import load_keras
+from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
 
 
 class Kind(StrEnum):
@@ -25,6 +25,14 @@ class Kind(StrEnum):
     searches = "searches"
 
 
+REGISTRIES = {
+    Kind.models: MODELS,
+    Kind.compositions: COMPOSITIONS,
+    Kind.procedures: PROCEDURES,
+    Kind.datasets: DATASETS,
+}
+
+
 def list_members(
     pattern: Annotated[str, typer.Argument(help="Shell pattern, e.g. '*lstm*'.")] = "*",
     kind: Annotated[Kind, typer.Option(help="What to list.")] = Kind.models,
@@ -34,22 +42,17 @@ def list_members(
 
     Example: genrezoo list '*lstm*'
     """
-    load_keras()
-    from genrezoo.recipes import RECIPES  # here, so that --help does not wait for Keras
-    from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
-    from genrezoo.tuning import list_search_plans, load_search_plan
-
-    registries: dict[Kind, Any] = {
-        Kind.models: MODELS,
-        Kind.compositions: COMPOSITIONS,
-        Kind.procedures: PROCEDURES,
-        Kind.recipes: RECIPES,
-        Kind.datasets: DATASETS,
-    }
+    members: list[Any]
     if kind is Kind.searches:
+        from genrezoo.tuning import list_search_plans, load_search_plan  # here, so that other kinds do not wait for it
+
         members = [load_search_plan(name) for name in fnmatch.filter(list_search_plans(), pattern)]
+    elif kind is Kind.recipes:
+        from genrezoo.recipes import RECIPES
+
+        members = RECIPES.members(pattern)
     else:
-        members = registries[kind].members(pattern)
+        members = REGISTRIES[kind].members(pattern)
     if as_json:
         typer.echo(json.dumps([{"name": member.name, "summary": member.summary} for member in members], indent=2))
         return

@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from genrezoo.cli.backend import load_keras
+from genrezoo.errors import UnknownNameError
+from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
 
 
 def show(
@@ -40,10 +41,7 @@ def describe(name: str) -> dict[str, dict[str, Any]]:
     Raises:
         UnknownNameError: No registry knows it.
     """
-    load_keras()
-    from genrezoo.errors import UnknownNameError  # here, so that --help does not wait for Keras
-    from genrezoo.recipes import RECIPES
-    from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
+    from genrezoo.recipes import RECIPES  # here, so that --help does not wait for them
     from genrezoo.tuning import list_search_plans, load_search_plan
 
     facts: dict[str, dict[str, Any]] = {}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from genrezoo.composition._members import logits_of
+from genrezoo.lazy import keras
 from genrezoo.registry import natural
 
 

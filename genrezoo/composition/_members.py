@@ -6,10 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
-
 from genrezoo.errors import SettingsError
-from genrezoo.layers import Frozen
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_input_shape, check_num_classes
 
 ANY = ("*",)
@@ -91,7 +89,7 @@ def listen(name: str, member: Any, songs: Any, *, frozen: bool) -> Any:
 
 def attach(name: str, model: Any, songs: Any, *, frozen: bool) -> Any:
     """The outputs of a model that becomes the layer ``member_<name>``, which it is called already if not frozen."""
-    return (Frozen(model, name=f"member_{name}") if frozen else model)(songs)
+    return (layers.Frozen(model, name=f"member_{name}") if frozen else model)(songs)
 
 
 def _check_member(name: str, member: Any, input_shape: tuple[int | None, ...], num_classes: int) -> None:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 from genrezoo.composition._members import check_members, listen
 from genrezoo.errors import SettingsError
-from genrezoo.layers import Cascade, Head
-from genrezoo.layers.cascade import check_threshold
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_count
 from genrezoo.registry import COMPOSITIONS
 
@@ -68,8 +66,8 @@ def build_cascade(
     members = check_members(members, ("student", "teacher"), input_shape=input_shape, num_classes=num_classes)
     songs = keras.Input(tuple(input_shape), name="songs")
     answers = {name: listen(name, member, songs, frozen=True) for name, member in members.items()}
-    answers["logits"] = Cascade(threshold, name="cascade")([answers["student"], answers["teacher"]])
-    outputs = {name: Head(target="genre", weight=0.0, name=name)(answer) for name, answer in answers.items()}
+    answers["logits"] = layers.Cascade(threshold, name="cascade")([answers["student"], answers["teacher"]])
+    outputs = {name: layers.Head(target="genre", weight=0.0, name=name)(answer) for name, answer in answers.items()}
     return keras.Model(songs, outputs, name="cascade")
 
 
@@ -92,7 +90,7 @@ def set_threshold(model: Any, threshold: float) -> None:
     Raises:
         SettingsError: The model is no cascade, or the threshold is out of range.
     """
-    _parts(model)[2].threshold.assign(check_threshold(threshold))
+    _parts(model)[2].threshold.assign(layers.cascade.check_threshold(threshold))
 
 
 def cascade_forward(model: Any, x: np.ndarray, *, batch_size: int = 256) -> tuple[np.ndarray, np.ndarray]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from genrezoo.composition._members import ANY, check_freeze, check_members, listen
 from genrezoo.errors import SettingsError
-from genrezoo.layers import DiversityPenalty, Head
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_count, check_weight
 from genrezoo.models._frame import check_activation, classify, l2_penalty
 from genrezoo.registry import COMPOSITIONS
@@ -97,7 +96,7 @@ def build_combiner(
     songs = keras.Input(tuple(input_shape), name="songs")
     opinions = [listen(name, member, songs, frozen=name in frozen) for name, member in members.items()]
     if diversity:
-        opinions = DiversityPenalty(diversity, name="diversity")(opinions)
+        opinions = layers.DiversityPenalty(diversity, name="diversity")(opinions)
     x = keras.layers.Concatenate(name="opinions")(opinions)  # (batch, members * classes)
     if hidden_units is not None:
         units = check_count("hidden_units", hidden_units)
@@ -105,7 +104,7 @@ def build_combiner(
         x = keras.layers.Dense(units, check_activation(activation), kernel_regularizer=penalty, name="hidden")(x)
     logits = classify(x, num_classes, classifier_activation=None, l2=check_weight("l2", l2))
     heads = {
-        f"expert_{name}": Head(target="genre", weight=member_weight, name=f"expert_{name}")(opinion)
+        f"expert_{name}": layers.Head(target="genre", weight=member_weight, name=f"expert_{name}")(opinion)
         for name, opinion in zip(members, opinions, strict=True)
         if member_weight and name not in frozen
     }

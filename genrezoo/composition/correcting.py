@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
-
 from genrezoo.composition._hidden import hidden_representations
 from genrezoo.composition._members import attach, check_members, copy_of, logits_of
-from genrezoo.layers import EndMask, Head, MaskPadding
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_input_shape
 from genrezoo.models.mlp import build_fully_connected
 from genrezoo.registry import COMPOSITIONS
@@ -94,7 +92,9 @@ def build_correcting(
 
     inputs = songs
     if see_hidden:
-        flat = keras.layers.Flatten(name="flatten")(EndMask(name="end_mask")(MaskPadding(name="mask_padding")(songs)))
+        flat = keras.layers.Flatten(name="flatten")(
+            layers.EndMask(name="end_mask")(layers.MaskPadding(name="mask_padding")(songs))
+        )
         inputs = keras.layers.Concatenate(name="seen")([flat, *(seen[name] for name in outputs)])
         shape = (1, inputs.shape[-1])  # to the network, all that it sees is one long segment
         inputs = keras.layers.Reshape(shape, name="one_segment")(inputs)
@@ -104,7 +104,7 @@ def build_correcting(
     correction = keras.Model(network.input, network.output, name="correcting_network")(inputs)
     logits = keras.layers.Add(name="logits")([seen["logits"], correction])
     heads = {
-        name: Head(target="genre", weight=0.0, name=name)(part)
+        name: layers.Head(target="genre", weight=0.0, name=name)(part)
         for name, part in (("original", seen["logits"]), ("correcting", correction))
     }
     return keras.Model(songs, {"logits": logits, **heads}, name="correcting")

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
 from genrezoo.composition._members import ANY, check_members, listen
-from genrezoo.layers import RULES, Aggregate, Head
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_choice
 from genrezoo.registry import COMPOSITIONS
+from genrezoo.rules import RULES
 from genrezoo.spaces import Choice
 
 
@@ -59,5 +58,5 @@ def build_ensemble(members: Mapping[str, Any], input_shape: InputShape, num_clas
     check_choice("rule", rule, tuple(RULES))
     songs = keras.Input(tuple(input_shape), name="songs")
     opinions = [listen(name, member, songs, frozen=True) for name, member in members.items()]
-    combined = Aggregate(rule, name="rule")(opinions)
-    return keras.Model(songs, Head(target="genre", weight=0.0, name="logits")(combined), name="ensemble")
+    combined = layers.Aggregate(rule, name="rule")(opinions)
+    return keras.Model(songs, layers.Head(target="genre", weight=0.0, name="logits")(combined), name="ensemble")

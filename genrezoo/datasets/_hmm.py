@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
+
+from genrezoo.lazy import LazyModule
+
+special = LazyModule("scipy.special")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +99,7 @@ class SongLaw:
             present = self.follow * past[:, before] + (1 - self.follow) * fresh
             longer = np.log(present) + top + emission[:, segment]
             forward = np.where(segment < lengths[:, None], longer, forward)
-        return np.asarray(logsumexp(forward, axis=1))
+        return np.asarray(special.logsumexp(forward, axis=1))
 
     def _section(self, segment: int, lengths: np.ndarray) -> np.ndarray:
         return np.asarray(np.minimum(segment, lengths - 1) * len(self.home) // lengths)

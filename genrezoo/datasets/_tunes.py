@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
+
+from genrezoo.lazy import LazyModule
+
+signal = LazyModule("scipy.signal")
 
 PERIOD, OVERTONES = 2048, 10  # the period is a power of two
 _WAVES = np.sin(2 * np.pi * np.outer(np.arange(1, OVERTONES + 1), np.arange(PERIOD) / PERIOD))  # one period of each
@@ -147,7 +150,7 @@ def _drum(name: str, artist: Artist, rate: int) -> np.ndarray:
 def _record(music: np.ndarray, artist: Artist, draws: np.random.Generator, rate: int) -> np.ndarray:
     """Low-pass, hiss, level, and 16 bits."""
     pole = np.exp(-2 * np.pi * artist.cutoff / rate)
-    heard: np.ndarray = lfilter([1 - pole], [1, -pole], music)
+    heard: np.ndarray = signal.lfilter([1 - pole], [1, -pole], music)
     heard += artist.hiss * np.sqrt(np.mean(heard**2)) * draws.standard_normal(len(heard))
     heard *= 10 ** draws.uniform(-0.6, -0.05) * 32767 / np.abs(heard).max()
     heard = np.rint(heard) / 32768

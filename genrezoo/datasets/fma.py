@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from genrezoo.datasets._download import fetch, unpack
 from genrezoo.datasets._table import read_table
 from genrezoo.datasets.sound import NO_SOUND, SPLITS, SoundFile, songs_from_sound, suffix_of, walk_files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
@@ -176,6 +175,8 @@ def _get(
     root: Path, metadata: str | Path | None, subset: str, on_progress: Callable[[int, int | None], None] | None
 ) -> None:
     """Fetches and unpacks what is not there yet."""
+    from genrezoo.datasets._download import fetch, unpack  # here: names are listed without the network's modules
+
     if root.is_file():
         raise SettingsError(f"download needs a folder to put the files in; {root} is a file")
     wanted: list[tuple[str, tuple[str, ...]]] = [(subset, ())]

@@ -31,7 +31,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from genrezoo.datasets._archive import available_bytes, read_headers, regular_size
-from genrezoo.datasets._hdf5 import find_rows, open_hdf5, read_rows, read_text
 from genrezoo.datasets._table import read_table
 from genrezoo.datasets.npz import load_npz
 from genrezoo.datasets.sound import spelt_out, walk_files
@@ -295,6 +294,8 @@ def read_track(path: str | Path, *, segments: int | None, least: int, most: int)
     Raises:
         DataError: It is none, damaged, forged, or holds numbers that are not finite.
     """
+    from genrezoo.datasets._hdf5 import find_rows, open_hdf5, read_rows, read_text  # here: names are listed without it
+
     with open_hdf5(path) as file:
         track = read_text(file, "analysis/songs", "track_id", kind=_KIND)
         artist = read_text(file, "metadata/songs", "artist_id", kind=_KIND)

@@ -24,13 +24,15 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from scipy.special import logsumexp, softmax
 
 from genrezoo.datasets._hmm import SongLaw
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.lazy import LazyModule
 from genrezoo.registry import DATASETS
 from genrezoo.seeds import generator
 from genrezoo.songs import SongSet
+
+special = LazyModule("scipy.special")
 
 BLOCK = 512  # songs scored together: 12 MB of float64 at the default size
 
@@ -202,8 +204,8 @@ def posterior(songs: SongSet) -> np.ndarray:
     for part, x in songs.blocks(BLOCK):
         lengths = songs.lengths[part]
         for number, genre in enumerate(genres):
-            scores[part, number] = logsumexp([law.log_likelihood(x, lengths) for law in genre.laws], axis=0)
-    return np.asarray(softmax(scores, axis=1))
+            scores[part, number] = special.logsumexp([law.log_likelihood(x, lengths) for law in genre.laws], axis=0)
+    return np.asarray(special.softmax(scores, axis=1))
 
 
 def ceilings(songs: SongSet, split: str | None = "test") -> dict[str, float]:

@@ -3,7 +3,7 @@
 Importing this package is all that Keras's own loader needs to read a model made of them.
 """
 
-from genrezoo.layers.aggregation import RULES, Aggregate, HeardOnly, aggregate, aggregate_logits
+from genrezoo.layers.aggregation import Aggregate, HeardOnly
 from genrezoo.layers.cascade import Cascade, uncertainty
 from genrezoo.layers.cells import BatchNormRNN, TanhCell
 from genrezoo.layers.convolution import MaskedConv1D
@@ -18,7 +18,6 @@ from genrezoo.layers.stabiliser import ActivityStabiliser
 from genrezoo.layers.weighting import WeightedAggregate
 
 __all__ = [
-    "RULES",
     "ActivityStabiliser",
     "Aggregate",
     "BatchNormRNN",
@@ -37,8 +36,6 @@ __all__ = [
     "StatisticsPooling",
     "TanhCell",
     "WeightedAggregate",
-    "aggregate",
-    "aggregate_logits",
     "similarity",
     "uncertainty",
 ]

@@ -1,141 +1,14 @@
-"""One prediction from several: rules on the log posteriors of the members, as functions and as layers.
-
-A rule takes log posteriors ``(songs, members, classes)`` and, if some members saw nothing but padding, a mask
-``(songs, members)`` that is True for those that count. It returns normalised log posteriors ``(songs, classes)``. A
-song without any member that counts gets equal posteriors. To add a rule, write the function and put it into `RULES`.
-"""
+"""The rules of aggregation (see `genrezoo.rules`) as layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from genrezoo.errors import DataError, UnknownNameError
-
-LEFT_OUT = -1e9  # log posterior of a member left out: nothing beside any real one, and still finite
-
-
-def mean_rule(log_posteriors: Any, mask: Any = None) -> Any:
-    """The mean of the posteriors: one confident member cannot veto the others.
-
-    Args:
-        log_posteriors: ``(songs, members, classes)``, each member's posteriors summing to 1.
-        mask: ``(songs, members)``, True for members that count; None if all do.
-
-    Returns:
-        Log posteriors ``(songs, classes)``.
-
-    Example:
-        >>> import numpy as np
-        >>> posteriors = np.array([[[0.9, 0.1], [0.3, 0.7]]])
-        >>> np.exp(np.asarray(mean_rule(np.log(posteriors)), "float64")).round(4).tolist()
-        [[0.6, 0.4]]
-
-    Reference:
-        C. N. Silla Jr, C. A. A. Kaestner, A. L. Koerich, "Automatic music genre classification using ensemble of
-        classifiers", IEEE SMC 2007: maximum mean.
-    """
-    if mask is not None:
-        kept = ops.expand_dims(mask, -1)
-        log_posteriors = ops.where(kept, log_posteriors, ops.full_like(log_posteriors, LEFT_OUT))
-    # Normalising over the classes divides by the number of members, which need not be counted.
-    return ops.log_softmax(ops.logsumexp(log_posteriors, axis=1), axis=-1)
-
-
-def product_rule(log_posteriors: Any, mask: Any = None) -> Any:
-    """The product of the posteriors, normalised: members count as independent witnesses.
-
-    Args:
-        log_posteriors: ``(songs, members, classes)``, finite.
-        mask: ``(songs, members)``, True for members that count; None if all do.
-
-    Returns:
-        Log posteriors ``(songs, classes)``.
-
-    Example:
-        >>> import numpy as np
-        >>> posteriors = np.array([[[0.9, 0.1], [0.3, 0.7]]])  # 0.27 against 0.07
-        >>> np.exp(np.asarray(product_rule(np.log(posteriors)), "float64")).round(4).tolist()
-        [[0.7941, 0.2059]]
-
-    Reference:
-        As `mean_rule`: maximum product.
-    """
-    if mask is not None:
-        log_posteriors = ops.where(ops.expand_dims(mask, -1), log_posteriors, ops.zeros_like(log_posteriors))
-    return ops.log_softmax(ops.sum(log_posteriors, axis=1), axis=-1)
-
-
-RULES: dict[str, Callable[..., Any]] = {"mean": mean_rule, "product": product_rule}
-"""The rules by name."""
-
-
-def aggregate(log_posteriors: Any, *, rule: str, mask: Any = None) -> Any:
-    """Applies a rule by its name, to tensors of a graph or to arrays.
-
-    Args:
-        log_posteriors: ``(songs, members, classes)``.
-        rule: A name in `RULES`.
-        mask: ``(songs, members)``, True for members that count; None if all do.
-
-    Returns:
-        Log posteriors ``(songs, classes)`` as a tensor.
-
-    Raises:
-        UnknownNameError: There is no such rule.
-        DataError: The shapes do not fit.
-
-    Example:
-        >>> import numpy as np
-        >>> aggregate(np.log(np.full((5, 4, 10), 0.1, "float32")), rule="mean").shape == (5, 10)
-        True
-    """
-    if rule not in RULES:
-        raise UnknownNameError("rule", rule, RULES)
-    shape = tuple(log_posteriors.shape)
-    if len(shape) != 3 or (mask is not None and tuple(mask.shape) != shape[:2]):
-        masked = "" if mask is None else f" with a mask of shape {tuple(mask.shape)}"
-        raise DataError(
-            f"log posteriors have shape {shape}{masked}",
-            remedy="give log posteriors (songs, members, classes) and a mask (songs, members)",
-        )
-    return RULES[rule](log_posteriors, mask)
-
-
-def aggregate_logits(logits: Sequence[np.ndarray], *, rule: str, mask: np.ndarray | None = None) -> np.ndarray:
-    """Applies a rule to the stored logits of members, so that a rule can be changed without a new prediction.
-
-    Args:
-        logits: One array ``(songs, classes)`` for each member.
-        rule: A name in `RULES`.
-        mask: ``(songs, members)`` bool, True for members that count; None if all do.
-
-    Returns:
-        Log posteriors ``(songs, classes)`` float32.
-
-    Raises:
-        UnknownNameError: There is no such rule.
-        DataError: There is no member, or the shapes do not fit.
-
-    Example:
-        >>> import numpy as np
-        >>> experts = [np.array([[2.0, 0.0]]), np.array([[0.0, 1.0]])]
-        >>> aggregate_logits(experts, rule="product").argmax(axis=1).tolist()
-        [0]
-    """
-    shapes = [np.shape(member) for member in logits]
-    if not shapes or len(set(shapes)) > 1 or len(shapes[0]) != 2:
-        raise DataError(
-            f"members have logits of shapes {shapes}",
-            remedy="give at least one array (songs, classes), all of one shape",
-        )
-    stacked = np.stack([np.asarray(member, np.float32) for member in logits], axis=1)  # (songs, members, classes)
-    posteriors = aggregate(ops.log_softmax(stacked, axis=-1), rule=rule, mask=mask)
-    return np.asarray(ops.convert_to_numpy(posteriors))
+from genrezoo.errors import UnknownNameError
+from genrezoo.rules import RULES, aggregate
 
 
 @keras.saving.register_keras_serializable("genrezoo")

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from genrezoo.errors import SettingsError
-from genrezoo.layers.aggregation import aggregate
+from genrezoo.rules import aggregate
 
 
 @keras.saving.register_keras_serializable("genrezoo")

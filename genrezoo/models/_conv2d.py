@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras
-
 from genrezoo.errors import SettingsError
+from genrezoo.lazy import keras
 from genrezoo.models._checks import check_count, check_counts, check_weights
 from genrezoo.models._frame import check_activation
 

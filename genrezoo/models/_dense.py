@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras
-
-from genrezoo.layers import EndMask
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_counts, check_rate, check_weight, check_weights
 from genrezoo.models._frame import check_activation, classify, l2_penalty, song_input
 
@@ -49,7 +47,7 @@ def dense_stack(
     """
     check_weight("output_l2", output_l2)
     songs, x = song_input(input_shape, any_length=False)
-    x = EndMask(name="end_mask")(x)
+    x = layers.EndMask(name="end_mask")(x)
     x = keras.layers.Flatten(name="flatten")(x)  # (batch, n_segments * n_features)
     x = hidden_layers(
         x,

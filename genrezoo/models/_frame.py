@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from genrezoo.errors import SettingsError
-from genrezoo.layers import MaskPadding
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_choice, check_input_shape, check_num_classes
 
 
@@ -25,7 +23,7 @@ def song_input(input_shape: InputShape, *, any_length: bool) -> tuple[Any, Any]:
         SettingsError: The shape does not fit.
     """
     songs = keras.Input(check_input_shape(input_shape, any_length=any_length), name="songs")
-    return songs, MaskPadding(name="mask_padding")(songs)
+    return songs, layers.MaskPadding(name="mask_padding")(songs)
 
 
 def classify(

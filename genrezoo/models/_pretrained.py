@@ -8,11 +8,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from genrezoo import files
 from genrezoo.environment import OFFLINE, offline
 from genrezoo.errors import DataError, SettingsError
+from genrezoo.lazy import keras
 
 FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 ADDRESS = f"https://storage.googleapis.com/tensorflow/keras-applications/resnet/{FILE}"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from genrezoo.errors import SettingsError
-from genrezoo.layers import ActivityStabiliser, BatchNormRNN, LastSegment, TanhCell
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import check_choice, check_count, check_rate, check_weight
 from genrezoo.models._frame import l2_penalty
 
-GATED = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
-PLAIN = ("tanh", "batch_norm_tanh")
+CELLS = ("lstm", "gru", "tanh", "batch_norm_tanh")
 
 
 def read_sequence(
@@ -52,7 +49,7 @@ def read_sequence(
     Raises:
         SettingsError: An option is out of range.
     """
-    check_choice("cell", cell, (*GATED, *PLAIN))
+    check_choice("cell", cell, CELLS)
     units = check_count("units", units)
     penalty = l2_penalty(check_weight("l2", l2))
     check_weight("beta", beta)
@@ -60,20 +57,21 @@ def read_sequence(
     check_rate("recurrent_dropout", recurrent_dropout)
     # all states are kept only for the stabiliser
     options: dict[str, Any] = {"return_sequences": beta > 0, "return_state": True, "name": name}
-    if cell in GATED:
+    if cell in ("lstm", "gru"):
+        gated = keras.layers.LSTM if cell == "lstm" else keras.layers.GRU
         options |= {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
-        layer = GATED[cell](units, kernel_regularizer=penalty, recurrent_regularizer=penalty, **options)
+        layer = gated(units, kernel_regularizer=penalty, recurrent_regularizer=penalty, **options)
     else:
         if recurrent_dropout:
             raise SettingsError(f"cell {cell!r} knows no recurrent_dropout, got {recurrent_dropout!r}")
         if dropout:
             segments = keras.layers.Dropout(dropout, noise_shape=(None, 1, None), name=f"{name}_dropout")(segments)
         if cell == "tanh":
-            layer = keras.layers.RNN(TanhCell(units, kernel_regularizer=penalty, name="tanh_cell"), **options)
+            layer = keras.layers.RNN(layers.TanhCell(units, kernel_regularizer=penalty, name="tanh_cell"), **options)
         else:
             options |= {"initial_scale": initial_scale, "momentum": momentum}
-            layer = BatchNormRNN(units, kernel_regularizer=penalty, **options)
+            layer = layers.BatchNormRNN(units, kernel_regularizer=penalty, **options)
     output, state, *_ = layer(segments)
     if not beta:
         return state
-    return LastSegment(name=f"{name}_last")(ActivityStabiliser(beta, name=f"{name}_stabiliser")(output))
+    return layers.LastSegment(name=f"{name}_last")(layers.ActivityStabiliser(beta, name=f"{name}_stabiliser")(output))

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from genrezoo.errors import SettingsError
-from genrezoo.layers import EndMask, MaskedConv1D, MaskedPooling1D
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_choice, check_count, check_input_shape, check_weight
 from genrezoo.models._frame import classify, l1_l2_penalty, song_input
 from genrezoo.registry import MODELS
@@ -202,13 +200,13 @@ def _convolution(
 
     songs, x = song_input(input_shape, any_length=False)
     for number in range(1, conv_layers + 1):
-        x = MaskedConv1D(
+        x = layers.MaskedConv1D(
             filters, kernel_size, activation="relu", kernel_regularizer=conv_penalty, name=f"conv_{number}"
         )(x)
         window = pool_size or (x.shape[1] if number == conv_layers else 1)
         if pooling and window > 1:
-            x = MaskedPooling1D(pooling, window, name=f"pool_{number}")(x)
-    x = EndMask(name="end_mask")(x)
+            x = layers.MaskedPooling1D(pooling, window, name=f"pool_{number}")(x)
+    x = layers.EndMask(name="end_mask")(x)
     x = keras.layers.Flatten(name="flatten")(x)  # (batch, positions * filters)
     x = keras.layers.Dense(
         check_count("units", units),

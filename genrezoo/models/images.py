@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from genrezoo.errors import SettingsError
-from genrezoo.layers import Frozen, ImagenetInput
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_count, check_image_shape, check_rate
 from genrezoo.models._conv2d import MOMENTUM, conv_stack
 from genrezoo.models._frame import classify
@@ -163,7 +161,9 @@ def build_resnet50(
     load_pretrained(backbone, weights, weights_sha256)
     border = backbone.get_layer(LAST_FROZEN[unfrozen]).output
     images = keras.Input((height, width, channels), name="songs")
-    x = Frozen(keras.Model(backbone.input, border), name="frozen")(ImagenetInput(name="preprocessing")(images))
+    x = layers.Frozen(keras.Model(backbone.input, border), name="frozen")(
+        layers.ImagenetInput(name="preprocessing")(images)
+    )
     if unfrozen:
         x = _trained(keras.Model(border, backbone.output, name="trained"))(x)
     return _finish("resnet50", images, x, num_classes, dropout, classifier_activation)

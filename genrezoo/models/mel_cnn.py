@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras
-
-from genrezoo.layers import EndMask
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape
 from genrezoo.models._conv2d import conv_stack
 from genrezoo.models._dense import hidden_layers
@@ -85,7 +83,7 @@ def build_mel_cnn(
         question 3, steps 2, 4 and 5.
     """
     songs, x = song_input(input_shape, any_length=False)
-    x = EndMask(name="end_mask")(x)
+    x = layers.EndMask(name="end_mask")(x)
     x = keras.layers.Reshape((*x.shape[1:], 1), name="channel")(x)
     x = conv_stack(
         x,

@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras
-
-from genrezoo.layers import StatisticsPooling
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_count
 from genrezoo.models._dense import dense_stack, hidden_layers
 from genrezoo.models._frame import classify, song_input
@@ -286,7 +284,7 @@ def build_statistics_mlp(
         D. Snyder et al., X-vectors: robust DNN embeddings for speaker recognition, ICASSP 2018, section 2.
     """
     songs, x = song_input(input_shape, any_length=True)
-    x = StatisticsPooling(name="statistics")(x)
+    x = layers.StatisticsPooling(name="statistics")(x)
     x = keras.layers.BatchNormalization(name="statistics_norm")(x)
     x = hidden_layers(
         x,

@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
 from genrezoo.errors import SettingsError
-from genrezoo.layers import Head
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_input_shape, check_weight
 from genrezoo.models._member import build_member
 from genrezoo.registry import MODELS
@@ -71,7 +69,7 @@ def build_multitask_binary(
     check_weight("alpha", alpha)
     model = build_member("trunk", trunk, input_shape, num_classes, trunk_arguments)
     answers = keras.layers.Dense(num_classes, name="answers")(_representation(model, trunk))
-    outputs = {"logits": model.output, "binary": Head(target="binary", weight=alpha, name="binary")(answers)}
+    outputs = {"logits": model.output, "binary": layers.Head(target="binary", weight=alpha, name="binary")(answers)}
     return keras.Model(model.input, outputs, name="multitask_binary")
 
 
@@ -124,7 +122,7 @@ def build_multitask_autoencoder(
     size = (n_segments or 0) * n_features
     numbers = keras.layers.Dense(size, name="numbers")(_representation(model, trunk))
     song = keras.layers.Reshape((n_segments, n_features), name="reconstruction")(numbers)
-    outputs = {"logits": model.output, "song": Head(target="song", weight=alpha, name="song")(song)}
+    outputs = {"logits": model.output, "song": layers.Head(target="song", weight=alpha, name="song")(song)}
     return keras.Model(model.input, outputs, name="multitask_autoencoder")
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
+from genrezoo.lazy import keras
 from genrezoo.models._checks import InputShape
 from genrezoo.models._frame import check_classifier, classify, song_input
 from genrezoo.models._sequence import read_sequence

@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import keras
-
 from genrezoo.errors import SettingsError
-from genrezoo.layers import RULES, Aggregate, CutSnippets, Head, HeardOnly, MaskPadding, WeightedAggregate
+from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_choice, check_count, check_input_shape, check_weight
 from genrezoo.models._frame import check_classifier
 from genrezoo.models._member import build_member
 from genrezoo.models._sequence import read_sequence
 from genrezoo.registry import MODELS
+from genrezoo.rules import RULES
 from genrezoo.spaces import Choice, Float, Int
 
 _RULES = (*RULES, "weighted")
@@ -98,7 +97,7 @@ def build_snippet_lstm(
     """
 
     def expert(number: int, part: Any) -> Any:
-        heard = MaskPadding(name=f"mask_padding_{number}")(part)
+        heard = layers.MaskPadding(name=f"mask_padding_{number}")(part)
         state = read_sequence(
             heard, units=units, beta=beta, dropout=dropout, recurrent_dropout=recurrent_dropout, name=f"lstm_{number}"
         )
@@ -210,15 +209,15 @@ def _ensemble(
         raise SettingsError(f"songs of {n_segments} segments cannot be cut into {snippets} snippets; cut into fewer")
 
     songs = keras.Input((n_segments, n_features), name="songs")
-    *parts, real = CutSnippets(snippets, name="cut")(songs)
+    *parts, real = layers.CutSnippets(snippets, name="cut")(songs)
     experts = [make_expert(number, part) for number, part in enumerate(parts, start=1)]
-    experts = HeardOnly(name="heard")(experts, real=real)
+    experts = layers.HeardOnly(name="heard")(experts, real=real)
     weighted = rule == "weighted"
-    layer = WeightedAggregate(rule_l2, name="rule") if weighted else Aggregate(rule, name="rule")
+    layer = layers.WeightedAggregate(rule_l2, name="rule") if weighted else layers.Aggregate(rule, name="rule")
     combined = layer(experts, real=real)  # normalised log posteriors
     if classifier_activation is not None:
         combined = keras.layers.Activation(classifier_activation, name="posteriors")(combined)
-    outputs = {"logits": Head(target="genre", weight=1.0 if weighted else 0.0, name="logits")(combined)}
+    outputs = {"logits": layers.Head(target="genre", weight=1.0 if weighted else 0.0, name="logits")(combined)}
     for number, logits in enumerate(experts, start=1):
-        outputs[f"expert_{number}"] = Head(target="genre", weight=1.0, name=f"expert_{number}")(logits)
+        outputs[f"expert_{number}"] = layers.Head(target="genre", weight=1.0, name=f"expert_{number}")(logits)
     return keras.Model(songs, outputs, name=name)

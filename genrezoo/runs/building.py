@@ -8,10 +8,10 @@ import keras
 import numpy as np
 
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
-from genrezoo.layers import aggregate_logits
 from genrezoo.models import create_model
 from genrezoo.recipes import Recipe
 from genrezoo.registry import COMPOSITIONS, PROCEDURES, find_builder
+from genrezoo.rules import aggregate_logits
 from genrezoo.seeds import child_seed, keras_seed
 from genrezoo.songs import SongSet, Standardiser
 from genrezoo.songs.pieces import cut_pieces

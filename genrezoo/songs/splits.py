@@ -7,13 +7,16 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 from genrezoo.errors import DataError, SettingsError
+from genrezoo.lazy import LazyModule
 from genrezoo.seeds import child_seed
 from genrezoo.songs.songset import SongSet
+
+model_selection = LazyModule("sklearn.model_selection")
 
 
 def split_stratified(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, seed: int) -> SongSet:
@@ -47,7 +50,9 @@ def split_stratified(songs: SongSet, *, valid: float = 0.15, test: float = 0.15,
         number = max(1, round(share * songs.n_songs))  # whole songs: shares of shares would round 15 of 100 up to 16
         draw = child_seed(seed, "split", name)
         try:
-            kept, taken = train_test_split(index, test_size=number, stratify=songs.y[index], random_state=draw)
+            kept, taken = model_selection.train_test_split(
+                index, test_size=number, stratify=songs.y[index], random_state=draw
+            )
         except ValueError as error:
             raise DataError(
                 str(error), path=songs.name, remedy="give more songs of each genre or larger shares"
@@ -93,7 +98,9 @@ def split_by_group(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, s
         assert songs.groups is not None  # for the type checker: refused above
         part = Fraction(share).limit_denominator(max(10, round(1 / share), round(1 / (1 - share))))
         n_folds, n_taken = part.denominator, part.numerator
-        dealer = StratifiedGroupKFold(n_folds, shuffle=True, random_state=child_seed(seed, "split", name))
+        dealer = model_selection.StratifiedGroupKFold(
+            n_folds, shuffle=True, random_state=child_seed(seed, "split", name)
+        )
         held = _held_out(dealer, index, songs, remedy="give more groups or larger shares")
         for first in range(n_folds):  # a genre with few groups is not in every fold
             taken = np.concatenate([held[(first + fold) % n_folds] for fold in range(n_taken)])
@@ -194,7 +201,7 @@ def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
         raise DataError(
             f"{n_folds} folds, but genre {genre!r} has {count.min()} songs", path=songs.name, remedy="use fewer folds"
         )
-    kind = StratifiedKFold if songs.groups is None else StratifiedGroupKFold
+    kind = model_selection.StratifiedKFold if songs.groups is None else model_selection.StratifiedGroupKFold
     dealer = kind(n_folds, shuffle=True, random_state=child_seed(seed, "folds"))
     return _held_out(dealer, np.arange(songs.n_songs), songs, remedy="use fewer folds")
 
@@ -272,9 +279,7 @@ def check_split(songs: SongSet) -> Leaks:
     return leaks
 
 
-def _held_out(
-    dealer: StratifiedKFold | StratifiedGroupKFold, index: np.ndarray, songs: SongSet, *, remedy: str
-) -> list[np.ndarray]:
+def _held_out(dealer: Any, index: np.ndarray, songs: SongSet, *, remedy: str) -> list[np.ndarray]:
     """The held-out songs of each fold; none may be empty."""
     groups = None if songs.groups is None else songs.groups[index]
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import keras
 import numpy as np
 
 from genrezoo.errors import SettingsError
+from genrezoo.lazy import keras
 from genrezoo.training.checkpoint import weights_of
 
 

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import keras
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrezoo.errors import SettingsError
 from genrezoo.evaluation import evaluate
-from genrezoo.layers import Cascade
+from genrezoo.lazy import keras, layers
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Float
@@ -69,9 +68,9 @@ def cascade_threshold(
     Raises:
         SettingsError: The model is no cascade, both wishes are given, or no threshold reaches the accuracy.
     """
-    layers = [layer for layer in model.layers if isinstance(layer, Cascade)]
-    if len(layers) != 1:
-        raise SettingsError(f"a cascade is expected, {model.name!r} has {len(layers)} layers of that kind")
+    cascades = [layer for layer in model.layers if isinstance(layer, layers.Cascade)]
+    if len(cascades) != 1:
+        raise SettingsError(f"a cascade is expected, {model.name!r} has {len(cascades)} layers of that kind")
     if settings.accuracy is not None and settings.share is not None:
         raise SettingsError(f"give accuracy or share, got accuracy={settings.accuracy} and share={settings.share}")
     start = time.perf_counter()
@@ -83,7 +82,7 @@ def cascade_threshold(
         # perhaps more than any threshold reaches: the student is heard wherever it is the surer one
         wanted = min(float((found["teacher"].argmax(axis=1) == valid.y).mean()), float(curve.accuracies.max()))
     point = choose_threshold(curve, accuracy=wanted, share=settings.share)
-    layers[0].threshold.assign(point.threshold)
+    cascades[0].threshold.assign(point.threshold)
     here, there = (evaluate(forward(model, part.x)["logits"], part.y) for part in (train, valid))
     record = {
         "epoch": 1,

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 from genrezoo import files
 from genrezoo.errors import DataError
+from genrezoo.lazy import keras
 
 Arrays = dict[str, np.ndarray]
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
 import numpy as np
 from pydantic import Field, model_validator
 
 from genrezoo.evaluation import log_softmax
+from genrezoo.lazy import keras
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Boolean, Choice, Int

@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
 import numpy as np
-from keras import ops
 from pydantic import Field
 
 from genrezoo.errors import SettingsError
+from genrezoo.lazy import keras
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Choice, Float
@@ -44,7 +43,7 @@ class DistillationSettings(TrainingSettings):
 
 def squared_error(teacher: Any, student: Any) -> Any:
     """Mean over the classes of the squared difference of logits, one value a song."""
-    return ops.mean(ops.square(teacher - student), axis=-1)
+    return keras.ops.mean(keras.ops.square(teacher - student), axis=-1)
 
 
 def softened_cross_entropy(teacher: Any, student: Any, temperature: float) -> Any:
@@ -69,8 +68,8 @@ def softened_cross_entropy(teacher: Any, student: Any, temperature: float) -> An
     Reference:
         G. Hinton, O. Vinyals, J. Dean, Distilling the Knowledge in a Neural Network, 2015, section 2.
     """
-    posterior = ops.softmax(teacher / temperature)
-    return -(temperature**2) * ops.sum(posterior * ops.log_softmax(student / temperature), axis=-1)
+    posterior = keras.ops.softmax(teacher / temperature)
+    return -(temperature**2) * keras.ops.sum(posterior * keras.ops.log_softmax(student / temperature), axis=-1)
 
 
 @PROCEDURES.register(
@@ -145,7 +144,7 @@ def taught(aim: Objective, teacher: np.ndarray, settings: DistillationSettings) 
 
     def truth(target: Any) -> Any:
         rest = target[:, classes:]
-        return rest if aim.target.ndim == 2 else ops.cast(rest[:, 0], "int32")
+        return rest if aim.target.ndim == 2 else keras.ops.cast(rest[:, 0], "int32")
 
     def loss(target: Any, student: Any) -> Any:
         shown = target[:, :classes]

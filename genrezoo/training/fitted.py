@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import keras
 import numpy as np
+
+from genrezoo.lazy import keras
 
 Inputs: TypeAlias = np.ndarray | list[np.ndarray]
 """What a model is given for some songs: one array, or one for each of its inputs."""

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from genrezoo.errors import DataError
 from genrezoo.evaluation import evaluate
+from genrezoo.lazy import keras
 from genrezoo.songs import SongSet
 from genrezoo.training import checkpoint
 from genrezoo.training.callbacks import Callbacks

@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from genrezoo.errors import SettingsError
-from genrezoo.layers import Head
+from genrezoo.lazy import keras, layers
 from genrezoo.songs import SongSet
 from genrezoo.training.settings import TrainingSettings
 
@@ -44,7 +42,7 @@ def objectives(model: keras.Model, train: SongSet, settings: TrainingSettings) -
         train: Training songs, standardised.
         settings: Whether labels are smoothed or mixed.
     """
-    heads = {layer.name: layer for layer in model.layers if isinstance(layer, Head)}
+    heads = {layer.name: layer for layer in model.layers if isinstance(layer, layers.Head)}
     names = list(model.output) if isinstance(model.output, dict) else ["logits"]
     found = {}
     for name in names:
@@ -90,15 +88,17 @@ def song_weights(train: SongSet, settings: TrainingSettings) -> np.ndarray | Non
 
 def binary_errors(truth: Any, logits: Any) -> Any:
     """Sum over the genres of the cross-entropies of one yes or no for each, one value a song."""
-    return ops.sum(ops.binary_crossentropy(truth, logits, from_logits=True), axis=-1)
+    return keras.ops.sum(keras.ops.binary_crossentropy(truth, logits, from_logits=True), axis=-1)
 
 
 def reconstruction_error(songs: Any, outputs: Any) -> Any:
     """Mean squared error over a song's real segments and all features, one value a song; padding (NaN) is left out."""
-    real = ops.logical_not(ops.isnan(songs))
-    squares = ops.where(real, ops.square(ops.where(real, songs, ops.zeros_like(songs)) - outputs), 0.0)
-    count = ops.sum(ops.cast(real, squares.dtype), axis=(1, 2))
-    return ops.sum(squares, axis=(1, 2)) / ops.maximum(count, 1.0)
+    real = keras.ops.logical_not(keras.ops.isnan(songs))
+    squares = keras.ops.where(
+        real, keras.ops.square(keras.ops.where(real, songs, keras.ops.zeros_like(songs)) - outputs), 0.0
+    )
+    count = keras.ops.sum(keras.ops.cast(real, squares.dtype), axis=(1, 2))
+    return keras.ops.sum(squares, axis=(1, 2)) / keras.ops.maximum(count, 1.0)
 
 
 def _genre(train: SongSet, settings: TrainingSettings, weight: float, is_logits: bool) -> Objective:

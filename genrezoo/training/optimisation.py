@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from genrezoo.errors import SettingsError, UnknownNameError
+from genrezoo.lazy import keras
 from genrezoo.training.settings import SCHEDULES, TrainingSettings
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -20,6 +19,7 @@ from pydantic import Field
 
 from genrezoo import files, seeds
 from genrezoo.errors import DataError, SettingsError
+from genrezoo.lazy import keras
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Float, Int

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 from pydantic import Field, model_validator
 
 from genrezoo import seeds
 from genrezoo.errors import SettingsError
+from genrezoo.lazy import keras
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Float
@@ -229,7 +228,7 @@ def _prune(kernel: keras.Variable, threshold: float) -> np.ndarray:
 
 def _zeros(mask: np.ndarray) -> Callable[[Any], Any]:
     """A Keras constraint, which every optimiser applies after its step: zero where the mask is False."""
-    return lambda kernel: ops.where(mask, kernel, ops.zeros_like(kernel))
+    return lambda kernel: keras.ops.where(mask, kernel, keras.ops.zeros_like(kernel))
 
 
 def _repeated(weight: float | None, kind: Callable[[float], Any], kernels: Sequence[keras.Variable]) -> list[Any]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import keras
 import numpy as np
 
-from genrezoo.layers import Frozen
+from genrezoo.lazy import keras, layers
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.training.fitted import Fitted, Inputs, forward
@@ -63,7 +62,7 @@ def stagewise(
         SettingsError: As for `supervised`.
         DataError: As for `supervised`.
     """
-    frozen = [layer for layer in model.layers if isinstance(layer, Frozen) and layer.input is model.input]
+    frozen = [layer for layer in model.layers if isinstance(layer, layers.Frozen) and layer.input is model.input]
     part, inputs = model, None
     if frozen and not settings.augments:
         part, inputs = without_frozen(model, frozen, songs)
@@ -71,7 +70,9 @@ def stagewise(
     return Fitted(model, fitted.history, fitted.best_epoch)  # the part's layers are the model's
 
 
-def without_frozen(model: keras.Model, frozen: list[Frozen], songs: SongSet) -> tuple[keras.Model, dict[str, Inputs]]:
+def without_frozen(
+    model: keras.Model, frozen: list[layers.Frozen], songs: SongSet
+) -> tuple[keras.Model, dict[str, Inputs]]:
     """The part of a model behind its frozen members, and what it is to be given.
 
     Args:

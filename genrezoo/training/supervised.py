@@ -11,10 +11,10 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from genrezoo import seeds
+from genrezoo.lazy import keras
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.training.batches import Batches

@@ -11,13 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
 import numpy as np
-from keras import ops
 from pydantic import Field
 
 from genrezoo.errors import SettingsError
-from genrezoo.layers import ActivityStabiliser
+from genrezoo.lazy import keras, layers
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Choice, Float, Int
@@ -159,7 +157,7 @@ class PartReader:
     def __init__(self, model: keras.Model, *, padded: bool):
         self.padded = padded
         self.layer = _recurrent_layer(model)
-        self.looks_back = any(isinstance(layer, ActivityStabiliser) for layer in model.layers)
+        self.looks_back = any(isinstance(layer, layers.ActivityStabiliser) for layer in model.layers)
         sequence, mask = self.layer.input
         outputs = keras.tree.flatten(self.layer.output)
         self.output_count = len(outputs)
@@ -184,8 +182,8 @@ class PartReader:
             layer.return_state, layer.unroll = kept
         if layer.return_sequences and self.looks_back:
             # The state that the part began with stands first, masked: no change of it counts, only the one after it.
-            output = ops.concatenate([ops.expand_dims(states[0], 1), output], axis=1)
-            mask = ops.pad(mask, ((0, 0), (1, 0)))
+            output = keras.ops.concatenate([keras.ops.expand_dims(states[0], 1), output], axis=1)
+            mask = keras.ops.pad(mask, ((0, 0), (1, 0)))
         return self.after([*[output, *final][: self.output_count], mask], training=True), final
 
 
@@ -286,10 +284,10 @@ def _by_name(given: Any) -> dict[str, Any]:
 
 def _error(aims: Mapping[str, Objective], targets: dict[str, Any], outputs: dict[str, Any], weights: Any) -> Any:
     """The sum of the objectives, each the weighted mean over the batch."""
-    total = ops.zeros(())
+    total = keras.ops.zeros(())
     for name, aim in aims.items():
         if isinstance(aim.loss, keras.losses.Loss):
             total += aim.weight * aim.loss(targets[name], outputs[name], sample_weight=weights)
         else:
-            total += aim.weight * ops.mean(aim.loss(targets[name], outputs[name]) * weights)
+            total += aim.weight * keras.ops.mean(aim.loss(targets[name], outputs[name]) * weights)
     return total

@@ -8,8 +8,8 @@ import pytest
 from genrezoo.composition.ensemble import build_ensemble
 from genrezoo.errors import SettingsError
 from genrezoo.evaluation import softmax
-from genrezoo.layers import aggregate_logits
 from genrezoo.models import create_model
+from genrezoo.rules import aggregate_logits
 
 SHAPE, CLASSES = (6, 4), 3
 SONGS = np.random.default_rng(0).standard_normal((5, *SHAPE)).astype("float32")

@@ -13,8 +13,8 @@ from rule_contract import rule_checks
 from settings import Row
 
 from genrezoo.layers import EndMask, MaskPadding
-from genrezoo.layers.aggregation import product_rule
 from genrezoo.registry import Entry
+from genrezoo.rules import product_rule
 from genrezoo.spaces import Int
 
 ROW = Row({"units": 6})

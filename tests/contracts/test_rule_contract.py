@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rule_contract import rule_checks
 
-from genrezoo.layers import RULES
+from genrezoo.rules import RULES
 
 CHECKS = dict(rule_checks())
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from genrezoo.errors import DataError, UnknownNameError
-from genrezoo.layers import Aggregate, HeardOnly, aggregate, aggregate_logits
+from genrezoo.layers import Aggregate, HeardOnly
+from genrezoo.rules import aggregate, aggregate_logits
 
 # Logits of two members for two songs; posteriors (0.9, 0.1) and (0.2, 0.8) for the first, all even for the second.
 EXPERTS = [np.log([[9.0, 1.0], [1.0, 1.0]]), np.log([[1.0, 4.0], [3.0, 3.0]])]

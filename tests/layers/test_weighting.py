@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from genrezoo.errors import SettingsError
-from genrezoo.layers import WeightedAggregate, aggregate_logits
+from genrezoo.layers import WeightedAggregate
+from genrezoo.rules import aggregate_logits
 
 EXPERTS = [np.log([[9.0, 1.0], [1.0, 1.0]]).astype("float32"), np.log([[1.0, 4.0], [1.0, 3.0]]).astype("float32")]
 

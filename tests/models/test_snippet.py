@@ -7,8 +7,8 @@ import tensorflow as tf
 from numpy.testing import assert_allclose
 
 from genrezoo.errors import SettingsError, UnknownNameError
-from genrezoo.layers import aggregate_logits
 from genrezoo.models import create_model
+from genrezoo.rules import aggregate_logits
 
 
 def build(**arguments):

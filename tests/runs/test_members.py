@@ -7,8 +7,8 @@ from toys import make_songs
 from genrezoo import files
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.evaluation import softmax
-from genrezoo.layers import aggregate_logits
 from genrezoo.recipes import Recipe, get_recipe
+from genrezoo.rules import aggregate_logits
 from genrezoo.runs import load_run, out_of_fold, train
 
 SMALL = get_recipe("fully_connected").changed({"units": [6], "epochs": 2, "batch_size": 16})

@@ -14,9 +14,9 @@ from genrezoo import files
 from genrezoo.datasets.arrays import save_songs
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.evaluation import evaluate, log_softmax
-from genrezoo.layers import aggregate_logits
 from genrezoo.models import create_model
 from genrezoo.recipes import get_recipe
+from genrezoo.rules import aggregate_logits
 from genrezoo.runs import load_run, train
 from genrezoo.songs import Standardiser
 from genrezoo.training import forward
