@@ -8,7 +8,7 @@ import pytest
 import genrezoo
 from genrezoo.cli.listing import Kind
 
-HEAVY = (
+HEAVY = [
     "keras",
     "tensorflow",
     "jax",
@@ -19,18 +19,19 @@ HEAVY = (
     "matplotlib",
     "pandas",
     "statsmodels",
-)
+]
 MEMORY = 120  # MB
+WATCH = f"""import atexit, resource, sys
+def tell():
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print("loaded", used, *(name for name in {HEAVY} if name in sys.modules))
+atexit.register(tell)
+"""
 
 
 def loaded_by(program, code=0):
-    """Which heavy packages a fresh interpreter has loaded after a program, however that ended; it may not grow large."""
-    watch = f"""import atexit, resource, sys
-def tell():
-    print("loaded", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, *(m for m in {HEAVY} if m in sys.modules))
-atexit.register(tell)
-"""
-    done = subprocess.run([sys.executable, "-c", watch + program], capture_output=True, text=True, check=False)
+    """Which heavy packages a fresh interpreter has loaded after a program, however that ended; it must stay small."""
+    done = subprocess.run([sys.executable, "-c", WATCH + program], capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
     _, memory, *heavy = done.stdout.splitlines()[-1].split()
     assert heavy or int(memory) < MEMORY
