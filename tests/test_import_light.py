@@ -8,18 +8,8 @@ import pytest
 import genrezoo
 from genrezoo.cli.listing import Kind
 
-HEAVY = [
-    "keras",
-    "tensorflow",
-    "jax",
-    "torch",
-    "keras_tuner",
-    "scipy",
-    "sklearn",
-    "matplotlib",
-    "pandas",
-    "statsmodels",
-]
+HEAVY = ["keras", "tensorflow", "jax", "torch", "keras_tuner"]
+HEAVY += ["scipy", "sklearn", "matplotlib", "pandas", "statsmodels"]
 MEMORY = 120  # MB
 WATCH = f"""import atexit, resource, sys
 def tell():
