@@ -24,6 +24,7 @@ from typer.models import ArgumentInfo
 from genrezoo import files
 from genrezoo.benchmarking import list_suites, load_suite
 from genrezoo.cli import app
+from genrezoo.models import SHARED
 from genrezoo.recipes import RECIPES
 from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES, Entry
 from genrezoo.tuning import list_search_plans, load_search_plan
@@ -92,6 +93,8 @@ def models_page() -> str:
         "them keywords. *Masks padding* means that padded segments have no influence on the answer, *any length* that "
         "one model takes songs of any number of segments. Reported figures are the references' own, on their data, and "
         "never ours.\n",
+        "These arguments mean the same wherever they stand:\n",
+        table(["argument", "meaning"], [[f"`{name}`", meaning] for name, meaning in SHARED.items()]),
         "## Models\n",
         *(_model(entry) for entry in MODELS.members()),
         "## Compositions\n",
@@ -268,7 +271,7 @@ def _model(entry: Entry) -> str:
     options = [
         [f"`{name}`", f"`{parameter.default!r}`", _prose(said[name])]
         for name, parameter in inspect.signature(entry.call).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in SHARED
     ]
     facts = [f"masks padding: {_yes(entry.masks_padding)}", f"any length: {_yes(entry.any_length)}"]
     reported = f" Reported there: {_figures(entry.reported)}." if entry.reported else ""

@@ -15,8 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from genrezoo.errors import GenrezooError, UnknownNameError
+from genrezoo.errors import DataError, GenrezooError, SettingsError, UnknownNameError
 from genrezoo.spaces import Space, describe
+
+REFUSALS = (TypeError, ValueError, AttributeError, ArithmeticError, LookupError, RuntimeError, MemoryError)
+"""What Keras and its backends raise for an option or a shape that cannot be."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,28 @@ class Entry:
     forward: Callable[..., Any] | None = None
     begins_with: tuple[str, ...] = ()
     licence: str = ""
+
+    def build(self, *given: Any, **options: Any) -> Any:
+        """Builds the model or composition; whatever is refused on the way is told with what was asked for.
+
+        Args:
+            *given: What every builder takes: the members of a composition, the input shape, the number of genres.
+            **options: The builder's own keywords.
+
+        Raises:
+            SettingsError: The builder, or Keras within it, refuses an option or a shape.
+        """
+        try:
+            return self.call(*given, **options)
+        except (UnknownNameError, DataError):  # told already
+            raise
+        except REFUSALS as error:
+            asked = ", ".join(f"{name}={value!r}" for name, value in options.items()) or "its defaults"
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise SettingsError(
+                f"{self.name!r} cannot be built with {asked} "
+                f"for input_shape={given[-2]}, num_classes={given[-1]}: {reason}"
+            ) from error
 
     def describe(self) -> dict[str, Any]:
         """The record as plain data, for ``genrezoo show`` and programs."""

@@ -40,8 +40,6 @@ def build_cascade(
 
     Args:
         members: ``{"student": model, "teacher": model}``, both trained; they are copied and stay as they are.
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None if both members take any length.
-        num_classes: Number of genres, at least 2.
         threshold: Uncertainty from which on the teacher is asked, in [0, 1]; 1 never asks. It is a weight, see
             `set_threshold`.
 

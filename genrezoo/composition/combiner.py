@@ -15,8 +15,8 @@ import numpy as np
 from genrezoo.composition._members import ANY, check_freeze, check_members, listen
 from genrezoo.errors import SettingsError
 from genrezoo.lazy import keras, layers
-from genrezoo.models._checks import InputShape, check_count, check_weight
-from genrezoo.models._frame import check_activation, classify, l2_penalty
+from genrezoo.models._checks import InputShape, check_count
+from genrezoo.models._frame import classify, l2_penalty
 from genrezoo.registry import COMPOSITIONS
 from genrezoo.spaces import Choice
 
@@ -55,8 +55,6 @@ def build_combiner(
 
     Args:
         members: Two models or more by name; they are copied and stay as they are.
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None if all members take any length.
-        num_classes: Number of genres, at least 2.
         hidden_units: Size of a hidden layer between the logits and the genres; None for a linear combiner.
         activation: Keras activation of the hidden layer.
         l2: Weight of the penalty on the squared weights of the combiner, from 0; the members have their own.
@@ -87,8 +85,6 @@ def build_combiner(
     """
     members = check_members(members, ANY, input_shape=input_shape, num_classes=num_classes)
     frozen = check_freeze(freeze, list(members))
-    check_weight("diversity", diversity)
-    check_weight("member_weight", member_weight)
     if frozen == set(members) and (diversity or member_weight):
         name, value = ("diversity", diversity) if diversity else ("member_weight", member_weight)
         raise SettingsError(f"{name}={value} acts on members that are trained, and all are frozen; set freeze=False")
@@ -100,9 +96,8 @@ def build_combiner(
     x = keras.layers.Concatenate(name="opinions")(opinions)  # (batch, members * classes)
     if hidden_units is not None:
         units = check_count("hidden_units", hidden_units)
-        penalty = l2_penalty(check_weight("l2", l2))
-        x = keras.layers.Dense(units, check_activation(activation), kernel_regularizer=penalty, name="hidden")(x)
-    logits = classify(x, num_classes, classifier_activation=None, l2=check_weight("l2", l2))
+        x = keras.layers.Dense(units, activation, kernel_regularizer=l2_penalty(l2), name="hidden")(x)
+    logits = classify(x, num_classes, classifier_activation=None, l2=l2)
     heads = {
         f"expert_{name}": layers.Head(target="genre", weight=member_weight, name=f"expert_{name}")(opinion)
         for name, opinion in zip(members, opinions, strict=True)

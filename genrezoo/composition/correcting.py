@@ -52,8 +52,6 @@ def build_correcting(
 
     Args:
         members: ``{"original": model}``, a trained model or another composition; it is copied and stays as it is.
-        input_shape: ``(n_segments, n_features)`` of a song.
-        num_classes: Number of genres, at least 2.
         units: Sizes of the correcting network's hidden layers.
         activation: Keras activation of its hidden layers.
         dropout: Share of each of its hidden layers to drop, in [0, 1).

@@ -12,7 +12,7 @@ from typing import Any
 
 from genrezoo.composition._members import ANY, check_members, listen
 from genrezoo.lazy import keras, layers
-from genrezoo.models._checks import InputShape, check_choice
+from genrezoo.models._checks import InputShape
 from genrezoo.registry import COMPOSITIONS
 from genrezoo.rules import RULES
 from genrezoo.spaces import Choice
@@ -33,8 +33,6 @@ def build_ensemble(members: Mapping[str, Any], input_shape: InputShape, num_clas
 
     Args:
         members: Two trained models or more by name; they are copied and stay as they are.
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None if all members take any length.
-        num_classes: Number of genres, at least 2.
         rule: How posteriors are combined: ``"mean"``, the paper's, or ``"product"``.
 
     Returns:
@@ -55,7 +53,6 @@ def build_ensemble(members: Mapping[str, Any], input_shape: InputShape, num_clas
         ensembles, NeurIPS 2017, section 2.4.
     """
     members = check_members(members, ANY, input_shape=input_shape, num_classes=num_classes)
-    check_choice("rule", rule, tuple(RULES))
     songs = keras.Input(tuple(input_shape), name="songs")
     opinions = [listen(name, member, songs, frozen=True) for name, member in members.items()]
     combined = layers.Aggregate(rule, name="rule")(opinions)

@@ -5,6 +5,7 @@ Importing this package loads no Keras; the first look-up does.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
@@ -16,6 +17,14 @@ from genrezoo.registry import MODELS, Entry
 from genrezoo.seeds import keras_seed
 from genrezoo.spaces import Space
 
+SHARED = {
+    "input_shape": "Shape of one song: `(n_segments, n_features)`, where `n_segments` may be None if the model takes "
+    "any length; for a model of images `(height, width, channels)`.",
+    "num_classes": "Number of genres, at least 2.",
+    "classifier_activation": "What the layer `logits` gives: None for logits, `'softmax'` for posteriors.",
+}
+"""What the arguments mean that builders share; a builder's own docstring need not say it again."""
+
 __all__ = ["create_model", "list_models", "model_info", "register_model"]
 
 
@@ -26,8 +35,7 @@ def create_model(
 
     Args:
         name: A name from `list_models`.
-        input_shape: Shape of one song: ``(n_segments, n_features)``, ``n_segments`` None for any length where the model
-            takes it; for a model of images ``(height, width, channels)``.
+        input_shape: Shape of one song, see `SHARED`.
         num_classes: Number of genres, at least 2.
         seed: Makes the initial weights and the course of dropout reproducible; None for a fresh draw.
         **arguments: The builder's own keywords, see `model_info`.
@@ -51,10 +59,8 @@ def create_model(
     else:
         check_input_shape(input_shape, any_length=entry.any_length)
     check_num_classes(num_classes)
-    if seed is None:
-        return entry.call(input_shape, num_classes, **arguments)
-    with keras_seed(seed):
-        return entry.call(input_shape, num_classes, **arguments)
+    with contextlib.nullcontext() if seed is None else keras_seed(seed):
+        return entry.build(tuple(input_shape), num_classes, **arguments)
 
 
 def list_models(pattern: str = "*") -> list[str]:

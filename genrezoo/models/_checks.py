@@ -1,4 +1,4 @@
-"""Checks of what a user gives to a builder: the range in the message, never a silent correction."""
+"""Checks of what Keras takes, or refuses without saying what fits; all else is left to Keras (see `Entry.build`)."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def check_input_shape(input_shape: InputShape, *, any_length: bool) -> tuple[int
     if shape[0] is None and not any_length:
         raise SettingsError(
             f"this model needs a fixed number of segments, got input_shape={shape!r}; "
-            "give the number, or choose a model that takes any length, e.g. 'lstm'"
+            "specify the number, or choose a model that takes any length, e.g. 'lstm'"
         )
     return shape[0], int(shape[1] or 0)
 
 
 def check_image_shape(input_shape: InputShape) -> tuple[int, int, int]:
-    """Returns the shape of one picture as a tuple.
+    """Returns the shape of one image as a tuple.
 
     Raises:
         SettingsError: It is not ``(height, width, channels)``.
@@ -59,19 +59,24 @@ def check_num_classes(num_classes: int) -> int:
     return check_count("num_classes", num_classes, least=2)
 
 
-def check_count(name: str, value: int, *, least: int = 1) -> int:
+MOST = 2**20
+"""Units of a layer, layers of a stack: Keras would take any number, and all memory for it."""
+
+
+def check_count(name: str, value: int, *, least: int = 1, most: int = MOST) -> int:
     """Returns a whole number.
 
     Raises:
-        SettingsError: It is not an integer of at least ``least``.
+        SettingsError: It is not an integer from ``least`` to ``most``.
     """
-    if not is_count(value, least=least):
-        raise SettingsError(f"{name} must be a whole number from {least}, got {value!r}")
+    if not is_count(value, least=least) or value > most:
+        upper = f" to {most:,}" if is_count(value, least=least) else ""
+        raise SettingsError(f"{name} must be a whole number from {least}{upper}, got {value!r}")
     return int(value)
 
 
 def check_counts(name: str, values: Sequence[int]) -> tuple[int, ...]:
-    """Returns several whole numbers, at least one.
+    """Returns several whole numbers, at least one: Keras knows no lists of sizes.
 
     Raises:
         SettingsError: It is not a list of integers of at least 1.
@@ -82,7 +87,7 @@ def check_counts(name: str, values: Sequence[int]) -> tuple[int, ...]:
 
 
 MOST_WEIGHTS = 2**30
-"""Numbers that one array of weights may hold, 4 GiB: beyond it nothing is allocated."""
+"""Numbers that one array of weights may hold, 4 GiB: Keras would begin to allocate it."""
 
 
 def check_weights(name: str, *sizes: int) -> None:
@@ -101,7 +106,7 @@ def check_weights(name: str, *sizes: int) -> None:
 
 
 def check_rate(name: str, value: float) -> float:
-    """Returns a share of units to drop.
+    """Returns the fraction of units to drop: Keras clamps those of recurrent layers, and takes 1, which drops all.
 
     Raises:
         SettingsError: It is not a number in [0, 1).
@@ -111,19 +116,8 @@ def check_rate(name: str, value: float) -> float:
     return float(value)
 
 
-def check_weight(name: str, value: float) -> float:
-    """Returns the weight of a penalty.
-
-    Raises:
-        SettingsError: It is not a finite number of at least 0.
-    """
-    if not is_number(value) or not (math.isfinite(value) and value >= 0):
-        raise SettingsError(f"{name} must be a finite number from 0, got {value!r}")
-    return float(value)
-
-
 def check_choice(name: str, value: str | None, choices: Collection[str | None]) -> str | None:
-    """Returns one of the choices.
+    """Returns one of the choices: Keras would take other activations, and knows no rule with weights.
 
     Raises:
         SettingsError: It is none of them.

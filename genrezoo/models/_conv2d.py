@@ -7,8 +7,7 @@ from typing import Any
 
 from genrezoo.errors import SettingsError
 from genrezoo.lazy import keras
-from genrezoo.models._checks import check_count, check_counts, check_weights
-from genrezoo.models._frame import check_activation
+from genrezoo.models._checks import check_counts, check_weights
 
 MOMENTUM = 0.9
 """Of the moving averages of batch normalisation: what the sources' framework has where Keras has 0.99, with which
@@ -45,11 +44,7 @@ def conv_stack(
         SettingsError: An option is out of range, or the input is too small.
     """
     filters = check_counts("filters", filters)
-    kernel_size = check_count("kernel_size", kernel_size)
-    strides = check_count("strides", strides)
-    padding = (kernel_size - 1) // 2 if padding is None else check_count("padding", padding, least=0)
-    pool_size = None if pool_size is None else check_count("pool_size", pool_size)
-    check_activation(activation)
+    padding = (kernel_size - 1) // 2 if padding is None else padding
     _check_size(x.shape[1:3], len(filters), kernel_size, strides, padding, pool_size or 1)
     for number, size in enumerate(filters, start=1):
         conv = f"conv_{number}"
@@ -61,7 +56,7 @@ def conv_stack(
         if batch_norm:
             x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"{conv}_norm")(x)
         x = keras.layers.Activation(activation, name=f"{conv}_activation")(x)
-        if pool_size:
+        if pool_size is not None:
             x = keras.layers.MaxPooling2D(pool_size, name=f"pool_{number}")(x)
     return x
 

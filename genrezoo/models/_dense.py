@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from genrezoo.lazy import keras, layers
-from genrezoo.models._checks import InputShape, check_counts, check_rate, check_weight, check_weights
-from genrezoo.models._frame import check_activation, classify, l2_penalty, song_input
+from genrezoo.models._checks import InputShape, check_counts, check_rate, check_weights
+from genrezoo.models._frame import classify, l2_penalty, song_input
 
 
 def dense_stack(
@@ -45,8 +45,7 @@ def dense_stack(
     Raises:
         SettingsError: An option is out of range.
     """
-    check_weight("output_l2", output_l2)
-    songs, x = song_input(input_shape, any_length=False)
+    songs, x = song_input(input_shape)
     x = layers.EndMask(name="end_mask")(x)
     x = keras.layers.Flatten(name="flatten")(x)  # (batch, n_segments * n_features)
     x = hidden_layers(
@@ -89,9 +88,8 @@ def hidden_layers(
     Raises:
         SettingsError: An option is out of range.
     """
-    check_activation(activation)
     check_rate("dropout", dropout)
-    penalty = l2_penalty(check_weight("l2", l2))
+    penalty = l2_penalty(l2)
     if check_rate("input_dropout", input_dropout):
         x = keras.layers.Dropout(input_dropout, name="input_dropout")(x)
     for number, size in enumerate(check_counts("units", units), start=1):

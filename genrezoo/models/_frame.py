@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from genrezoo.errors import SettingsError
 from genrezoo.lazy import keras, layers
-from genrezoo.models._checks import InputShape, check_choice, check_input_shape, check_num_classes
+from genrezoo.models._checks import InputShape, check_choice
 
 
-def song_input(input_shape: InputShape, *, any_length: bool) -> tuple[Any, Any]:
+def song_input(input_shape: InputShape) -> tuple[Any, Any]:
     """The input of a model, and the same with padding turned into zeros and a mask.
 
     Args:
         input_shape: ``(n_segments or None, n_features)``.
-        any_length: The model takes songs of any length.
 
     Returns:
         Two tensors ``(batch, n_segments, n_features)``.
-
-    Raises:
-        SettingsError: The shape does not fit.
     """
-    songs = keras.Input(check_input_shape(input_shape, any_length=any_length), name="songs")
+    songs = keras.Input(tuple(input_shape), name="songs")
     return songs, layers.MaskPadding(name="mask_padding")(songs)
 
 
@@ -51,7 +46,7 @@ def classify(
     Raises:
         SettingsError: An option is out of range.
     """
-    num_classes = check_classifier(num_classes, classifier_activation)
+    check_classifier(classifier_activation)
     penalty = l1_l2_penalty(l1, l2)
     if not batch_norm:
         return keras.layers.Dense(
@@ -64,14 +59,13 @@ def classify(
     return keras.layers.Activation(classifier_activation, name="logits")(normalised)
 
 
-def check_classifier(num_classes: int, classifier_activation: str | None) -> int:
-    """Checks what every builder is told of its output, and returns the number of genres.
+def check_classifier(classifier_activation: str | None) -> None:
+    """Refuses any activation of the output but None and ``"softmax"``: the answer must be logits or posteriors.
 
     Raises:
-        SettingsError: There are fewer than two genres, or the activation is neither None nor ``"softmax"``.
+        SettingsError: It is another one.
     """
     check_choice("classifier_activation", classifier_activation, (None, "softmax"))
-    return check_num_classes(num_classes)
 
 
 def l2_penalty(l2: float) -> Any:
@@ -82,18 +76,3 @@ def l2_penalty(l2: float) -> Any:
 def l1_l2_penalty(l1: float, l2: float) -> Any:
     """The Keras regulariser ``l1 * sum of absolute values + l2 * sum of squares``; none for 0 and 0."""
     return keras.regularizers.L1L2(l1, l2) if l1 else l2_penalty(l2)
-
-
-def check_activation(activation: str) -> str:
-    """Returns the name of an activation.
-
-    Raises:
-        SettingsError: Keras knows none of that name.
-    """
-    try:
-        keras.activations.get(activation)
-    except ValueError as error:
-        raise SettingsError(
-            f"activation must be one that Keras knows, e.g. 'relu' or 'tanh', got {activation!r}"
-        ) from error
-    return activation

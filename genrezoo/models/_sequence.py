@@ -6,10 +6,8 @@ from typing import Any
 
 from genrezoo.errors import SettingsError
 from genrezoo.lazy import keras, layers
-from genrezoo.models._checks import check_choice, check_count, check_rate, check_weight
+from genrezoo.models._checks import check_count, check_rate, check_weights
 from genrezoo.models._frame import l2_penalty
-
-CELLS = ("lstm", "gru", "tanh", "batch_norm_tanh")
 
 
 def read_sequence(
@@ -49,10 +47,9 @@ def read_sequence(
     Raises:
         SettingsError: An option is out of range.
     """
-    check_choice("cell", cell, CELLS)
     units = check_count("units", units)
-    penalty = l2_penalty(check_weight("l2", l2))
-    check_weight("beta", beta)
+    check_weights(name, units + segments.shape[-1], 4 * units)
+    penalty = l2_penalty(l2)
     check_rate("dropout", dropout)
     check_rate("recurrent_dropout", recurrent_dropout)
     # all states are kept only for the stabiliser

@@ -12,7 +12,7 @@ from typing import Any
 
 from genrezoo.errors import SettingsError
 from genrezoo.lazy import keras, layers
-from genrezoo.models._checks import InputShape, check_choice, check_count, check_input_shape, check_weight
+from genrezoo.models._checks import InputShape, check_count, check_weights
 from genrezoo.models._frame import classify, l1_l2_penalty, song_input
 from genrezoo.registry import MODELS
 from genrezoo.spaces import Choice, Float, Int
@@ -49,8 +49,6 @@ def build_segment_cnn(
     argument of its own, because the source studies them one by one and leaves the output layer free.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song.
-        num_classes: Number of genres, at least 2.
         filters: Kernels of each of the two convolutions.
         units: Size of the dense layer.
         conv_l1: Weight of the penalty on the absolute weights of the convolutions, from 0; makes them sparse.
@@ -59,13 +57,9 @@ def build_segment_cnn(
         dense_l2: As ``conv_l2``, for the dense layer.
         output_l1: As ``conv_l1``, for the output layer.
         output_l2: As ``conv_l2``, for the output layer.
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its convolutions ``conv_1`` and ``conv_2``.
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_segment_cnn((120, 25), num_classes=10)
@@ -123,8 +117,6 @@ def build_conv_in_time(
     Convolution is valid and pooling without overlap, so each layer shortens the song.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song.
-        num_classes: Number of genres, at least 2.
         filters: Kernels of each convolution.
         kernel_size: Segments that a kernel covers, from 1.
         conv_layers: Number of convolutions, from 1.
@@ -138,7 +130,6 @@ def build_conv_in_time(
         dense_l2: As ``conv_l2``, for the dense layer.
         output_l1: As ``conv_l1``, for the output layer.
         output_l2: As ``conv_l2``, for the output layer.
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its convolutions ``conv_1``, ``conv_2``, …
@@ -189,17 +180,16 @@ def _convolution(
 ) -> Any:
     """The network of both; ``conv``, ``dense`` and ``output`` are the weights of those layers' L1 and L2 penalties."""
     filters = check_count("filters", filters)
+    units = check_count("units", units)
     kernel_size = check_count("kernel_size", kernel_size)
     conv_layers = check_count("conv_layers", conv_layers)
-    check_choice("pooling", pooling, ("max", "average", None))
     pool_size = None if pool_size is None else check_count("pool_size", pool_size)
-    l1, l2 = check_weight("output_l1", output[0]), check_weight("output_l2", output[1])
-    conv_penalty, dense_penalty = _penalty("conv", *conv), _penalty("dense", *dense)
-    n_segments, _ = check_input_shape(input_shape, any_length=False)
-    _check_length(n_segments or 0, kernel_size, conv_layers, pool_size or 1 if pooling else 1)
+    _check_length(input_shape[0] or 0, kernel_size, conv_layers, pool_size or 1 if pooling else 1)
+    conv_penalty, dense_penalty = l1_l2_penalty(*conv), l1_l2_penalty(*dense)
 
-    songs, x = song_input(input_shape, any_length=False)
+    songs, x = song_input(input_shape)
     for number in range(1, conv_layers + 1):
+        check_weights(f"conv_{number}", kernel_size, x.shape[-1], filters)
         x = layers.MaskedConv1D(
             filters, kernel_size, activation="relu", kernel_regularizer=conv_penalty, name=f"conv_{number}"
         )(x)
@@ -208,19 +198,10 @@ def _convolution(
             x = layers.MaskedPooling1D(pooling, window, name=f"pool_{number}")(x)
     x = layers.EndMask(name="end_mask")(x)
     x = keras.layers.Flatten(name="flatten")(x)  # (batch, positions * filters)
-    x = keras.layers.Dense(
-        check_count("units", units),
-        activation="relu",
-        kernel_regularizer=dense_penalty,
-        name="dense",
-    )(x)
-    logits = classify(x, num_classes, classifier_activation=classifier_activation, l1=l1, l2=l2)
+    check_weights("dense", x.shape[-1], units)
+    x = keras.layers.Dense(units, activation="relu", kernel_regularizer=dense_penalty, name="dense")(x)
+    logits = classify(x, num_classes, classifier_activation=classifier_activation, l1=output[0], l2=output[1])
     return keras.Model(songs, logits, name=name)
-
-
-def _penalty(part: str, l1: float, l2: float) -> Any:
-    l1, l2 = check_weight(f"{part}_l1", l1), check_weight(f"{part}_l2", l2)
-    return l1_l2_penalty(l1, l2)
 
 
 def _check_length(n_segments: int, kernel_size: int, conv_layers: int, pool_size: int) -> None:

@@ -42,18 +42,12 @@ def build_mfcc_mlp(
     letter, which can learn no more than a logistic regression.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song or piece; (1, 26) in the source.
-        num_classes: Number of genres, at least 2.
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
         dropout: Share of each hidden layer to drop, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its hidden layers ``hidden_1``, ``hidden_2``, …
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_mfcc_mlp((1, 26), num_classes=4)
@@ -92,18 +86,12 @@ def build_feature_mlp(
     In the source it is the most accurate of three and the fastest to train. The source names no activation.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song or piece, e.g. (1, 57).
-        num_classes: Number of genres, at least 2.
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
         dropout: Share of each hidden layer to drop, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its hidden layers ``hidden_1``, ``hidden_2``, …
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_feature_mlp((1, 57), num_classes=10)

@@ -55,8 +55,6 @@ def build_spectrogram_cnn(
     not name the channels; here each convolution has twice as many as the one before: 32, 64, 128, 256.
 
     Args:
-        input_shape: ``(height, width, channels)`` of a picture, (172, 173, 3) in the source; standardised colours.
-        num_classes: Number of genres, at least 2.
         conv_layers: Number of convolutions, from 1.
         kernel_size: Height and width of a kernel, from 1.
         strides: Pixels from one position of a kernel to the next, from 1; None for ``8 - conv_layers``, the source's.
@@ -64,7 +62,6 @@ def build_spectrogram_cnn(
         activation: Keras activation of the convolutions.
         filters: Kernels of the first convolution, from 1; each later one has twice as many.
         dropout: Share of what the output layer reads to drop, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its convolutions ``conv_1``, ``conv_2``, …
@@ -80,9 +77,8 @@ def build_spectrogram_cnn(
     Reference:
         K. Fatima, S. Quadros, CS429/529 Project 3: Neural Networks, section 3.
     """
-    images = keras.Input(check_image_shape(input_shape), name="songs")
-    first = check_count("filters", filters)
-    sizes = [first * 2**number for number in range(check_count("conv_layers", conv_layers))]
+    images = keras.Input(tuple(input_shape), name="songs")
+    sizes = [filters * 2**number for number in range(check_count("conv_layers", conv_layers, most=16))]
     strides = 8 - conv_layers if strides is None else strides
     x = conv_stack(
         images, filters=sizes, kernel_size=kernel_size, strides=strides, padding=padding, activation=activation
@@ -121,16 +117,12 @@ def build_resnet50(
     Without ``weights`` it begins at random, and then freezing makes little sense; a trained run is rebuilt that way.
 
     Args:
-        input_shape: ``(height, width, channels)`` of a picture, at least 32 x 32, (172, 173, 3) in the source; a single
-            channel counts as all three.
-        num_classes: Number of genres, at least 2.
         unfrozen: How many of the last stages are trained, from 0 to 4: conv5, conv4, conv3, conv2; the layers before
             them never are.
         weights: Where the weights to begin with are from: ``"imagenet"`` fetches them (94 MB, once), a path is a local
             file of ResNet50's weights without its top, None draws them at random.
         weights_sha256: The sha256 that a local file must have, 64 hex digits; checked before the file is opened.
         dropout: Share of the 2048 features that the output layer reads to drop, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, what stays is within ``frozen``, what is trained
@@ -150,9 +142,7 @@ def build_resnet50(
         Residual Learning for Image Recognition, CVPR 2016.
     """
     height, width, channels = check_image_shape(input_shape)
-    unfrozen = check_count("unfrozen", unfrozen, least=0)
-    if unfrozen >= len(LAST_FROZEN):
-        raise SettingsError(f"unfrozen must be from 0 to {len(LAST_FROZEN) - 1} stages, got {unfrozen}")
+    unfrozen = check_count("unfrozen", unfrozen, least=0, most=len(LAST_FROZEN) - 1)  # a negative one would count back
     if min(height, width) < 32:
         raise SettingsError(f"ResNet50 needs pictures of at least 32 x 32, got {height} x {width}; make them larger")
     backbone = keras.applications.ResNet50(

@@ -53,8 +53,6 @@ def build_mel_cnn(
     It is meant for pieces that are full, which a whole number of seconds gives; padding counts as the training mean.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a piece: frames and mel bands, (21, 128) in the source.
-        num_classes: Number of genres, at least 2.
         filters: Kernels of each convolution.
         kernel_size: Frames and mel bands that a kernel covers, from 1.
         pool_size: Frames and mel bands that max pooling after each activation makes one, from 1; None for no pooling.
@@ -64,7 +62,6 @@ def build_mel_cnn(
         activation: Keras activation of all convolutions and dense layers.
         units: Sizes of the dense layers.
         dropout: Share of each dense layer to drop, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its convolutions ``conv_1``, …, its dense layers
@@ -82,7 +79,7 @@ def build_mel_cnn(
         Neural networks for music genres (EP08 Pattern Recognition, third assignment), question 2, steps 2 and 4, and
         question 3, steps 2, 4 and 5.
     """
-    songs, x = song_input(input_shape, any_length=False)
+    songs, x = song_input(input_shape)
     x = layers.EndMask(name="end_mask")(x)
     x = keras.layers.Reshape((*x.shape[1:], 1), name="channel")(x)
     x = conv_stack(

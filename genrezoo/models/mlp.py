@@ -50,21 +50,15 @@ def build_mlp(
     The order within a layer is affine map, batch normalisation, activation, dropout.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song.
-        num_classes: Number of genres, at least 2.
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
         input_dropout: Share of the input numbers to drop, in [0, 1).
         dropout: Share of each hidden layer to drop, in [0, 1).
         l2: Weight of the penalty on the squared weights of all layers, from 0.
         batch_norm: Normalises each layer over the batch before its activation, and the logits.
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its hidden layers ``hidden_1``, ``hidden_2``, …
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_mlp((120, 25), num_classes=10, units=(50, 25))
@@ -119,21 +113,15 @@ def build_student_mlp(
     Both affine maps are batch-normalised and penalised, in the order of `build_mlp`.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song.
-        num_classes: Number of genres, at least 2.
         units: Size of the hidden layer.
         activation: Keras activation of the hidden layer.
         input_dropout: Share of the input numbers to drop, in [0, 1).
         dropout: Share of the hidden layer to drop, in [0, 1).
         l2: Weight of the penalty on the squared weights of both layers, from 0.
         batch_norm: Normalises the hidden layer over the batch before its activation, and the logits.
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its hidden layer ``hidden_1``.
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_student_mlp((120, 25), num_classes=10, units=50)
@@ -189,21 +177,15 @@ def build_fully_connected(
     output layer is not, as in the study of regularisation in section 3.1 of the source.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song.
-        num_classes: Number of genres, at least 2.
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
         dropout: Share of each hidden layer to drop, in [0, 1).
         l2: Weight of the penalty on the squared weights of the hidden layers, from 0.
         output_l2: The same for the output layer.
         batch_norm: Normalises each layer over the batch before its activation, and the logits.
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its hidden layers ``hidden_1``, ``hidden_2``, …
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_fully_connected((120, 25), num_classes=10)
@@ -259,21 +241,15 @@ def build_statistics_mlp(
     statistics are normalised over the batch before the first layer, since deviations have another scale than means.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None.
-        num_classes: Number of genres, at least 2.
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
         input_dropout: Share of the statistics to drop, in [0, 1).
         dropout: Share of each hidden layer to drop, in [0, 1).
         l2: Weight of the penalty on the squared weights of the hidden layers, from 0.
         batch_norm: Normalises each hidden layer over the batch before its activation.
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its hidden layers ``hidden_1``, ``hidden_2``, …
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_statistics_mlp((None, 25), num_classes=10)
@@ -283,7 +259,7 @@ def build_statistics_mlp(
     Reference:
         D. Snyder et al., X-vectors: robust DNN embeddings for speaker recognition, ICASSP 2018, section 2.
     """
-    songs, x = song_input(input_shape, any_length=True)
+    songs, x = song_input(input_shape)
     x = layers.StatisticsPooling(name="statistics")(x)
     x = keras.layers.BatchNormalization(name="statistics_norm")(x)
     x = hidden_layers(

@@ -13,7 +13,7 @@ from typing import Any
 
 from genrezoo.errors import SettingsError
 from genrezoo.lazy import keras, layers
-from genrezoo.models._checks import InputShape, check_input_shape, check_weight
+from genrezoo.models._checks import InputShape, check_input_shape
 from genrezoo.models._member import build_member
 from genrezoo.registry import MODELS
 from genrezoo.spaces import Float
@@ -44,8 +44,6 @@ def build_multitask_binary(
     any length and padding are handled as the trunk handles them.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None where the trunk allows it.
-        num_classes: Number of genres, at least 2.
         trunk: Name of a model of segments with one output.
         trunk_arguments: Keywords of its builder; what is left out has its default.
         alpha: What the second task counts, from 0; 0 does not train it.
@@ -66,7 +64,6 @@ def build_multitask_binary(
     Reference:
         J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017), sections 2.3 and 5.1.
     """
-    check_weight("alpha", alpha)
     model = build_member("trunk", trunk, input_shape, num_classes, trunk_arguments)
     answers = keras.layers.Dense(num_classes, name="answers")(_representation(model, trunk))
     outputs = {"logits": model.output, "binary": layers.Head(target="binary", weight=alpha, name="binary")(answers)}
@@ -95,8 +92,6 @@ def build_multitask_autoencoder(
     reconstruction is one affine map of the shared representation, so that the number of segments must be known.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song.
-        num_classes: Number of genres, at least 2.
         trunk: Name of a model of segments with one output.
         trunk_arguments: Keywords of its builder; what is left out has its default.
         alpha: What the second task counts, from 0; 0 does not train it.
@@ -116,7 +111,6 @@ def build_multitask_autoencoder(
     Reference:
         J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017), sections 2.3 and 5.2.
     """
-    check_weight("alpha", alpha)
     n_segments, n_features = check_input_shape(input_shape, any_length=False)
     model = build_member("trunk", trunk, input_shape, num_classes, trunk_arguments)
     size = (n_segments or 0) * n_features

@@ -53,20 +53,14 @@ def build_rnn(
     `build_gru` for accuracy.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None.
-        num_classes: Number of genres, at least 2.
         units: Size of the state. Has no effect without a readout.
         readout: Map the last state to the genres; without, the state has one unit for each genre and is itself the
             logits, all of them within -1 and 1.
         l2: Weight of the penalty on the squared weights of the cell, from 0.
         dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> build_rnn((120, 25), num_classes=10).count_params()
@@ -78,8 +72,8 @@ def build_rnn(
         G. Pligoropoulos, Million Song Dataset Classification Problem (2017), sections on the
         basic recurrent network; the cell: J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990).
     """
-    num_classes = check_classifier(num_classes, classifier_activation)
-    songs, x = song_input(input_shape, any_length=True)
+    check_classifier(classifier_activation)
+    songs, x = song_input(input_shape)
     x = read_sequence(x, cell="tanh", units=units if readout else num_classes, l2=l2, dropout=dropout, name="rnn")
     if readout:
         logits = classify(x, num_classes, classifier_activation=classifier_activation)
@@ -114,20 +108,14 @@ def build_batch_norm_rnn(
     shared by all steps (see `BatchNormRNN`).
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None.
-        num_classes: Number of genres, at least 2.
         units: Size of the state.
         initial_scale: What the scale of the normalised map starts at, above 0; try 0.1 for sets of a few songs.
         momentum: Share of the moving averages that stays at a step, in [0, 1).
         l2: Weight of the penalty on the squared weights of the cell, from 0.
         dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_batch_norm_rnn((120, 25), num_classes=10, units=20)
@@ -138,7 +126,7 @@ def build_batch_norm_rnn(
         G. Pligoropoulos, Million Song Dataset Classification Problem (2017), sections on batch
         normalisation of the recurrent network; S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015.
     """
-    songs, x = song_input(input_shape, any_length=True)
+    songs, x = song_input(input_shape)
     options: dict[str, Any] = {"initial_scale": initial_scale, "momentum": momentum, "l2": l2, "dropout": dropout}
     x = read_sequence(x, cell="batch_norm_tanh", units=units, **options, name="rnn")
     logits = classify(x, num_classes, classifier_activation=classifier_activation)
@@ -169,19 +157,13 @@ def build_lstm(
     Choose `build_stabilised_lstm` for accuracy: the source finds L2 on recurrent weights the weaker regulariser.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None.
-        num_classes: Number of genres, at least 2.
         units: Size of the state.
         l2: Weight of the penalty on the squared input and recurrent weights, from 0.
         dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
         recurrent_dropout: Share of the state to drop, the same in all segments, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_lstm((None, 25), num_classes=10, units=20)
@@ -191,7 +173,7 @@ def build_lstm(
     Reference:
         J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017), sections 1.3, 2.1 and 3.
     """
-    songs, x = song_input(input_shape, any_length=True)
+    songs, x = song_input(input_shape)
     x = read_sequence(x, units=units, l2=l2, dropout=dropout, recurrent_dropout=recurrent_dropout, name="lstm")
     logits = classify(x, num_classes, classifier_activation=classifier_activation)
     return keras.Model(songs, logits, name="lstm")
@@ -220,19 +202,13 @@ def build_gru(
     Choose it over `build_lstm` for three quarters of its weights and time at much the same accuracy.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None.
-        num_classes: Number of genres, at least 2.
         units: Size of the state.
         l2: Weight of the penalty on the squared input and recurrent weights, from 0.
         dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
         recurrent_dropout: Share of the state to drop, the same in all segments, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_gru((None, 25), num_classes=10, units=20)
@@ -243,7 +219,7 @@ def build_gru(
         K. Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical machine translation",
         EMNLP 2014. Named as future work by G. Pligoropoulos, Million Song Dataset Classification Problem (2017).
     """
-    songs, x = song_input(input_shape, any_length=True)
+    songs, x = song_input(input_shape)
     x = read_sequence(
         x, cell="gru", units=units, l2=l2, dropout=dropout, recurrent_dropout=recurrent_dropout, name="gru"
     )

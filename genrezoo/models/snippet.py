@@ -13,7 +13,7 @@ from typing import Any
 
 from genrezoo.errors import SettingsError
 from genrezoo.lazy import keras, layers
-from genrezoo.models._checks import InputShape, check_choice, check_count, check_input_shape, check_weight
+from genrezoo.models._checks import InputShape, check_choice, check_count
 from genrezoo.models._frame import check_classifier
 from genrezoo.models._member import build_member
 from genrezoo.models._sequence import read_sequence
@@ -66,8 +66,6 @@ def build_snippet_lstm(
     `aggregate_logits`).
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song.
-        num_classes: Number of genres, at least 2.
         snippets: Number of parts and experts, from 1; where segments do not come out even, the first parts are one
             longer.
         rule: How posteriors are combined: ``"product"``, ``"mean"``, or ``"weighted"`` for a mean with weights that are
@@ -77,7 +75,6 @@ def build_snippet_lstm(
         beta: Weight of the activation stabilisation (see `ActivityStabiliser`), from 0; 0 turns it off.
         dropout: Share of a snippet's features to drop, the same in all its segments, in [0, 1).
         recurrent_dropout: Share of the state to drop, the same in all segments, in [0, 1).
-        classifier_activation: None for normalised log posteriors in ``logits``, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model with outputs ``logits``, which only the weighted rule trains, and ``expert_1``,
@@ -140,8 +137,6 @@ def build_snippet_ensemble(
     method was proposed with. Padding is handled as the member handles it.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song.
-        num_classes: Number of genres, at least 2.
         member: Name of a model of segments with one output; each snippet gets a fresh one.
         member_arguments: Keywords of its builder; what is left out has its default.
         snippets: Number of parts and experts, from 1; where segments do not come out even, the first parts are one
@@ -149,7 +144,6 @@ def build_snippet_ensemble(
         rule: How posteriors are combined: ``"product"``, ``"mean"``, or ``"weighted"`` for a mean with weights that are
             learnt beside the experts (see `WeightedAggregate`).
         rule_l2: Weight of the penalty on the squared weights of the weighted rule, from 0; no other rule has any.
-        classifier_activation: None for normalised log posteriors in ``logits``, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model with the outputs of `build_snippet_lstm`; the experts are its layers ``member_1``,
@@ -200,10 +194,9 @@ def _ensemble(
     classifier_activation: str | None,
 ) -> Any:
     """The frame of both: ``make_expert`` turns the number of a snippet and its segments, padding as NaN, to logits."""
-    check_classifier(num_classes, classifier_activation)
+    check_classifier(classifier_activation)
     check_choice("rule", rule, _RULES)
-    check_weight("rule_l2", rule_l2)
-    n_segments, n_features = check_input_shape(input_shape, any_length=False)
+    n_segments, n_features = input_shape
     snippets = check_count("snippets", snippets)
     if (n_segments or 0) < snippets:
         raise SettingsError(f"songs of {n_segments} segments cannot be cut into {snippets} snippets; cut into fewer")

@@ -47,19 +47,13 @@ def build_stabilised_lstm(
     """One LSTM whose state is kept from growing or fading in length over the song.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None.
-        num_classes: Number of genres, at least 2.
         units: Size of the state.
         beta: Weight of the penalty on changes of the state's length (see `ActivityStabiliser`), from 0; 0 turns it off.
         dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
         recurrent_dropout: Share of the state to drop, the same in all segments, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_stabilised_lstm((120, 25), num_classes=10, units=20)
@@ -70,7 +64,7 @@ def build_stabilised_lstm(
         J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017), sections 2.1 and 3; the
         penalty: D. Krueger, R. Memisevic, "Regularizing RNNs by Stabilizing Activations", ICLR 2016.
     """
-    songs, x = song_input(input_shape, any_length=True)
+    songs, x = song_input(input_shape)
     x = read_sequence(x, units=units, beta=beta, dropout=dropout, recurrent_dropout=recurrent_dropout, name="lstm")
     logits = classify(x, num_classes, classifier_activation=classifier_activation)
     return keras.Model(songs, logits, name="stabilised_lstm")
@@ -99,19 +93,13 @@ def build_stabilised_gru(
     The cheaper relative of `build_stabilised_lstm`: three quarters of its weights.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None.
-        num_classes: Number of genres, at least 2.
         units: Size of the state.
         beta: Weight of the penalty on changes of the state's length (see `ActivityStabiliser`), from 0; 0 turns it off.
         dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
         recurrent_dropout: Share of the state to drop, the same in all segments, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_stabilised_gru((120, 25), num_classes=10, units=20)
@@ -122,7 +110,7 @@ def build_stabilised_gru(
         D. Krueger, R. Memisevic, "Regularizing RNNs by Stabilizing Activations", ICLR 2016; K. Cho et al., "Learning
         phrase representations using RNN encoder-decoder for statistical machine translation", EMNLP 2014.
     """
-    songs, x = song_input(input_shape, any_length=True)
+    songs, x = song_input(input_shape)
     options: dict[str, Any] = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
     x = read_sequence(x, cell="gru", units=units, beta=beta, **options, name="gru")
     logits = classify(x, num_classes, classifier_activation=classifier_activation)
@@ -151,18 +139,12 @@ def build_stabilised_rnn(
     Shows what the stabiliser does where no gate keeps the state. Choose `build_stabilised_lstm` for accuracy.
 
     Args:
-        input_shape: ``(n_segments, n_features)`` of a song; ``n_segments`` may be None.
-        num_classes: Number of genres, at least 2.
         units: Size of the state.
         beta: Weight of the penalty on changes of the state's length (see `ActivityStabiliser`), from 0; 0 turns it off.
         dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
-        classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
-
-    Raises:
-        SettingsError: An option is out of range.
 
     Example:
         >>> model = build_stabilised_rnn((120, 25), num_classes=10, units=20)
@@ -172,7 +154,7 @@ def build_stabilised_rnn(
     Reference:
         D. Krueger, R. Memisevic, "Regularizing RNNs by Stabilizing Activations", ICLR 2016.
     """
-    songs, x = song_input(input_shape, any_length=True)
+    songs, x = song_input(input_shape)
     x = read_sequence(x, cell="tanh", units=units, beta=beta, dropout=dropout, name="rnn")
     logits = classify(x, num_classes, classifier_activation=classifier_activation)
     return keras.Model(songs, logits, name="stabilised_rnn")

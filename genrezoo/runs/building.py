@@ -92,7 +92,7 @@ def build_model(
         members = {name: _fresh(member.recipe, name, shape, num_classes) for name, member in recipe.members.items()}
     with keras_seed(child_seed(0, "unseeded") if seed is None else seed):
         try:
-            return entry.call(members, shape, num_classes, **recipe.arguments)
+            return entry.build(members, shape, num_classes, **recipe.arguments)
         except TypeError as error:
             raise SettingsError(f"composition {recipe.model!r} refuses its arguments: {error}") from error
 

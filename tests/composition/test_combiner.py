@@ -11,6 +11,7 @@ from genrezoo.composition.correcting import build_correcting
 from genrezoo.errors import SettingsError
 from genrezoo.layers import Head, similarity
 from genrezoo.models import create_model
+from genrezoo.registry import COMPOSITIONS
 from genrezoo.seeds import keras_seed
 
 SHAPE, CLASSES = (6, 4), 3
@@ -111,15 +112,15 @@ def test_songs_of_any_length_if_all_members_take_them():
         ({"freeze": "a"}, "freeze must be True, False or a list"),
         ({"diversity": 1.0}, "diversity=1.0 acts on members that are trained, and all are frozen"),
         ({"freeze": ["a", "b"], "member_weight": 1.0}, "member_weight=1.0 acts on members"),
-        ({"diversity": -1.0, "freeze": False}, "diversity must be a finite number from 0"),
+        ({"diversity": -1.0, "freeze": False}, "diversity=-1.0.* must be a finite number from 0"),
         ({"hidden_units": 0}, "hidden_units must be a whole number from 1"),
-        ({"l2": -1.0}, "l2 must be a finite number from 0"),
-        ({"hidden_units": 3, "activation": "rely"}, "activation must be one that Keras knows"),
+        ({"l2": -1.0}, "l2=-1.0.* expected a non-negative float"),
+        ({"hidden_units": 3, "activation": "rely"}, "activation='rely'.* Could not interpret activation"),
     ],
 )
 def test_options_out_of_range_are_refused(arguments, message):
     with pytest.raises(SettingsError, match=message):
-        build_combiner(two(), SHAPE, CLASSES, **arguments)
+        COMPOSITIONS.get("combiner").build(two(), SHAPE, CLASSES, **arguments)
 
 
 def test_names_of_members_must_be_names():

@@ -13,6 +13,7 @@ from genrezoo.composition.diagnosis import diagnose
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.evaluation import evaluate
 from genrezoo.models import create_model
+from genrezoo.registry import COMPOSITIONS
 
 SHAPE, CLASSES = (12, 3), 4
 SONGS = np.random.default_rng(0).standard_normal((5, *SHAPE)).astype("float32")
@@ -120,14 +121,14 @@ def test_songs_of_unknown_length_are_refused():
     ("arguments", "message"),
     [
         ({"units": ()}, "units must be a list of whole numbers"),
-        ({"activation": "rely"}, "activation must be one that Keras knows"),
+        ({"activation": "rely"}, "activation='rely'.* Could not interpret activation"),
         ({"dropout": 1.0}, "dropout must be a number from 0 to below 1"),
-        ({"l2": -1.0}, "l2 must be a finite number"),
+        ({"l2": -1.0}, "l2=-1.0.* expected a non-negative float"),
     ],
 )
 def test_options_out_of_range_are_refused(arguments, message):
     with pytest.raises(SettingsError, match=message):
-        build_correcting({"original": conv()}, SHAPE, CLASSES, **arguments)
+        COMPOSITIONS.get("correcting").build({"original": conv()}, SHAPE, CLASSES, **arguments)
 
 
 def test_diagnosis_by_hand():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genrezoo.composition.ensemble import build_ensemble
-from genrezoo.errors import SettingsError
+from genrezoo.errors import UnknownNameError
 from genrezoo.evaluation import softmax
 from genrezoo.models import create_model
 from genrezoo.rules import aggregate_logits
@@ -36,5 +36,5 @@ def test_there_is_nothing_to_train_and_the_head_says_so():
 
 
 def test_unknown_rule_is_refused():
-    with pytest.raises(SettingsError, match="rule must be one of 'mean', 'product', got 'median'"):
+    with pytest.raises(UnknownNameError, match="unknown rule 'median'. Known: mean, product"):
         build_ensemble(MEMBERS, SHAPE, CLASSES, rule="median")

@@ -117,7 +117,7 @@ class CompositionCase:
         shape = row.input_shape, row.num_classes
         with keras_seed(1):
             members = fresh_members(self.members, *shape) if members is None else members
-            return entry_of(self.composition).call(members, *shape, **{**self.arguments, **arguments})
+            return entry_of(self.composition).build(members, *shape, **{**self.arguments, **arguments})
 
     def batch(self) -> tuple[np.ndarray, np.ndarray]:
         """Eight songs, two of them with padding, and their labels."""

@@ -118,8 +118,8 @@ def test_images_are_refused():
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"alpha": -1}, "alpha must be a finite number from 0, got -1"),
-        ({"alpha": float("inf")}, "alpha must be a finite number from 0, got inf"),
+        ({"alpha": -1}, "alpha=-1.* must be a finite number from 0, got -1"),
+        ({"alpha": float("inf")}, "alpha=inf.* must be a finite number from 0, got inf"),
         ({"trunk": "snippet_lstm"}, "trunk must be a model with one output, but 'snippet_lstm' has logits, expert_1"),
         ({"trunk_arguments": {"size": 3}}, "'lstm' has no argument 'size'"),
     ],
