@@ -11,9 +11,10 @@ from genrezoo.cli.listing import Kind
 HEAVY = ["keras", "tensorflow", "jax", "torch", "keras_tuner"]
 HEAVY += ["scipy", "sklearn", "matplotlib", "pandas", "statsmodels"]
 MEMORY = 120  # MB
-WATCH = f"""import atexit, resource, sys
+WATCH = f"""import atexit, re, sys
 def tell():
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    with open("/proc/self/status") as status:  # getrusage would count the parent's memory too
+        used = int(re.search(r"VmHWM:\\s+(\\d+)", status.read())[1]) // 1024
     print("loaded", used, *(name for name in {HEAVY} if name in sys.modules))
 atexit.register(tell)
 """
