@@ -1,7 +1,7 @@
 """What every model of the zoo must do, as named checks that anyone can run on an entry of their own.
 
     for name, check in model_checks():
-        check(Case(MODELS.get("lstm"), ROWS["lstm"]))
+        check(Case(MODELS.get("lstm"), row_of("lstm")))
 
 A check says nothing if it passes and raises `AssertionError` if it does not.
 """

@@ -1,9 +1,14 @@
-"""The smallest settings of every model: what the contracts build, so that each check takes a moment."""
+"""What the contracts build of a model: the least of its search space, on songs as small as its defaults take."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
+
+from genrezoo.errors import SettingsError
+from genrezoo.registry import MODELS
+from genrezoo.spaces import smallest
 
 
 @dataclass(frozen=True)
@@ -15,7 +20,7 @@ class Row:
         input_shape: ``(n_segments, n_features)`` or ``(height, width, channels)``, large enough for the builder's
             defaults too.
         num_classes: Number of genres.
-        spread: Deviation of the numbers that it is meant for: 1 for what is standardised, more for pixels.
+        spread: Standard deviation of the numbers that it is meant for: 1 for what is standardised, more for pixels.
     """
 
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -24,27 +29,33 @@ class Row:
     spread: float = 1.0
 
 
-ROWS = {
-    "batch_norm_rnn": Row({"units": 6, "initial_scale": 0.1}),
-    "conv_in_time": Row({"filters": 6, "units": 8}),
-    "feature_mlp": Row({"units": (8, 8, 8)}),
-    "fully_connected": Row({"units": (8, 8)}),
-    "gru": Row({"units": 6}),
-    "lstm": Row({"units": 6}),
-    "mel_cnn": Row({"filters": (4, 4, 6, 6), "units": (8, 8)}, input_shape=(21, 18)),
-    "mfcc_mlp": Row({"units": (8, 8)}),
-    "mlp": Row({"units": (12, 8)}),
-    "multitask_autoencoder": Row({"trunk_arguments": {"units": 6}, "alpha": 0.5}),
-    "multitask_binary": Row({"trunk_arguments": {"units": 6}, "alpha": 0.5}),
-    "resnet50": Row({"unfrozen": 0}, input_shape=(32, 33, 3), spread=60.0),
-    "rnn": Row({"units": 6}),
-    "segment_cnn": Row({"filters": 6, "units": 8}),
-    "snippet_ensemble": Row({"member_arguments": {"units": 5}, "snippets": 2, "rule": "weighted"}),
-    "snippet_lstm": Row({"units": 5, "snippets": 2}),
-    "spectrogram_cnn": Row({"conv_layers": 3, "filters": 4}, input_shape=(88, 90, 3)),
-    "stabilised_gru": Row({"units": 6}),
-    "stabilised_lstm": Row({"units": 6}),
-    "stabilised_rnn": Row({"units": 6}),
-    "statistics_mlp": Row({"units": (8,)}),
-    "student_mlp": Row({"units": 12}),
+SHAPES = {"segments": [(12, 3), (21, 18), (60, 40)], "image": [(32, 33, 3), (88, 90, 3), (180, 180, 3)]}
+"""By input kind, shapes of songs from small to large: the first one is taken that the model's defaults build for."""
+
+SMALLER: dict[str, dict[str, Any]] = {
+    "batch_norm_rnn": {"units": 6, "initial_scale": 0.1},  # sixteen songs are few for its statistics
+    "mel_cnn": {"filters": (4, 4, 6, 6), "units": (8, 8)},
+    "multitask_autoencoder": {"trunk_arguments": {"units": 6}, "alpha": 0.5},
+    "multitask_binary": {"trunk_arguments": {"units": 6}, "alpha": 0.5},
+    "rnn": {"units": 6},
+    "snippet_ensemble": {"member_arguments": {"units": 5}, "rule": "weighted"},
+    "snippet_lstm": {"units": 5},
 }
+"""Options that are not searched, or take time at the least value that is: a model needs no line here."""
+
+SPREAD = {"resnet50": 60.0}
+"""Models that take pixels as they are."""
+
+
+@functools.cache
+def row_of(name: str) -> Row:
+    """The settings of a model of the registry."""
+    entry = MODELS.get(name)
+    for shape in SHAPES[entry.expects]:
+        try:
+            entry.build(shape, 3)
+        except SettingsError:
+            continue
+        arguments = {**smallest(entry.space), **SMALLER.get(name, {})}
+        return Row(arguments, shape, spread=SPREAD.get(name, 1.0))
+    raise AssertionError(f"no shape is large enough for {name!r}: add one to SHAPES in {__file__}")

@@ -114,5 +114,8 @@ def test_no_check_is_without_a_broken_composition():
     assert {check for check, _, _ in BROKEN} | {"reload", "export"} == set(CHECKS)
 
 
-def test_every_composition_has_a_case():
-    assert {case.composition for case in CASES.values()} == set(COMPOSITIONS.names())
+@pytest.mark.parametrize("name", COMPOSITIONS.names())
+def test_a_composition_has_a_case(name):
+    assert name in {case.composition for case in CASES.values()}, (
+        f"{name} is not tested: add a CompositionCase, named after it, with kinds of members, to CASES in {__file__}"
+    )

@@ -7,7 +7,7 @@ import functools
 import broken_models
 import pytest
 from model_contract import Case, model_checks, reload_together
-from settings import ROWS, Row
+from settings import Row, row_of
 
 from genrezoo.registry import MODELS, Entry
 
@@ -16,7 +16,7 @@ CHECKS = dict(model_checks())
 
 @functools.cache
 def case_of(name):
-    return Case(MODELS.get(name), ROWS[name])
+    return Case(MODELS.get(name), row_of(name))
 
 
 def own_case(build):
@@ -27,7 +27,7 @@ def own_case(build):
 def reloaded():
     """One fresh process for all models instead of one for each, with a good and a broken one among them."""
     good, bad = map(own_case, (broken_models.build_good, broken_models.build_with_state_outside_its_weights))
-    reload_together([*map(case_of, ROWS), good, bad])
+    reload_together([*map(case_of, MODELS.names()), good, bad])
     return good, bad
 
 
@@ -47,7 +47,3 @@ def test_reload_catches_state_outside_the_weights(reloaded):
     CHECKS["reload"](good)
     with pytest.raises(AssertionError, match="logits differs, built anew"):
         CHECKS["reload"](bad)
-
-
-def test_every_model_has_smallest_settings():
-    assert sorted(ROWS) == sorted(MODELS.names())

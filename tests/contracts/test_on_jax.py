@@ -8,32 +8,58 @@ import sys
 from pathlib import Path
 
 import pytest
+from model_contract import model_checks
 
 import genrezoo
+from genrezoo.registry import MODELS
 
 TESTS = Path(__file__).parents[1]
-FILES = (
-    "contracts/test_model_contract.py",
-    "contracts/test_layer_contract.py",
-    "contracts/test_rule_contract.py",
-    "contracts/test_composition_contract.py",
-)
 GRADIENTS = (
     "layers/test_stabiliser.py::test_gradient_is_finite_where_states_are_zero",
     "layers/test_cells.py::test_compiled_training_step_follows_the_plain_loop",
 )
-ONCE = ("reload", "documented", "broken", "good_composition", "heads", "wrong_rank", "layer_arguments", "refusals")
+MODEL, LAYER, RULE, COMPOSITION = (
+    f"contracts/test_{kind}_contract.py" for kind in ("model", "layer", "rule", "composition")
+)
+ONCE = (
+    "reload",
+    "documented",
+    "broken",
+    "good_composition",
+    "heads",
+    "wrong_rank",
+    "layer_arguments",
+    "refusals",
+    "has_a",
+)
 """What has nothing to do with the backend, or is about the checks themselves, is checked once."""
 
+ONE_OF_EACH_FAMILY = {MODELS.get(name).call.__module__: name for name in MODELS.names()}
+QUICK = [name for name, _ in model_checks() if name not in (*ONCE, "builds", "seed")]
 
-@pytest.mark.parametrize(("which", "unoptimised"), [("not resnet50", "1"), ("resnet50", "0")])
-def test_contracts_pass_on_jax(which, unoptimised):
-    which = " and ".join([which, *(f"not {name}" for name in ONCE)])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", which, *FILES, *GRADIENTS]
+
+def run_on_jax(*tests: str, which: str = "", optimised: bool = False) -> None:
+    which = " and ".join([*filter(None, [which]), *(f"not {name}" for name in ONCE)])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", which, *tests]
     # compiling takes the time here, not running; except for 50 layers of convolutions
-    quick = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": unoptimised}
+    quick = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": str(int(not optimised))}
     paths = os.pathsep.join([str(Path(genrezoo.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": paths, "PYTEST_ADDOPTS": "", **quick}
     done = subprocess.run(command, cwd=TESTS, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
+
+
+def test_layers_rules_and_one_model_of_each_family_pass_on_jax():
+    models = [f"{MODEL}::test_model[{name}-{check}]" for name in ONE_OF_EACH_FAMILY.values() for check in QUICK]
+    run_on_jax(LAYER, RULE, *GRADIENTS, *models)
+
+
+@pytest.mark.slow
+def test_all_models_and_compositions_pass_on_jax():
+    run_on_jax(MODEL, COMPOSITION, which="not resnet50")
+
+
+@pytest.mark.slow
+def test_resnet50_passes_on_jax():
+    run_on_jax(MODEL, which="resnet50", optimised=True)

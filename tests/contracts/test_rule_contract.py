@@ -24,8 +24,5 @@ def test_rule(rule, check):
 @pytest.mark.parametrize("rule", RULES)
 def test_value_computed_by_hand(rule):
     members = np.log(np.array([[[0.8, 0.2], [0.4, 0.6], [0.4, 0.6]]], "float32"))
+    assert rule in HAND, f"add what the rule {rule!r} gives for the three members above to HAND in {__file__}"
     np.testing.assert_allclose(np.exp(np.asarray(RULES[rule](members)))[0], HAND[rule], atol=1e-6)
-
-
-def test_every_rule_has_a_value_computed_by_hand():
-    assert sorted(HAND) == sorted(RULES)
