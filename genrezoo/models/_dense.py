@@ -17,11 +17,11 @@ def dense_stack(
     *,
     units: Sequence[int],
     activation: str,
-    input_dropout: float,
-    dropout: float,
-    l2: float,
-    output_l2: float,
-    batch_norm: bool,
+    input_dropout: float = 0.0,
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    output_l2: float = 0.0,
+    batch_norm: bool = False,
     classifier_activation: str | None,
 ) -> Any:
     """A perceptron on the whole song; padding counts as the training mean.
@@ -66,10 +66,10 @@ def hidden_layers(
     *,
     units: Sequence[int],
     activation: str,
-    input_dropout: float,
-    dropout: float,
-    l2: float,
-    batch_norm: bool,
+    input_dropout: float = 0.0,
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    batch_norm: bool = False,
 ) -> Any:
     """Hidden layers, one after the other: affine map, batch normalisation, activation, dropout.
 

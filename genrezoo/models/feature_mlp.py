@@ -2,7 +2,7 @@
 
 Choose one where the order of things in a song is averaged away already: statistics of MFCCs over a second, or the means
 and variances of a table of features. A song of several rows is cut into pieces of one segment by the recipes, and its
-answer is made of theirs.
+answer is made of theirs. No weights are penalised: both sources leave that to the optimiser's weight decay.
 """
 
 from __future__ import annotations
@@ -57,7 +57,15 @@ def build_mfcc_mlp(
     Reference:
         Neural networks for music genres (EP08 Pattern Recognition, third assignment), question 1, step 2.
     """
-    return _perceptron("mfcc_mlp", input_shape, num_classes, units, activation, dropout, classifier_activation)
+    return dense_stack(
+        "mfcc_mlp",
+        input_shape,
+        num_classes,
+        units=units,
+        activation=activation,
+        dropout=dropout,
+        classifier_activation=classifier_activation,
+    )
 
 
 @MODELS.register(
@@ -101,29 +109,12 @@ def build_feature_mlp(
     Reference:
         K. Fatima, S. Quadros, CS429/529 Project 3: Neural Networks, section 2.
     """
-    return _perceptron("feature_mlp", input_shape, num_classes, units, activation, dropout, classifier_activation)
-
-
-def _perceptron(
-    name: str,
-    input_shape: InputShape,
-    num_classes: int,
-    units: Sequence[int],
-    activation: str,
-    dropout: float,
-    classifier_activation: str | None,
-) -> Any:
-    """A perceptron without penalties: both sources leave them to the optimiser's weight decay."""
     return dense_stack(
-        name,
+        "feature_mlp",
         input_shape,
         num_classes,
         units=units,
         activation=activation,
-        input_dropout=0.0,
         dropout=dropout,
-        l2=0.0,
-        output_l2=0.0,
-        batch_norm=False,
         classifier_activation=classifier_activation,
     )

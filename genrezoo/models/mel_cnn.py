@@ -92,8 +92,6 @@ def build_mel_cnn(
         batch_norm=batch_norm,
     )
     x = keras.layers.Flatten(name="flatten")(x)
-    x = hidden_layers(
-        x, units=units, activation=activation, input_dropout=0.0, dropout=dropout, l2=0.0, batch_norm=False
-    )
+    x = hidden_layers(x, units=units, activation=activation, dropout=dropout)
     logits = classify(x, num_classes, classifier_activation=classifier_activation)
     return keras.Model(songs, logits, name="mel_cnn")

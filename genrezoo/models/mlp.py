@@ -201,7 +201,6 @@ def build_fully_connected(
         num_classes,
         units=units,
         activation=activation,
-        input_dropout=0.0,
         dropout=dropout,
         l2=l2,
         output_l2=output_l2,
