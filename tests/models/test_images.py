@@ -71,7 +71,7 @@ def test_the_variants_that_the_source_compares_build(conv_layers, kernel_size, s
         ("spectrogram_cnn", (172, 173, 3), {"filters": 2.5}, "filters=2.5.* list of whole numbers from 1"),
         ("resnet50", (31, 32, 3), {}, "at least 32 x 32, got 31 x 32"),
         ("resnet50", (32, 32, 2), {"unfrozen": 0}, r"1 or 3 channels, got \(32, 32, 2\)"),
-        ("resnet50", (32, 32, 3), {"unfrozen": 5}, "unfrozen must be from 0 to 4 stages, got 5"),
+        ("resnet50", (32, 32, 3), {"unfrozen": 5}, "unfrozen must be a whole number from 0 to 4, got 5"),
         ("resnet50", (32, 32, 3), {"unfrozen": True}, "unfrozen must be a whole number from 0, got True"),
     ],
 )
