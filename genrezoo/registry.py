@@ -31,7 +31,7 @@ class Entry:
         call: The builder, procedure or loader itself.
         summary: One line.
         reference: Document and section, or paper, that it comes from.
-        reported: Figures that the reference reports, by data set; never ours.
+        reported: Results that the reference reports, by data set; never ours.
         expects: Input kind: ``"segments"`` (songs as segments x features) or ``"image"``.
         masks_padding: Padded segments have no influence on the logits.
         any_length: One model works on any number of segments.

@@ -102,7 +102,7 @@ def aggregate(log_posteriors: Any, *, rule: str, mask: Any = None) -> Any:
         masked = "" if mask is None else f" with a mask of shape {tuple(mask.shape)}"
         raise DataError(
             f"log posteriors have shape {shape}{masked}",
-            remedy="give log posteriors (songs, members, classes) and a mask (songs, members)",
+            remedy="pass log posteriors (songs, members, classes) and a mask (songs, members)",
         )
     return RULES[rule](log_posteriors, mask)
 
@@ -132,7 +132,7 @@ def aggregate_logits(logits: Sequence[np.ndarray], *, rule: str, mask: np.ndarra
     if not shapes or len(set(shapes)) > 1 or len(shapes[0]) != 2:
         raise DataError(
             f"members have logits of shapes {shapes}",
-            remedy="give at least one array (songs, classes), all of one shape",
+            remedy="pass at least one array (songs, classes), all of one shape",
         )
     stacked = np.stack([np.asarray(member, np.float32) for member in logits], axis=1)  # (songs, members, classes)
     posteriors = aggregate(keras.ops.log_softmax(stacked, axis=-1), rule=rule, mask=mask)

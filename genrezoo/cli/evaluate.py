@@ -56,7 +56,7 @@ def evaluate(
         found = diagnose(stored["original"], stored["correcting"], stored["y"], seed=opened.card.seed)
         parts = ", ".join(f"{name} {a.value:.4f} [{a.low:.4f}, {a.high:.4f}]" for name, a in found.accuracies.items())
         console.print(
-            f"apart: {parts}; chance {found.chance:.4f}; {len(found.mended)} songs mended, {len(found.broken)} broken "
+            f"apart: {parts}; chance {found.chance:.4f}; {len(found.fixed)} songs fixed, {len(found.broken)} broken "
             f"(p = {found.p:.3g})",
             highlight=False,
         )

@@ -34,8 +34,8 @@ def build_cascade(
     """The student answers; where its uncertainty exceeds the threshold, the surer of student and teacher does.
 
     The source compares cross entropies, which need the true genre; the entropy of a model's own posterior stands for
-    them here, as a share of its largest value. There is nothing to train. The graph runs both models on every song, so
-    that it is one ordinary model to evaluate, store and export; `cascade_forward` runs the teacher only where it is
+    them here, as a fraction of its largest value. There is nothing to train. The graph runs both models on every song,
+    so that it is one ordinary model to evaluate, store and export; `cascade_forward` runs the teacher only where it is
     asked, which is what makes a cascade fast.
 
     Args:

@@ -61,7 +61,7 @@ def build_combiner(
         freeze: True for all members, False for none, or the names of those to freeze.
         diversity: Weight of the penalty on the `similarity` of all members' posteriors, from 0; the source's proposal
             for training all weights together.
-        member_weight: Share of the own error of each member that is trained in the loss, from 0. With 0 a member
+        member_weight: Fraction of the own error of each member that is trained in the loss, from 0. With 0 a member
             learns through the combiner alone, as in the source, and its logits need not mean genres any more.
 
     Returns:
@@ -87,7 +87,7 @@ def build_combiner(
     frozen = check_freeze(freeze, list(members))
     if frozen == set(members) and (diversity or member_weight):
         name, value = ("diversity", diversity) if diversity else ("member_weight", member_weight)
-        raise SettingsError(f"{name}={value} acts on members that are trained, and all are frozen; set freeze=False")
+        raise SettingsError(f"{name}={value} acts on members that are trained, and all are frozen; pass freeze=False")
 
     songs = keras.Input(tuple(input_shape), name="songs")
     opinions = [listen(name, member, songs, frozen=name in frozen) for name, member in members.items()]

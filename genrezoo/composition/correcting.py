@@ -54,7 +54,7 @@ def build_correcting(
         members: ``{"original": model}``, a trained model or another composition; it is copied and stays as it is.
         units: Sizes of the correcting network's hidden layers.
         activation: Keras activation of its hidden layers.
-        dropout: Share of each of its hidden layers to drop, in [0, 1).
+        dropout: Fraction of each of its hidden layers to drop, in [0, 1).
         l2: Weight of the penalty on the squared weights of its hidden layers, from 0.
         output_l2: The same for its output layer.
         see_hidden: It also reads the original's hidden representations (see `hidden_representations`) and its logits.

@@ -13,7 +13,7 @@ from genrezoo.evaluation import bootstrap_intervals, difference_intervals, evalu
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of right answers, with the interval of a bootstrap over songs.
+    """Fraction of right answers, with the interval of a bootstrap over songs.
 
     Attributes:
         value: In [0, 1].
@@ -34,15 +34,15 @@ class Diagnosis:
         accuracies: Of ``"original"``, of ``"correcting"`` (the corrections taken as answers) and of ``"sum"``.
         chance: One over the number of genres: about what the corrections reach by themselves in the source.
         gain: Accuracy of the sum minus that of the original, with its interval over songs.
-        mended: ``(songs,)`` indices of songs that the correction makes right.
+        fixed: ``(songs,)`` indices of songs that the correction makes right.
         broken: ``(songs,)`` indices of songs that it makes wrong.
-        p: McNemar's exact p-value of mended against broken.
+        p: McNemar's exact p-value of fixed against broken.
     """
 
     accuracies: Mapping[str, Accuracy]
     chance: float
     gain: Accuracy
-    mended: np.ndarray
+    fixed: np.ndarray
     broken: np.ndarray
     p: float
 
@@ -70,7 +70,7 @@ def diagnose(
         >>> original = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
         >>> correcting = np.array([[0.0, 0.5], [0.0, 3.0], [0.0, 3.0]])
         >>> found = diagnose(original, correcting, np.array([0, 1, 0]), seed=1)
-        >>> found.mended.tolist(), found.broken.tolist(), round(found.accuracies["correcting"].value, 3)
+        >>> found.fixed.tolist(), found.broken.tolist(), round(found.accuracies["correcting"].value, 3)
         ([1], [2], 0.333)
 
     Reference:
@@ -79,7 +79,7 @@ def diagnose(
     if np.shape(original) != np.shape(correcting):
         raise DataError(
             f"original and correcting have logits of shapes {np.shape(original)} and {np.shape(correcting)}",
-            remedy="give the two outputs of one correcting model for the same songs",
+            remedy="pass the two outputs of one correcting model for the same songs",
         )
     parts = {"original": original, "correcting": correcting, "sum": np.add(original, correcting)}
     accuracies, right = {}, {}
@@ -92,7 +92,7 @@ def diagnose(
         accuracies=accuracies,
         chance=1 / np.shape(original)[1],
         gain=Accuracy(*difference_intervals(answers, confidence=confidence)["sum", "original"]),
-        mended=np.flatnonzero(right["sum"] & ~right["original"]),
+        fixed=np.flatnonzero(right["sum"] & ~right["original"]),
         broken=np.flatnonzero(right["original"] & ~right["sum"]),
         p=mcnemar_p(right["sum"], right["original"]),
     )

@@ -3,7 +3,7 @@
 Importing this package is all that Keras's own loader needs to read a model made of them.
 """
 
-from genrezoo.layers.aggregation import Aggregate, HeardOnly
+from genrezoo.layers.aggregation import Aggregate, RealMembers
 from genrezoo.layers.cascade import Cascade, uncertainty
 from genrezoo.layers.cells import BatchNormRNN, TanhCell
 from genrezoo.layers.convolution import MaskedConv1D
@@ -27,7 +27,7 @@ __all__ = [
     "EndMask",
     "Frozen",
     "Head",
-    "HeardOnly",
+    "RealMembers",
     "ImagenetInput",
     "LastSegment",
     "MaskPadding",

@@ -56,23 +56,23 @@ class Aggregate(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("genrezoo")
-class HeardOnly(keras.layers.Layer):
-    """Lets each member speak of those songs alone of which it heard something.
+class RealMembers(keras.layers.Layer):
+    """Keeps the logits of those members alone that had a real segment to read.
 
     Of the others it says zeros, which are equal posteriors whatever its biases, and they do not train it: no gradient
     passes.
 
     Call arguments:
         inputs: A list of logits, each ``(batch, classes)``.
-        real: ``(batch, members)``, True for members that heard something; None if all did.
+        real: ``(batch, members)``, True for members that read a real segment; None if all did.
 
     Returns:
         A list of logits of the same shapes.
 
     Example:
         >>> import numpy as np
-        >>> heard = np.array([[True], [False]])
-        >>> np.asarray(HeardOnly()([np.ones((2, 2), "float32")], real=heard)[0]).tolist()
+        >>> real = np.array([[True], [False]])
+        >>> np.asarray(RealMembers()([np.ones((2, 2), "float32")], real=real)[0]).tolist()
         [[1.0, 1.0], [0.0, 0.0]]
     """
 

@@ -12,7 +12,7 @@ from genrezoo.errors import SettingsError
 
 
 def uncertainty(logits: Any) -> Any:
-    """Entropy of the posterior as a share of the largest possible: 0 for a sure answer, 1 for equal posteriors.
+    """Entropy of the posterior as a fraction of the largest possible: 0 for a sure answer, 1 for equal posteriors.
 
     Args:
         logits: ``(songs, classes)``, two classes or more.
@@ -93,5 +93,5 @@ def check_threshold(threshold: float) -> float:
         SettingsError: It is not in [0, 1].
     """
     if not 0 <= threshold <= 1:
-        raise SettingsError(f"threshold must be a share of the largest uncertainty, from 0 to 1, got {threshold}")
+        raise SettingsError(f"threshold must be a fraction of the largest uncertainty, from 0 to 1, got {threshold}")
     return float(threshold)

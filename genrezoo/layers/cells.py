@@ -166,8 +166,8 @@ class BatchNormRNN(keras.layers.RNN):
         units: Size of the state, at least 1.
         initial_scale: What the scale of the normalised map starts at, above 0. At 1 much of tanh is saturated from the
             start, and small sets may end with averages that do not fit every step; the cure in the literature is 0.1.
-        momentum: Share of the moving averages that stays at a step, in [0, 1). A step at which only part of the songs
-            have a segment takes that part of the rest.
+        momentum: Fraction of the moving averages that stays at a step, in [0, 1). A step at which only part of the
+            songs have a segment takes that part of the rest.
         epsilon: Added to the variance, above 0.
         kernel_regularizer: Keras regulariser of the kernel; None for none.
         return_sequences: Return the states of all steps instead of the last one.

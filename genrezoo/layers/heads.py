@@ -27,7 +27,7 @@ class Head(keras.layers.Layer):
     Args:
         target: One of `TARGETS`. For ``"genre"`` and ``"binary"`` the output is one logit for each genre, for
             ``"song"`` it has the shape of the songs.
-        weight: Share of this output in the loss, at least 0; an output of weight 0 is not trained.
+        weight: Fraction of this output in the loss, at least 0; an output of weight 0 is not trained.
 
     Call arguments:
         inputs: Any tensor.

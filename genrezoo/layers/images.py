@@ -1,4 +1,4 @@
-"""Pictures as the input of networks that were trained on photographs."""
+"""Images as the input of networks that were trained on photographs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keras import ops
 from genrezoo.errors import SettingsError
 
 BLUE_GREEN_RED = (103.939, 116.779, 123.68)
-"""Mean pixel of ImageNet, in the order of the channels in which Caffe reads pictures."""
+"""Mean pixel of ImageNet, in the order of the channels in which Caffe reads images."""
 
 
 @keras.saving.register_keras_serializable("genrezoo")
@@ -27,7 +27,7 @@ class ImagenetInput(keras.layers.Layer):
         ``(batch, height, width, 3)``.
 
     Raises:
-        SettingsError: The pictures have neither 1 nor 3 channels.
+        SettingsError: The images have neither 1 nor 3 channels.
 
     Example:
         >>> import numpy as np
@@ -47,7 +47,7 @@ class ImagenetInput(keras.layers.Layer):
         """Checks the channels."""
         if len(input_shape) != 4 or input_shape[-1] not in (1, 3):
             raise SettingsError(
-                f"pictures must be (height, width, channels) of 1 or 3 channels, got {tuple(input_shape[1:])}"
+                f"images must be (height, width, channels) of 1 or 3 channels, got {tuple(input_shape[1:])}"
             )
 
     def call(self, inputs: Any) -> Any:

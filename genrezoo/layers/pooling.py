@@ -151,8 +151,8 @@ class StatisticsPooling(keras.layers.Layer):
         mask: ``(batch, segments)``, True where a segment is real; None if all are.
 
     Returns:
-        ``(batch, 2 * features)``: the means, then the deviations. A millionth is added to the variance, so that the
-        gradient stays finite where a feature never changes.
+        ``(batch, 2 * features)``: the means, then the standard deviations. A millionth is added to the variance, so
+        that the gradient stays finite where a feature never changes.
 
     Example:
         >>> import numpy as np
@@ -169,7 +169,7 @@ class StatisticsPooling(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """Means and deviations."""
+        """Means and standard deviations."""
         real = (
             ops.ones_like(inputs[:, :, :1]) if mask is None else real_steps(mask, inputs.dtype)
         )  # (batch, segments, 1)

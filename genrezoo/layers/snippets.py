@@ -46,7 +46,7 @@ class CutSnippets(keras.layers.Layer):
         """Checks that the song can be cut."""
         segments = input_shape[1]
         if segments is None:
-            raise SettingsError("a song of unknown length cannot be cut into snippets; give the number of segments")
+            raise SettingsError("a song of unknown length cannot be cut into snippets; pass the number of segments")
         if segments < self.snippets:
             raise SettingsError(f"{segments} segments cannot be cut into {self.snippets} snippets")
 

@@ -109,7 +109,7 @@ def register_model(
         name: Lower-case words joined by underscores; must be free.
         summary: One line.
         reference: Where the model comes from.
-        reported: Figures that the reference reports, by data set.
+        reported: Results that the reference reports, by data set.
         expects: Input kind, ``"segments"`` or ``"image"``.
         masks_padding: Padded segments have no influence on the logits.
         any_length: One model works on any number of segments.

@@ -1,4 +1,4 @@
-"""Convolutions over time and frequency at once, of which models of spectrograms and of pictures are made."""
+"""Convolutions over time and frequency at once, of which models of spectrograms and of images are made."""
 
 from __future__ import annotations
 

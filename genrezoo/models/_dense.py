@@ -32,8 +32,8 @@ def dense_stack(
         num_classes: Number of genres, at least 2.
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
-        input_dropout: Share of the input numbers to drop.
-        dropout: Share of each hidden layer to drop.
+        input_dropout: Fraction of the input numbers to drop.
+        dropout: Fraction of each hidden layer to drop.
         l2: Weight of the penalty on the squared weights of the hidden layers.
         output_l2: The same for the output layer.
         batch_norm: Normalises each layer over the batch before its activation, and the logits.
@@ -77,8 +77,8 @@ def hidden_layers(
         x: ``(batch, features)``.
         units: Sizes of the layers; they are called ``hidden_1``, ``hidden_2``, …
         activation: Keras activation.
-        input_dropout: Share of the first layer's inputs to drop.
-        dropout: Share of each layer to drop.
+        input_dropout: Fraction of the first layer's inputs to drop.
+        dropout: Fraction of each layer to drop.
         l2: Weight of the penalty on the squared weights.
         batch_norm: Normalises each layer over the batch before its activation.
 

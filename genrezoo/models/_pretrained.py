@@ -60,21 +60,21 @@ def _checked(weights: Any, sha256: str | None) -> Path:
         )
     path = Path(weights)
     if not path.is_file():
-        raise DataError("no such file of weights", path=path, remedy="give 'imagenet', or the path of a file")
+        raise DataError("no such file of weights", path=path, remedy="pass 'imagenet', or the path of a file")
     if path.suffix != ".h5":
-        raise DataError("weights are read from HDF5 only", path=path, remedy="give a file that ends in .h5")
+        raise DataError("weights are read from HDF5 only", path=path, remedy="pass a file that ends in .h5")
     if (found := files.sha256_of(path)) != sha256.lower():
         raise DataError(
             f"the sha256 of the weights is {found}, not {sha256}",
             path=path,
-            remedy="get the file again from where you have it from, or give the sha256 of the one that you mean",
+            remedy="get the file again from where you have it from, or pass the sha256 of the one that you mean",
         )
     return path
 
 
 def _fetched() -> Path:
     home = Path(os.environ.get("KERAS_HOME") or Path("~", ".keras").expanduser())  # where Keras keeps them too
-    remedy = "fetch the file elsewhere and give its path as `weights`, with its `weights_sha256`"
+    remedy = "fetch the file elsewhere and pass its path as `weights`, with its `weights_sha256`"
     if offline() and not (home / "models" / FILE).is_file():
         what = f"the ImageNet weights of ResNet50 are not in {home}, and {OFFLINE} forbids to fetch them"
         raise DataError(what, path=ADDRESS, remedy=remedy)

@@ -35,8 +35,8 @@ def read_sequence(
         cell: ``"lstm"``, ``"gru"``, ``"tanh"`` or ``"batch_norm_tanh"``.
         l2: Weight of the penalty on the squared input and recurrent weights.
         beta: Weight of the activation stabilisation (see `ActivityStabiliser`).
-        dropout: Share of the inputs to drop, the same in all segments.
-        recurrent_dropout: Share of the state to drop, for gated cells.
+        dropout: Fraction of the inputs to drop, the same in all segments.
+        recurrent_dropout: Fraction of the state to drop, for gated cells.
         initial_scale: Of ``"batch_norm_tanh"`` (see `BatchNormRNN`).
         momentum: Of ``"batch_norm_tanh"``.
         name: Name of the layer, and beginning of the names of those around it.

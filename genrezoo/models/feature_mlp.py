@@ -1,7 +1,7 @@
 """Perceptrons on one vector of features: a second of music, or a clip, as a row of a table.
 
 Choose one where the order of things in a song is averaged away already: statistics of MFCCs over a second, or the means
-and variances of a table of features. A song of several rows is cut into pieces of one segment by the recipes, and its
+and variances of a table of features. A song of several rows is cut into chunks of one segment by the recipes, and its
 answer is made of theirs. No weights are penalised: both sources leave that to the optimiser's weight decay.
 """
 
@@ -36,7 +36,7 @@ def build_mfcc_mlp(
     dropout: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Means and deviations of 13 MFCCs over a second, 128 units, 32 units, genres.
+    """Means and standard deviations of 13 MFCCs over a second, 128 units, 32 units, genres.
 
     The source names no activation here and comes to activations later; ``activation="linear"`` is its network to the
     letter, which can learn no more than a logistic regression.
@@ -44,7 +44,7 @@ def build_mfcc_mlp(
     Args:
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
-        dropout: Share of each hidden layer to drop, in [0, 1).
+        dropout: Fraction of each hidden layer to drop, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its hidden layers ``hidden_1``, ``hidden_2``, …
@@ -96,7 +96,7 @@ def build_feature_mlp(
     Args:
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
-        dropout: Share of each hidden layer to drop, in [0, 1).
+        dropout: Fraction of each hidden layer to drop, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its hidden layers ``hidden_1``, ``hidden_2``, …

@@ -1,7 +1,7 @@
-"""Networks on pictures of spectrograms: one trained from scratch, one that was trained on photographs before.
+"""Networks on images of spectrograms: one trained from scratch, one that was trained on photographs before.
 
-Choose `spectrogram_cnn` where there is one picture a clip and little time, and `resnet50` with ImageNet weights where
-clips are few: what its first stages know of edges and textures need not be learnt from them. Both take pictures of one
+Choose `spectrogram_cnn` where there is one image a clip and little time, and `resnet50` with ImageNet weights where
+clips are few: what its first stages know of edges and textures need not be learnt from them. Both take images of one
 size, ``(height, width, channels)``.
 """
 
@@ -24,7 +24,7 @@ LAST_FROZEN = ("avg_pool", "conv4_block6_out", "conv3_block4_out", "conv2_block3
 
 @MODELS.register(
     "spectrogram_cnn",
-    summary="four convolutions of kernel 4 and stride 4 with tanh on the picture of a spectrogram",
+    summary="four convolutions of kernel 4 and stride 4 with tanh on the image of a spectrogram",
     reference="CS429/529 Project 3: Neural Networks, section 3",
     reported={"GTZAN accuracy": "0.64 validation, 0.61 test"},
     expects="image",
@@ -49,7 +49,7 @@ def build_spectrogram_cnn(
     dropout: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Convolutions whose strides make the picture smaller, so that no pooling is needed, and an affine map.
+    """Convolutions whose strides make the image smaller, so that no pooling is needed, and an affine map.
 
     The source compares 3 to 6 convolutions, kernels of 3 to 5, strides of 2 to 5, and tanh, relu and sigmoid. It does
     not name the channels; here each convolution has twice as many as the one before: 32, 64, 128, 256.
@@ -61,13 +61,13 @@ def build_spectrogram_cnn(
         padding: Pixels of zeros on each side of what a convolution reads, from 0; None for half a kernel.
         activation: Keras activation of the convolutions.
         filters: Kernels of the first convolution, from 1; each later one has twice as many.
-        dropout: Share of what the output layer reads to drop, in [0, 1).
+        dropout: Fraction of what the output layer reads to drop, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its convolutions ``conv_1``, ``conv_2``, …
 
     Raises:
-        SettingsError: An option is out of range, or the picture is too small for the kernels and strides.
+        SettingsError: An option is out of range, or the image is too small for the kernels and strides.
 
     Example:
         >>> model = build_spectrogram_cnn((172, 173, 3), num_classes=10)
@@ -122,14 +122,14 @@ def build_resnet50(
         weights: Where the weights to begin with are from: ``"imagenet"`` fetches them (94 MB, once), a path is a local
             file of ResNet50's weights without its top, None draws them at random.
         weights_sha256: The sha256 that a local file must have, 64 hex digits; checked before the file is opened.
-        dropout: Share of the 2048 features that the output layer reads to drop, in [0, 1).
+        dropout: Fraction of the 2048 features that the output layer reads to drop, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, what stays is within ``frozen``, what is trained
         within ``trained``.
 
     Raises:
-        SettingsError: An option is out of range, or the picture is too small.
+        SettingsError: An option is out of range, or the image is too small.
         DataError: The weights cannot be had, have another sha256, or are not those of ResNet50.
 
     Example:
@@ -144,7 +144,7 @@ def build_resnet50(
     height, width, channels = check_image_shape(input_shape)
     unfrozen = check_count("unfrozen", unfrozen, least=0, most=len(LAST_FROZEN) - 1)  # a negative one would count back
     if min(height, width) < 32:
-        raise SettingsError(f"ResNet50 needs pictures of at least 32 x 32, got {height} x {width}; make them larger")
+        raise SettingsError(f"ResNet50 needs images of at least 32 x 32, got {height} x {width}; make them larger")
     backbone = keras.applications.ResNet50(
         include_top=False, weights=None, input_shape=(height, width, 3), pooling="avg"
     )
@@ -172,7 +172,7 @@ def _trained(stages: Any) -> Any:
 def _finish(
     name: str, images: Any, features: Any, num_classes: int, dropout: float, classifier_activation: str | None
 ) -> Any:
-    """The model of pictures that reads the genres from its features with one affine map."""
+    """The model of images that reads the genres from its features with one affine map."""
     if check_rate("dropout", dropout):
         features = keras.layers.Dropout(dropout, name="dropout")(features)
     logits = classify(features, num_classes, classifier_activation=classifier_activation)

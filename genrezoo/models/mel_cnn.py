@@ -1,7 +1,7 @@
 """A convolutional network on mel spectrograms of a second.
 
-Choose it where the sound itself is at hand: it looks for shapes in time and frequency that no table of features holds.
-It sees pieces of one length, 21 frames in its source, and a recording's answer is made of those of its seconds.
+Choose it where the audio itself is at hand: it looks for shapes in time and frequency that no table of features holds.
+It sees chunks of one length, 21 frames in its source, and a recording's answer is made of those of its seconds.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def build_mel_cnn(
     activations, then batch normalisation before each activation of the convolutions; the defaults are the last form.
     Without pooling the first dense layer alone has 73 million weights.
 
-    It is meant for pieces that are full, which a whole number of seconds gives; padding counts as the training mean.
+    It is meant for chunks that are full, which a whole number of seconds gives; padding counts as the training mean.
 
     Args:
         filters: Kernels of each convolution.
@@ -61,14 +61,14 @@ def build_mel_cnn(
         batch_norm: Normalises each channel of the convolutions over the batch before its activation.
         activation: Keras activation of all convolutions and dense layers.
         units: Sizes of the dense layers.
-        dropout: Share of each dense layer to drop, in [0, 1).
+        dropout: Fraction of each dense layer to drop, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its convolutions ``conv_1``, …, its dense layers
         ``hidden_1``, …
 
     Raises:
-        SettingsError: An option is out of range, or a piece is too short for the kernels and windows.
+        SettingsError: An option is out of range, or a chunk is too short for the kernels and windows.
 
     Example:
         >>> model = build_mel_cnn((21, 128), num_classes=4)

@@ -52,8 +52,8 @@ def build_mlp(
     Args:
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
-        input_dropout: Share of the input numbers to drop, in [0, 1).
-        dropout: Share of each hidden layer to drop, in [0, 1).
+        input_dropout: Fraction of the input numbers to drop, in [0, 1).
+        dropout: Fraction of each hidden layer to drop, in [0, 1).
         l2: Weight of the penalty on the squared weights of all layers, from 0.
         batch_norm: Normalises each layer over the batch before its activation, and the logits.
 
@@ -115,8 +115,8 @@ def build_student_mlp(
     Args:
         units: Size of the hidden layer.
         activation: Keras activation of the hidden layer.
-        input_dropout: Share of the input numbers to drop, in [0, 1).
-        dropout: Share of the hidden layer to drop, in [0, 1).
+        input_dropout: Fraction of the input numbers to drop, in [0, 1).
+        dropout: Fraction of the hidden layer to drop, in [0, 1).
         l2: Weight of the penalty on the squared weights of both layers, from 0.
         batch_norm: Normalises the hidden layer over the batch before its activation, and the logits.
 
@@ -179,7 +179,7 @@ def build_fully_connected(
     Args:
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
-        dropout: Share of each hidden layer to drop, in [0, 1).
+        dropout: Fraction of each hidden layer to drop, in [0, 1).
         l2: Weight of the penalty on the squared weights of the hidden layers, from 0.
         output_l2: The same for the output layer.
         batch_norm: Normalises each layer over the batch before its activation, and the logits.
@@ -211,7 +211,7 @@ def build_fully_connected(
 
 @MODELS.register(
     "statistics_mlp",
-    summary="multilayer perceptron on the mean and deviation of each feature over the song",
+    summary="multilayer perceptron on the mean and standard deviation of each feature over the song",
     reference="own; statistics pooling after D. Snyder et al., X-vectors, ICASSP 2018",
     space={
         "units": Choice(tuple((size,) * depth for depth in (1, 2) for size in (64, 128, 256, 512))),
@@ -237,13 +237,13 @@ def build_statistics_mlp(
     """A multilayer perceptron that sees how a song sounds on the whole: each feature's mean and standard deviation.
 
     Choose it where songs are few: it has little to learn, and nothing of the order of segments reaches it. The
-    statistics are normalised over the batch before the first layer, since deviations have another scale than means.
+    statistics are normalised over the batch before the first layer, since standard deviations and means differ in scale.
 
     Args:
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
-        input_dropout: Share of the statistics to drop, in [0, 1).
-        dropout: Share of each hidden layer to drop, in [0, 1).
+        input_dropout: Fraction of the statistics to drop, in [0, 1).
+        dropout: Fraction of each hidden layer to drop, in [0, 1).
         l2: Weight of the penalty on the squared weights of the hidden layers, from 0.
         batch_norm: Normalises each hidden layer over the batch before its activation.
 

@@ -57,7 +57,7 @@ def build_rnn(
         readout: Map the last state to the genres; without, the state has one unit for each genre and is itself the
             logits, all of them within -1 and 1.
         l2: Weight of the penalty on the squared weights of the cell, from 0.
-        dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
+        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -110,9 +110,9 @@ def build_batch_norm_rnn(
     Args:
         units: Size of the state.
         initial_scale: What the scale of the normalised map starts at, above 0; try 0.1 for sets of a few songs.
-        momentum: Share of the moving averages that stays at a step, in [0, 1).
+        momentum: Fraction of the moving averages that stays at a step, in [0, 1).
         l2: Weight of the penalty on the squared weights of the cell, from 0.
-        dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
+        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -159,8 +159,8 @@ def build_lstm(
     Args:
         units: Size of the state.
         l2: Weight of the penalty on the squared input and recurrent weights, from 0.
-        dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
-        recurrent_dropout: Share of the state to drop, the same in all segments, in [0, 1).
+        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
+        recurrent_dropout: Fraction of the state to drop, the same in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -204,8 +204,8 @@ def build_gru(
     Args:
         units: Size of the state.
         l2: Weight of the penalty on the squared input and recurrent weights, from 0.
-        dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
-        recurrent_dropout: Share of the state to drop, the same in all segments, in [0, 1).
+        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
+        recurrent_dropout: Fraction of the state to drop, the same in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.

@@ -1,4 +1,4 @@
-"""Ensembles of experts, each of which hears one part of the song.
+"""Ensembles of experts, each of which reads one part of the song.
 
 Choose one where genres differ by what happens when in a song, and where training time counts: recurrent experts read
 their snippets side by side. It cannot learn what reaches over the border of two snippets. The snippets are parts of the
@@ -73,8 +73,8 @@ def build_snippet_lstm(
         rule_l2: Weight of the penalty on the squared weights of the weighted rule, from 0; no other rule has any.
         units: Size of each expert's state.
         beta: Weight of the activation stabilisation (see `ActivityStabiliser`), from 0; 0 turns it off.
-        dropout: Share of a snippet's features to drop, the same in all its segments, in [0, 1).
-        recurrent_dropout: Share of the state to drop, the same in all segments, in [0, 1).
+        dropout: Fraction of a snippet's features to drop, the same in all its segments, in [0, 1).
+        recurrent_dropout: Fraction of the state to drop, the same in all segments, in [0, 1).
 
     Returns:
         An uncompiled model with outputs ``logits``, which only the weighted rule trains, and ``expert_1``,
@@ -94,9 +94,9 @@ def build_snippet_lstm(
     """
 
     def expert(number: int, part: Any) -> Any:
-        heard = layers.MaskPadding(name=f"mask_padding_{number}")(part)
+        masked = layers.MaskPadding(name=f"mask_padding_{number}")(part)
         state = read_sequence(
-            heard, units=units, beta=beta, dropout=dropout, recurrent_dropout=recurrent_dropout, name=f"lstm_{number}"
+            masked, units=units, beta=beta, dropout=dropout, recurrent_dropout=recurrent_dropout, name=f"lstm_{number}"
         )
         return keras.layers.Dense(num_classes, name=f"readout_{number}")(state)
 
@@ -204,7 +204,7 @@ def _ensemble(
     songs = keras.Input((n_segments, n_features), name="songs")
     *parts, real = layers.CutSnippets(snippets, name="cut")(songs)
     experts = [make_expert(number, part) for number, part in enumerate(parts, start=1)]
-    experts = layers.HeardOnly(name="heard")(experts, real=real)
+    experts = layers.RealMembers(name="real_members")(experts, real=real)
     weighted = rule == "weighted"
     layer = layers.WeightedAggregate(rule_l2, name="rule") if weighted else layers.Aggregate(rule, name="rule")
     combined = layer(experts, real=real)  # normalised log posteriors

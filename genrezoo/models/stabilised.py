@@ -49,8 +49,8 @@ def build_stabilised_lstm(
     Args:
         units: Size of the state.
         beta: Weight of the penalty on changes of the state's length (see `ActivityStabiliser`), from 0; 0 turns it off.
-        dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
-        recurrent_dropout: Share of the state to drop, the same in all segments, in [0, 1).
+        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
+        recurrent_dropout: Fraction of the state to drop, the same in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -95,8 +95,8 @@ def build_stabilised_gru(
     Args:
         units: Size of the state.
         beta: Weight of the penalty on changes of the state's length (see `ActivityStabiliser`), from 0; 0 turns it off.
-        dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
-        recurrent_dropout: Share of the state to drop, the same in all segments, in [0, 1).
+        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
+        recurrent_dropout: Fraction of the state to drop, the same in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -141,7 +141,7 @@ def build_stabilised_rnn(
     Args:
         units: Size of the state.
         beta: Weight of the penalty on changes of the state's length (see `ActivityStabiliser`), from 0; 0 turns it off.
-        dropout: Share of a song's features to drop, the same in all segments, in [0, 1).
+        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.

@@ -138,7 +138,7 @@ def test_diagnosis_by_hand():
     correcting[0, 1] = 2.0  # breaks a right one
     correcting[4, 1] = correcting[5, 2] = 2.0  # mend both wrong ones
     found = diagnose(original, correcting, y, seed=1)
-    assert found.mended.tolist() == [4, 5]
+    assert found.fixed.tolist() == [4, 5]
     assert found.broken.tolist() == [0]
     values = {name: accuracy.value for name, accuracy in found.accuracies.items()}
     assert values == pytest.approx({"original": 4 / 6, "correcting": 3 / 6, "sum": 5 / 6})  # of ties the first counts
@@ -155,7 +155,7 @@ def test_diagnosis_of_a_correction_that_says_nothing():
     found = diagnose(logits, np.zeros((40, 3)), y, seed=1)
     assert found.accuracies["sum"] == found.accuracies["original"]
     assert found.accuracies["sum"].value == evaluate(logits, y)["accuracy"]
-    assert (len(found.mended), len(found.broken), found.gain.value, found.gain.high) == (0, 0, 0.0, 0.0)
+    assert (len(found.fixed), len(found.broken), found.gain.value, found.gain.high) == (0, 0, 0.0, 0.0)
 
 
 def test_diagnosis_refuses_what_does_not_belong_together():

@@ -42,7 +42,7 @@ CASES = {
         LayerCase(layers.EndMask, {}, SONGS, masked=True),
         LayerCase(layers.Frozen, {"model": make_model(input_shape=(7, 3))}, SONGS),
         LayerCase(layers.Head, {"target": "genre", "weight": 0.5}, LOGITS[0]),
-        LayerCase(layers.HeardOnly, {}, LOGITS),
+        LayerCase(layers.RealMembers, {}, LOGITS),
         LayerCase(layers.ImagenetInput, {}, PICTURES),
         LayerCase(layers.LastSegment, {}, SONGS, masked=True),
         LayerCase(layers.MaskPadding, {}, PADDED),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genrezoo.errors import DataError, UnknownNameError
-from genrezoo.layers import Aggregate, HeardOnly
+from genrezoo.layers import Aggregate, RealMembers
 from genrezoo.rules import aggregate, aggregate_logits
 
 # Logits of two members for two songs; posteriors (0.9, 0.1) and (0.2, 0.8) for the first, all even for the second.
@@ -80,8 +80,8 @@ def test_shapes_that_do_not_fit_are_refused():
 
 def test_members_that_heard_nothing_say_nothing():
     logits = [np.asarray(expert, "float32") for expert in EXPERTS]
-    first, second = HeardOnly()(logits, real=np.array([[True, False], [False, True]]))
+    first, second = RealMembers()(logits, real=np.array([[True, False], [False, True]]))
     np.testing.assert_array_equal(np.asarray(first), [logits[0][0], [0, 0]])
     np.testing.assert_array_equal(np.asarray(second), [[0, 0], logits[1][1]])
-    for kept, given in zip(HeardOnly()(logits), logits, strict=True):
+    for kept, given in zip(RealMembers()(logits), logits, strict=True):
         np.testing.assert_array_equal(np.asarray(kept), given)
