@@ -237,7 +237,7 @@ def build_statistics_mlp(
     """A multilayer perceptron that sees how a song sounds on the whole: each feature's mean and standard deviation.
 
     Choose it where songs are few: it has little to learn, and nothing of the order of segments reaches it. The
-    statistics are normalised over the batch before the first layer, since standard deviations and means differ in scale.
+    statistics are normalised over the batch before the first layer, since the two differ in scale.
 
     Args:
         units: Sizes of the hidden layers.
