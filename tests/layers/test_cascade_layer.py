@@ -47,6 +47,7 @@ def test_the_ends_ask_never_and_wherever_there_is_doubt(threshold, asked):
 
 
 def test_threshold_is_a_weight_that_nothing_trains():
+    assert Cascade().get_config()["threshold"] == 0.5
     layer = Cascade(0.25)
     layer([doubtful(0.5), doubtful(0.5)])
     assert [float(np.asarray(weight)) for weight in layer.weights] == [0.25]

@@ -196,11 +196,12 @@ def test_frozen_layer_normalises_as_in_inference_and_stays_as_it_is():
         (lambda: TanhCell(0), "units must be at least 1, got 0"),
         (lambda: BatchNormRNN(0), "units must be at least 1, got 0"),
         (lambda: BatchNormRNN(2, momentum=1.0), "momentum must be from 0 to below 1, got 1.0"),
+        (lambda: BatchNormRNN(2, momentum=-0.1), "momentum must be from 0 to below 1, got -0.1"),
         (lambda: BatchNormRNN(2, epsilon=0.0), "epsilon must be a finite number above 0, got 0.0"),
         (lambda: BatchNormRNN(2, initial_scale=-1.0), "initial_scale must be a finite number above 0, got -1.0"),
         (lambda: BatchNormRNN(2, zero_output_for_mask=True), "it has no zero_output_for_mask"),
     ],
-    ids=["tanh_units", "units", "momentum", "epsilon", "scale", "option"],
+    ids=["tanh_units", "units", "momentum", "momentum_below", "epsilon", "scale", "option"],
 )
 def test_settings_out_of_range_are_refused(make, reason):
     with pytest.raises(SettingsError, match=reason):

@@ -39,6 +39,9 @@ def test_penalty_passes_logits_on_and_pushes_them_apart():
     for before, after in zip(LOGITS, outputs, strict=True):
         np.testing.assert_array_equal(np.asarray(after), before)
     assert float(layer.losses[0]) == pytest.approx(2 * float(similarity(LOGITS)))
+    usual = DiversityPenalty()
+    usual(LOGITS)
+    assert float(usual.losses[0]) == pytest.approx(0.1 * float(similarity(LOGITS)))
     none = DiversityPenalty(0.0)
     none(LOGITS)
     assert none.losses == []

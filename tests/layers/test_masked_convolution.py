@@ -42,6 +42,10 @@ def test_equals_keras_without_padding():
     np.testing.assert_allclose(np.asarray(ours(songs)), np.asarray(theirs(songs)), atol=1e-6)
 
 
+def test_a_kernel_over_one_segment_keeps_their_number():
+    assert np.asarray(summing(1)(SONG)).ravel().tolist() == [11, 12, 14, 18, 26]
+
+
 def test_penalty_is_on_the_kernels():
     layer = summing(2, kernel_regularizer=keras.regularizers.L1(0.5))
     assert [float(loss) for loss in layer.losses] == [1.0]

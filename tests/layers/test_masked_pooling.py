@@ -55,6 +55,7 @@ def test_last_real_segment():
     mask = np.array([[True, True, True, True], [True, True, False, False], [False, False, False, False]])
     assert np.asarray(LastSegment()(states)).ravel().tolist() == [3, 7, 11]
     assert np.asarray(LastSegment()(states, mask=mask)).ravel().tolist() == [3, 5, 0]
+    assert LastSegment().compute_output_shape((3, 4, 1)) == (3, 1)
 
 
 def test_statistics_are_those_of_the_real_segments():
