@@ -7,11 +7,10 @@ declare, show or sample a space.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 Conditions: TypeAlias = Mapping[str, tuple[Any, ...]]
@@ -29,6 +28,9 @@ class Int:
         sampling: ``"linear"`` or ``"log"``.
         when: Conditions under which the option counts.
 
+    Raises:
+        ValueError: The range is empty or has more than 10,000 steps, or the step or the sampling is impossible.
+
     Example:
         >>> Int(25, 200, step=25)
         Int(min=25, max=200, step=25, sampling='linear', when={})
@@ -40,6 +42,9 @@ class Int:
     sampling: str = "linear"
     when: Conditions = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _check(self)
+
 
 @dataclass(frozen=True)
 class Float:
@@ -50,6 +55,9 @@ class Float:
     step: float | None = None
     sampling: str = "linear"
     when: Conditions = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,52 @@ class Boolean:
 
 Domain: TypeAlias = Int | Float | Choice | Boolean
 Space: TypeAlias = Mapping[str, Domain]
+MOST_STEPS = 10_000
+
+
+def values_of(domain: Domain) -> Sequence[Any] | None:
+    """All values of a domain in order; None for real numbers without a step.
+
+    Example:
+        >>> values_of(Int(8, 32, step=2, sampling="log")), values_of(Float(0.0, 0.3, step=0.1))
+        ((8, 16, 32), (0.0, 0.1, 0.2, 0.3))
+    """
+    if isinstance(domain, Boolean):
+        return (False, True)
+    if isinstance(domain, Choice):
+        return domain.values
+    if domain.step is None:
+        return range(domain.min, domain.max + 1) if isinstance(domain, Int) else None
+    return tuple(_at_step(domain, number) for number in range(_steps(domain, domain.max) + 1))
+
+
+def holds(domain: Domain, value: Any) -> bool:
+    """Whether a value is one of a domain's.
+
+    Example:
+        >>> holds(Int(1, 9), 9), holds(Int(1, 9, step=2), 2), holds(Choice(((8,), (8, 8))), [8, 8])
+        (True, False, True)
+    """
+    if isinstance(domain, Boolean):
+        return isinstance(value, bool)
+    if isinstance(domain, Choice):
+        return json.dumps(value) in map(json.dumps, domain.values)
+    if isinstance(value, bool) or not isinstance(value, int if isinstance(domain, Int) else int | float):
+        return False
+    return domain.min <= value <= domain.max and (domain.step is None or nearest(domain, value) == value)
+
+
+def nearest(domain: Int | Float, number: float) -> int | float:
+    """The value of a range that is nearest to a number.
+
+    Example:
+        >>> nearest(Int(10, 40, step=10), 26), nearest(Float(0.0, 0.5), 7)
+        (30, 0.5)
+    """
+    number = min(max(number, domain.min), domain.max)
+    if domain.step is not None:
+        return _at_step(domain, min(_steps(domain, number, 0.5), _steps(domain, domain.max)))
+    return round(number) if isinstance(domain, Int) else float(number)
 
 
 def smallest(space: Space) -> dict[str, Any]:
@@ -88,60 +142,6 @@ def smallest(space: Space) -> dict[str, Any]:
         {'units': 25, 'rule': 'mean', 'dropout': 0.0}
     """
     return {name: _least(domain) for name, domain in space.items() if not domain.when}
-
-
-def holds(domain: Domain, value: Any) -> bool:
-    """Whether a domain has a value; of a number only its range is looked at, a list is the tuple of its values.
-
-    Example:
-        >>> holds(Float(0.0, 0.5), 0.3), holds(Choice(((8,), (8, 8))), [8, 8]), holds(Int(1, 9), None)
-        (True, True, False)
-    """
-    if isinstance(domain, Boolean):
-        return isinstance(value, bool)
-    if isinstance(domain, Choice):
-        return json.dumps(value) in map(json.dumps, domain.values)
-    return isinstance(value, int | float) and not isinstance(value, bool) and domain.min <= value <= domain.max
-
-
-def ask(space: Space, hp: Any, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Declares a space to KerasTuner and reads the values of a point.
-
-    KerasTuner's choices are of one simple type. Other values (tuples, None, several types) are JSON texts there, and
-    themselves again in what is returned. A number whose own value is out of range begins at the middle of the range; a
-    choice that lacks the own value has it too.
-
-    Args:
-        space: The options and their domains; an option follows those that its conditions name.
-        hp: KerasTuner's ``HyperParameters``, or what has its methods.
-        own: Values of the options where they are not searched, which is where a search begins.
-
-    Returns:
-        The options that count at this point, with their values.
-
-    Example:
-        >>> import keras_tuner
-        >>> space = {"units": Choice(((8,), (8, 8))), "cell": Choice(("gru", "lstm")), "depth": Int(1, 3)}
-        >>> hp = keras_tuner.HyperParameters()
-        >>> ask(space, hp, {"units": [8, 8], "cell": "gru", "depth": 1})
-        {'units': (8, 8), 'cell': 'gru', 'depth': 1}
-        >>> hp.values
-        {'units': '[8, 8]', 'cell': 'gru', 'depth': 1}
-    """
-    found: dict[str, Any] = {}
-    domains: dict[str, Domain] = {}
-    for name, domain in space.items():
-        values = {**own, **found}
-        met = {parent: holds(Choice(allowed), values.get(parent)) for parent, allowed in domain.when.items()}
-        if not all(holding or parent in domains for parent, holding in met.items()):
-            continue  # a condition on what is not searched does not hold
-        domains[name] = _with(domain, own.get(name))
-        with contextlib.ExitStack() as scopes:
-            _enter(scopes, domains, name, hp)
-            value = _declare(domains[name], name, hp, own.get(name))
-        if all(met.values()):
-            found[name] = value
-    return found
 
 
 def describe(domain: Domain) -> str:
@@ -171,43 +171,36 @@ def _least(domain: Domain) -> Any:
     return domain.values[0] if isinstance(domain, Choice) else domain.min
 
 
-def _with(domain: Domain, own: Any) -> Domain:
-    """A choice with the option's own value among its values."""
-    if not isinstance(domain, Choice) or own is None or holds(domain, own):
-        return domain
-    return replace(domain, values=(*domain.values, own))
+def _steps(domain: Int | Float, number: float, add: float = 1e-9) -> int:
+    """How many whole steps a number is above the least."""
+    assert domain.step is not None  # only ranges with steps are asked
+    if domain.sampling == "linear":
+        return math.floor((number - domain.min) / domain.step + add)
+    return math.floor(math.log(number / domain.min, domain.step) + add)
 
 
-def _enter(scopes: contextlib.ExitStack, domains: Mapping[str, Domain], name: str, hp: Any) -> None:
-    """Enters the conditions of an option, after those of the option that they name.
-
-    KerasTuner knows conditions within conditions, but no two that stand side by side: the first of those is told.
-    """
-    for parent, allowed in domains[name].when.items():
-        if parent in domains:
-            _enter(scopes, domains, parent, hp)
-            scopes.enter_context(hp.conditional_scope(parent, [_key(domains[parent], value) for value in allowed]))
-            return
+def _at_step(domain: Int | Float, number: int) -> int | float:
+    assert domain.step is not None  # only ranges with steps are asked
+    linear = domain.sampling == "linear"
+    value = domain.min + number * domain.step if linear else domain.min * domain.step**number
+    return value if isinstance(domain, Int) else float(f"{value:.12g}")
 
 
-def _key(domain: Domain, value: Any) -> Any:
-    """What stands for a value in KerasTuner."""
-    kinds = {type(each) for each in domain.values} if isinstance(domain, Choice) else {type(value)}
-    return value if len(kinds) == 1 and kinds <= {bool, int, float, str} else json.dumps(value)
-
-
-def _declare(domain: Domain, name: str, hp: Any, own: Any) -> Any:
-    if isinstance(domain, Boolean):
-        return hp.Boolean(name, default=bool(own))
-    if isinstance(domain, Choice):
-        values = {_key(domain, value): value for value in domain.values}
-        begin = _key(domain, own)
-        return values.get(hp.Choice(name, list(values), default=begin if begin in values else None))
-    begin = own if holds(domain, own) else _middle(domain)
-    method = hp.Int if isinstance(domain, Int) else hp.Float
-    return method(name, domain.min, domain.max, step=domain.step, sampling=domain.sampling, default=begin)
-
-
-def _middle(domain: Int | Float) -> float:
-    middle = math.sqrt(domain.min * domain.max) if domain.sampling == "log" else (domain.min + domain.max) / 2
-    return round(middle) if isinstance(domain, Int) else middle
+def _check(domain: Int | Float) -> None:
+    log, step = domain.sampling == "log", domain.step
+    if domain.sampling not in ("linear", "log"):
+        raise ValueError(f"sampling must be 'linear' or 'log', got {domain.sampling!r}")
+    if domain.min >= domain.max:
+        raise ValueError(f"min must be below max, got {domain.min} and {domain.max}; pass one value to fix it")
+    if log and domain.min <= 0:
+        raise ValueError(f"sampling 'log' needs a min above 0, got {domain.min}")
+    if step is None:
+        return
+    if step <= (1 if log else 0):
+        what = "above 1 with sampling 'log', where it is a ratio" if log else "above 0"
+        raise ValueError(f"step must be {what}, got {step}")
+    if not 2 <= (count := _steps(domain, domain.max) + 1) <= MOST_STEPS:
+        raise ValueError(
+            f"step {step} makes {count} values between {domain.min} and {domain.max}, expected 2 to {MOST_STEPS}; "
+            "leave the step out to search every number in between"
+        )

@@ -21,7 +21,8 @@ from genrezoo.training.objectives import Objective, compile_model, objectives, s
 from genrezoo.training.optimisation import build_optimizer
 from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import shuffled
-from genrezoo.tuning.space import Space, search_space
+from genrezoo.tuning.search_space import search_space
+from genrezoo.tuning.space import Space
 
 PREPARATION = {"standardise", "clip", "pieces", "features"}
 """What a recipe does to songs before a model sees them."""
@@ -90,7 +91,7 @@ def hypermodel(
     else:
         check_input_shape(input_shape, any_length=entry.any_length)
     found = search_space(recipe, space=space, only=only, fixed=fixed)
-    for key in [*found.options.values(), *found.fixed]:
+    for key in [*(one.name for one in found.hyperparameters), *found.fixed]:
         if key.rpartition(".")[2] in PREPARATION:
             raise SettingsError(f"{key!r} changes the songs, which KerasTuner's tuners are given ready; use gz.tune")
     return RecipeHyperModel(found, tuple(input_shape), check_num_classes(num_classes))

@@ -1,8 +1,9 @@
-"""What a search is after: a score of each trial, and what of it the oracle is told."""
+"""What a search optimises: the score of a trial, and the scores that are reported to the oracle."""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -35,9 +36,9 @@ class Objective(BaseModel):
         None,
         gt=0,
         allow_inf_nan=False,
-        description="Trials whose answer to one song takes more processor time are not trained.",
+        description="Trials that need more processor time to predict one song are not trained.",
     )
-    pareto: bool = Field(False, description="Search for the front of score and latency in place of one best trial.")
+    pareto: bool = Field(False, description="Search for the Pareto front of score and latency, not one best trial.")
 
     @model_validator(mode="after")
     def _sound(self) -> Objective:
@@ -51,44 +52,44 @@ class Objective(BaseModel):
         return "min" if self.metric == "loss" else "max"
 
     @property
-    def times(self) -> bool:
+    def needs_latency(self) -> bool:
         """Whether the latency of a trial is measured."""
         return self.pareto or self.latency_limit_ms is not None
 
     def score(self, history: Mapping[str, Sequence[float]]) -> float:
         """The score of one training from its history."""
-        course = sorted(history[f"valid_{self.metric}"], reverse=self.direction == "max")
+        epochs = history[f"valid_{self.metric}"]
         if self.over == "last":
-            return float(history[f"valid_{self.metric}"][-1])
-        best = course[: max(1, len(course) // 10)] if self.over == "best_tenth" else course[:1]
-        return math.fsum(best) / len(best)
+            return float(epochs[-1])
+        count = max(1, len(epochs) // 10) if self.over == "best_tenth" else 1
+        return math.fsum(sorted(epochs, reverse=self.direction == "max")[:count]) / count
 
     def better(self, score: float, than: float) -> bool:
         """Whether one score is better than another."""
         return score > than if self.direction == "max" else score < than
 
     def medians(self, trials: Sequence[Trial]) -> list[float]:
-        """For the median rule: of each epoch the median over completed trials of their best so far.
+        """For the median rule: of each epoch, the median over completed trials of their best score so far.
 
-        Too few trials (five) say nothing, and so does an epoch that fewer have reached.
+        The list ends before the first epoch that fewer than five trials have reached.
         """
-        courses = [t.history[f"valid_{self.metric}"] for t in trials if t.status == "completed" and t.history]
+        histories = [t.history[f"valid_{self.metric}"] for t in trials if t.status == "completed" and t.history]
         best = max if self.direction == "max" else min
         medians: list[float] = []
-        for epoch in range(1, max(map(len, courses), default=0) + 1):
-            reached = sorted(best(course[:epoch]) for course in courses if len(course) >= epoch)
+        for epoch in range(1, max(map(len, histories), default=0) + 1):
+            reached = [best(history[:epoch]) for history in histories if len(history) >= epoch]
             if len(reached) < 5:
                 break
-            middle = len(reached) // 2
-            medians.append(reached[middle] if len(reached) % 2 else (reached[middle - 1] + reached[middle]) / 2)
+            medians.append(statistics.median(reached))
         return medians
 
-    def told(self, trials: Sequence[Trial], *, num_classes: int, seed: int) -> dict[int, float]:
-        """What the oracle is told of each ended trial: a finite number to be made large.
+    def reported(self, trials: Sequence[Trial], *, num_classes: int, seed: int) -> dict[int, float]:
+        """The score of each ended trial as the oracle sees it: finite, and larger is better.
 
-        A trial over the limit of latency was not trained: it counts as chance, the less the slower it is, so that the
-        way back is downhill. A failed one counts as the worst of the others: never an attraction. In a search for the
-        front the two aims become one by weights that are drawn anew for each question (Knowles 2006).
+        A trial over the latency limit was not trained: it counts as chance, and the less the slower it is, so that the
+        oracle finds the way back. A failed one counts as the worst of the others, so that it never attracts. In a
+        search for the Pareto front, score and latency become one number by weights that are drawn anew for each
+        question (Knowles 2006).
 
         Args:
             trials: All trials so far.
@@ -97,21 +98,21 @@ class Objective(BaseModel):
         """
         sign = 1.0 if self.direction == "max" else -1.0
         chance = 1 / num_classes if self.direction == "max" else -math.log(num_classes)
-        told: dict[int, float] = {}
+        found: dict[int, float] = {}
         for trial in trials:
             if trial.status in ("completed", "stopped") and trial.score is not None:
-                told[trial.number] = sign * trial.score
+                found[trial.number] = sign * trial.score
             elif trial.status == "infeasible":
                 over = float(trial.latency_ms or 1.0) / float(self.latency_limit_ms or 1.0)
-                told[trial.number] = chance / over if chance > 0 else chance * over
+                found[trial.number] = chance / over if chance > 0 else chance * over
         if self.pareto:
-            told = _scalarised(told, {t.number: float(t.latency_ms) for t in trials if t.latency_ms}, seed)
-        worst = min(told.values(), default=chance)
-        return told | {trial.number: worst for trial in trials if trial.status == "failed"}
+            found = _scalarised(found, {t.number: float(t.latency_ms) for t in trials if t.latency_ms}, seed)
+        worst = min(found.values(), default=chance)
+        return found | {trial.number: worst for trial in trials if trial.status == "failed"}
 
 
 def read_objective(given: str | Mapping[str, Any] | Objective) -> Objective:
-    """An objective from what a caller gives: the name of a metric, a table of fields, or itself.
+    """The objective that a caller passes: the name of a metric, a table of fields, or an objective.
 
     Raises:
         SettingsError: An unknown field or a value out of range.

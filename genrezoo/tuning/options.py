@@ -3,52 +3,85 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from genrezoo.errors import SettingsError, UnknownNameError
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
-from genrezoo.tuning.exploring import same
 
 
-def options_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """All options of a recipe and their values, by what they are options of: model, settings, the recipe itself.
-
-    Example:
-        >>> from genrezoo.recipes import get_recipe
-        >>> known = options_of(get_recipe("lstm"))
-        >>> known["model"]["units"], known["settings"]["mixup"], known["recipe"]["clip"]
-        (100, 0.0, None)
-    """
-    takes = inspect.signature(find_builder(recipe.model).call).parameters.values()
-    defaults = {option.name: option.default for option in takes if option.kind is option.KEYWORD_ONLY}
-    settings = recipe.procedure_settings()
-    own = {"standardise": recipe.standardise, "clip": recipe.clip, "features": recipe.features}
-    return {
-        "model": {**defaults, **recipe.arguments},
-        "settings": {name: getattr(settings, name) for name in type(settings).model_fields},
-        "recipe": {**own, "pieces": recipe.pieces and recipe.pieces.model_dump()},
-    }
-
-
-def key_of(known: Mapping[str, Mapping[str, Any]], room: str, option: str) -> str:
-    """An option's key for `Recipe.changed`: its name, or with the room before it where it could mean several."""
-    return option if sum(option in options for options in known.values()) == 1 else f"{room}.{option}"
-
-
-def value_of(recipe: Recipe, key: str, missing: Any = None) -> Any:
-    """The value of an option; of an option of several members the value that they share.
+def value_of(recipe: Recipe, key: str, *, defaults: bool = False) -> Any:
+    """The value of an option, as plain data; of an option of several members the value that they share.
 
     Args:
         recipe: The recipe.
         key: As `Recipe.changed` takes it.
-        missing: What is returned if there is no such value.
+        defaults: Return the default of the model's builder or the procedure in place of the recipe's own value.
+
+    Returns:
+        The value, or None if the recipe has no such option or its members do not share one.
     """
     first, _, rest = key.partition(".")
     if rest and first in {*recipe.members, "members"}:
         members = recipe.members.values() if first == "members" else [recipe.members[first]]
-        found = [value_of(member.recipe, rest, missing) if member.recipe else missing for member in members]
-        return found[0] if found and all(same(value, found[0]) for value in found) else missing
-    room, _, name = key.rpartition(".")
-    found = [options[name] for at, options in options_of(recipe).items() if name in options and room in ("", at)]
-    return found[0] if len(found) == 1 else missing
+        found = [value_of(one.recipe, rest, defaults=defaults) if one.recipe else None for one in members]
+        return found[0] if found and all(same(value, found[0]) for value in found) else None
+    scope, _, name = key.rpartition(".")
+    options = options_of(recipe, defaults)
+    found = [options[at][name] for at in options if name in options[at] and scope in ("", at)]
+    return plain(found[0]) if len(found) == 1 else None
+
+
+def plain(value: Any) -> Any:
+    """A value as plain data: numbers of NumPy as Python's own, tuples as lists."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same as plain data."""
+    return isinstance(one, bool) is isinstance(other, bool) and bool(plain(one) == plain(other))
+
+
+def options_of(recipe: Recipe, defaults: bool = False) -> dict[str, dict[str, Any]]:
+    """All options of a recipe and their values, by scope: its model, its settings, itself."""
+    takes = inspect.signature(find_builder(recipe.model).call).parameters.values()
+    arguments = {option.name: option.default for option in takes if option.kind is option.KEYWORD_ONLY}
+    bare = recipe.model_copy(update={"settings": {}}) if defaults else recipe
+    own = {name: getattr(recipe, name) for name in ("standardise", "clip", "features")}
+    return {
+        "model": arguments if defaults else {**arguments, **recipe.arguments},
+        "settings": dict(bare.procedure_settings()),
+        "recipe": {**own, "pieces": recipe.pieces and recipe.pieces.model_dump()},
+    }
+
+
+def key_of(recipe: Recipe, name: str) -> str:
+    """The name of an option as `Recipe.changed` takes it: with the scope before it only where it could mean several.
+
+    Args:
+        recipe: The recipe.
+        name: The option, with or without its scope (``model``, ``settings`` or ``recipe``), or that of a member.
+
+    Raises:
+        UnknownNameError: No option has that name.
+        SettingsError: Several have.
+    """
+    if recipe.members and name.partition(".")[0] in {*recipe.members, "members"}:
+        return name  # whether there is such an option, Recipe.changed says in the end
+    asked, _, option = name.rpartition(".")
+    options = options_of(recipe)
+    scopes = [scope for scope, values in options.items() if option in values]
+    places = [scope for scope in scopes if asked in ("", scope)]
+    if not places:
+        raise UnknownNameError("option", name, set(itertools.chain(*options.values())))
+    if len(places) > 1:
+        raise SettingsError(f"{name!r} could be {' or '.join(f'{place}.{option}' for place in places)}; use one")
+    return option if len(scopes) == 1 else f"{places[0]}.{option}"

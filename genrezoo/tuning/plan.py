@@ -12,6 +12,7 @@ from genrezoo import files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError, first_problem
 from genrezoo.recipes import RECIPES, Recipe, get_recipe
 from genrezoo.tuning.objective import Objective, read_objective
+from genrezoo.tuning.options import plain
 
 BUDGET = 25
 """Trials of a tuner that has no end of its own."""
@@ -21,7 +22,7 @@ class PlanData(BaseModel):
     """Songs of a plan.
 
     Attributes:
-        source: A data set, file or folder, for `genrezoo.load_songs`; what else is given are the loader's options.
+        source: A data set, file or folder for `genrezoo.load_songs`; all other fields are the loader's options.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -48,11 +49,11 @@ class SearchPlan(BaseModel):
     summary: str = Field("", description="One line: what the search is for.")
     reference: str = Field("", description="Document and section, or paper.")
     recipe: Recipe = Field(description="What is tuned: the name of a recipe, or a recipe.")
-    changes: dict[str, Any] = Field({}, description="Arguments and settings that all trials get.")
+    changes: dict[str, Any] = Field({}, description="Arguments and settings of all trials.")
     space: dict[str, Any] = Field(
-        {}, description="Hyperparameters to add or restrict: a list, {min, max, step, sampling}, or one fixed value."
+        {}, description="Options to search or restrict: a list, {min, max, step, sampling}, or one fixed value."
     )
-    only: tuple[str, ...] | None = Field(None, description="Names to search; all that the recipe knows if left out.")
+    only: tuple[str, ...] | None = Field(None, description="Options to search; all declared ones if left out.")
     tuner: str = Field("bayesian", description="bayesian, random, hyperband or grid.")
     tuner_options: dict[str, Any] = Field({}, description="Options of the tuner, e.g. beta.")
     max_trials: int | None = Field(None, ge=1, le=100_000, description="Trials, failed ones included.")
@@ -60,8 +61,13 @@ class SearchPlan(BaseModel):
     from_recipe: bool = Field(True, description="The recipe's own values are the first trial.")
     median_rule: bool = Field(False, description="Stop trials that fall behind the median of the others.")
     seconds: float | None = Field(None, gt=0, le=1e8, description="Time limit of a trial.")
-    data: PlanData | None = Field(None, description="Songs if none are given: `source` and the loader's options.")
-    reported: dict[str, str] = Field({}, description="Figures that the reference reports; never ours.")
+    data: PlanData | None = Field(None, description="Songs if none are passed: `source` and the loader's options.")
+    reported: dict[str, str] = Field({}, description="Results that the reference reports; never ours.")
+
+    @field_validator("changes", "space", "tuner_options", mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        return plain(value)
 
     @field_validator("recipe", mode="before")
     @classmethod
@@ -116,14 +122,14 @@ def _read(name: str | Path) -> dict[str, Any]:
 
 
 def as_plan(what: str | Recipe | SearchPlan, changes: dict[str, Any]) -> SearchPlan:
-    """The plan that a caller means: a plan, its name or file, or a recipe or its name with plain defaults.
+    """The plan that a caller means.
 
     Args:
-        what: The plan or recipe.
-        changes: Fields to take in place of the plan's; None means that they were not given.
+        what: A plan, its name or file; or a recipe, its name or file, which is searched with the defaults of a plan.
+        changes: Fields in place of the plan's; None leaves the plan's. ``changes`` and ``space`` add to the plan's own.
 
     Raises:
-        UnknownNameError: Neither a recipe nor a plan.
+        UnknownNameError: Neither a recipe nor a plan has that name.
         SettingsError: A field is out of range.
     """
     if isinstance(what, SearchPlan):
@@ -143,17 +149,15 @@ def as_plan(what: str | Recipe | SearchPlan, changes: dict[str, Any]) -> SearchP
     if "objective" in given:
         given["objective"] = read_objective(given["objective"])
     if given.get("tuner", plan.tuner) != plan.tuner:
-        given.setdefault("tuner_options", {})  # the options of another tuner
-    if "changes" in given:
-        given["changes"] = {**plan.changes, **given["changes"]}
-    if "space" in given:
-        given["space"] = {**plan.space, **given["space"]}
+        given.setdefault("tuner_options", {})  # the plan's are another tuner's
     try:
-        return SearchPlan(**{**{name: getattr(plan, name) for name in SearchPlan.model_fields}, **given})
+        found = SearchPlan(**{**{name: getattr(plan, name) for name in SearchPlan.model_fields}, **given})
     except ValidationError as error:
         raise SettingsError(first_problem(error)) from error
+    changes, space = ({**getattr(plan, name), **getattr(found, name)} for name in ("changes", "space"))
+    return found.model_copy(update={"changes": changes, "space": space})
 
 
 def _holds_recipe(name: str) -> bool:
-    """Whether a TOML file is a recipe and no plan."""
+    """Whether a TOML file holds a recipe and not a plan."""
     return Path(name).suffix == ".toml" and "model" in _read(name)

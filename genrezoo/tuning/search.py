@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,17 @@ from genrezoo.runs import Run, load_run
 from genrezoo.runs.building import build_model, check_members, check_padding, input_shape, seen_songs
 from genrezoo.songs import SongSet, check_split, default_split
 from genrezoo.trials import Journal, Trial, read_journal
-from genrezoo.tuning.dimension import plain
-from genrezoo.tuning.earlier import Earlier, first_points
+from genrezoo.tuning import oracles
+from genrezoo.tuning.executor_loop import ExecutorLoop
 from genrezoo.tuning.objective import Objective
-from genrezoo.tuning.oracles import Oracle, grid_size, make_oracle, tuner_options
 from genrezoo.tuning.plan import SearchPlan, as_plan
-from genrezoo.tuning.running import Running
-from genrezoo.tuning.space import Space, search_space
+from genrezoo.tuning.search_space import search_space
+from genrezoo.tuning.space import Space
 from genrezoo.tuning.trial import fold_splits
+from genrezoo.tuning.warm_start import first_points, read_earlier
 
 PRELOAD = ("genrezoo.tuning.trial", "genrezoo.layers", "genrezoo.models", "genrezoo.composition")
-"""What the process that trials are forked from has imported."""
+"""Modules that the process which trials are forked from imports."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Search:
 
     Attributes:
         folder: Its folder.
-        journal: What its journal says.
+        journal: Its journal.
     """
 
     folder: Path
@@ -43,7 +43,7 @@ class Search:
 
     @property
     def trials(self) -> list[Trial]:
-        """All trials in the order of asking."""
+        """All trials in the order in which they were suggested."""
         return self.journal.trials
 
     @property
@@ -113,15 +113,16 @@ def tune(
     on_trial: Callable[[Trial, int, int | None], None] | None = None,
     on_size: Callable[[int | None, int | None], None] | None = None,
 ) -> Search:
-    """Searches the settings of a recipe that are best on validation songs.
+    """Search the settings of a recipe that are best on validation songs.
 
     KerasTuner's oracles decide what to try; each trial is a process of its own, and each step is a line of a journal
-    before anything follows from it. Killed at any instant and called again with the same arguments the search goes on:
-    finished trials are kept, running ones continue after their last finished epoch. The best trial's run, weights and
-    recipe are kept, of the others their journal lines. Every trial is trained with the search's seed, so that points
-    differ by their values alone, and ``gz.train(search.recipe(), songs, seed=seed)`` gives the best one again.
+    before anything follows from it. Killed at any instant and called again with the same arguments, the search
+    continues: it keeps finished trials, and running ones continue after their last finished epoch. It keeps the best
+    trial's run, weights and recipe, and the journal lines of the others. Every trial is trained with the search's seed,
+    so that points differ by their values alone, and ``gz.train(search.recipe(), songs, seed=seed)`` trains the best
+    one again.
 
-    The best of many validation scores is optimistic: what the result is worth, say other seeds and the test songs.
+    The best of many validation scores is optimistic: train the result with other seeds and evaluate it on test songs.
 
     Args:
         recipe: A recipe, a search plan, or the name or file of one.
@@ -131,35 +132,35 @@ def tune(
         max_trials: Trials at most, failed ones included; 25 for bayesian and random if left out, otherwise all. May be
             larger than it was when a search is continued.
         objective: ``"accuracy"`` (if left out), ``"macro_f1"``, ``"loss"``, or the fields of an `Objective`: mean over
-            the best tenth of the epochs, over folds or seeds, a limit of latency, the front of score and latency.
+            the best tenth of the epochs, over folds or seeds, a latency limit, the Pareto front of score and latency.
         seed: Seed of the tuner and of every training, from 0.
         parallel: Trials at a time, one thread each; all cores if left out.
         scheduler: Address of a Dask scheduler whose workers run the trials, e.g. ``"tcp://10.0.0.1:8786"``.
-        changes: Arguments and settings that all trials get.
-        space: Hyperparameters to add or restrict: name -> list of values, ``{"min", "max", "step", "sampling"}``, or
-            one value that is fixed.
-        only: Names to search; the others keep the recipe's values.
+        changes: Arguments and settings of all trials.
+        space: Options to search or restrict: name -> list of values, ``{"min", "max", "step", "sampling"}``, or one
+            fixed value.
+        only: Options to search; the others keep the recipe's values.
         tuner_options: Options of the tuner, e.g. ``{"beta": 1.9}``.
-        from_recipe: The recipe's own values are the first trial; so by default, but for grids and Hyperband.
+        from_recipe: The recipe's own values are the first trial: the default, except for grids and Hyperband.
         median_rule: Stop a trial whose best epoch so far is worse than the median of the completed trials' at that
             epoch (from five of them on).
-        seconds: Time limit of a trial, which then counts as failed.
-        warm_start: Folders of earlier searches of the same model, on similar songs: their best points are tried first,
-            and what they found tells the Bayesian tuner where to look.
+        seconds: Time limit of a trial; beyond it the trial has failed.
+        warm_start: Folders of earlier searches of the same model and metric, on similar songs: their best points are
+            tried first, and the Bayesian tuner learns from all their scores.
         tensorboard: Folder for TensorBoard's logs of every trial.
         mlflow: Address of an MLflow store that every trial is logged to.
         on_trial: Called with each ended trial, the number of ended ones and the budget.
-        on_size: Called once with the number of points of the space (None for no end) and the budget.
+        on_size: Called once with the number of points of the space (None for infinitely many) and the budget.
 
     Returns:
         The search.
 
     Raises:
-        UnknownNameError: An unknown recipe, tuner or name of a hyperparameter.
-        SettingsError: Nothing to search, an absurd grid, settings at odds, or a folder of another search.
-        DataError: Songs that cannot be used, a folder in use, a damaged journal, or not one trial that completed.
-        ResourceError: A full disk, a logger that cannot be reached, a cluster without a worker that can run trials; the
-            same call goes on when that is mended.
+        UnknownNameError: An unknown recipe, tuner or option.
+        SettingsError: Nothing to search, a grid too large, contradictory settings, or a folder of another search.
+        DataError: Songs that cannot be used, a folder in use, a damaged journal, or no trial completed.
+        ResourceError: A full disk, a logger that cannot be reached, a cluster without a worker that can run trials; fix
+            that and call again to continue.
 
     Example:
         >>> import tempfile, genrezoo as gz
@@ -171,60 +172,59 @@ def tune(
         >>> len(search.trials), search.best.status
         (2, 'completed')
     """
-    tables = {"changes": changes, "space": space, "tuner_options": tuner_options}
-    for name, table in tables.items():
-        if table is not None and not isinstance(table, Mapping):
-            raise SettingsError(f"{name} must be a table of names and values, got {table!r}")
-    for name, listed in {"only": only, "warm_start": warm_start}.items():
-        if listed is not None and (isinstance(listed, str | Path) or not isinstance(listed, Iterable)):
-            raise SettingsError(f"{name} must be a list, got {listed!r}; write [{listed!r}]")
     fields = {
-        **{name: table and plain(table) for name, table in tables.items()},
-        "tuner": tuner, "max_trials": max_trials, "objective": objective, "seconds": seconds,
-        "only": None if only is None else tuple(only), "from_recipe": from_recipe, "median_rule": median_rule,
+        "tuner": tuner, "max_trials": max_trials, "objective": objective, "changes": changes, "space": space,
+        "only": only, "tuner_options": tuner_options, "from_recipe": from_recipe, "median_rule": median_rule,
+        "seconds": seconds,
     }  # fmt: skip
     plan, seed = as_plan(recipe, fields), seeds.check_seed(seed)
+    if isinstance(warm_start, str | Path):
+        raise SettingsError(f"warm_start must be a list of folders, got {warm_start!r}; pass [{warm_start!r}]")
     if parallel is not None and (isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1):
         raise SettingsError(f"parallel must be a whole number from 1, got {parallel!r}")
     if tensorboard is not None and Path(tensorboard).exists() and not Path(tensorboard).is_dir():
-        raise SettingsError(f"tensorboard: {tensorboard} is a file, a folder was expected")
+        raise SettingsError(f"tensorboard: {tensorboard} is a file; pass a folder")
     if parallel is not None and scheduler is not None:
-        raise SettingsError("give parallel or scheduler: a cluster has as many trials at a time as worker threads")
+        raise SettingsError("pass parallel or scheduler: a cluster runs as many trials at a time as it has workers")
     songs = default_split(songs)
     tuned = _check(plan, songs, seed)
-    where = search_space(tuned, space=plan.space or None, only=plan.only)
-    earlier = [Earlier(folder, where, tuned) for folder in warm_start]
-    asked = _asked(plan, tuned, where, songs, seed, [Path(folder).resolve() for folder in warm_start])
+    where = search_space(tuned, space=plan.space, only=plan.only)
+    earlier = [read_earlier(folder, where, plan.objective.metric) for folder in warm_start]
+    record = _record(plan, where, songs, seed, [str(Path(folder).resolve()) for folder in warm_start])
     with files.lock_folder(out) as folder:
-        search = Running(
+        loop = ExecutorLoop(
             folder=folder.resolve(),
             plan=plan,
-            recipe=tuned,
             space=where,
             seed=seed,
             songs=songs,
-            oracle=_oracle(plan, tuned, where, seed, earlier),
-            first=first_points(plan, tuned, where, earlier),
-            loggers={
-                "tensorboard": None if tensorboard is None else str(Path(tensorboard).resolve()),
-                "mlflow": mlflow,
-            },
+            oracle=oracles.make_oracle(
+                plan.tuner,
+                where,
+                seed=seed,
+                max_trials=plan.budget,
+                max_epochs=getattr(tuned.procedure_settings(), "epochs", None),
+                options=plan.tuner_options,
+                earlier=earlier,
+            ),
+            first=first_points(plan, where, earlier),
+            loggers={"tensorboard": str(Path(tensorboard).resolve()) if tensorboard else None, "mlflow": mlflow},
             on_trial=on_trial,
         )
-        search.open(asked)
+        loop.open(record)
         if on_size:
-            on_size(grid_size(where.template) if plan.tuner == "grid" else where.size, plan.budget)
-        if not search.settled():
+            on_size(oracles.grid_size(where) if plan.tuner == "grid" else where.size, plan.budget)
+        if not loop.settled():
             with _executor(parallel, scheduler, plan.seconds) as executor:
-                search.go_on(executor)
-        if search.journal.best is None:
-            raise _nothing_found(search.journal, folder)
-        return Search(Path(out), search.journal)
+                loop.run(executor)
+        if loop.journal.best is None:
+            raise _nothing_found(loop.journal, folder)
+        return Search(Path(out), loop.journal)
 
 
 @contextlib.contextmanager
 def _executor(workers: int | None, scheduler: str | None, seconds: float | None) -> Iterator[Any]:
-    """What runs the trials; left by an error, it ends their processes."""
+    """Runs the trials; ends their processes if it is left by an error."""
     if scheduler is not None:
         with parallel.ClusterExecutor(scheduler, threads=1, seconds=seconds, preload=PRELOAD) as cluster:
             yield cluster
@@ -234,7 +234,7 @@ def _executor(workers: int | None, scheduler: str | None, seconds: float | None)
 
 
 def _check(plan: SearchPlan, songs: SongSet, seed: int) -> Recipe:
-    """The recipe that is tuned, after everything that would refuse every trial has been asked."""
+    """The recipe that is tuned, after checking everything that would fail every trial."""
     recipe = plan.tuned
     settings = recipe.procedure_settings()
     check_members(recipe)
@@ -244,47 +244,32 @@ def _check(plan: SearchPlan, songs: SongSet, seed: int) -> Recipe:
     check_padding(recipe, seen)
     build_model(recipe, input_shape(recipe, seen), songs.num_classes, again=True)
     if plan.tuner == "hyperband" and not hasattr(settings, "epochs"):
-        raise SettingsError(f"hyperband pauses trainings after some epochs, and {recipe.procedure!r} has none to count")
+        raise SettingsError(
+            f"hyperband pauses trainings after some epochs, and {recipe.procedure!r} has none; use another tuner"
+        )
     if plan.objective.pareto and plan.tuner == "hyperband":
-        raise SettingsError("hyperband ranks trials by one score; search for a front with bayesian, random or grid")
+        raise SettingsError("hyperband ranks trials by one score; use another tuner for a Pareto front")
     if plan.objective.folds:
         fold_splits(songs, plan.objective.folds, seed=seed)
     return recipe
 
 
-def _asked(
-    plan: SearchPlan, recipe: Recipe, space: Space, songs: SongSet, seed: int, warm_start: Sequence[Path]
-) -> dict[str, Any]:
+def _record(plan: SearchPlan, space: Space, songs: SongSet, seed: int, warm_start: list[str]) -> dict[str, Any]:
     """The plan as the journal holds it; a folder of another one is refused."""
+    same = ("name", "summary", "reference", "reported", "from_recipe", "median_rule", "seconds")
     return {
-        "name": plan.name,
-        **{name: getattr(plan, name) for name in ("summary", "reference", "reported")},
-        "recipe": recipe.model_dump(mode="json"),
+        **{name: getattr(plan, name) for name in same},
+        "recipe": space.start.model_dump(mode="json"),
         "songs": {**songs.describe(), "checksum": songs.checksum()},
         "given": {"space": plan.space or None, "only": plan.only and list(plan.only)},
         "space": space.describe(),
-        "tuner": {"name": plan.tuner, **tuner_options(plan.tuner, plan.tuner_options)},
+        "tuner": {"name": plan.tuner, **oracles.tuner_options(plan.tuner, plan.tuner_options)},
         "max_trials": plan.budget,
         "objective": plan.objective.model_dump(mode="json"),
-        "from_recipe": plan.from_recipe,
         "seed": seed,
-        "median_rule": plan.median_rule,
-        "seconds": plan.seconds,
-        "warm_start": [str(folder) for folder in warm_start],
+        "warm_start": warm_start,
         "environment": environment(),
     }
-
-
-def _oracle(plan: SearchPlan, recipe: Recipe, space: Space, seed: int, earlier: list[Earlier]) -> Oracle:
-    return make_oracle(
-        plan.tuner,
-        space.template,
-        seed=seed,
-        max_trials=plan.budget,
-        max_epochs=getattr(recipe.procedure_settings(), "epochs", None),
-        options=plan.tuner_options,
-        earlier=[one.points for one in earlier],
-    )
 
 
 def _nothing_found(journal: Journal, folder: Path) -> DataError:
@@ -294,5 +279,5 @@ def _nothing_found(journal: Journal, folder: Path) -> DataError:
     return DataError(
         f"no trial completed ({len(journal.trials)} trials: {states}{why})",
         path=folder,
-        remedy="restrict the space to what can be trained, or lift the limits",
+        remedy="restrict the space to values that can be trained, or raise the limits",
     )

@@ -1,316 +1,230 @@
-"""The search space of a recipe: its model's and its procedure's hyperparameters, restricted as a caller says."""
+"""The search space of a recipe: the options that are searched, and the points that their values make.
+
+A point is a dict of the values of those options that count there, by name; it stands for a recipe. KerasTuner knows
+only numbers and texts of one type: `Space.template` writes other values of a choice as JSON, `Space.point` reads them.
+"""
 
 from __future__ import annotations
 
-import functools
-import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
-from genrezoo.errors import SettingsError, UnknownNameError
+import keras_tuner
+
+from genrezoo.errors import SettingsError
 from genrezoo.recipes import Recipe
-from genrezoo.registry import PROCEDURES, find_builder
-from genrezoo.spaces import ask
-from genrezoo.tuning.dimension import Condition, Dimension, plain, read_dimension
-from genrezoo.tuning.exploring import explore
-from genrezoo.tuning.options import key_of, options_of, value_of
-from genrezoo.tuning.points import Room, Space
+from genrezoo.spaces import Boolean, Choice, Domain, Float, Int, holds, values_of
+from genrezoo.tuning.options import plain, same, value_of
 
-__all__ = ["Space", "search_space"]
-
-
-def search_space(
-    recipe: Recipe,
-    *,
-    space: Mapping[str, Any] | None = None,
-    only: Sequence[str] | None = None,
-    fixed: Mapping[str, Any] | None = None,
-) -> Space:
-    """The search space of a recipe.
-
-    It has the hyperparameters that its model and its procedure declare, and begins at the recipe's own values, or as
-    near to them as it can. A declared choice that lacks the recipe's own value has it too.
-
-    Args:
-        recipe: What is searched.
-        space: By name, what a hyperparameter may be in place of what is declared: a list of values (one value fixes
-            it), a table with ``min`` and ``max`` and perhaps ``step`` and ``sampling`` (``"linear"`` or ``"log"``,
-            where the step is a ratio), or one value that fixes it. Whole numbers make whole numbers. A name may also be
-            any other option of the recipe that `Recipe.changed` takes; where an option follows from declared
-            hyperparameters (``units`` from ``size`` and ``layers``), it takes their place.
-        only: Names to search; all others keep the recipe's values.
-        fixed: Values by name, of any kind, that are the same at all points.
-
-    Raises:
-        UnknownNameError: A name of no hyperparameter and no option.
-        SettingsError: A name of several, an impossible range, a hyperparameter that never counts, or nothing to search.
-
-    Example:
-        >>> from genrezoo.recipes import get_recipe
-        >>> found = search_space(get_recipe("fully_connected"), space={"units": [[100], [100, 100]]}, only=["units"])
-        >>> found.describe()[0]["values"], found.recipe({"units": "[100]"}).arguments
-        (['[100]', '[100, 100]'], {'units': [100]})
-    """
-    parts = _Parts(recipe)
-    said: _Said = {}
-    for name, given in [*(space or {}).items(), *((name, _Fix(value)) for name, value in (fixed or {}).items())]:
-        target = parts.target(name, _nested(given))
-        if target in said:
-            raise SettingsError(f"{target.name!r} is given twice")
-        said[target] = parts.read(target, given)
-    wanted = None if only is None else parts.wanted(only, said)
-    while True:
-        dimensions, rooms = parts.declared(said, wanted)
-        lost = parts.lost({*said, *(wanted or ())}, rooms, dimensions)
-        if lost is None:
-            break
-        option = parts.option(lost)
-        if option is None or option in said or lost not in said:
-            raise SettingsError(f"{lost.name!r} never counts: {parts.conditions_of(lost)}, and no point has that")
-        said = {option if target == lost else target: given for target, given in said.items()}  # where nobody decides
-        wanted = None if wanted is None else {option if target == lost else target for target in wanted}
-    found = parts.joined(said, dimensions, rooms)
-    _check(found, {target.name for target in said})
-    return found
+Point = dict[str, Any]
+BELONGS_TO: dict[str, tuple[str, ...]] = {
+    "optimizer": ("optimizer_arguments", "weight_decay"),
+    "schedule": ("schedule_arguments",),
+    "pace": ("level_ends",),
+    "share": ("accuracy",),
+    "trunk": ("trunk_arguments",),
+    "member": ("member_arguments",),
+}
+"""Options that only make sense beside the recipe's own value of another one; beside other values they are defaults."""
 
 
 @dataclass(frozen=True)
-class _Fix:
-    """Marks a value of any kind that is the same at all points."""
-
-    value: Any
-
-
-@dataclass(frozen=True)
-class _Target:
-    """What a name means: a hyperparameter that a room declares, or any option.
+class Hyperparameter:
+    """An option that is searched.
 
     Attributes:
-        name: Its name in the space.
-        room: Where it is: ``"model"``, ``"settings"``, ``"recipe"``; empty for an option of members.
-        here: Its name in the room's own space; empty for an option.
-        key: Of an option: as `Recipe.changed` takes it.
+        name: The option, as `Recipe.changed` takes it.
+        domain: Its values.
+        default: Where a search begins: the recipe's own value, or the nearest one.
+        conditions: Other hyperparameters, with the values of them that it counts for; all must hold.
     """
 
     name: str
-    room: str = ""
-    here: str = ""
-    key: str = ""
+    domain: Domain
+    default: Any
+    conditions: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+
+    def active(self, point: Mapping[str, Any]) -> bool:
+        """Whether it counts at a point."""
+        return all(parent in point and point[parent] in allowed for parent, allowed in self.conditions)
+
+    @property
+    def texts(self) -> dict[Any, Any]:
+        """Of a choice the values by what stands for them in KerasTuner."""
+        assert isinstance(self.domain, Choice)  # only choices are asked
+        values = self.domain.values
+        simple = len({type(value) for value in values}) == 1 and isinstance(values[0], int | float | str)
+        return {value if simple else json.dumps(value): value for value in values}
+
+    def text(self, value: Any) -> Any:
+        """What stands for a value in KerasTuner."""
+        if not isinstance(self.domain, Choice):
+            return value
+        return next(text for text, each in self.texts.items() if plain(each) == plain(value))
+
+    def register(self, hp: Any, others: Mapping[str, Hyperparameter]) -> None:
+        """Declare it to KerasTuner, which must know those that its conditions name."""
+        domain = self.domain
+        with ExitStack() as scopes:
+            for parent, allowed in self.conditions:
+                scopes.enter_context(hp.conditional_scope(parent, [others[parent].text(value) for value in allowed]))
+            if isinstance(domain, Boolean):
+                hp.Boolean(self.name, default=self.default)
+            elif isinstance(domain, Choice):
+                hp.Choice(self.name, list(self.texts), default=self.text(self.default))
+            elif isinstance(domain, Float) and domain.step is not None:  # KerasTuner's own may lose the last value
+                hp.Choice(self.name, list(values_of(domain) or ()), default=self.default)
+            else:
+                kind = hp.Int if isinstance(domain, Int) else hp.Float
+                kind(self.name, domain.min, domain.max, domain.step, domain.sampling, default=self.default)
+
+    def describe(self) -> dict[str, Any]:
+        """It as plain data."""
+        kind = type(self.domain).__name__.lower()
+        conditions = [{"name": parent, "values": plain(allowed)} for parent, allowed in self.conditions]
+        facts = {name: getattr(self.domain, name, None) for name in ("min", "max", "step", "sampling", "values")}
+        return {"name": self.name, "kind": kind, **plain(facts), "default": self.default, "conditions": conditions}
 
 
-_Said = dict[_Target, tuple[Dimension, dict[str, Any]]]
-"""What a caller says each may be; where values are lists, with the value of each text that stands for one."""
+@dataclass(frozen=True)
+class Space:
+    """What is searched, made by `search_space`.
 
+    Attributes:
+        start: The recipe that a point changes.
+        hyperparameters: What is searched, each after those that its conditions name.
+        fixed: Options, by name, that all points change alike.
 
-class _Parts:
-    """What a space is joined from: the recipe's options, and what its builder and its procedure declare."""
+    Example:
+        >>> from genrezoo.recipes import get_recipe
+        >>> from genrezoo.tuning.search_space import search_space
+        >>> space = search_space(get_recipe("lstm"), space={"units": [16, 32]}, only=["units"])
+        >>> space.size, space.template.values, space.recipe({"units": 16}).arguments["units"]
+        (2, {'units': 32}, 16)
+    """
 
-    def __init__(self, recipe: Recipe):
-        self.recipe, self.known = recipe, options_of(recipe)
-        builder, procedure = find_builder(recipe.model), PROCEDURES.get(recipe.procedure)
-        trains = builder.by_gradient or not procedure.by_gradient  # else there are no weights that settings matter to
-        spaces = {"model": builder.space, "settings": procedure.space if trains else {}}
-        self.explored = {
-            room: explore(functools.partial(ask, space, own=self.known[room]))
-            for room, space in spaces.items()
-            if space
-        }
-        self.own = {room: part.values_of(self.known[room], {}) for room, part in self.explored.items()}
+    start: Recipe
+    hyperparameters: tuple[Hyperparameter, ...]
+    fixed: Mapping[str, Any]
 
-    def target(self, name: str, nested: bool = False) -> _Target:
-        """What a name means.
+    @property
+    def template(self) -> keras_tuner.HyperParameters:
+        """All hyperparameters as KerasTuner knows them, a new object each time; its values are the default point."""
+        hp, others = keras_tuner.HyperParameters(), {one.name: one for one in self.hyperparameters}
+        for one in self.hyperparameters:
+            one.register(hp, others)
+        return hp
 
-        Args:
-            name: With or without the room before it.
-            nested: Its values are lists or tables, which no hyperparameter has.
+    @property
+    def values(self) -> dict[str, Sequence[Any] | None]:
+        """All values of each hyperparameter; None for real numbers without a step."""
+        return {one.name: values_of(one.domain) for one in self.hyperparameters}
+
+    @property
+    def size(self) -> int | None:
+        """Number of points; None if a range of real numbers is searched."""
+        values = {name: found for name, found in self.values.items() if found is not None}
+        return self.count(values) if len(values) == len(self.hyperparameters) else None
+
+    def count(self, values: Mapping[str, Sequence[Any]]) -> int:
+        """Number of points that some values of each hyperparameter make."""
+        apart: dict[str, set[Any]] = {one.name: set() for one in self.hyperparameters}  # values that conditions name
+        for one in self.hyperparameters:
+            for parent, allowed in one.conditions:
+                apart[parent] |= {value for value in allowed if value in values[parent]}
+
+        def ways(place: int, chosen: Point) -> int:
+            if place == len(self.hyperparameters):
+                return 1
+            one = self.hyperparameters[place]
+            if not one.active(chosen):
+                return ways(place + 1, chosen)
+            found = sum(ways(place + 1, {**chosen, one.name: value}) for value in apart[one.name])
+            alike = len(values[one.name]) - len(apart[one.name])
+            return found + (alike and alike * ways(place + 1, {**chosen, one.name: object()}))
+
+        return ways(0, {})
+
+    def points(self, values: Mapping[str, Sequence[Any]], chosen: Point | None = None) -> Iterator[Point]:
+        """All points that some values of each hyperparameter make; the last hyperparameters change fastest."""
+        chosen = chosen or {}
+        left = [one for one in self.hyperparameters if one.name not in chosen and one.active(chosen)]
+        if not left:
+            yield chosen
+            return
+        for value in values[left[0].name]:
+            yield from self.points(values, {**chosen, left[0].name: plain(value)})
+
+    def point(self, values: Mapping[str, Any]) -> Point:
+        """The point that some values make, KerasTuner's or plain ones: those that count, as plain data.
 
         Raises:
-            UnknownNameError: Nothing.
-            SettingsError: Several things.
+            SettingsError: One that counts is missing.
         """
-        if self.recipe.members and name.partition(".")[0] in {*self.recipe.members, "members"}:
-            return _Target(name, key=name)  # whether there is such an option, Recipe.changed says in the end
-        asked, _, here = name.rpartition(".")
-        places = [
-            room
-            for room, options in self.known.items()
-            if asked in ("", room) and (here in options or here in self.own_dimensions(room))
-        ]
-        if not places:
-            known = {*itertools.chain(*self.known.values()), *itertools.chain(*map(self.own_dimensions, self.known))}
-            raise UnknownNameError("hyperparameter", name, known)
-        if len(places) > 1:
-            raise SettingsError(f"{name!r} could be {' or '.join(f'{p}.{here}' for p in places)}; write one of them")
-        room = places[0]
-        found = _Target(self.names(room).get(here, here), room, here)
-        if here in self.own_dimensions(room) and not (nested and self.option(found)):
-            return found
-        key = key_of(self.known, room, here)
-        return _Target(key, room, key=key)
-
-    def option(self, target: _Target) -> _Target | None:
-        """The option that has the name of a declared hyperparameter."""
-        key = key_of(self.known, target.room, target.here)
-        return _Target(key, target.room, key=key) if target.here in self.known[target.room] else None
-
-    def own_dimensions(self, room: str) -> dict[str, Dimension]:
-        """The hyperparameters that a room declares."""
-        return {d.name: d for d in self.explored[room].dimensions} if room in self.explored else {}
-
-    def names(self, room: str) -> dict[str, str]:
-        """Their names in the space: their own, or with the room before it where it could mean something else."""
-        others = [other for other in self.known if other != room]
-        clash = {name for other in others for name in {*self.known[other], *self.own_dimensions(other)}}
-        return {name: f"{room}.{name}" if name in clash else name for name in self.own_dimensions(room)}
-
-    def read(self, target: _Target, given: Any) -> tuple[Dimension, dict[str, Any]]:
-        """What a caller says a hyperparameter may be."""
-        if isinstance(given, _Fix):
-            return Dimension(target.name, "fixed", values=(plain(given.value),), default=plain(given.value)), {}
-        own = self.own_dimensions(target.room).get(target.here) if target.here else None
-        if own is None and isinstance(value_of(self.recipe, target.key), float):
-            own = Dimension(target.name, "float")
-        return read_dimension(target.name, given, None if own and own.kind == "fixed" else own)
-
-    def wanted(self, only: Sequence[str], said: _Said) -> set[_Target]:
-        """The hyperparameters that alone are searched."""
-        if isinstance(only, str) or not only:
-            raise SettingsError(f"only must be a list of names to search, got {only!r}")
-        chosen = {target.name: target for target in said}
-        found = set()
-        for name in only:
-            target = self.target(name)
-            target = chosen.get(target.name, target)  # an option that has the name of a hyperparameter
-            own = self.own_dimensions(target.room).get(target.here) if target.here else None
-            if target not in said and (own is None or own.kind == "fixed"):
-                raise SettingsError(f"{name!r} has no declared values; say in `space` which to search")
-            found.add(target)
-        for target, (dimension, _) in said.items():
-            if target in found and dimension.kind == "fixed":
-                raise SettingsError(f"{target.name!r} is to be searched, but has one value, {dimension.default!r}")
-            if target not in found and dimension.kind != "fixed":
-                raise SettingsError(f"{target.name!r} has values to search, but `only` leaves it out")
+        found: Point = {}
+        for one in self.hyperparameters:
+            if not one.active(found):
+                continue
+            if one.name not in values:
+                raise SettingsError(f"a point of this space needs {one.name!r}, got {dict(values)}")
+            value, domain = plain(values[one.name]), one.domain
+            if isinstance(domain, Choice):
+                value = plain(one.texts.get(value, value)) if isinstance(value, str) else value
+            elif not isinstance(domain, Boolean) and domain.step is None:  # KerasTuner's may lie above the largest
+                value = min(max(value, domain.min), domain.max)
+            found[one.name] = value
         return found
 
-    def declared(self, said: _Said, wanted: set[_Target] | None) -> tuple[list[Dimension], list[Room]]:
-        """The declared hyperparameters that are searched, and the rooms that they are in."""
-        found: list[Dimension] = []
-        rooms = []
-        for room, explored in self.explored.items():
-            names, here = self.names(room), len(found)
-            replaced = {option for option in self.known[room] if any(_is(target, room, option) for target in said)}
-            fixed: dict[str, Any] = {}
-            touched: set[str] = set()
-            for own in explored.dimensions:
-                target = _Target(names[own.name], room, own.name)
-                reached = {option for option, by in explored.reach.items() if own.name in by}
-                value = self.own[room].get(own.name, own.default)
-                without = bool(reached) and reached <= replaced
-                if target in said and without:
-                    both = " and ".join(sorted({target.name, *reached}))
-                    raise SettingsError(f"{both} decide the same option; give one of them")
-                left_out = wanted is not None and target not in wanted
-                if target not in said and (own.kind == "fixed" or left_out or without):
-                    fixed[own.name] = value
-                    continue
-                touched.add(own.name)
-                dimension = said[target][0] if target in said else _with(own, value)
-                if dimension.kind == "fixed":
-                    fixed[own.name] = dimension.default
-                    continue
-                conditions = _conditions(own, names, fixed, found[here:])
-                if conditions is not None:
-                    begin = dimension.begin(value)
-                    found.append(replace(dimension, name=target.name, default=begin, conditions=conditions))
-            kept = {option for option, by in explored.reach.items() if by & touched} - replaced
-            if wanted is None:
-                kept |= explored.constant - replaced
-            searched = {dimension.name for dimension in found[here:]}
-            names = {name: full for name, full in names.items() if full in searched}
-            rooms.append(Room(room, explored, names, fixed, frozenset(kept)))
-        return found, rooms
+    def texts(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """A point as KerasTuner has it."""
+        return {one.name: one.text(point[one.name]) for one in self.hyperparameters if one.name in point}
 
-    def lost(self, targets: set[_Target], rooms: list[Room], found: list[Dimension]) -> _Target | None:
-        """A declared hyperparameter that is spoken of and never counts."""
-        for target in sorted(targets, key=lambda target: target.name):
-            for room in rooms:
-                if room.name == target.room and target.here:
-                    own = [d for d in room.explored.dimensions if d.name == target.here]
-                    if all(_conditions(each, self.names(room.name), room.fixed, found) is None for each in own):
-                        return target
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether values are a point of the space: none too many, none missing, each in its domain."""
+        counted = [one for one in self.hyperparameters if one.active(values)]
+        return set(values) == {one.name for one in counted} and all(holds(o.domain, values[o.name]) for o in counted)
+
+    def changes(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """What a point changes of the recipe, for `Recipe.changed`.
+
+        Raises:
+            SettingsError: A value that counts is missing.
+        """
+        changes = {**self.point(point), **self.fixed}
+        for key, value in list(changes.items()):
+            if same(value, value_of(self.start, key)):
+                continue
+            scope, dot, option = key.rpartition(".")
+            followers = [f"{scope}{dot}{name}" for name in BELONGS_TO.get(option, ())]
+            followers += [one.name for one in self.hyperparameters if key in dict(one.conditions)]
+            for name in set(followers) - set(changes):
+                own, default = (value_of(self.start, name, defaults=defaults) for defaults in (False, True))
+                changes |= {} if same(own, default) else {name: default}
+        return changes
+
+    def recipe(self, point: Mapping[str, Any]) -> Recipe:
+        """The recipe of a point.
+
+        Raises:
+            SettingsError: A value that counts is missing, or is out of an option's range.
+        """
+        return self.start.changed(self.changes(point))
+
+    def point_of(self, recipe: Recipe) -> Point | None:
+        """The point that a recipe of the same model and procedure is; None if it is not in the space."""
+        point: Point = {}
+        for one in self.hyperparameters:
+            if one.active(point):
+                value = value_of(recipe, one.name)
+                point[one.name] = float(value) if isinstance(one.domain, Float) and type(value) is int else value
+        kind = (recipe.model, recipe.procedure) == (self.start.model, self.start.procedure)
+        if kind and self.holds(point) and all(same(v, value_of(recipe, k)) for k, v in self.changes(point).items()):
+            return point
         return None
 
-    def conditions_of(self, target: _Target) -> str:
-        """The conditions of a declared hyperparameter, as words."""
-        conditions = self.own_dimensions(target.room)[target.here].conditions
-        told = [f"{parent} must be {' or '.join(map(repr, allowed))}" for parent, allowed in conditions]
-        return " and ".join(told)
-
-    def joined(self, said: _Said, found: list[Dimension], rooms: list[Room]) -> Space:
-        """The space of declared hyperparameters and options."""
-        options, texts, fixed = {}, {}, {}
-        for target, (dimension, meant) in said.items():
-            if target.here:
-                continue
-            if dimension.kind == "fixed":
-                fixed[target.key] = dimension.default
-                continue
-            value = plain(value_of(self.recipe, target.key))
-            begin = next((text for text, each in meant.items() if each == value), value)
-            found = [*found, replace(dimension, default=dimension.begin(begin))]
-            options[target.name] = target.key
-            if meant:
-                texts[target.name] = meant
-        return Space(self.recipe, tuple(found), tuple(rooms), options, texts, fixed)
-
-
-def _check(found: Space, said: set[str]) -> None:
-    """Refuses a space that has nothing to search, or in which something that was said cannot be."""
-    if not found.dimensions:
-        raise SettingsError(
-            f"nothing of {found.start.name!r} is left to search; name options and their values in `space`"
-        )
-    begin = {dimension.name: dimension.default for dimension in found.dimensions}
-    found.recipe(begin)
-    for dimension in found.dimensions:
-        if dimension.name in said:
-            met = {parent: allowed[0] for parent, allowed in dimension.conditions}
-            for value in dimension.samples():
-                found.recipe({**begin, **met, dimension.name: value})
-
-
-def _nested(given: Any) -> bool:
-    """Whether values are lists or tables themselves."""
-    values = [given.value] if isinstance(given, _Fix) else given if isinstance(given, list | tuple) else []
-    return any(isinstance(value, list | tuple | dict) for value in values)
-
-
-def _is(target: _Target, room: str, option: str) -> bool:
-    return not target.here and target.room == room and target.key.rpartition(".")[2] == option
-
-
-def _with(own: Dimension, value: Any) -> Dimension:
-    """A declared hyperparameter; of a choice the recipe's own value is one too."""
-    if own.kind != "choice" or not own.takes(value) or value in own.values:
-        return own
-    values = (*own.values, value)
-    return replace(own, values=values if isinstance(value, str) else tuple(sorted(values)))
-
-
-def _conditions(
-    own: Dimension, names: Mapping[str, str], fixed: Mapping[str, Any], found: Sequence[Dimension]
-) -> tuple[Condition, ...] | None:
-    """The conditions that are left where some hyperparameters are fixed; None if they can never hold."""
-    left: list[Condition] = []
-    for parent, allowed in own.conditions:
-        if parent in fixed:
-            if fixed[parent] not in allowed:
-                return None
-            continue
-        searched = [dimension for dimension in found if dimension.name == names[parent]]
-        possible = tuple(value for value in allowed if any(dimension.holds(value) for dimension in searched))
-        if not possible:
-            return None
-        left.append((names[parent], possible))
-    return tuple(left)
+    def describe(self) -> list[dict[str, Any]]:
+        """The hyperparameters as plain data."""
+        return [one.describe() for one in self.hyperparameters]

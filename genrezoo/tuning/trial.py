@@ -27,11 +27,11 @@ from genrezoo.tuning.objective import Objective
 
 COLUMNS = ("loss", "accuracy", "valid_loss", "valid_accuracy", "valid_macro_f1")
 CALLS = 50
-"""Answers whose median processor time is the latency."""
+"""Predictions of one song whose median processor time is the latency."""
 
 
 class Order(BaseModel):
-    """What a child is asked to do.
+    """What a trial's process is asked to do.
 
     Attributes:
         recipe: The point as a recipe.
@@ -84,7 +84,7 @@ def run_trial(order: dict[str, Any], *, songs: str, folder: str, members: str | 
     this, start = Order.model_validate(order), time.perf_counter()
     given = load_arrays(songs, verify=False)
     latency = parameters = None
-    if this.objective.times:
+    if this.objective.needs_latency:
         latency, parameters = measure_latency(this.recipe, given)
         limit = this.objective.latency_limit_ms
         if limit is not None and latency > limit:

@@ -1,4 +1,4 @@
-"""Oracles: who chooses the points of a search. KerasTuner's do, each question put to a fresh one made of the trials."""
+"""Oracles: who chooses the points of a search. KerasTuner's do; a new one, made from the trials, is asked each time."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from pydantic import ValidationError
 from genrezoo.errors import SettingsError, UnknownNameError, first_problem
 from genrezoo.tuning.oracles.base import Options, Oracle, Suggestion
 from genrezoo.tuning.oracles.bayesian import BayesianOptions, BayesianOracle
-from genrezoo.tuning.oracles.grid import GridOptions, GridOracle
+from genrezoo.tuning.oracles.grid import GridOracle, grid_size
 from genrezoo.tuning.oracles.hyperband import HyperbandOptions, HyperbandOracle
-from genrezoo.tuning.oracles.points import grid_size
-from genrezoo.tuning.oracles.random import RandomOptions, RandomOracle
+from genrezoo.tuning.oracles.random import RandomOracle
+from genrezoo.tuning.space import Point, Space
 
 __all__ = ["TUNERS", "Oracle", "Suggestion", "grid_size", "make_oracle", "tuner_options"]
 
 _KINDS: dict[str, tuple[type[Options], Any]] = {
     "bayesian": (BayesianOptions, BayesianOracle),
-    "grid": (GridOptions, GridOracle),
+    "grid": (Options, GridOracle),
     "hyperband": (HyperbandOptions, HyperbandOracle),
-    "random": (RandomOptions, RandomOracle),
+    "random": (Options, RandomOracle),
 }
 TUNERS = tuple(_KINDS)
 
 
 def tuner_options(name: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """All options of a tuner as plain data, those not given by their defaults.
+    """All options of a tuner as plain data, defaults filled in.
 
     Args:
         name: ``"bayesian"``, ``"grid"``, ``"hyperband"`` or ``"random"``.
-        options: Those that differ.
+        options: Those that differ from the defaults.
 
     Raises:
-        UnknownNameError: No such tuner.
+        UnknownNameError: No tuner has that name.
         SettingsError: An unknown option, or a value out of its range.
 
     Example:
@@ -46,34 +46,34 @@ def tuner_options(name: str, options: Mapping[str, Any] | None = None) -> dict[s
 
 def make_oracle(
     name: str,
-    template: Any,
+    space: Space,
     *,
     seed: int,
     max_trials: int | None,
     max_epochs: int | None,
     options: Mapping[str, Any],
-    earlier: Sequence[Sequence[tuple[dict[str, Any], float]]] = (),
+    earlier: Sequence[Sequence[tuple[Point, float]]] = (),
 ) -> Oracle:
     """An oracle that chooses the points of a search.
 
     Args:
-        name: Of the tuner (see `tuner_options`).
-        template: ``keras_tuner.HyperParameters`` with all hyperparameters registered, conditional ones too.
-        seed: Of all its draws; 0 is a seed like others.
+        name: Name of the tuner (see `tuner_options`).
+        space: What is searched.
+        seed: Seed of all its draws; 0 is a seed like others.
         max_trials: Budget of the search, None without.
         max_epochs: Epochs of a whole training, for Hyperband.
         options: See `tuner_options`.
-        earlier: Of each earlier search on similar data its points with their scores, to be made large, for the Bayesian
-            search; points that do not lie in the space must not be among them.
+        earlier: For the Bayesian search, of each earlier search on similar data its points that lie in the space, with
+            their scores; larger is better.
 
     Raises:
-        UnknownNameError: No such tuner.
+        UnknownNameError: No tuner has that name.
         SettingsError: An unknown option or a value out of range, a grid too large without a budget, or Hyperband
             without epochs.
     """
     checked = _options(name, options)
     oracle: Oracle = _KINDS[name][1](
-        template, seed=seed, max_trials=max_trials, max_epochs=max_epochs, options=checked, earlier=earlier
+        space, seed=seed, max_trials=max_trials, max_epochs=max_epochs, options=checked, earlier=earlier
     )
     return oracle
 

@@ -1,25 +1,28 @@
-"""What an oracle of a search is, and what all of KerasTuner's need here: random points that nobody has asked for.
+"""What an oracle of a search is, and the points that nobody has tried yet.
 
-KerasTuner's oracles write files, print, count a seed of 0 as none and remember what they have seen. Here each question
-is put to a fresh one, through the methods that do the choosing alone, so that the trials are the only state.
+KerasTuner's oracles write files, print, take a seed of 0 for none and remember what they have suggested. Here a new one
+is made for each question, and only the methods that choose a point are called: the trials are the only state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import keras_tuner
 from pydantic import BaseModel, ConfigDict
 
 from genrezoo import seeds
 from genrezoo.trials import Trial
-from genrezoo.tuning.oracles.points import Points
+from genrezoo.tuning.space import Point, Space
 
-Values: TypeAlias = dict[str, Any]
-Taken: TypeAlias = Callable[[Values, int | None], bool]
-ENUMERATED = 10_000  # spaces of up to so many points are searched one by one for the last free ones
-DRAWS = 500  # random points that are tried for a free one before
+Taken: TypeAlias = Callable[[Point, int | None], bool]
+OBJECTIVE = keras_tuner.Objective("score", "max")
+ENUMERATED = 10_000
+"""Spaces of up to so many points are enumerated to find the last ones that nobody has tried."""
+DRAWS = 500
+"""Random points that are drawn before that."""
 
 
 class Suggestion(NamedTuple):
@@ -29,17 +32,17 @@ class Suggestion(NamedTuple):
         values: The active hyperparameters by name.
         by: Name of the tuner.
         epochs: Train until this epoch in all, then pause; None trains to the end.
-        origin: Number of the trial whose training goes on.
+        origin: Number of the trial whose training continues.
     """
 
-    values: Values
+    values: Point
     by: str
     epochs: int | None = None
     origin: int | None = None
 
 
 class Oracle(Protocol):
-    """Whoever chooses the points of a search."""
+    """Chooses the points of a search."""
 
     def ask(
         self, trials: Sequence[Trial], told: Mapping[int, float], taken: Taken
@@ -50,11 +53,11 @@ class Oracle(Protocol):
 
         Args:
             trials: All trials so far in order of number, running ones too.
-            told: Number to score, to be made large, of every trial that has ended; all finite.
-            taken: Whether ``(values, epochs)`` were asked for before; what is taken stays taken.
+            told: By number the score of every trial that has ended; larger is better, all are finite.
+            taken: Whether ``(values, epochs)`` were tried before; what is taken stays taken.
 
         Returns:
-            A suggestion, ``"wait"`` when none can be made before a running trial ends, or ``"done"``.
+            A suggestion, ``"wait"`` if none can be made before a running trial ends, or ``"done"``.
         """
 
 
@@ -64,44 +67,24 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Unseen:
-    """Beside an oracle class of KerasTuner: its random values are points that nobody has asked for.
-
-    Where random draws find none and the space has at most 10,000 points, these are tried one by one, so that ``None``
-    means that every point is taken; in a larger space it means that 500 draws in a row were taken.
-    """
-
-    hyperparameters: Any
-    seed: int
-    points: Points | None  # all of the space's, None when they are without number
-    excluded: Callable[[Values], bool]
-    _max_collisions: int
-
-    def set_apart(self, points: Points | None, excluded: Callable[[Values], bool]) -> None:
-        """Says what the points are and which of them must not be given."""
-        self.points, self.excluded, self._max_collisions = points, excluded, DRAWS
-
-    def _duplicate(self, values: Values) -> bool:
-        return self.excluded(values)
-
-    def _random_values(self) -> Values | None:
-        values: Values | None = super()._random_values()  # type: ignore[misc]  # the oracle's
-        if values is not None or self.points is None or self.points.size > ENUMERATED:
-            return values
-        free = [values for values in map(self.points.at, range(self.points.size)) if not self.excluded(values)]
-        return free[int(seeds.generator(self.seed, "free").integers(len(free)))] if free else None
+def random_points(space: Space, seed: int) -> Iterator[Point]:
+    """KerasTuner's random points, without end."""
+    oracle = keras_tuner.oracles.RandomSearchOracle(objective=OBJECTIVE, hyperparameters=space.template, seed=seed or 1)
+    while True:
+        yield space.point(oracle._random_values())
 
 
-def objective() -> Any:
-    """What KerasTuner is told that it searches: scores to be made large."""
-    return keras_tuner.Objective("score", "max")
+def free_point(space: Space, seed: int, taken: Callable[[Point], bool]) -> Point | None:
+    """A random point that nobody has tried; None if all are taken, or 500 draws from a space of more than 10,000."""
+    for point in itertools.islice(random_points(space, seed), DRAWS):
+        if not taken(point):
+            return point
+    if space.size is None or space.size > ENUMERATED:
+        return None
+    free = [point for point in space.points({n: v or () for n, v in space.values.items()}) if not taken(point)]
+    return free[int(seeds.generator(seed, "free").integers(len(free)))] if free else None
 
 
 def seed_of(seed: int, trials: Sequence[Trial]) -> int:
     """Seed of the next question; never 0, which KerasTuner takes for none."""
-    return seeds.child_seed(seed, "ask", next_number(trials)) or 1
-
-
-def next_number(trials: Sequence[Trial]) -> int:
-    """Number of the trial that is asked for."""
-    return trials[-1].number + 1 if trials else 0
+    return seeds.child_seed(seed, "ask", len(trials)) or 1

@@ -1,9 +1,7 @@
-"""Hyperband: many points for a few epochs, the best of them for more; KerasTuner's brackets, read from the trials."""
+"""Hyperband: many points for a few epochs, the best of them for more; the brackets are read from the trials."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,16 +10,8 @@ from pydantic import Field
 
 from genrezoo.errors import SettingsError
 from genrezoo.trials import Trial
-from genrezoo.tuning.oracles.base import (
-    Options,
-    Suggestion,
-    Taken,
-    Unseen,
-    next_number,
-    objective,
-    seed_of,
-)
-from genrezoo.tuning.oracles.points import all_points
+from genrezoo.tuning.oracles.base import OBJECTIVE, Options, Suggestion, Taken, free_point, seed_of
+from genrezoo.tuning.space import Space
 
 
 class HyperbandOptions(Options):
@@ -34,75 +24,15 @@ class HyperbandOptions(Options):
         None,
         ge=1,
         le=1_000,
-        description="Passes over all brackets; None goes on until max_trials, or makes one where that is None too.",
+        description="Passes over all brackets; None continues until max_trials, or makes one if that is None too.",
     )
-
-
-class _Brackets(Unseen, keras_tuner.oracles.HyperbandOracle):
-    """KerasTuner's oracle with its brackets as the trials say they are.
-
-    It fills the first round of a bracket before it opens the next one, so that a trial's place follows from its number
-    and its origin alone: no order of events has to be played back.
-    """
-
-    def fill(self, trials: Sequence[Trial], told: Mapping[int, float]) -> None:
-        """Puts the trials in the places that they have."""
-        place: dict[int, tuple[list[list[dict[str, Any]]], int]] = {}  # of each trial, its bracket's rounds and its own
-        for trial in trials:
-            if trial.origin is None:
-                while len(self._brackets[-1]["rounds"][0]) == self._get_size(self._brackets[-1]["bracket_num"], 0):
-                    self._increment_bracket_num()
-                    self._start_new_bracket()
-                rounds, which = self._brackets[-1]["rounds"], 0
-            else:
-                rounds, which = place[trial.origin][0], place[trial.origin][1] + 1
-            place[trial.number] = rounds, which
-            past = None if trial.origin is None else str(trial.origin)
-            rounds[which].append({"past_id": past, "id": str(trial.number)})
-            score = told[trial.number] if trial.status == "completed" else -math.inf
-            self._enter(str(trial.number), None if trial.status == "running" else score)
-
-    def choose(self, number: int) -> dict[str, Any]:
-        """KerasTuner's answer, put again where it goes on with a trial that cannot go on.
-
-        A trial that did not complete has no weights to go on from. It ranks below all others, so that it is chosen when
-        no other is left; the answer then only fills its place in the next round. Places of a first round that a small
-        space has no points for are filled likewise. Otherwise their bracket would wait for them for ever.
-        """
-        for attempt in itertools.count():
-            name = f"{number}/{attempt}"
-            answer: dict[str, Any] = self.populate_space(name)
-            if answer["status"] == "RUNNING":
-                origin = answer["values"].get("tuner/trial_id")
-                if origin is None or self.trials[origin].score > -math.inf:
-                    return answer
-                self._enter(name, -math.inf)
-            elif not self._fill_first_round(name):
-                return answer
-        raise AssertionError("counted to the end")
-
-    def _fill_first_round(self, name: str) -> bool:
-        """Fills the first round that was begun and has free places; whether there is one."""
-        last = self._brackets[-1] if self._brackets else None
-        if last is None or not last["rounds"][0]:
-            return False
-        first = last["rounds"][0]
-        free = range(len(first), self._get_size(last["bracket_num"], 0))
-        for place in free:
-            first.append({"past_id": None, "id": f"{name}/{place}"})
-            self._enter(f"{name}/{place}", -math.inf)
-        return bool(free)
-
-    def _enter(self, name: str, score: float | None) -> None:
-        record = keras_tuner.engine.trial.Trial(keras_tuner.HyperParameters(), name)
-        record.status, record.score = "RUNNING" if score is None else "COMPLETED", score
-        self.trials[name] = record
-        if score is None:
-            self.ongoing_trials[name] = record
 
 
 class HyperbandOracle:
     """Successive halving in brackets; choose it when a few epochs tell much of what many give.
+
+    Sizes and epochs of the brackets are KerasTuner's. Its oracle itself cannot be made from a journal, and waits for
+    ever for a trial that failed or for points that a small space does not have.
 
     Raises:
         SettingsError: There are no epochs to divide.
@@ -113,7 +43,7 @@ class HyperbandOracle:
 
     def __init__(
         self,
-        template: Any,
+        space: Space,
         *,
         seed: int,
         max_trials: int | None,
@@ -122,34 +52,60 @@ class HyperbandOracle:
         **_: Any,
     ):
         if max_epochs is None:
-            raise SettingsError("hyperband needs a procedure with epochs; choose another tuner")
-        self._template, self._seed, self._points = template, seed, all_points(template)
-        iterations = options.iterations or (1 if max_trials is None else None)
-        self._arguments = {"max_epochs": max_epochs, "factor": options.factor, "hyperband_iterations": iterations}
+            raise SettingsError("hyperband needs a procedure with epochs; use another tuner")
+        self._space, self._seed = space, seed
+        self._plan = keras_tuner.oracles.HyperbandOracle(
+            objective=OBJECTIVE, max_epochs=max_epochs, factor=options.factor, hyperparameters=space.template, seed=1
+        )
+        self._kinds = list(range(self._plan._get_num_brackets() - 1, -1, -1))  # a bracket has as many more rounds
+        self._most = (options.iterations or (1 if max_trials is None else 10**6)) * len(self._kinds)
 
     def ask(
         self, trials: Sequence[Trial], told: Mapping[int, float], taken: Taken
     ) -> Suggestion | Literal["wait", "done"]:
         """The next point (see `Oracle`)."""
-        oracle = _Brackets(
-            objective=objective(),
-            hyperparameters=self._template,
-            seed=seed_of(self._seed, trials),
-            **self._arguments,
-        )
-        levels = [oracle._get_epochs(bracket, 0) for bracket in range(oracle._get_num_brackets())]
-        # A point that was begun is not begun again, whatever its epochs: what is exhausted stays so.
-        oracle.set_apart(self._points, lambda values: any(taken(values, epochs) for epochs in levels))
-        by_number = {trial.number: trial for trial in trials}
-        oracle.fill([trial for trial in trials if trial.by == "hyperband"], told)
-        answer = oracle.choose(next_number(trials))
-        if answer["status"] != "RUNNING":
-            return "wait" if answer["status"] == "IDLE" else "done"
-        values = answer["values"]
-        origin = values.get("tuner/trial_id")
-        own = (
-            dict(by_number[int(origin)].values)
-            if origin is not None
-            else {name: value for name, value in values.items() if not name.startswith("tuner/")}
-        )
-        return Suggestion(own, "hyperband", values["tuner/epochs"], None if origin is None else int(origin))
+        size, epochs = self._plan._get_size, self._plan._get_epochs
+        levels = [epochs(kind, 0) for kind in self._kinds]
+        for kind, rounds in self._brackets(trials):
+            if len(rounds[0]) < size(kind, 0):
+                # a point that was begun is not begun again, whatever its epochs: what is exhausted stays so
+                seed = seed_of(self._seed, trials)
+                free = free_point(self._space, seed, lambda point: any(taken(point, level) for level in levels))
+                if free is not None:
+                    return Suggestion(free, "hyperband", epochs(kind, 0))
+            closed = True  # the round gets no more trials
+            for number in range(1, kind + 1):
+                before, chosen = rounds[number - 1], {trial.origin for trial in rounds[number]}
+                running = sum(trial.status == "running" for trial in before)
+                open_places = running + (0 if closed else size(kind, number - 1) - len(before))
+                # one that did not complete has no weights to continue from
+                ready = [trial for trial in before if trial.status == "completed" and trial.number not in chosen]
+                if ready and len(chosen) + open_places < size(kind, number):  # the best so far stays among the best
+                    best = max(ready, key=lambda trial: (told[trial.number], -trial.number))
+                    return Suggestion(best.values, "hyperband", epochs(kind, number), best.number)
+                full = len(chosen) == size(kind, number)
+                closed = full or (closed and not running and not ready)
+        return "wait" if any(trial.status == "running" for trial in trials) else "done"
+
+    def _brackets(self, trials: Sequence[Trial]) -> list[tuple[int, list[list[Trial]]]]:
+        """Each bracket's kind and the trials of its rounds; the last one has room, unless no more may be opened.
+
+        The first round of a bracket is filled before the next one is opened, so that a trial's place follows from its
+        number and its origin.
+        """
+        found: list[tuple[int, list[list[Trial]]]] = []
+        place: dict[int, tuple[list[list[Trial]], int]] = {}
+
+        def open_bracket() -> None:
+            full = not found or len(found[-1][1][0]) == self._plan._get_size(found[-1][0], 0)
+            if full and len(found) < self._most:
+                kind = self._kinds[len(found) % len(self._kinds)]
+                found.append((kind, [[] for _ in range(kind + 1)]))
+
+        for trial in (trial for trial in trials if trial.by == "hyperband"):
+            open_bracket()
+            rounds, number = (found[-1][1], 0) if trial.origin is None else place[trial.origin]
+            place[trial.number] = rounds, number + 1
+            rounds[number].append(trial)
+        open_bracket()
+        return found

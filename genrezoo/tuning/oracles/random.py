@@ -5,32 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import keras_tuner
-
 from genrezoo.trials import Trial
-from genrezoo.tuning.oracles.base import Options, Suggestion, Taken, Unseen, objective, seed_of
-from genrezoo.tuning.oracles.points import all_points
-
-
-class RandomOptions(Options):
-    """Random search has no options."""
-
-
-class _Draws(Unseen, keras_tuner.oracles.RandomSearchOracle):
-    pass
+from genrezoo.tuning.oracles.base import Suggestion, Taken, free_point, seed_of
+from genrezoo.tuning.space import Space
 
 
 class RandomOracle:
-    """Points at random; choose it as the yardstick, or with so many processes that nothing can be learnt in between."""
+    """Points at random.
 
-    def __init__(self, template: Any, *, seed: int, **_: Any):
-        self._template, self._seed, self._points = template, seed, all_points(template)
+    Choose it as a baseline, or with so many processes that a search cannot learn between two trials.
+    """
+
+    def __init__(self, space: Space, *, seed: int, **_: Any):
+        self._space, self._seed = space, seed
 
     def ask(
         self, trials: Sequence[Trial], told: Mapping[int, float], taken: Taken
     ) -> Suggestion | Literal["wait", "done"]:
         """The next point (see `Oracle`)."""
-        oracle = _Draws(objective=objective(), hyperparameters=self._template, seed=seed_of(self._seed, trials))
-        oracle.set_apart(self._points, lambda values: taken(values, None))
-        values = oracle.populate_space(None)["values"]
-        return "done" if values is None else Suggestion(values, "random")
+        free = free_point(self._space, seed_of(self._seed, trials), lambda point: taken(point, None))
+        return "done" if free is None else Suggestion(free, "random")
