@@ -1,11 +1,10 @@
-"""Search spaces as data: what KerasTuner is asked, and what comes back."""
+"""Search spaces as data: which values a domain has, and what is no domain."""
 
 from __future__ import annotations
 
-import keras_tuner
 import pytest
 
-from genrezoo.spaces import Boolean, Choice, Float, Int, ask, describe, holds, smallest
+from genrezoo.spaces import Boolean, Choice, Float, Int, describe, holds, nearest, smallest, values_of
 
 SPACE = {
     "units": Choice(((8,), (8, 8))),
@@ -17,31 +16,6 @@ SPACE = {
 }
 
 
-def test_a_search_begins_at_the_own_values_and_a_choice_has_the_own_one_too():
-    hp = keras_tuner.HyperParameters()
-    own = {"units": [3, 2], "readout": True, "rule": "weighted", "l2": 2e-4, "steps": 4, "size": 5, "mode": "fixed"}
-    assert ask(SPACE, hp, own) == {"units": [3, 2], "readout": True, "rule": "weighted", "l2": 2e-4}
-    assert hp.values["units"] == "[3, 2]"
-    assert {one.name for one in hp.space} == {"units", "readout", "rule", "l2", "steps"}  # the size is never searched
-
-
-def test_values_of_a_point_are_plain_and_those_that_do_not_count_are_left_out():
-    hp = keras_tuner.HyperParameters()
-    hp.values = {"units": "[8, 8]", "readout": False, "rule": "weighted"}
-    assert ask(SPACE, hp, {"mode": "free", "size": 3}) == {
-        "units": (8, 8),
-        "readout": False,
-        "rule": "weighted",
-        "size": 3,
-    }
-
-
-def test_an_own_value_outside_begins_at_the_middle():
-    hp = keras_tuner.HyperParameters()
-    found = ask({"l2": Float(1e-4, 1e-2, sampling="log"), "units": Int(10, 30)}, hp, {"l2": None, "units": 99})
-    assert found == {"l2": pytest.approx(1e-3), "units": 20}
-
-
 @pytest.mark.parametrize(
     ("domain", "inside", "outside"),
     [
@@ -49,6 +23,8 @@ def test_an_own_value_outside_begins_at_the_middle():
         (Float(0.0, 0.5), [0, 0.5], [-0.1, 0.6, None]),
         (Choice((None, 10)), [None, 10], [0, "10"]),
         (Choice(((8, 8),)), [(8, 8), [8, 8]], [(8,), 8]),
+        (Int(1, 9, step=2), [1, 9], [2, 3.0]),
+        (Float(1e-3, 1.0, step=10, sampling="log"), [1e-3, 0.1], [0.2]),
         (Boolean(), [True, False], [None, 0, 1]),
     ],
     ids=str,
@@ -62,3 +38,28 @@ def test_smallest_and_descriptions():
     assert smallest(SPACE) == {"units": (8,), "readout": False, "rule": "mean"}
     assert describe(SPACE["steps"]) == "2 to 10 in steps of 2; where l2 is 0.001"
     assert describe(SPACE["units"]) == "[8], [8, 8]"
+
+
+def test_steps_reach_the_end_of_a_range():
+    assert values_of(Float(0.0, 0.3, step=0.1)) == (0.0, 0.1, 0.2, 0.3)
+    assert values_of(Float(1e-4, 0.1, step=10, sampling="log")) == (1e-4, 1e-3, 1e-2, 1e-1)
+    assert values_of(Int(3, 9, step=4)) == (3, 7)
+    assert values_of(Float(0.0, 1.0)) is None
+    assert (nearest(Float(0.0, 0.3, step=0.1), 0.26), nearest(Int(3, 9, step=4), 99)) == (0.3, 7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"min": 3, "max": 3}, "min must be below max, got 3 and 3"),
+        ({"min": 0, "max": 1, "sampling": "log"}, "needs a min above 0, got 0"),
+        ({"min": 0, "max": 1, "step": 0}, "step must be above 0, got 0"),
+        ({"min": 0.1, "max": 1, "step": 1, "sampling": "log"}, "step must be above 1 with sampling 'log'"),
+        ({"min": 0.1, "max": 1, "sampling": "cubic"}, "sampling must be 'linear' or 'log', got 'cubic'"),
+        ({"min": 0, "max": 0.5, "step": 1e-6}, "step 1e-06 makes 500001 values"),
+        ({"min": 0, "max": 0.5, "step": 2}, "step 2 makes 1 values"),
+    ],
+)
+def test_what_is_no_range_is_refused(arguments, reason):
+    with pytest.raises(ValueError, match=reason):
+        Float(**arguments)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import keras_tuner
+from keras_tuner.src.engine.conditions import Parent  # scopes of `HyperParameters` cannot hold two side by side
 
 from genrezoo.errors import SettingsError
 from genrezoo.recipes import Recipe
 from genrezoo.spaces import Boolean, Choice, Domain, Float, Int, holds, values_of
 from genrezoo.tuning.options import plain, same, value_of
 
+kinds = keras_tuner.engine.hyperparameters
 Point = dict[str, Any]
 BELONGS_TO: dict[str, tuple[str, ...]] = {
     "optimizer": ("optimizer_arguments", "weight_decay"),
@@ -65,21 +66,19 @@ class Hyperparameter:
             return value
         return next(text for text, each in self.texts.items() if plain(each) == plain(value))
 
-    def register(self, hp: Any, others: Mapping[str, Hyperparameter]) -> None:
-        """Declare it to KerasTuner, which must know those that its conditions name."""
+    def made(self, others: Mapping[str, Hyperparameter]) -> Any:
+        """It as KerasTuner has it; its conditions name some of the others."""
+        conditions = [Parent(parent, [others[parent].text(v) for v in allowed]) for parent, allowed in self.conditions]
+        about = {"name": self.name, "default": self.text(self.default), "conditions": conditions}
         domain = self.domain
-        with ExitStack() as scopes:
-            for parent, allowed in self.conditions:
-                scopes.enter_context(hp.conditional_scope(parent, [others[parent].text(value) for value in allowed]))
-            if isinstance(domain, Boolean):
-                hp.Boolean(self.name, default=self.default)
-            elif isinstance(domain, Choice):
-                hp.Choice(self.name, list(self.texts), default=self.text(self.default))
-            elif isinstance(domain, Float) and domain.step is not None:  # KerasTuner's own may lose the last value
-                hp.Choice(self.name, list(values_of(domain) or ()), default=self.default)
-            else:
-                kind = hp.Int if isinstance(domain, Int) else hp.Float
-                kind(self.name, domain.min, domain.max, domain.step, domain.sampling, default=self.default)
+        if isinstance(domain, Boolean):
+            return kinds.Boolean(**about)
+        if isinstance(domain, Choice):
+            return kinds.Choice(values=list(self.texts), **about)
+        if isinstance(domain, Float) and domain.step is not None:  # KerasTuner's own may lose the last value
+            return kinds.Choice(values=list(values_of(domain) or ()), **about)
+        kind = kinds.Int if isinstance(domain, Int) else kinds.Float
+        return kind(min_value=domain.min, max_value=domain.max, step=domain.step, sampling=domain.sampling, **about)
 
     def describe(self) -> dict[str, Any]:
         """It as plain data."""
@@ -114,8 +113,7 @@ class Space:
     def template(self) -> keras_tuner.HyperParameters:
         """All hyperparameters as KerasTuner knows them, a new object each time; its values are the default point."""
         hp, others = keras_tuner.HyperParameters(), {one.name: one for one in self.hyperparameters}
-        for one in self.hyperparameters:
-            one.register(hp, others)
+        hp.merge([one.made(others) for one in self.hyperparameters])
         return hp
 
     @property

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import keras_tuner
+import itertools
+
 import numpy as np
 import pytest
 
 from genrezoo import models
 from genrezoo.errors import GenrezooError, SettingsError, UnknownNameError
 from genrezoo.models import create_model, list_models, model_info, register_model
+from genrezoo.recipes import Recipe
 from genrezoo.registry import MODELS, Registry
-from genrezoo.spaces import ask
+from genrezoo.tuning.oracles.base import random_points
+from genrezoo.tuning.search_space import search_space
 
 ROOMY = {"mel_cnn": (21, 18), "resnet50": (32, 33, 3), "spectrogram_cnn": (124, 126, 3)}
 """Input shapes that are large enough for every point of the search space, where (40, 5) is not."""
@@ -143,22 +146,18 @@ def test_clash_is_reported_to_the_newcomer_even_before_the_first_look_up(tmp_pat
 
 @pytest.mark.parametrize("name", MODELS.names())
 def test_twenty_random_points_of_the_space_build(name):
-    space, own = MODELS.get(name).space, model_info(name)["arguments"]
-    hp = keras_tuner.HyperParameters()
-    ask(space, hp, own)
+    recipe = Recipe(name="mine", summary="mine", reference="me", model=name)
+    space = search_space(recipe, only=list(MODELS.get(name).space))
     points = set()
-    for seed in range(20):
-        for number, parameter in enumerate(hp.space):
-            hp.values[parameter.name] = parameter.random_sample(100 * seed + number)
-        arguments = ask(space, hp, own)
-        points.add(str(arguments))
-        model = create_model(name, ROOMY.get(name, (40, 5)), 3, **arguments)
+    for point in itertools.islice(random_points(space, 1), 20):
+        points.add(str(point))
+        model = create_model(name, ROOMY.get(name, (40, 5)), 3, **space.recipe(point).arguments)
         assert model.get_layer("logits").output.shape == (None, 3)
     assert len(points) > 10  # of spaces without real numbers some come twice
 
 
 @pytest.mark.parametrize("name", MODELS.names())
 def test_a_search_begins_at_the_builders_defaults(name):
-    defaults = model_info(name)["arguments"]
-    arguments = ask(MODELS.get(name).space, keras_tuner.HyperParameters(), defaults)
-    assert arguments == {option: defaults[option] for option in arguments}
+    recipe = Recipe(name="mine", summary="mine", reference="me", model=name)
+    space = search_space(recipe, only=list(MODELS.get(name).space))
+    assert space.point_of(recipe) == space.point(space.template.values)

@@ -47,11 +47,10 @@ def test_tuners_of_kerastuner_drive_it(name, data, tmp_path):
     done = search(tuner, data)
     assert len(done) == (len(tuner.oracle.trials) if name == "hyperband" else 2)
     assert len(done) >= 2
-    names = {d.name for d in model.space.dimensions}
+    names = {one.name for one in model.space.hyperparameters}
     for trial in done:
         assert 0 <= trial.score <= 1
-        own = {key: value for key, value in trial.hyperparameters.values.items() if key in names}
-        assert model.space.holds(own)
+        assert model.space.holds(model.space.point(trial.hyperparameters.values))
     best = tuner.get_best_models()[0]
     assert best.predict_on_batch(data[0][:2]).shape == (2, 3)
     assert {hp.name for hp in tuner.oracle.get_space().space} - {
@@ -196,7 +195,7 @@ def test_shapes_names_and_preparation_are_checked():
         hypermodel("spectrogram_cnn", SHAPE, 3)
     with pytest.raises(SettingsError, match="num_classes must be"):
         hypermodel("lstm", SHAPE, 1)
-    with pytest.raises(UnknownNameError, match="unknown hyperparameter 'unitz'"):
+    with pytest.raises(UnknownNameError, match="unknown option 'unitz'"):
         hypermodel("lstm", SHAPE, 3, unitz=3)
     with pytest.raises(SettingsError, match="'clip' changes the songs"):
         hypermodel("lstm", SHAPE, 3, clip=3.0)

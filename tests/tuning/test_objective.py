@@ -38,16 +38,16 @@ def test_the_best_tenth_is_rounded_down_but_never_empty(epochs, counted):
 
 def test_oracle_is_told_large_numbers_for_good_trials():
     trials = [trial(0, 0.3), trial(1, 0.8), trial(2, status="running"), trial(3, 0.5, status="stopped")]
-    assert Objective().told(trials, num_classes=10, seed=1) == {0: 0.3, 1: 0.8, 3: 0.5}
-    assert Objective(metric="loss").told(trials, num_classes=10, seed=1) == {0: -0.3, 1: -0.8, 3: -0.5}
+    assert Objective().reported(trials, num_classes=10, seed=1) == {0: 0.3, 1: 0.8, 3: 0.5}
+    assert Objective(metric="loss").reported(trials, num_classes=10, seed=1) == {0: -0.3, 1: -0.8, 3: -0.5}
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
 def test_a_failure_is_never_better_than_any_other(metric):
     trials = [trial(0, 0.3), trial(1, 0.8), trial(2, status="failed")]
-    told = Objective(metric=metric).told(trials, num_classes=10, seed=1)
+    told = Objective(metric=metric).reported(trials, num_classes=10, seed=1)
     assert told[2] == min(told.values())
-    alone = Objective(metric=metric).told([trial(0, status="failed")], num_classes=4, seed=1)
+    alone = Objective(metric=metric).reported([trial(0, status="failed")], num_classes=4, seed=1)
     assert alone == {0: pytest.approx(0.25 if metric == "accuracy" else -math.log(4))}
 
 
@@ -55,7 +55,7 @@ def test_a_failure_is_never_better_than_any_other(metric):
 def test_slow_models_count_as_chance_and_slower_ones_as_less(metric):
     objective = Objective(metric=metric, latency_limit_ms=2.0)
     trials = [trial(0, status="infeasible", latency=4.0), trial(1, status="infeasible", latency=8.0)]
-    told = objective.told(trials, num_classes=5, seed=1)
+    told = objective.reported(trials, num_classes=5, seed=1)
     chance = 0.2 if metric == "accuracy" else -math.log(5)
     assert chance > told[0] > told[1]
 
@@ -64,10 +64,10 @@ def test_weights_of_the_front_change_with_the_question_and_both_ends_are_wanted_
     trials = [trial(0, 0.9, latency=8.0), trial(1, 0.5, latency=1.0), trial(2, 0.4, latency=9.0)]
     wanted = set()
     for seed in range(40):
-        told = Objective(pareto=True).told(trials, num_classes=10, seed=seed)
+        told = Objective(pareto=True).reported(trials, num_classes=10, seed=seed)
         assert told[2] < max(told[0], told[1])  # beaten in both, never the best
         wanted.add(max(told, key=told.get))
-        assert told == Objective(pareto=True).told(trials, num_classes=10, seed=seed)
+        assert told == Objective(pareto=True).reported(trials, num_classes=10, seed=seed)
     assert wanted == {0, 1}
 
 

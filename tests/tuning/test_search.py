@@ -12,7 +12,7 @@ import genrezoo as gz
 from genrezoo import parallel
 from genrezoo.errors import DataError, ResourceError, SettingsError
 from genrezoo.trials import FILE, read_journal
-from genrezoo.tuning import running
+from genrezoo.tuning import executor_loop
 from genrezoo.tuning import search as searching
 from genrezoo.tuning.objective import Objective
 
@@ -48,7 +48,7 @@ class Script:
                     "history": {"valid_accuracy": [score or 0.0] * epochs}, **result,
                 }  # fmt: skip
             if result == "0" * 64 or order["until"] is None:
-                where = running.part_folder(writes["folder"], Objective.model_validate(order["objective"]))
+                where = executor_loop.part_folder(writes["folder"], Objective.model_validate(order["objective"]))
                 if fn.__name__ == "finish_trial":
                     where = writes["folder"]
                 shutil.copytree(self.run, where, dirs_exist_ok=True)
@@ -261,8 +261,8 @@ def test_a_process_that_died_is_started_again_but_not_for_ever(songs, tmp_path, 
     script = scripted(die)
     search = tune(songs, tmp_path / "s", max_trials=3)
     assert [trial.status for trial in search.trials] == ["completed", "failed", "completed"]
-    assert search.trials[1].attempts == running.DEATHS
-    assert len(script.orders) == 2 + running.DEATHS
+    assert search.trials[1].attempts == executor_loop.MOST_CRASHES
+    assert len(script.orders) == 2 + executor_loop.MOST_CRASHES
 
 
 def test_what_an_interrupted_attempt_has_spoilt_is_thrown_away_once(songs, tmp_path, scripted):
@@ -292,7 +292,7 @@ def test_a_full_disk_ends_the_search_and_no_trial(songs, tmp_path, scripted):
         return good(order)
 
     scripted(fill)
-    with pytest.raises(ResourceError, match="trial 1 could not go on: No space left on device. Mend that"):
+    with pytest.raises(ResourceError, match="trial 1 could not continue: No space left on device. Fix that"):
         tune(songs, tmp_path / "s")
     assert [trial.status for trial in read_journal(tmp_path / "s").trials] == ["completed", "running"]
     scripted(good)
@@ -462,7 +462,7 @@ def test_a_warm_start_tries_the_best_points_of_the_earlier_search_first(songs, t
     )
     with pytest.raises(SettingsError, match="of the same kind"):
         gz.tune("lstm", songs, out=tmp_path / "c", warm_start=[tmp_path / "a"])
-    with pytest.raises(SettingsError, match="bayesian and random"):
+    with pytest.raises(SettingsError, match="bayesian or random"):
         tune(songs, tmp_path / "d", tuner="grid", warm_start=[tmp_path / "a"])
 
 
@@ -474,12 +474,12 @@ def test_what_would_refuse_every_trial_is_refused_before_the_first(songs, tmp_pa
         gz.tune("snippet_lstm", songs, out=tmp_path / "t", changes={"snippets": 100}, only=["units"])
     with pytest.raises(SettingsError, match="parallel must be a whole number from 1"):
         tune(songs, tmp_path / "s", parallel=0)
-    with pytest.raises(SettingsError, match="parallel or scheduler"):
+    with pytest.raises(SettingsError, match="pass parallel or scheduler"):
         tune(songs, tmp_path / "s", parallel=1, scheduler="tcp://127.0.0.1:1")
     with pytest.raises(DataError, match="50 folds, but genre"):
         tune(songs, tmp_path / "s", objective={"folds": 50})
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="is a file, a folder was expected"):
+    with pytest.raises(SettingsError, match="is a file; pass a folder"):
         tune(songs, tmp_path / "s", tensorboard=tmp_path / "file")
     assert not script.orders
     assert not (tmp_path / "s").exists()
@@ -488,14 +488,14 @@ def test_what_would_refuse_every_trial_is_refused_before_the_first(songs, tmp_pa
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"only": "batch_size"}, "only must be a list, got 'batch_size'"),
-        ({"only": 5}, "only must be a list"),
+        ({"only": "batch_size"}, "only: Input should be a valid tuple, got 'batch_size'"),
+        ({"only": 5}, "only: Input should be a valid tuple"),
         ({"warm_start": "searches/b"}, "warm_start must be a list"),
         ({"parallel": "2"}, "parallel must be a whole number from 1, got '2'"),
         ({"parallel": 1.5}, "parallel must be a whole number from 1"),
-        ({"space": [1]}, "space must be a table"),
-        ({"changes": ["epochs"]}, "changes must be a table"),
-        ({"tuner_options": [1]}, "tuner_options must be a table"),
+        ({"space": [1]}, "space: Input should be a valid dictionary"),
+        ({"changes": ["epochs"]}, "changes: Input should be a valid dictionary"),
+        ({"tuner_options": [1]}, "tuner_options: Input should be a valid dictionary"),
         ({"seconds": float("inf")}, "seconds"),
         ({"seconds": 1e12}, "seconds"),
         ({"objective": {"latency_limit_ms": float("inf")}}, "latency_limit_ms"),

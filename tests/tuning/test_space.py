@@ -8,6 +8,9 @@ import json
 import keras_tuner
 import numpy as np
 import pytest
+from genrezoo.tuning.dimension import Dimension, read_dimension
+from genrezoo.tuning.exploring import explore
+from genrezoo.tuning.oracles.points import all_points
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,9 +20,6 @@ from genrezoo.recipes import Recipe, get_recipe, list_recipes
 from genrezoo.recipes.recipe import Member
 from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES
 from genrezoo.runs.building import build_model
-from genrezoo.tuning.dimension import Dimension, read_dimension
-from genrezoo.tuning.exploring import explore
-from genrezoo.tuning.oracles.points import all_points
 from genrezoo.tuning.space import search_space
 
 SHAPES = {"mel_cnn": (21, 18), "resnet50": (32, 33, 3), "spectrogram_cnn": (124, 126, 3)}

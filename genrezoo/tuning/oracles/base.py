@@ -7,6 +7,7 @@ is made for each question, and only the methods that choose a point are called: 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
@@ -22,7 +23,7 @@ OBJECTIVE = keras_tuner.Objective("score", "max")
 ENUMERATED = 10_000
 """Spaces of up to so many points are enumerated to find the last ones that nobody has tried."""
 DRAWS = 500
-"""Random points that are drawn before that."""
+"""Random points that are drawn before that, in a larger space than that."""
 
 
 class Suggestion(NamedTuple):
@@ -76,10 +77,11 @@ def random_points(space: Space, seed: int) -> Iterator[Point]:
 
 def free_point(space: Space, seed: int, taken: Callable[[Point], bool]) -> Point | None:
     """A random point that nobody has tried; None if all are taken, or 500 draws from a space of more than 10,000."""
-    for point in itertools.islice(random_points(space, seed), DRAWS):
+    size = math.inf if space.size is None else space.size
+    for point in itertools.islice(random_points(space, seed), DRAWS if size > DRAWS else 0):
         if not taken(point):
             return point
-    if space.size is None or space.size > ENUMERATED:
+    if size > ENUMERATED:
         return None
     free = [point for point in space.points({n: v or () for n, v in space.values.items()}) if not taken(point)]
     return free[int(seeds.generator(seed, "free").integers(len(free)))] if free else None

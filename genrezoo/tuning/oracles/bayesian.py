@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -121,6 +122,7 @@ class BayesianOracle:
             origin = best[number % len(best)][0]
             kept = {name: value for name, value in origin.items() if chance.uniform() < 0.7}
             found[2 * number] = self._space.point({**self._defaults, **origin, **point, **kept})
+        found = list({json.dumps(point): point for point in found}.values())
         mean, deviation = model.predict(vectors(found), return_std=True)
         return [found[place] for place in np.argsort(mean - self._options.beta * deviation, kind="stable")]
 
