@@ -15,7 +15,7 @@ the seed of its decisions and of its trainings.
 Interrupted and called again it goes on: a finished search is a line of rows.jsonl.
 
 Usage: python benchmarks/search_methods.py SONGS --recipe NAME --out FOLDER [--trials 25] [--repetitions 5]
-           [--only NAME...] [--methods NAME...] [--set KEY=VALUE...] [--load KEY=VALUE...] [--jobs 1]
+           [--only NAME...] [--space JSON] [--methods NAME...] [--set KEY=VALUE...] [--load KEY=VALUE...] [--jobs 1]
        python benchmarks/search_methods.py table FOLDER
 """
 
@@ -46,6 +46,7 @@ from genrezoo.evaluation import mean_interval
 from genrezoo.parallel import THREAD_VARIABLES
 from genrezoo.recipes import Recipe
 from genrezoo.songs import SongSet, Standardiser, default_split
+from genrezoo.spaces import Float, Int, values_of
 
 BASE = "genrezoo_bayesian"
 """What the others are compared with, repetition by repetition."""
@@ -76,6 +77,7 @@ class Problem:
         folder: Folder for what a search writes.
         only: Names of the hyperparameters that are searched; all if None.
         from_recipe: Whether the recipe's own values are the first trial.
+        wanted: Domains in place of the declared ones, as for `genrezoo.tune`.
         scores: Score of each trained point, by its digits.
         calls: How often a point was asked for.
         failed: How many of them failed.
@@ -89,6 +91,7 @@ class Problem:
     folder: Path
     only: list[str] | None
     from_recipe: bool
+    wanted: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     recipes: dict[str, Recipe] = field(default_factory=dict)
     calls: int = 0
@@ -96,14 +99,14 @@ class Problem:
     epochs: int = 0
 
     def __post_init__(self) -> None:
-        from genrezoo.tuning.space import search_space
+        from genrezoo.tuning.search_space import search_space
 
-        self.space = search_space(self.recipe, only=self.only)
+        self.space = search_space(self.recipe, space=self.wanted, only=self.only)
 
     @property
     def own(self) -> dict[str, Any]:
         """The recipe's own values."""
-        own = self.space.values_of(self.recipe)
+        own = self.space.point_of(self.recipe)
         assert own is not None
         return own
 
@@ -158,6 +161,7 @@ def search_genrezoo(problem: Problem, tuner: str, parallel: int) -> dict[str, An
         max_trials=problem.trials,
         seed=problem.seed,
         only=problem.only,
+        space=problem.wanted,
         parallel=parallel,
         from_recipe=problem.from_recipe,
         out=problem.folder / "search",
@@ -186,7 +190,13 @@ def search_keras_tuner(problem: Problem, tuner: str) -> dict[str, Any]:
     epochs: list[int] = []
     count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
     search = kinds[tuner](
-        gz.hypermodel(problem.recipe, (train.n_segments, train.n_features), train.num_classes, only=problem.only),
+        gz.hypermodel(
+            problem.recipe,
+            (train.n_segments, train.n_features),
+            train.num_classes,
+            space=problem.wanted,
+            only=problem.only,
+        ),
         objective="val_accuracy",
         max_trials=problem.trials,
         seed=problem.seed,
@@ -201,11 +211,11 @@ def search_keras_tuner(problem: Problem, tuner: str) -> dict[str, Any]:
         verbose=0,
     )
     trials = list(search.oracle.trials.values())
-    values = [problem.space.active(trial.hyperparameters.values) for trial in trials]
+    values = [problem.space.point(trial.hyperparameters.values) for trial in trials]
     best = search.oracle.get_best_trials(1)[0]
     return {
         "valid": float(best.score),
-        "best": problem.space.recipe(problem.space.active(best.hyperparameters.values)).model_dump(mode="json"),
+        "best": problem.space.recipe(best.hyperparameters.values).model_dump(mode="json"),
         "trials": len(trials),
         "distinct": len({json.dumps(one, sort_keys=True) for one in values}),
         "failed": sum(trial.status != "COMPLETED" for trial in trials),
@@ -221,19 +231,18 @@ def search_optuna(problem: Problem) -> dict[str, Any]:
 
     def objective(trial: Any) -> float:
         values: dict[str, Any] = {}
-        for one in problem.space.dimensions:
+        for one in problem.space.hyperparameters:
             if not one.active(values):
                 continue
-            log = one.sampling == "log"
-            if one.min is None or one.max is None:
-                values[one.name] = trial.suggest_categorical(one.name, one.points())
-            elif log and one.step is not None:  # it knows no such steps: their number keeps the order
-                values[one.name] = one.points()[trial.suggest_int(one.name, 0, len(one.points()) - 1)]
-            elif one.kind == "float":
-                values[one.name] = trial.suggest_float(one.name, one.min, one.max, step=one.step, log=log)
+            domain, every = one.domain, values_of(one.domain)
+            if not isinstance(domain, Int | Float):
+                place = trial.suggest_categorical(one.name, range(len(every)))
+                values[one.name] = every[place]
+            elif domain.step is not None:  # it knows no steps on a logarithmic scale: their number keeps the order
+                values[one.name] = every[trial.suggest_int(one.name, 0, len(every) - 1)]
             else:
-                step = int(one.step or 1)
-                values[one.name] = trial.suggest_int(one.name, int(one.min), int(one.max), step=step, log=log)
+                suggest = trial.suggest_int if isinstance(domain, Int) else trial.suggest_float
+                values[one.name] = suggest(one.name, domain.min, domain.max, log=domain.sampling == "log")
         return problem.objective(values)
 
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=problem.seed))
@@ -249,19 +258,21 @@ def search_skopt(problem: Problem) -> dict[str, Any]:
     from skopt.space import Categorical, Integer, Real
 
     dimensions: list[Any] = []
-    for one in problem.space.dimensions:
-        prior = "log-uniform" if one.sampling == "log" else "uniform"
-        if one.min is None:
-            dimensions.append(Categorical(one.points()))
-        elif one.step is not None:  # it knows no steps: the number of the step keeps their order
-            dimensions.append(Integer(0, len(one.points()) - 1))
-        else:
-            dimensions.append((Real if one.kind == "float" else Integer)(one.min, one.max, prior=prior))
+    listed: dict[str, Any] = {}  # it knows no steps and no lists as values: their number stands for them
+    for one in problem.space.hyperparameters:
+        domain = one.domain
+        if isinstance(domain, Int | Float) and domain.step is None:
+            prior = "log-uniform" if domain.sampling == "log" else "uniform"
+            dimensions.append((Integer if isinstance(domain, Int) else Real)(domain.min, domain.max, prior=prior))
+            continue
+        listed[one.name] = values_of(domain)
+        places = range(len(listed[one.name]))
+        dimensions.append(Integer(0, len(places) - 1) if isinstance(domain, Int | Float) else Categorical(list(places)))
 
     def objective(point: list[Any]) -> float:
         values = {}
-        for one, value in zip(problem.space.dimensions, point, strict=True):
-            values[one.name] = value if one.min is None or one.step is None else one.points()[value]
+        for one, value in zip(problem.space.hyperparameters, point, strict=True):
+            values[one.name] = listed[one.name][value] if one.name in listed else value
         try:
             return -problem.objective(values)
         except gz.GenrezooError:
@@ -269,11 +280,8 @@ def search_skopt(problem: Problem) -> dict[str, Any]:
 
     first = None
     if problem.from_recipe:
-        own = {one.name: problem.own.get(one.name, one.default) for one in problem.space.dimensions}
-        first = [
-            own[one.name] if one.min is None or one.step is None else one.points().index(own[one.name])
-            for one in problem.space.dimensions
-        ]
+        own = {one.name: problem.own.get(one.name, one.default) for one in problem.space.hyperparameters}
+        first = [listed[name].index(own[name]) if name in listed else own[name] for name in own]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of each point that it asks for twice
         skopt.gp_minimize(objective, dimensions, n_calls=problem.trials, x0=first, random_state=problem.seed)
@@ -308,6 +316,7 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
         folder=Path(order["folder"]),
         only=order["only"],
         from_recipe=order["method"].endswith("+recipe"),
+        wanted=order["space"],
     )
     keras.utils.set_random_seed(order["repetition"])
     search = method(order["method"])
@@ -319,7 +328,7 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
         run = gz.train(Recipe.model_validate(found["best"]), songs, seed=seed, out=problem.folder / f"best-{seed}")
         test.append(run.evaluate("test")["accuracy"])
         keras.utils.clear_session()
-    about = {key: order[key] for key in ("method", "repetition", "trials", "recipe", "changes", "only")}
+    about = {key: order[key] for key in ("method", "repetition", "trials", "recipe", "changes", "only", "space")}
     figures = {"seconds": seconds, "processor_seconds": processor, "test": test}
     return {**about, "checksum": songs.checksum(), "environment": environment(), **found, **figures}
 
@@ -343,6 +352,7 @@ def run_all(options: argparse.Namespace) -> bool:
                     "recipe": options.recipe,
                     "changes": parse_changes(options.set),
                     "only": options.only,
+                    "space": json.loads(options.space),
                     "trials": options.trials,
                     "folder": str((out / "work" / f"{name}-{repetition}").resolve()),
                 }
@@ -429,6 +439,7 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=(*METHODS, *FURTHER))
     parser.add_argument("--only", nargs="+", help="hyperparameters to search; all of the recipe's if left out")
+    parser.add_argument("--space", default="{}", help="domains in place of the declared ones, as JSON")
     parser.add_argument("--set", nargs="+", default=[], help="changes of the recipe, key=value")
     parser.add_argument("--load", nargs="+", default=[], help="options of the songs' loader, key=value")
     parser.add_argument("--jobs", type=int, default=1, help="searches at a time")
