@@ -32,7 +32,8 @@ def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.o
     if settings.schedule not in (None, "reduce_on_plateau"):
         rate = _schedule(settings, steps_per_epoch)
     try:
-        optimizer = kind(learning_rate=rate, weight_decay=settings.weight_decay, **settings.optimizer_arguments)
+        decay = {} if settings.weight_decay is None else {"weight_decay": settings.weight_decay}  # else Keras's own
+        optimizer = kind(learning_rate=rate, **decay, **settings.optimizer_arguments)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"optimiser {settings.optimizer!r} refuses its arguments: {error}") from error
     if settings.weight_decay:
