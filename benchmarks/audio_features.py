@@ -34,7 +34,7 @@ import numpy as np
 import scipy.fft
 
 from genrezoo.audio import measures, spectrum
-from genrezoo.audio.decode import read_sound
+from genrezoo.audio.decode import read_audio
 from genrezoo.audio.table import COLUMNS
 
 RATE = 22050
@@ -96,7 +96,7 @@ def transforms(sound: np.ndarray, *, separation: bool = True) -> None:
 
 def speed(clips: list[Path], rounds: int) -> None:
     """Prints medians of alternating runs."""
-    sounds = [read_sound(clip, rate=RATE).samples for clip in clips] or [made_sound()]
+    sounds = [read_audio(clip, rate=RATE).samples for clip in clips] or [made_sound()]
     print(f"{len(sounds)} sounds of {statistics.mean(map(len, sounds)) / RATE:.1f} s, {rounds} rounds each")
     for separation in (True, False):
         sides: dict[str, Callable[..., object]] = {
@@ -134,7 +134,7 @@ def compare(table: Path, clips: list[Path]) -> None:
     if not clips:
         raise SystemExit(f"none of the clips' names (without suffix) is in {table}")
     theirs = np.array([[float(rows[clip.stem][column]) for column in COLUMNS] for clip in clips])
-    sounds = [read_sound(clip, rate=RATE).samples for clip in clips]
+    sounds = [read_audio(clip, rate=RATE).samples for clip in clips]
     ours, usual = (np.array([side(sound) for sound in sounds]) for side in (our_columns, usual_calls))
     print(f"{len(clips)} clips; relative differences in per cent: median, largest\n")
     print(f"{'column':<26}{'ours - CSV':>24}{'librosa - CSV':>24}{'ours - librosa':>24}")

@@ -1,7 +1,6 @@
-"""Draws ``docs/timeline.png``, the picture of a prediction over time: ``python docs/draw_timeline.py`` (a minute).
+"""Plots ``docs/timeline.png``, a prediction over time: ``python docs/draw_timeline.py`` (a minute).
 
-A network is trained on synthesised recordings; what it then hears is joined of recordings by artists that it never
-heard.
+A network is trained on synthesised recordings; it then predicts recordings of other artists, joined into one.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import genrezoo as gz
-from genrezoo.datasets.tones import render_tones
+from genrezoo.datasets.synthetic_audio import render_audio
 from genrezoo.files import write_atomic
 from genrezoo.report.timeline import timeline_picture
 
@@ -26,10 +25,10 @@ def main() -> None:
     """Trains, joins, predicts and draws."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        songs = gz.load_songs("tones", features="log_mel", **SONGS)
+        songs = gz.load_songs("synthetic_audio", features="log_mel", **SONGS)
         recipe = gz.get_recipe("mel_cnn").changed({"optimizer": "adam", "learning_rate": 1e-3, "epochs": 8})
         run = gz.train(recipe, songs, seed=1, out=folder / "run")
-        rows = [row for row in render_tones(folder / "music", **SONGS) if row["split"] == "test"]
+        rows = [row for row in render_audio(folder / "music", **SONGS) if row["split"] == "test"]
         of_genre = {row["genre"]: folder / "music" / row["path"] for row in reversed(rows)}
         joined = folder / "five genres, eight seconds each.wav"
         with wave.open(str(joined), "wb") as out:

@@ -17,7 +17,7 @@ from genrezoo import __version__
 from genrezoo.errors import SettingsError
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn")
-SOUND_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "librosa", "numba")
+AUDIO_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "librosa", "numba")
 """What features of sound depend on."""
 OFFLINE = "GENREZOO_OFFLINE"
 """Environment variable that forbids downloads, set to anything but 0."""

@@ -1,4 +1,4 @@
-"""From sound files to genres over time: a run's own features, computed anew, and the run's answer to each moment."""
+"""From audio files to genres over time: a run's own features, computed anew, and the run's answer to each moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from genrezoo.audio.extract import extract_files
 from genrezoo.audio.settings import Features, FeatureSettings, feature_settings
-from genrezoo.datasets.sound import NO_SOUND, walk_files
+from genrezoo.datasets._audio import NOT_AUDIO, walk_files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.evaluation import log_softmax, softmax
 from genrezoo.rules import RULES, aggregate
@@ -35,7 +35,7 @@ _BLOCK_BYTES = 64 * 2**20  # of features that the model is given together
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a run says of one sound file.
+    """What a run says of one audio file.
 
     Attributes:
         path: The file.
@@ -139,7 +139,7 @@ def predict_audio(
     on_start: Callable[[int], None] | None = None,
     on_file: Callable[[Path, str | None], None] | None = None,
 ) -> list[Prediction]:
-    """Predicts the genre of sound files, as a whole and moment by moment.
+    """Predicts the genre of audio files, as a whole and moment by moment.
 
     The features are those of the run's training songs. What a moment is follows from the model: a piece, where its
     recipe cuts songs into pieces; as many segments as it was trained on, a quarter of them from one moment to the next,
@@ -315,7 +315,7 @@ def sound_settings(run: Run) -> tuple[FeatureSettings, list[int] | None]:
 def find_sounds(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], dict[Path, str]]:
     """Files, folders and shell patterns as files.
 
-    Of a folder all files are taken, those of its folders too, but hidden ones and those that are known not to be sound
+    Of a folder all files are taken, those of its folders too, but hidden ones and those that are known not to be audio
     by their endings (``.txt``, ``.csv``, ``.jpg``, …).
 
     Args:
@@ -345,14 +345,14 @@ def find_sounds(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], d
                 reasons[path] = str(DataError(error.what, where=error.where, remedy=error.remedy))
                 found.append(path)
         if not found:
-            reasons[given] = "no sound file in it" if given.is_dir() else "no file matches"
+            reasons[given] = "no audio file in it" if given.is_dir() else "no file matches"
             found.append(given)
         files.update(dict.fromkeys(found))
     return list(files), reasons
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    return [path for path in walk_files(folder) if path.suffix.lower() not in NO_SOUND]
+    return [path for path in walk_files(folder) if path.suffix.lower() not in NOT_AUDIO]
 
 
 def _check_times(run: Run, window: float | None, hop: float | None) -> None:

@@ -13,6 +13,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from genrezoo.errors import DataError, GenrezooError, SettingsError, UnknownNameError
@@ -45,6 +46,8 @@ class Entry:
         begins_with: For a model: names of arguments that only say where its initial weights come from; a trained model
             is built again without them.
         licence: For a data set: the licence of the data.
+        detects: For a data set: whether a path holds it, ``detects(path)``: 0 for no, 1 for any folder of files that it
+            can read, 2 for files that only it reads, 3 for names that only it has. The highest answer counts.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Entry:
     forward: Callable[..., Any] | None = None
     begins_with: tuple[str, ...] = ()
     licence: str = ""
+    detects: Callable[[Path], int] | None = None
 
     def build(self, *given: Any, **options: Any) -> Any:
         """Builds the model or composition; whatever is refused on the way is told with what was asked for.

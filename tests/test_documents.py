@@ -14,7 +14,7 @@ import pytest
 
 from genrezoo.benchmarking import Suite, list_suites
 from genrezoo.cli import main
-from genrezoo.datasets.tones import render_tones
+from genrezoo.datasets.synthetic_audio import render_audio
 from genrezoo.recipes import RECIPES
 from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES
 
@@ -156,7 +156,7 @@ def test_the_check_of_command_lines_finds_mistakes(line, problem):
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if marked_runs(path)], ids=lambda path: path.name)
 def test_marked_commands_run(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    render_tones("music", n_genres=2, n_train=6, n_valid=4, n_test=4, seconds=3.0)  # what the documents call so
+    render_audio("music", n_genres=2, n_train=6, n_valid=4, n_test=4, seconds=3.0)  # what the documents call so
     for line in marked_runs(document):
         monkeypatch.setattr(sys, "argv", shlex.split(line, comments=True))
         with pytest.raises(SystemExit) as end:

@@ -48,7 +48,7 @@ def songs():
     about = {"features": settings.model_dump(mode="json"), "feature_names": list(settings.names)}
     splits = {"train": np.arange(12), "valid": np.arange(12, 18), "test": np.arange(18, 24)}
     y = np.arange(24) % 2
-    return SongSet(x=x, y=y, genres=GENRES, splits=splits, provenance="random", name="tones", about=about)
+    return SongSet(x=x, y=y, genres=GENRES, splits=splits, provenance="random", name="synthetic_audio", about=about)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def here(monkeypatch):
 
 
 def recording(n_segments, n_features=26, seed=0, segment=1.0):
-    """Features without sound: any numbers."""
+    """Features without audio: any numbers."""
     x = np.random.default_rng(seed).standard_normal((n_segments, n_features)).astype(np.float32) * 40
     return Features(x=x, edges=np.arange(n_segments + 1) * segment)
 
@@ -346,5 +346,5 @@ def test_what_files_are_found(tmp_path):
     assert names(tmp_path / "x[1].wav") == ["x[1].wav"]  # a file before a pattern
     assert names(tmp_path / "**" / "*.wav") == ["a.wav", "x1.wav", "x[1].wav"]
     assert names(tmp_path / "s*") == ["a.wav"]  # a pattern may match folders
-    assert find_sounds(empty) == ([empty], {empty: "no sound file in it"})
+    assert find_sounds(empty) == ([empty], {empty: "no audio file in it"})
     assert find_sounds(tmp_path / "*.flac")[1] == {tmp_path / "*.flac": "no file matches"}

@@ -1,7 +1,7 @@
 """The frames of an MPEG audio file (MP3) as they lie in it, counted without decoding.
 
 A decoder finds its way past missing bytes without a word, or stops there. Every frame says how long it is, so that a
-walk from header to header shows how much sound the file holds, where bytes are not sound, and whether the end is cut.
+walk from header to header shows how much audio the file holds, where bytes are not audio, and whether the end is cut.
 
 Reference: ISO/IEC 11172-3 and 13818-3 (frame header); the "Xing" header as LAME writes it.
 """
@@ -39,16 +39,16 @@ class Walk(NamedTuple):
     """What a walk over the frames has found.
 
     Attributes:
-        seconds: Sound in the frames.
-        claimed: Sound that the file's own table (Xing, Info or VBRI) claims; None if it has none.
+        seconds: Audio in the frames.
+        declared: Seconds that the file's own table (Xing, Info or VBRI) declares; None if it has none.
         gaps: Places inside the file where bytes are not frames.
         gap_bytes: Such bytes.
         incomplete: The last frame runs over the end of the file.
-        frame_seconds: Sound in one frame.
+        frame_seconds: Audio in one frame.
     """
 
     seconds: float
-    claimed: float | None
+    declared: float | None
     gaps: int
     gap_bytes: int
     incomplete: bool
@@ -86,13 +86,15 @@ def walk_frames(view: Bytes, *, until: float = math.inf) -> Walk | None:
 
     Args:
         view: The file's bytes, or the file mapped into memory.
-        until: Seconds of sound after which to stop.
+        until: Seconds of audio after which to stop.
 
     Returns:
         What was found; None if there is no frame.
     """
     end = len(view) - 128 if view[len(view) - 128 : len(view) - 125] == b"TAG" else len(view)
-    position = _after_tag(view)
+    position = 0
+    while length := tag_bytes(view[position : position + 10]):
+        position += length
     same = -1
     samples = gaps = gap_bytes = 0
     first: tuple[int, Frame] | None = None
@@ -122,20 +124,20 @@ def walk_frames(view: Bytes, *, until: float = math.inf) -> Walk | None:
     if first is None:
         return None
     start, frame = first
-    claimed = _claimed_frames(view[start : start + frame.n_bytes])
-    if claimed is not None:
-        samples -= frame.samples  # the frame of the table holds no sound
-    rate = frame.rate
-    total = None if claimed is None else claimed * frame.samples / rate
-    return Walk(samples / rate, total, gaps, gap_bytes, incomplete, frame.samples / rate)
+    declared = _declared_frames(view[start : start + frame.n_bytes])
+    if declared is not None:
+        samples -= frame.samples  # the frame of the table holds no audio
+    seconds = frame.samples / frame.rate
+    total = None if declared is None else declared * seconds
+    return Walk(samples / frame.rate, total, gaps, gap_bytes, incomplete, seconds)
 
 
-def _after_tag(view: Bytes) -> int:
-    position = 0
-    while view[position : position + 3] == b"ID3" and len(view) >= position + 10:
-        flags, first, second, third, fourth = view[position + 5 : position + 10]
-        position += 10 + (first << 21 | second << 14 | third << 7 | fourth) + (10 if flags & 0x10 else 0)
-    return position
+def tag_bytes(head: bytes) -> int:
+    """Length of the tag (ID3v2) that these bytes begin with; 0 if they begin with none."""
+    if head[:3] != b"ID3" or len(head) < 10 or max(head[6:10]) > 127:
+        return 0
+    first, second, third, fourth = head[6:10]
+    return 10 + (first << 21 | second << 14 | third << 7 | fourth) + (10 if head[5] & 0x10 else 0)
 
 
 def _next_frame(view: Bytes, position: int, end: int, same: int) -> int | None:
@@ -152,7 +154,7 @@ def _next_frame(view: Bytes, position: int, end: int, same: int) -> int | None:
     return None
 
 
-def _claimed_frames(frame: bytes) -> int | None:
+def _declared_frames(frame: bytes) -> int | None:
     for place in (13, 21, 36):  # after the side information of mono and stereo, MPEG 2 and 1
         if frame[place : place + 4] in (b"Xing", b"Info") and frame[place + 7] & 1:
             return int.from_bytes(frame[place + 8 : place + 12], "big")

@@ -1,8 +1,8 @@
-"""Sound files as mono samples at one rate, in constant memory, with everything that is odd about them said.
+"""Audio files as mono samples at one rate, in constant memory, with everything that is odd about them said.
 
 wav, flac, ogg, mp3, aiff and au are read by libsndfile, other formats by an ``ffmpeg`` on the PATH. What a file is
 decides its content, never its name. Its header is believed only as far as it is within bounds, and compared with what
-is there: a file that is cut, damaged, silent or no sound is refused or flagged, never taken for a short quiet song.
+is there: a file that is cut, damaged, silent or no audio is refused or flagged, never taken for a short quiet song.
 
 The mono signal is the mean of the channels, resampled by soxr at quality HQ: the same numbers as
 ``librosa.load(path, sr=rate)``, to the bit.
@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from genrezoo.audio._claims import Claim, read_claim
+from genrezoo.audio._declared import Declared, read_declared
 from genrezoo.audio.ffmpeg import FfmpegStream
 from genrezoo.audio.sniff import Kind, open_regular, sniff
 from genrezoo.errors import DataError, SettingsError
@@ -33,19 +33,19 @@ MAX_CHANNELS = 32
 """Channels that a file may have."""
 
 MAX_SECONDS = 12 * 3600.0
-"""Sound that is decoded at most, unless an excerpt was asked for."""
+"""Audio that is decoded at most, unless an excerpt was asked for."""
 
 MIN_SECONDS = 0.1
-"""Sound that a file must hold; a damaged one `MIN_SECONDS_DAMAGED`."""
+"""Audio that a file must hold; a damaged one `MIN_SECONDS_DAMAGED`."""
 
 MIN_SECONDS_DAMAGED = 0.5
-"""Sound that must be left of a damaged file."""
+"""Audio that must be left of a damaged file."""
 
 MAX_LEVEL = 16.0
-"""Samples beyond this (full scale is 1) are not sound, but forged or wrongly typed numbers."""
+"""Samples beyond this (full scale is 1) are not audio, but forged or wrongly typed numbers."""
 
 SILENCE = 1e-4
-"""Peak below which there is no signal: -80 dB re full scale."""
+"""Peak below which audio is silent: -80 dB re full scale."""
 
 _CANCELLED = 1e-4  # share of the channels' power that is left in their mean when they cancel
 _CHUNK = 2**14  # frames decoded at a time
@@ -53,7 +53,7 @@ _SEEKS_EXACTLY = ("WAV", "AIFF", "AU", "FLAC")  # libsndfile's seek in ogg and m
 
 
 def import_audio(name: str) -> ModuleType:
-    """Imports one of the optional libraries for sound.
+    """Imports one of the optional libraries for audio.
 
     Args:
         name: ``"soundfile"``, ``"soxr"``, ``"librosa"`` or ``"numba"``.
@@ -64,13 +64,13 @@ def import_audio(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (ImportError, OSError) as error:
-        what = f"sound needs {name}, and {name} needs the extra `audio`: pip install 'genrezoo[audio]' ({error})"
+        what = f"audio needs {name}, and {name} needs the extra `audio`: pip install 'genrezoo[audio]' ({error})"
         raise SettingsError(what) from error
 
 
 @dataclass(frozen=True)
-class SoundInfo:
-    """What a sound file's header says.
+class AudioInfo:
+    """What an audio file's header says.
 
     Attributes:
         path: The file.
@@ -95,8 +95,8 @@ class SoundInfo:
 
 
 @dataclass(frozen=True, eq=False)
-class Sound:
-    """Decoded sound.
+class Audio:
+    """Decoded audio.
 
     Attributes:
         samples: float32 (n,), mono; full scale is 1.
@@ -109,10 +109,10 @@ class Sound:
     warnings: tuple[str, ...] = ()
 
 
-class SoundReader:
-    """Reads a sound file block by block, in constant memory; a context manager.
+class AudioReader:
+    """Reads an audio file block by block, in constant memory; a context manager.
 
-    Choose it for long files; `read_sound` gives short ones in one piece, with the same samples.
+    Choose it for long files; `read_audio` gives short ones in one piece, with the same samples.
 
     Args:
         path: The file.
@@ -126,7 +126,7 @@ class SoundReader:
         warnings: What is odd about the file; complete when the blocks are through.
 
     Raises:
-        DataError: No sound file, or one that cannot be read: not regular, empty, of another format, cut in its header,
+        DataError: No audio file, or one that cannot be read: not regular, empty, of another format, cut in its header,
             or with a rate, number of channels or duration out of bounds.
         SettingsError: An argument is out of its range, or the extra ``audio`` is not installed.
 
@@ -136,7 +136,7 @@ class SoundReader:
         >>> with wave.open(str(path), "wb") as file:
         ...     file.setparams((1, 2, 44100, 0, "NONE", "none"))
         ...     file.writeframes(np.random.default_rng(1).integers(-9999, 9999, 44100).astype("<i2").tobytes())
-        >>> with SoundReader(path, rate=22050) as sound:
+        >>> with AudioReader(path, rate=22050) as sound:
         ...     [block.shape for block in sound.blocks(0.4)], sound.info.rate, sound.warnings
         ([(8820,), (8820,), (4410,)], 44100, ())
     """
@@ -162,7 +162,7 @@ class SoundReader:
         self.rate = rate or self.info.rate
         self.warnings: tuple[str, ...] = ()
 
-    def __enter__(self) -> SoundReader:
+    def __enter__(self) -> AudioReader:
         return self
 
     def __exit__(
@@ -184,7 +184,7 @@ class SoundReader:
             float32 (n,) mono samples at ``rate``. How long the blocks are changes no bit of what they make together.
 
         Raises:
-            DataError: Samples that are no sound, or fewer than are needed.
+            DataError: Samples that are no audio, or fewer than are needed.
         """
         if not 0 < seconds < math.inf:
             raise SettingsError(f"a block must last more than 0 s, got {seconds}")
@@ -193,7 +193,7 @@ class SoundReader:
             pieces = _resampled(pieces, self.info.rate, self.rate)
         return _in_blocks(pieces, max(1, round(seconds * self.rate)))
 
-    def _read_header(self) -> SoundInfo:
+    def _read_header(self) -> AudioInfo:
         if self._kind.decoder == "soundfile":
             with _opened(self._file, self._path, self._kind) as sound:
                 if not sound.seekable():
@@ -204,10 +204,10 @@ class SoundReader:
                     )
                 known = sound.frames < 2**62 and sound.samplerate > 0
                 seconds = sound.frames / sound.samplerate if known else math.nan
-                return SoundInfo(self._path, self._kind.name, sound.subtype, sound.samplerate, sound.channels, seconds)
+                return AudioInfo(self._path, self._kind.name, sound.subtype, sound.samplerate, sound.channels, seconds)
         if self._kind.demuxer is not None:
             with FfmpegStream(self._path, self._kind.name, self._kind.demuxer, seconds=MIN_SECONDS) as stream:
-                return SoundInfo(
+                return AudioInfo(
                     self._path, self._kind.name, stream.codec, stream.rate, stream.channels, stream.duration
                 )
         raise DataError(
@@ -232,7 +232,7 @@ class SoundReader:
                 remedy="ask for an excerpt (duration), or fetch the file again if it should be shorter",
             )
         if info.seconds == 0:
-            raise DataError("holds no sound (0 samples)", path=self._path, remedy="fetch or make the file again")
+            raise DataError("holds no audio (0 samples)", path=self._path, remedy="fetch or make the file again")
         if self._offset >= info.seconds:
             what = f"the excerpt begins at {self._offset:g} s, but it ends at {info.seconds:.1f} s"
             raise DataError(what, path=self._path, remedy="use a smaller offset")
@@ -258,7 +258,7 @@ class SoundReader:
         found = faults.told(self.info, (start + n_samples) / rate, (start + count) / rate)
         least = MIN_SECONDS_DAMAGED if found else MIN_SECONDS
         if n_samples < min(round(least * rate), count):
-            what = f"{n_samples / rate:.2f} s of sound could be decoded, at least {least} s are needed"
+            what = f"{n_samples / rate:.2f} s of audio could be decoded, at least {least} s are needed"
             told = "; ".join([what, *found])
             raise DataError(told, path=self._path, remedy="fetch or make the file again, or use a smaller offset")
         self.warnings = (*found, *level.told())
@@ -266,14 +266,8 @@ class SoundReader:
     def _by_soundfile(self, start: int, count: int, faults: _Faults) -> Iterator[np.ndarray]:
         soundfile = import_audio("soundfile")
         with _opened(self._file, self._path, self._kind) as sound:
-            faults.claim = read_claim(
-                self._file,
-                self._kind.name,
-                decoded=self.info.seconds,
-                codec=sound.subtype,
-                rate=sound.samplerate,
-                until=(start + count) / sound.samplerate,
-            )
+            until = (start + count) / sound.samplerate
+            faults.declared = read_declared(self._file, self._kind.name, sound, seconds=self.info.seconds, until=until)
             drop = start
             if self._kind.name in _SEEKS_EXACTLY and start:
                 try:
@@ -301,7 +295,7 @@ class SoundReader:
         assert self._kind.demuxer is not None  # what ffmpeg decodes has one
         seconds = (start + count) / self.info.rate + MIN_SECONDS  # its own rounding must not take a sample
         with FfmpegStream(self._path, self._kind.name, self._kind.demuxer, seconds=seconds) as stream:
-            faults.claim = Claim(None if math.isnan(stream.duration) else stream.duration, tolerance=0.25)
+            faults.declared = Declared(None if math.isnan(stream.duration) else stream.duration, tolerance=0.25)
             drop, left = start, count
             for chunk in stream.chunks(_CHUNK):
                 n_read = len(chunk)
@@ -312,7 +306,7 @@ class SoundReader:
                     yield chunk
                 if not left:
                     break
-            faults.claim.inside = [f"ffmpeg reports: {words}" for words in stream.complaints[:3]]
+            faults.declared.inside = [f"ffmpeg reports: {words}" for words in stream.complaints[:3]]
 
     def _refuse_samples(self, chunk: np.ndarray, seconds: float) -> None:
         bad = ~np.isfinite(chunk)
@@ -324,21 +318,21 @@ class SoundReader:
         raise DataError(what, path=self._path, where=f"{seconds:.3f} s", remedy="write the file again, scaled to 1")
 
 
-def inspect_sound(path: str | Path) -> SoundInfo:
-    """What a sound file's header says, without decoding it.
+def inspect_audio(path: str | Path) -> AudioInfo:
+    """What an audio file's header says, without decoding it.
 
     Raises:
-        DataError: Anything for which `read_sound` would refuse the file by its header.
+        DataError: Anything for which `read_audio` would refuse the file by its header.
         SettingsError: The extra ``audio`` is not installed.
     """
-    with SoundReader(path, rate=None) as sound:
+    with AudioReader(path, rate=None) as sound:
         return sound.info
 
 
-def read_sound(
+def read_audio(
     path: str | Path, *, rate: int | None = 22050, offset: float = 0.0, duration: float | None = None
-) -> Sound:
-    """Reads a sound file, or an excerpt of it, in one piece.
+) -> Audio:
+    """Reads an audio file, or an excerpt of it, in one piece.
 
     Args:
         path: The file: wav, flac, ogg, mp3, aiff, au, or what the ``ffmpeg`` on the PATH reads.
@@ -350,7 +344,7 @@ def read_sound(
         The mono samples, and what is odd about the file.
 
     Raises:
-        DataError: No sound file, or one too short, too damaged or out of bounds; the message says which.
+        DataError: No audio file, or one too short, too damaged or out of bounds; the message says which.
         SettingsError: An argument is out of its range, or the extra ``audio`` is not installed.
 
     Example:
@@ -359,40 +353,42 @@ def read_sound(
         >>> with wave.open(str(path), "wb") as file:
         ...     file.setparams((2, 2, 22050, 0, "NONE", "none"))
         ...     file.writeframes(bytes(4 * 22050))
-        >>> sound = read_sound(path, duration=0.5)
+        >>> sound = read_audio(path, duration=0.5)
         >>> sound.samples.shape, sound.warnings
-        ((11025,), ('no signal: silence',))
+        ((11025,), ('silent (all samples are zero)',))
     """
-    with SoundReader(path, rate=rate, offset=offset, duration=duration) as sound:
+    with AudioReader(path, rate=rate, offset=offset, duration=duration) as sound:
         samples = np.concatenate(list(sound.blocks()))
-        return Sound(samples, sound.rate, sound.warnings)
+        return Audio(samples, sound.rate, sound.warnings)
 
 
 class _Faults:
-    """What decoding has shown, to be held against what the file claims."""
+    """What decoding has shown, to be compared with what the file declares."""
 
     def __init__(self) -> None:
-        self.claim = Claim()
+        self.declared = Declared()
         self.decoder = False
 
-    def told(self, info: SoundInfo, end: float, asked: float) -> list[str]:
-        """The faults in words, for sound that was decoded up to ``end`` where ``asked`` seconds were wanted."""
-        claim = self.claim
+    def told(self, info: AudioInfo, end: float, asked: float) -> list[str]:
+        """The faults in words, for audio that was decoded up to ``end`` where ``asked`` seconds were wanted."""
+        declared = self.declared
         if end > asked - 0.5 / info.rate:
-            return claim.inside
-        if claim.seconds is not None and end < claim.seconds - claim.tolerance - 0.5 / info.rate:
-            digits = 1 if claim.seconds - end >= 0.1 else 3
-            if claim.cut:
-                what = f"ends after {end:.{digits}f} of {claim.seconds:.{digits}f} s: the file is cut"
+            return declared.inside
+        if declared.seconds is not None and end < declared.seconds - declared.tolerance - 0.5 / info.rate:
+            digits = 1 if declared.seconds - end >= 0.1 else 3
+            if declared.cut:
+                what = f"ends after {end:.{digits}f} of {declared.seconds:.{digits}f} s: the file is cut"
             else:
-                reason = "cut or damaged" if self.decoder else claim.reason
-                what = f"only {end:.{digits}f} of {claim.seconds:.{digits}f} s could be decoded: the file is {reason}"
-            return [what, *claim.inside]
-        if claim.at_end:
-            return [*claim.inside, *claim.at_end]
-        if self.decoder and claim.seconds is None:
-            return [*claim.inside, f"only {end:.1f} s could be decoded: the file is cut or damaged"]
-        return claim.inside
+                reason = "cut or damaged" if self.decoder else declared.reason
+                what = (
+                    f"only {end:.{digits}f} of {declared.seconds:.{digits}f} s could be decoded: the file is {reason}"
+                )
+            return [what, *declared.inside]
+        if declared.at_end:
+            return [*declared.inside, *declared.at_end]
+        if self.decoder and declared.seconds is None:
+            return [*declared.inside, f"only {end:.1f} s could be decoded: the file is cut or damaged"]
+        return declared.inside
 
 
 class _Level:
@@ -408,9 +404,9 @@ class _Level:
 
     def told(self) -> list[str]:
         if self.peak < SILENCE:
-            return ["no signal: silence"]
+            return ["silent (all samples are zero)" if not self.peak else "silent (no sample above -80 dB)"]
         if self.mono_power < _CANCELLED * self.power:
-            return ["no signal in the mean of the channels: the channels cancel each other"]
+            return ["silent in the mean of the channels: the channels cancel each other"]
         return []
 
 

@@ -1,8 +1,8 @@
-"""Features of many sound files: in parallel, kept on disk, resumable, and not stopped by a bad file.
+"""Features of many audio files: in parallel, kept on disk, resumable, and not stopped by a bad file.
 
 The features of a file are kept in a cache under the sha256 of its content, the digest of the feature settings and a
 digest of the code that computes them, so that they are computed once, whatever the file is called and whoever asks.
-Sound is decoded in child processes alone: a file that kills a decoder costs that child and is rejected, no more.
+Audio is decoded in child processes alone: a file that kills a decoder costs that child and is rejected, no more.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genrezoo.audio.settings import Features, FeatureSettings, extract, feature_settings
-from genrezoo.environment import SOUND_PACKAGES, cores, default_cache, versions
+from genrezoo.environment import AUDIO_PACKAGES, cores, default_cache, versions
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import sha256_of, write_atomic
 from genrezoo.parallel import ChildError, ProcessExecutor
@@ -80,18 +80,18 @@ class Extracted:
 
 
 def extract_file(path: str | Path, settings: FeatureSettings) -> tuple[Features, tuple[str, ...]]:
-    """The features of one sound file, computed in this process.
+    """The features of one audio file, computed in this process.
 
     Args:
-        path: Sound file.
+        path: Audio file.
         settings: What to compute; its ``offset`` and ``duration`` say of which excerpt.
 
     Returns:
         The features, and what was odd about the file (cut short, silent).
 
     Raises:
-        DataError: Not a sound file, damaged, or too short for the features.
-        SettingsError: The libraries that decode sound are missing.
+        DataError: Not an audio file, damaged, or too short for the features.
+        SettingsError: The libraries that decode audio are missing.
 
     Example:
         >>> import tempfile, wave
@@ -103,10 +103,10 @@ def extract_file(path: str | Path, settings: FeatureSettings) -> tuple[Features,
         >>> features.x.shape, warnings
         ((42, 128), ())
     """
-    from genrezoo.audio.decode import SoundReader  # here, because it loads the optional libraries
+    from genrezoo.audio.decode import AudioReader  # here, because it loads the optional libraries
 
     try:
-        with SoundReader(path, rate=settings.rate, offset=settings.offset, duration=settings.duration) as sound:
+        with AudioReader(path, rate=settings.rate, offset=settings.offset, duration=settings.duration) as sound:
             features = extract(settings, sound.blocks())
         if not np.isfinite(features.x).all():
             raise DataError("its features are not finite", remedy="look at the file: its sound is out of all bounds")
@@ -125,12 +125,12 @@ def extract_files(
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> Extracted:
-    """The features of many sound files, in child processes, from the cache where they are in it.
+    """The features of many audio files, in child processes, from the cache where they are in it.
 
     Killed at any moment and called again it goes on: what was finished is in the cache.
 
     Args:
-        paths: Sound files.
+        paths: Audio files.
         settings: What to compute.
         cache: Folder of the cache; `default_cache` if left out.
         workers: Child processes at a time, one thread each; the number of cores if left out.
@@ -143,7 +143,7 @@ def extract_files(
 
     Raises:
         DataError: With ``strict``, the first bad file.
-        SettingsError: The cache cannot be written, or the libraries that decode sound are missing.
+        SettingsError: The cache cannot be written, or the libraries that decode audio are missing.
 
     Example:
         >>> import tempfile
@@ -342,5 +342,5 @@ def _code_digest() -> str:
     digest = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.read_bytes())
-    digest.update(str(versions(SOUND_PACKAGES)).encode())
+    digest.update(str(versions(AUDIO_PACKAGES)).encode())
     return digest.hexdigest()[:16]

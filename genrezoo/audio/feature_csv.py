@@ -49,7 +49,7 @@ def write_feature_table(
     written with its path from the folder that all the files share, so that every row has a name of its own.
 
     Args:
-        files: Sound files and their genres.
+        files: Audio files and their genres.
         out: CSV file to write, whole or not at all; without a single row nothing is written.
         settings: Length of a window, rate and excerpt; 30 seconds at 22,050 Hz if left out.
         workers: Child processes at a time; the number of cores if left out.
@@ -64,13 +64,13 @@ def write_feature_table(
     Raises:
         DataError: ``out`` cannot be written, which is seen before anything is computed; two rows would have the same
             name (``a.wav`` in several windows beside a file ``a.0.wav``); with ``strict`` the first bad file.
-        SettingsError: The libraries that decode sound are missing.
+        SettingsError: The libraries that decode audio are missing.
 
     Example:
         >>> import tempfile
-        >>> from genrezoo.datasets.tones import render_tones
+        >>> from genrezoo.datasets.synthetic_audio import render_audio
         >>> folder = Path(tempfile.mkdtemp())
-        >>> _ = render_tones(folder / "music", n_train=2, n_valid=2, n_test=2, n_genres=2, seconds=2.0)
+        >>> _ = render_audio(folder / "music", n_train=2, n_valid=2, n_test=2, n_genres=2, seconds=2.0)
         >>> files = {path: path.parent.name for path in folder.rglob("*.wav")}
         >>> write_feature_table(files, folder / "features.csv", cache=folder / "cache").rows
         6

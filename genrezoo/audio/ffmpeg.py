@@ -1,4 +1,4 @@
-"""Sound that libsndfile does not read (m4a, aac, webm, ape, wma, …), by an ``ffmpeg`` on the PATH if there is one.
+"""Audio that libsndfile does not read (m4a, aac, webm, ape, wma, …), by an ``ffmpeg`` on the PATH if there is one.
 
 ffmpeg runs as a child process with a fixed list of arguments, no shell, the container named (so that a file cannot pass
 for a playlist that names others) and no protocol but local files; its samples come through a pipe as they are decoded.
@@ -55,17 +55,17 @@ class FfmpegStream:
         path: The file.
         kind: What it was found to be, for messages.
         demuxer: ffmpeg's name of its container.
-        seconds: Sound to decode at most, from the beginning.
+        seconds: Audio to decode at most, from the beginning.
 
     Attributes:
         rate: Sampling rate, Hz.
         channels: Channels, as many as the file has.
         codec: ffmpeg's name of the coding.
-        duration: Seconds that the container claims; NaN if it does not, or ffmpeg only estimates it.
+        duration: Seconds that the container declares; NaN if it does not, or ffmpeg only estimates it.
         complaints: What ffmpeg has reported as errors; complete when the samples are through.
 
     Raises:
-        DataError: There is no ffmpeg, it finds no sound in the file, or gives nothing for `TIME_LIMIT` seconds.
+        DataError: There is no ffmpeg, it finds no audio in the file, or gives nothing for `TIME_LIMIT` seconds.
     """
 
     def __init__(self, path: str | Path, kind: str, demuxer: str, *, seconds: float):

@@ -1,10 +1,10 @@
-"""Spectrograms as colour pictures, 173 pixels wide and 172 high, for networks that see.
+"""Spectrograms as colour images, 173 pixels wide and 172 high, for networks that read images.
 
-A picture shows time from left to right and frequency from the bottom up, without axes or margins. Brighter is louder,
+An image shows time from left to right and frequency from the bottom up, without axes or margins. Brighter is louder,
 in the colours of matplotlib's `magma`, which serve as a table only: nothing is drawn by matplotlib, so that there is no
 GUI and no state that threads could fight over.
 
-Choose pictures for networks that were trained on photographs (`resnet50`); choose `genrezoo.audio.mel` for everything
+Choose images for networks that were trained on photographs (`resnet50`); choose `genrezoo.audio.mel` for everything
 else: the same in a third of the numbers, and in dB rather than in colours.
 
 Reference: CS429/529 Project 3: Neural Networks, section Data Preparation.
@@ -41,9 +41,9 @@ Scale = Literal["log_db", "linear", "log"]
 
 
 class SpectrogramImage(FeatureSettings):
-    """Settings of ``spectrogram_image``: a picture for each ``window_seconds`` of sound.
+    """Settings of ``spectrogram_image``: an image for each ``window_seconds`` of sound.
 
-    The source has three kinds of picture in folders named ``1ayl``, ``linear`` and ``log``, and says no more of them
+    The source has three kinds of image in folders named ``1ayl``, ``linear`` and ``log``, and says no more of them
     than "log and y-axis log, linear, and log". Here they are:
 
     ============ ============================== ===================================================
@@ -58,8 +58,8 @@ class SpectrogramImage(FeatureSettings):
     pixel's power is the mean over its area, of a spectrogram of 93 ms frames every 23 ms; where a pixel is smaller than
     a frame or a bin, it is interpolated.
 
-    A remainder shorter than half a window joins the window before it, and a shorter recording has one picture: it is
-    always the picture's full width.
+    A remainder shorter than half a window joins the window before it, and a shorter recording has one image: it is
+    always the image's full width.
 
     Example:
         >>> noise = np.random.default_rng(0).standard_normal(22050).astype(np.float32)
@@ -71,7 +71,7 @@ class SpectrogramImage(FeatureSettings):
 
     kind: Literal["spectrogram_image"] = "spectrogram_image"
     scale: Scale = Field("log_db", description="Axis of the frequencies, and what brightness stands for.")
-    window_seconds: float = Field(30.0, ge=1, le=600, description="Seconds in a picture.")
+    window_seconds: float = Field(30.0, ge=1, le=600, description="Seconds in an image.")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,23 +84,23 @@ class SpectrogramImage(FeatureSettings):
         return round(self.rate * 512 / 22050)
 
     def extract(self, blocks: Iterable[np.ndarray]) -> Features:
-        """The pictures of one recording; see `FeatureSettings.extract`."""
+        """The images of one recording; see `FeatureSettings.extract`."""
         sound = Counted(blocks)
         window = self.window_seconds * self.rate / self.hop  # frames
         rows = self._rows()
-        held = np.empty((0, HEIGHT), np.float32)  # frames that are in no picture yet
-        pictures: list[np.ndarray] = []
+        held = np.empty((0, HEIGHT), np.float32)  # frames that are in no image yet
+        images: list[np.ndarray] = []
         done = 0
         for spectrum in spectrum_blocks(sound, n_fft=4 * self.hop, hop=self.hop):
             held = np.concatenate([held, power(spectrum) @ rows])
-            while done + len(held) >= (len(pictures) + 1.5) * window:  # what comes after this window is half a window
-                size = round((len(pictures) + 1) * window) - done
-                pictures.append(self._picture(held[:size]))
+            while done + len(held) >= (len(images) + 1.5) * window:  # what comes after this window is half a window
+                size = round((len(images) + 1) * window) - done
+                images.append(self._image(held[:size]))
                 held, done = held[size:], done + size
         sound.check(4 * self.hop / self.rate, self)
-        pictures.append(self._picture(held))
-        edges = np.append(np.arange(len(pictures)) * self.window_seconds, sound.samples / self.rate)
-        return Features(x=np.stack(pictures), edges=edges)
+        images.append(self._image(held))
+        edges = np.append(np.arange(len(images)) * self.window_seconds, sound.samples / self.rate)
+        return Features(x=np.stack(images), edges=edges)
 
     def _rows(self) -> np.ndarray:
         """What each bin adds to each row, from the lowest: ``(bins, HEIGHT)`` float32."""
@@ -111,27 +111,27 @@ class SpectrogramImage(FeatureSettings):
             edges = np.geomspace(LOWEST * 4 * self.hop / self.rate, bins - 1, HEIGHT + 1)
         return _means(edges, bins).T
 
-    def _picture(self, frames: np.ndarray) -> np.ndarray:
-        """One picture ``(HEIGHT, WIDTH, 3)`` uint8 of the powers in the rows, ``(frames, HEIGHT)``."""
+    def _image(self, frames: np.ndarray) -> np.ndarray:
+        """One image ``(HEIGHT, WIDTH, 3)`` uint8 of the powers in the rows, ``(frames, HEIGHT)``."""
         pixels = _means(np.linspace(0, len(frames) - 1, WIDTH + 1), len(frames)) @ frames  # (WIDTH, HEIGHT)
         share = pixels.T[::-1] / max(pixels.max(), np.finfo(np.float32).tiny)  # low frequencies at the bottom
         if self.scale == "log":
             bright = np.sqrt(share)
         else:
             bright = 1 + 10 * np.log10(np.maximum(share, 10 ** (-DEPTH / 10))) / DEPTH
-        picture: np.ndarray = _colours()[np.rint(255 * np.clip(bright, 0, 1)).astype(np.uint8)]
-        return picture
+        image: np.ndarray = _colours()[np.rint(255 * np.clip(bright, 0, 1)).astype(np.uint8)]
+        return image
 
 
 def spectrogram_image(samples: np.ndarray, **options: object) -> np.ndarray:
-    """Pictures of the spectrogram of a whole signal.
+    """Images of the spectrogram of a whole signal.
 
     Args:
         samples: ``(n,)`` floating-point mono, full scale 1.
         **options: Fields of `SpectrogramImage`, e.g. ``scale`` and ``rate``.
 
     Returns:
-        ``(pictures, 172, 173, 3)`` uint8 red, green and blue; time to the right, frequency upwards.
+        ``(images, 172, 173, 3)`` uint8 red, green and blue; time to the right, frequency upwards.
 
     Raises:
         DataError: The signal is not one channel of finite numbers, or too short.
@@ -149,13 +149,13 @@ class ImageTree:
     """What `write_image_tree` did.
 
     Attributes:
-        pictures: For each good sound file its pictures, one or more.
+        images: For each good audio file its images, one or more.
         kept: How many of them were there already, the same to the pixel.
-        rejected: Why each of the other sound files has none.
+        rejected: Why each of the other audio files has none.
         warnings: What was odd about good files, for those of which anything was.
     """
 
-    pictures: Mapping[Path, tuple[Path, ...]]
+    images: Mapping[Path, tuple[Path, ...]]
     kept: int
     rejected: Mapping[Path, str]
     warnings: Mapping[Path, tuple[str, ...]]
@@ -172,19 +172,19 @@ def write_image_tree(
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> ImageTree:
-    """Writes a tree of pictures, ``<folder>/<scale>/<genre>/<file name>.png``, in parallel.
+    """Writes a tree of images, ``<folder>/<scale>/<genre>/<file name>.png``, in parallel.
 
-    The picture of ``country/country.00000.au`` is ``<scale>/country/country.00000.au.png``; where a recording is long
+    The image of ``country/country.00000.au`` is ``<scale>/country/country.00000.au.png``; where a recording is long
     enough for several, they end in ``#1.png``, ``#2.png``, and so on. Killed at any moment and called again it goes on:
-    what was computed is in the cache, and pictures that are there already are not written again.
+    what was computed is in the cache, and images that are there already are not written again.
 
     Args:
-        files: Sound files, in folders named after their genres; or a dictionary from file to genre.
+        files: Audio files, in folders named after their genres; or a dictionary from file to genre.
         folder: Folder to write to; made if missing.
-        scale: Kind of picture, see `SpectrogramImage`.
+        scale: Kind of image, see `SpectrogramImage`.
         workers: Child processes at a time; the number of cores if left out.
         cache: Folder of the features' cache; `genrezoo.environment.default_cache` if left out.
-        strict: Stop at the first file that has no picture.
+        strict: Stop at the first file that has no image.
         on_file: Called with each file that was looked at and None, or the reason why it was rejected.
         on_start: Called first, with the number of files.
 
@@ -192,16 +192,16 @@ def write_image_tree(
         What was written, kept and rejected.
 
     Raises:
-        DataError: Two files may have the same picture, a genre is no name of a folder, or the folder cannot be
+        DataError: Two files may have the same image, a genre is no name of a folder, or the folder cannot be
             written; with ``strict`` the first bad file.
-        SettingsError: There is no such scale, or the libraries that decode sound are missing.
+        SettingsError: There is no such scale, or the libraries that decode audio are missing.
 
     Example:
         >>> import tempfile
         >>> sound = Path(tempfile.mkdtemp()) / "rock" / "a.mp3"
         >>> _ = write_atomic(sound, b"<html>not found</html>")
         >>> tree = write_image_tree([sound], sound.parent, cache=sound.parent / "cache")
-        >>> len(tree.pictures), len(tree.rejected)
+        >>> len(tree.images), len(tree.rejected)
         (0, 1)
     """
     settings = feature_settings("spectrogram_image", scale=scale)
@@ -216,14 +216,14 @@ def write_image_tree(
         for other in (target, target.with_name(re.sub(r"#\d+$", "", target.name))):
             if sources.get(other, path) != path:
                 raise DataError(
-                    f"may have the same picture as {sources[other]}", path=path, remedy="rename one of the two files"
+                    f"may have the same image as {sources[other]}", path=path, remedy="rename one of the two files"
                 )
     found = extract_files(
         list(targets), settings, cache=cache, workers=workers, strict=strict, on_file=on_file, on_start=on_start
     )
 
     def write(path: Path) -> list[tuple[Path, bool]]:
-        return _write_pictures(targets[path], found.features(path).x)
+        return _write_images(targets[path], found.features(path).x)
 
     with concurrent.futures.ThreadPoolExecutor(workers or cores()) as pool:  # zlib frees the GIL
         try:
@@ -233,41 +233,41 @@ def write_image_tree(
         finally:
             pool.shutdown(cancel_futures=True)
     return ImageTree(
-        pictures={path: tuple(name for name, _ in names) for path, names in written.items()},
+        images={path: tuple(name for name, _ in names) for path, names in written.items()},
         kept=sum(there for names in written.values() for _, there in names),
         rejected=found.rejected,
         warnings=found.warnings,
     )
 
 
-def _write_pictures(target: Path, pictures: np.ndarray) -> list[tuple[Path, bool]]:
-    """Writes a recording's pictures and says which were there already; those of an earlier content are removed."""
+def _write_images(target: Path, images: np.ndarray) -> list[tuple[Path, bool]]:
+    """Writes a recording's images and says which were there already; those of an earlier content are removed."""
     single = target.with_name(f"{target.name}.png")
     several = (target.with_name(f"{target.name}#{number}.png") for number in itertools.count(1))
-    if len(pictures) == 1:
+    if len(images) == 1:
         names, stale = [single], []
     else:
-        names, stale = list(itertools.islice(several, len(pictures))), [single]
+        names, stale = list(itertools.islice(several, len(images))), [single]
     stale += itertools.takewhile(Path.exists, several)
     for other in reversed(stale):  # from the last on, so that a second try finds those that are left
         other.unlink(missing_ok=True)
     outcomes = []
-    for name, picture in zip(names, pictures, strict=True):
-        there = _is_picture(name, picture)
+    for name, image in zip(names, images, strict=True):
+        there = _is_image(name, image)
         if not there:
             buffer = io.BytesIO()
-            Image.fromarray(picture).save(buffer, "png")
+            Image.fromarray(image).save(buffer, "png")
             write_atomic(name, buffer.getvalue())
         outcomes.append((name, there))
     return outcomes
 
 
-def _is_picture(path: Path, picture: np.ndarray) -> bool:
+def _is_image(path: Path, pixels: np.ndarray) -> bool:
     """Whether the file shows these very pixels."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            return image.size == picture.shape[1::-1] and np.array_equal(np.asarray(image), picture)
-    except (OSError, ValueError, SyntaxError):  # missing, torn, or no picture: it is written again
+            return image.size == pixels.shape[1::-1] and np.array_equal(np.asarray(image), pixels)
+    except (OSError, ValueError, SyntaxError):  # missing, torn, or no image: it is written again
         return False
 
 

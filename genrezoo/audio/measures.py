@@ -1,4 +1,4 @@
-"""The 57 numbers of one window of sound, all from one short-time Fourier transform."""
+"""The 57 numbers of one window of audio, all from one short-time Fourier transform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mel spectra in decibels, as pictures of the sound that a convolutional network reads (``log_mel``)."""
+"""Mel spectra in decibels, as images that a convolutional network reads (``log_mel``)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class MelSettings(FeatureSettings):
 class LogMel(MelSettings):
     """Mel power spectra in decibels, a whole number of frames for each second.
 
-    Choose it for convolutional networks that look at the spectrum as at a picture. Frame ``i`` is centred at
+    Choose it for convolutional networks that treat the spectrum as an image. Frame ``i`` is centred at
     ``i / frames_per_second`` seconds. The value is ``10 log10(max(power, 1e-10))``, not relative to the loudest frame,
     so that a second has the same numbers whatever comes after it. Only whole seconds are kept.
 

@@ -20,7 +20,7 @@ def onset_strength(level: np.ndarray, *, n_fft: int, hop: int) -> np.ndarray:
         hop: Samples from one frame to the next.
 
     Returns:
-        ``(frames,)`` float32, dB, moved by half a frame so that an onset is where it is heard.
+        ``(frames,)`` float32, dB, moved by half a frame so that an onset is where it begins.
 
     Reference: ``librosa.onset.onset_strength(..., aggregate=numpy.median)``, which ``librosa.beat.beat_track`` takes.
     """

@@ -4,7 +4,7 @@ The columns are those of a Million Song Dataset track cut into songs of 25 featu
 ``segments_timbre`` (12) and ``segments_loudness_max``. They are an approximation, made in the open, of an analysis that
 never was:
 
-- *Alike*: segments of variable length that begin where something new is heard, 0.06 s at least and seldom over 1 s; 12
+- *Alike*: segments of variable length that begin where something new begins, 0.06 s at least and seldom over 1 s; 12
   chroma from C to B, of which the largest is 1; loudness of the loudest moment in dB re full scale, from -60 on.
 - *Not alike*: the basis of ``segments_timbre`` is proprietary. Here timbre is the first 12 cepstral coefficients of
   the segment's mean spectrum in dB: in both, the first one goes with loudness, the second with brightness and so on to
@@ -139,7 +139,7 @@ class Segments(FeatureSettings):
             )
 
     def _onset_strength(self, rise: np.ndarray) -> np.ndarray:
-        """The rise of the spectrum, half a frame later: a frame hears what is to come before it is there."""
+        """The rise of the spectrum, half a frame later: a frame contains what is to come before it is there."""
         return np.concatenate([np.zeros(2, rise.dtype), rise])[: len(rise)]
 
     def _starts(self, strength: np.ndarray, end: float) -> np.ndarray:
@@ -177,7 +177,7 @@ def segments(samples: np.ndarray, **options: object) -> np.ndarray:
 
     Raises:
         DataError: The signal is not one channel of finite numbers, or too short.
-        SettingsError: An option is out of range, or the optional libraries for sound are not installed.
+        SettingsError: An option is out of range, or the optional libraries for audio are not installed.
 
     Example:
         >>> segments(np.sin(np.arange(16000) / 4).astype(np.float32), rate=8000).shape[1]

@@ -43,7 +43,7 @@ class Features:
 class FeatureSettings(BaseModel):
     """Settings of one kind of features; each kind is a subclass in a file of its own.
 
-    They are plain data, so that a run's card can hold them and new sounds get the features that the run was trained on.
+    They are plain data, so that a run's card can hold them and new recordings get the features of the training songs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -51,7 +51,7 @@ class FeatureSettings(BaseModel):
     unit_of_values: ClassVar[str] = ""
 
     kind: str = Field(description="Name of the kind.")
-    rate: int = Field(22050, ge=4000, le=48000, description="Samples per second that sounds are brought to.")
+    rate: int = Field(22050, ge=4000, le=48000, description="Samples per second that audio is resampled to.")
     offset: float = Field(0.0, ge=0, description="Seconds of each file that are left out at its beginning.")
     duration: float | None = Field(None, ge=0.1, description="Seconds of each file that are used at most; None: all.")
 
@@ -150,7 +150,7 @@ class Counted:
         """
         if self.samples < seconds * settings.rate:
             raise DataError(
-                f"{self.samples / settings.rate:.2f} s of sound, but {settings.kind!r} needs at least {seconds:.2f} s",
+                f"{self.samples / settings.rate:.2f} s of audio, but {settings.kind!r} needs at least {seconds:.2f} s",
                 remedy="use a longer recording or excerpt",
             )
 

@@ -1,6 +1,6 @@
 """What a file is by its first bytes, whatever its name ends in.
 
-Decoders are only given what looks like sound, and a web page saved under the name of a song is called a web page.
+Decoders are only given what looks like audio, and a web page saved under the name of a song is called a web page.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
-from genrezoo.audio._mpeg import frame_header
+from genrezoo.audio._mpeg import frame_header, tag_bytes
 from genrezoo.errors import DataError
 
 _HEAD = 4096  # bytes that decide
@@ -22,7 +22,7 @@ class Kind(NamedTuple):
 
     Attributes:
         name: In words, e.g. ``"WAV"`` or ``"HTML"``.
-        decoder: ``"soundfile"`` or ``"ffmpeg"``; None for what is no sound, or none that can be read.
+        decoder: ``"soundfile"`` or ``"ffmpeg"``; None for what is no audio, or none that can be read.
         demuxer: ffmpeg's name of the container, so that it need not guess (and cannot be made to guess a playlist).
     """
 
@@ -41,7 +41,7 @@ _STARTS: tuple[tuple[bytes, Kind], ...] = (
     (b"caff", Kind("CAF", "ffmpeg", "caf")),
     (b"wvpk", Kind("WavPack", "ffmpeg", "wv")),
     (b"ADIF", Kind("AAC", "ffmpeg", "aac")),
-    (b"MThd", Kind("MIDI, which holds notes and no sound")),
+    (b"MThd", Kind("MIDI, which holds notes and no audio")),
     (b"\x89PNG\r\n\x1a\n", Kind("PNG")),
     (b"\xff\xd8\xff", Kind("JPEG")),
     (b"GIF8", Kind("GIF")),
@@ -95,7 +95,7 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def sniff(file: BinaryIO) -> Kind:
-    """What an open file is, by its bytes; a tag before the sound (ID3) is passed over.
+    """What an open file is, by its bytes; a tag before the audio (ID3) is passed over.
 
     Args:
         file: Open for reading in binary; left at its beginning.
@@ -111,13 +111,12 @@ def sniff(file: BinaryIO) -> Kind:
     for _ in range(8):  # tags may follow each other
         file.seek(start)
         head = file.read(_HEAD)
-        if head[:3] != b"ID3" or len(head) < 10 or max(head[6:10]) > 127:
+        if not (length := tag_bytes(head)):
             break
-        first, second, third, fourth = head[6:10]
-        start += 10 + (first << 21 | second << 14 | third << 7 | fourth) + (10 if head[5] & 0x10 else 0)
+        start += length
     file.seek(0)
     if start and not head.strip(b"\0"):
-        return Kind("a tag (ID3) without sound")
+        return Kind("a tag (ID3) without audio")
     if start and head[:1] == b"\0":  # padding that the tag does not count; the decoder finds the first frame
         head = head.lstrip(b"\0")
     return _of_bytes(head)

@@ -79,7 +79,7 @@ class FeatureTable(FeatureSettings):
 
         Raises:
             DataError: There are fewer than 31 frames of 512 samples (0.72 s at 22,050 Hz).
-            SettingsError: The optional libraries for sound are not installed.
+            SettingsError: The optional libraries for audio are not installed.
         """
         from genrezoo.audio.decode import import_audio
 
@@ -124,7 +124,7 @@ def feature_table(samples: np.ndarray, **options: object) -> np.ndarray:
 
     Raises:
         DataError: The signal is not one channel of finite numbers, or shorter than 31 frames.
-        SettingsError: An option is out of range, or the optional libraries for sound are not installed.
+        SettingsError: An option is out of range, or the optional libraries for audio are not installed.
 
     Example:
         >>> feature_table(np.random.default_rng(0).standard_normal(22050) / 9).shape

@@ -175,7 +175,7 @@ def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any],
         "features": songs.n_features,
         **({"shape": list(songs.song_shape)} if songs.kind == "image" else {}),
         "genres": list(songs.genres),
-        "synthetic": bool(songs.about.get("synthetic") or songs.about.get("synthetic_sound")),
+        "synthetic": bool(songs.about.get("synthetic") or songs.about.get("synthetic_audio")),
         "ceilings": _ceilings(load_arrays(kept, verify=False)),
     }
     features = songs.about.get("features")

@@ -1,4 +1,4 @@
-"""``genrezoo data``: make songs of sound files, look at songs, convert them, split them."""
+"""``genrezoo data``: make songs of audio files, look at songs, convert them, split them."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genrezoo.cli.options import parse_changes
-from genrezoo.cli.sounds import (
+from genrezoo.cli.audio import (
     BuildProgress,
     Cache,
     Music,
     Strict,
     Workers,
+    features,
     inspect_file,
     inspect_folder,
-    pictures,
     show_files,
-    table,
+    spectrograms,
 )
+from genrezoo.cli.options import parse_changes
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import read_json
 
 if TYPE_CHECKING:
     from genrezoo.songs import SongSet
 
-app = typer.Typer(help="Make songs of sound files, look at songs, convert them, split them.", no_args_is_help=True)
-app.command()(table)
-app.command()(pictures)
+app = typer.Typer(help="Make songs of audio files, look at songs, convert them, split them.", no_args_is_help=True)
+app.command()(features)
+app.command()(spectrograms)
 
 
 class By(StrEnum):
@@ -44,14 +44,6 @@ class By(StrEnum):
     random = "random"
     group = "group"
     ids = "ids"
-
-
-class Layout(StrEnum):
-    """How sound files say what they are."""
-
-    folder = "folder"
-    gtzan = "gtzan"
-    fma = "fma"
 
 
 Source = Annotated[
@@ -93,18 +85,21 @@ def describe(
 @app.command()
 def inspect(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A sound file, a folder of them, an .npz file, or a songs folder.")
+        Path, typer.Argument(metavar="PATH", help="An audio file, a folder of them, an .npz file, or a songs folder.")
     ],
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a file is, or why it cannot be used: sound is decoded to its end, songs are loaded.
+    """Say what a file is, or why it cannot be used: audio is decoded to its end, songs are loaded.
 
-    A folder of sound files gives a row for each. Exit code 2 where nothing can be used.
+    A folder of audio files gives a row for each. Exit code 2 where nothing can be used.
 
     Example: genrezoo data inspect music/song.mp3
     """
-    if path.suffix.lower() == ".npz" or (path / "manifest.json").exists() or any(path.glob("*.npz")):
+    from genrezoo.datasets import find_dataset, takes_audio
+
+    found = find_dataset(path)
+    if found and not takes_audio(found):
         _show(_load(str(path)), as_json=as_json)
     elif path.is_dir():
         inspect_folder(path, workers=workers, as_json=as_json)
@@ -137,8 +132,8 @@ def split(
     path: Source,
     out: Target,
     by: Annotated[By, typer.Option(help="At random, by whole groups (artists), or by lists of ids.")] = By.random,
-    valid: Annotated[float, typer.Option(help="Share of validation songs.")] = 0.15,
-    test: Annotated[float, typer.Option(help="Share of test songs.")] = 0.15,
+    valid: Annotated[float, typer.Option(help="Fraction of validation songs.")] = 0.15,
+    test: Annotated[float, typer.Option(help="Fraction of test songs.")] = 0.15,
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
     ids: Annotated[
         Path | None, typer.Option(help="With --by ids: JSON file of the ids of train, valid and test, a list each.")
@@ -184,7 +179,14 @@ def build(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of the features; may be repeated."),
     ] = None,
-    layout: Annotated[Layout, typer.Option("--as", help="What the folder is.")] = Layout.folder,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="NAME",
+            help="Data set in the folder: folder, gtzan, fma; detected if left out.",
+        ),
+    ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(
@@ -195,9 +197,7 @@ def build(
         str | None, typer.Option(help="For gtzan: fault_filtered (if left out), stratified or random.")
     ] = None,
     subset: Annotated[str | None, typer.Option(help="For fma: small (if left out), medium or large.")] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="For fma: fetch what is missing; an interrupted download goes on.")
-    ] = False,
+    download: Annotated[bool, typer.Option("--download", help="For fma: fetch what is missing.")] = False,
     provenance: Provenance = None,
     cache: Cache = None,
     workers: Workers = None,
@@ -205,7 +205,7 @@ def build(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Turn sound files into songs: compute their features and write a songs folder.
+    """Turn audio files into songs: compute their features and write a songs folder.
 
     Files that cannot be used are listed with the reason and stop nothing. Features are cached: an interrupted command,
     given again, goes on.
@@ -213,8 +213,9 @@ def build(
     Example: genrezoo data build music songs --features log_mel --set n_mels=64
     """
     from genrezoo.audio.settings import feature_settings
-    from genrezoo.datasets import load_songs
+    from genrezoo.datasets import find_dataset, load_songs
     from genrezoo.datasets.arrays import MANIFEST
+    from genrezoo.registry import DATASETS
 
     if (out / MANIFEST).exists() and not overwrite:
         remedy = "name another folder, or overwrite it (--overwrite)"
@@ -225,12 +226,16 @@ def build(
     settings = feature_settings(features, **options)
     given: dict[str, Any] = {"manifest": manifest, "split": split, "subset": subset, "provenance": provenance}
     given |= {"cache": cache, "workers": workers}
-    options = {name: value for name, value in given.items() if value is not None}
+    options = {key: value for key, value in given.items() if value is not None}
+    if name is None:  # the split of the collection that it is goes with the folder, in every command
+        found = None if manifest else find_dataset(folder)
+        name = found.name if found else "folder"
+    DATASETS.get(name)  # an unknown name is no path
     with BuildProgress(f"{features} of {folder.name}") as progress:
         if download:
             options |= {"download": True, "on_progress": progress.fetch}
         songs = load_songs(
-            layout.value,
+            name,
             path=folder,
             features=settings,
             strict=strict,
@@ -295,7 +300,7 @@ def _show(songs: SongSet, *, as_json: bool, out: str | None = None) -> None:
     lengths = f"{longest:,}" if shortest == longest else f"{shortest:,} to {longest:,} (median {middle:,})"
     size = f"songs x {lengths} segments x {songs.n_features:,} features"
     if songs.kind == "image":
-        size = "pictures of {} x {} pixels x {} channels".format(*songs.song_shape)
+        size = "images of {} x {} pixels x {} channels".format(*songs.song_shape)
     console.print(
         f"[bold]{escape(songs.name)}[/]: {songs.n_songs:,} {size}, "
         f"{songs.num_classes} genres{'' if facts['groups'] is None else ', {:,} groups'.format(facts['groups'])}",

@@ -1,4 +1,4 @@
-"""``genrezoo predict``: from sound files to genres over time."""
+"""``genrezoo predict``: from audio files to genres over time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def predict(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     sounds: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Sound files, folders of them, or quoted shell patterns.")
+        list[str], typer.Argument(metavar="FILE...", help="Audio files, folders of them, or quoted shell patterns.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the timeline.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a file.")] = False,
@@ -53,7 +53,7 @@ def predict(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be predicted.")] = False,
 ) -> None:
-    """Predict the genre of sound files, as a whole and over time; whole recordings are heard.
+    """Predict the genre of audio files, as a whole and over time; whole recordings are heard.
 
     The features are those that the run was trained on. A file that cannot be predicted is reported with the reason and
     stops nothing; the exit code is 0 if any file was predicted.

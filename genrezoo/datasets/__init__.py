@@ -7,8 +7,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from genrezoo.datasets.gtzan import TABLES, is_gtzan
-from genrezoo.datasets.sound import holds_mostly
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS, Entry
 from genrezoo.songs import SongSet
@@ -18,15 +16,11 @@ def load_songs(source: str | Path, **options: Any) -> SongSet:
     """Loads songs from a path, or from a data set that has a name.
 
     Args:
-        source: One of these, in this order:
-
-            - a name of `list_datasets`, e.g. ``"synthetic"``; a folder of that name is reached as ``"./synthetic"``;
-            - an ``.npz`` file, or a folder of ``.npz`` files named after a split (see `genrezoo.datasets.npz`);
-            - a folder written by ``genrezoo data convert`` (see `genrezoo.datasets.arrays`);
-            - a folder of sound files, those of each genre in a folder of their own (see `genrezoo.datasets.folder`), or
-              the GTZAN collection or its ``features_30_sec.csv`` (see `genrezoo.datasets.gtzan`);
-            - a folder tree of ``.h5`` files of the Million Song Dataset (see `genrezoo.datasets.msd`), or of AudioSet's
-              ``.tfrecord`` files (see `genrezoo.datasets.audioset`).
+        source: A name of `list_datasets`, e.g. ``"synthetic"`` (a folder of that name is reached as ``"./synthetic"``),
+            or a path. Each data set recognises its own files (see `find_dataset`): an ``.npz`` file or a folder of
+            them, a folder written by ``genrezoo data convert``, a folder of audio files with a folder for each genre,
+            the GTZAN collection or its tables, the Free Music Archive, a folder tree of ``.h5`` files of the Million
+            Song Dataset or of AudioSet's ``.tfrecord`` files.
         options: Keyword arguments of the loader, e.g. ``n_segments`` for ``.npz`` files. A named data set that is read
             from somewhere takes its place as an option too.
 
@@ -47,35 +41,43 @@ def load_songs(source: str | Path, **options: Any) -> SongSet:
     """
     if isinstance(source, str) and source in DATASETS.names():
         return _call(DATASETS.get(source), options)
+    if entry := find_dataset(source):
+        return _call(entry, {"path": Path(source), **options})
     path = Path(source)
     if path.is_dir():
-        files = [file for file in path.iterdir() if not file.name.startswith(".")]
-        if "manifest.json" in {file.name for file in files}:
-            return _call(DATASETS.get("songs_folder"), {"path": path, **options})
-        kinds = Counter(file.suffix.lower() or "no ending" for file in files)
-        if kinds[".npz"]:
-            return _call(DATASETS.get("npz"), {"path": path, **options})
-        if is_gtzan(path):
-            return _call(DATASETS.get("gtzan"), {"path": path, **options})
-        for name, suffix in (("msd", ".h5"), ("audioset", ".tfrecord")):
-            if holds_mostly(path, suffix):
-                return _call(DATASETS.get(name), {"path": path, **options})
-        if any(file.is_dir() for file in files) and "x.npy" not in {file.name for file in files}:
-            return _call(DATASETS.get("folder"), {"path": path, **options})
+        kinds = Counter(file.suffix.lower() or "no ending" for file in path.iterdir() if not file.name.startswith("."))
         found = ", ".join(f"{number} x {kind}" for kind, number in kinds.most_common(5)) or "nothing"
-        what = f"neither a songs folder nor one of .npz files; it holds {found}"
-        if {"x.npy", "y.npy"} & {file.name for file in files}:
-            what = "has no manifest.json: its conversion did not finish"
-    elif path.suffix.lower() == ".npz":
-        return _call(DATASETS.get("npz"), {"path": path, **options})
-    elif path.name in TABLES:
-        return _call(DATASETS.get("gtzan_table"), {"path": path, **options})
+        what = f"is a folder of no data set; it holds {found}"
     elif path.exists():
         what = f"is a {path.suffix or 'nameless kind of'} file, which load_songs does not read"
     else:
         what = f"neither a file, a folder nor a data set; data sets are {', '.join(list_datasets())}"
-    remedy = "name an .npz file, a folder of a split's .npz files, or one written by `genrezoo data convert`"
+    remedy = "pass an .npz file, a folder of a split's .npz files, or one written by `genrezoo data convert`"
     raise DataError(what, path=path, remedy=remedy)
+
+
+def find_dataset(path: str | Path) -> Entry | None:
+    """The data set that a path holds, by what each data set says of it; None if none knows it.
+
+    Raises:
+        DataError: Two data sets are equally sure.
+
+    Example:
+        >>> find_dataset("songs.npz").name
+        'npz'
+    """
+    sure = {entry.name: entry.detects(Path(path)) for entry in DATASETS.members() if entry.detects}
+    best = [DATASETS.get(name) for name, level in sure.items() if level == max(sure.values()) > 0]
+    if len(best) > 1:
+        names = " or ".join(entry.name for entry in best)
+        remedy = f"pass the data set's name and the path: load_songs({best[0].name!r}, path=…)"
+        raise DataError(f"may be {names}", path=path, remedy=remedy)
+    return best[0] if best else None
+
+
+def takes_audio(entry: Entry) -> bool:
+    """Whether a data set is made of audio files, whose features are an option."""
+    return "features" in inspect.signature(entry.call).parameters
 
 
 def list_datasets(pattern: str = "*") -> list[str]:

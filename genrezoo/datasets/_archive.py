@@ -1,4 +1,4 @@
-"""Arrays out of files that nobody vouches for: what a header claims is compared with what is there before it is read.
+"""Arrays from untrusted files: the size that a header declares is compared with what is there before it is read.
 
 NumPy's own loader believes headers, takes the last of two members of one name, unpacks any number of bytes, and waits
 for ever on a pipe. Here only regular files are opened, pickled objects are never loaded, and what is refused is named.
@@ -10,7 +10,6 @@ import contextlib
 import io
 import math
 import os
-import stat
 import struct
 import tokenize
 import zipfile
@@ -22,6 +21,7 @@ from typing import IO, NamedTuple, NoReturn
 
 import numpy as np
 
+from genrezoo.audio.sniff import open_regular
 from genrezoo.errors import DataError
 
 MAX_BYTES = 16 * 2**30
@@ -48,7 +48,7 @@ _BROKEN = (  # what zipfile, zlib and NumPy's header parser raise on damaged or 
 
 
 class Header(NamedTuple):
-    """What the header of a ``.npy`` claims, and where its numbers begin."""
+    """What the header of a ``.npy`` declares, and where its numbers begin."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -61,20 +61,23 @@ class Header(NamedTuple):
 
 
 def regular_size(path: Path) -> int:
-    """The size of a regular file in bytes.
+    """The size of a regular file that is not empty, in bytes.
 
     Raises:
-        DataError: Nothing is there, or a folder, pipe or device.
+        DataError: See `genrezoo.audio.sniff.open_regular`.
     """
-    try:
-        found = os.stat(path)  # does not open: opening a pipe would wait for its writer
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        told = getattr(error, "strerror", None) or error
-        raise DataError(f"cannot be read ({told})", path=path, remedy="check the path") from error
-    if not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or device"
-        raise DataError(f"is {what}, not a file", path=path, remedy="name a regular file")
-    return found.st_size
+    with open_regular(path) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def read_start(path: Path, n_bytes: int) -> bytes:
+    """The first bytes of a regular file that is not empty.
+
+    Raises:
+        DataError: See `genrezoo.audio.sniff.open_regular`.
+    """
+    with open_regular(path) as file:
+        return file.read(n_bytes)
 
 
 def read_header(file: IO[bytes], n_bytes: int, *, path: Path, where: str | None = None) -> Header:
@@ -101,7 +104,7 @@ def read_header(file: IO[bytes], n_bytes: int, *, path: Path, where: str | None 
     header = Header(shape, dtype, file.tell())
     if min(shape, default=0) < 0 or header.offset + header.n_bytes != n_bytes:
         raise DataError(
-            f"its header claims shape {shape} of {dtype}, {header.n_bytes:,} bytes, "
+            f"its header declares shape {shape} of {dtype}, {header.n_bytes:,} bytes, "
             f"but {n_bytes - header.offset:,} are there",
             path=path,
             where=where,
@@ -164,13 +167,7 @@ def available_bytes() -> int:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    if not regular_size(path):
-        raise DataError("is empty (0 bytes)", path=path, remedy="fetch or make the file again")
-    try:
-        with open(path, "rb") as file:
-            start = file.read(6)
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check the path") from error
+    start = read_start(path, 6)
     if start == np.lib.format.MAGIC_PREFIX:
         remedy = "save it with its labels and names: np.savez(path, x=…, y=…, class_names=…)"
         raise DataError("is one bare array (.npy), not an .npz archive", path=path, remedy=remedy)

@@ -20,7 +20,7 @@ from typing import NoReturn
 import h5py
 import numpy as np
 
-from genrezoo.datasets._archive import regular_size
+from genrezoo.datasets._archive import read_start, regular_size
 from genrezoo.errors import DataError, GenrezooError
 
 MAX_FILE_BYTES = 256 * 2**20
@@ -63,15 +63,9 @@ def open_hdf5(path: str | Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[
     """
     path = Path(path)
     size = regular_size(path)
-    if not size:
-        raise DataError("is empty (0 bytes)", path=path, remedy=_AGAIN)
     if size > max_bytes:
         raise DataError(f"has {size:,} bytes, the limit is {max_bytes:,}", path=path, remedy="check what it is")
-    try:
-        with open(path, "rb") as file:
-            start = file.read(8)
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check the path") from error
+    start = read_start(path, 8)
     if start != _SIGNATURE:
         raise DataError(
             f"is not an HDF5 file; it begins with {start!r}", path=path, remedy="check what was saved there"
@@ -190,7 +184,7 @@ def _check_storage(file: h5py.File, name: str, dataset: h5py.Dataset) -> None:
     for what, shape in (("shape", dataset.shape or ()), ("chunks", dataset.chunks or ())):
         claimed = math.prod(shape) * item
         if claimed > MAX_BYTES or claimed > max(_SMALL, _MAX_RATIO * stored):
-            claim = f"{what} {shape} of {item} bytes claims {claimed:,} bytes, {stored:,} are stored"
+            claim = f"{what} {shape} of {item} bytes declares {claimed:,} bytes, {stored:,} are stored"
             _refuse(file, name, claim, "the file is damaged or forged; fetch it again")
     if not stored and math.prod(dataset.shape or ()):
         _refuse(file, name, "was never written: no bytes are stored", _AGAIN)

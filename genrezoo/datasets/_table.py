@@ -82,8 +82,6 @@ def read_table(
     except UnicodeDecodeError as error:
         where = f"line {_bad_line(path)}"
         raise DataError("is not UTF-8 text", path=path, where=where, remedy="save it as CSV UTF-8") from error
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check the path") from error
     if not rows:
         raise DataError("has a header but no rows", path=path, remedy="give at least one row")
     return pd.DataFrame(rows, columns=pd.Index(columns or names), dtype=str)

@@ -133,6 +133,7 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
     summary="A folder written by `genrezoo data convert` or `genrezoo data split`, memory-mapped",
     reference="genrezoo.datasets.arrays",
     licence="that of the songs in it",
+    detects=lambda path: 3 * any((path / name).is_file() for name in (MANIFEST, "x.npy", "y.npy")),
 )
 def load_arrays(path: str | Path, *, verify: bool = True) -> SongSet:
     """Loads a songs folder without reading its features into memory.

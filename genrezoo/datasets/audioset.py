@@ -1,4 +1,4 @@
-"""AudioSet's embeddings: what the network VGGish heard in each second of ten-second clips, without their sound.
+"""AudioSet's embeddings: what the network VGGish computed for each second of ten-second clips, without their audio.
 
 What it is: clips of up to 10 s of YouTube videos, labelled by people with 527 classes of sound. Each second is told by
 128 numbers of VGGish, PCA-whitened and quantised to whole numbers (no unit, 0 to 255). Size: 2,084,320 clips as
@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
+from genrezoo.audio.sniff import open_regular
 from genrezoo.datasets._archive import regular_size
+from genrezoo.datasets._audio import holds_mostly, walk_files
 from genrezoo.datasets._table import read_table
 from genrezoo.datasets.npz import load_npz
-from genrezoo.datasets.sound import walk_files
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet
@@ -67,6 +68,7 @@ _INSTRUCTIONS = (
     summary="VGGish embeddings of AudioSet clips with one music genre, from TensorFlow records or an .npz file",
     reference="J. F. Gemmeke et al., Audio Set: An ontology and human-labeled dataset for audio events, ICASSP 2017",
     licence="CC BY 4.0",
+    detects=lambda path: 2 * holds_mostly(path, ".tfrecord"),
 )
 def load_audioset(
     path: str | Path,
@@ -231,23 +233,16 @@ def _count_records(path: Path) -> int:
     """Walks from record to record, so that a forged length is never believed; returns how many there are."""
     size = regular_size(path)
     place = number = 0
-    try:
-        with open(path, "rb") as file:
-            while place < size:
-                file.seek(place)
-                head = file.read(8)
-                length = struct.unpack("<Q", head)[0] if len(head) == 8 else _MAX_RECORD + 1
-                place += 16 + length  # length and its sum, the record, its sum
-                if length > _MAX_RECORD or place > size:
-                    what = (
-                        "is not a file of TensorFlow records" if not number else "ends within a record, or is damaged"
-                    )
-                    raise DataError(what, path=path, where=f"record {number}", remedy="fetch it again")
-                number += 1
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check the path") from error
-    if not number:
-        raise DataError("is empty (0 bytes)", path=path, remedy="fetch it again")
+    with open_regular(path) as file:
+        while place < size:
+            file.seek(place)
+            head = file.read(8)
+            length = struct.unpack("<Q", head)[0] if len(head) == 8 else _MAX_RECORD + 1
+            place += 16 + length  # length and its sum, the record, its sum
+            if length > _MAX_RECORD or place > size:
+                what = "ends within a record, or is damaged" if number else "is not a file of TensorFlow records"
+                raise DataError(what, path=path, where=f"record {number}", remedy="fetch it again")
+            number += 1
     return number
 
 

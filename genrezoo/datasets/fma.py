@@ -3,7 +3,7 @@
 What it is: clips of 30 s from the middle of tracks (MP3, mostly 44.1 kHz stereo), each with the genre that its genres
 have as their root. The subset *small* has 8,000 clips of 8 genres, 1,000 each (7.2 GiB); *medium* 25,000 of 16 genres,
 unbalanced (22 GiB); *large* 106,574 (93 GiB), of which about half have one root genre. Sides are training, validation
-and test (80/10/10), genres stratified, and songs of one artist on one side alone. In *small*, three files hold no sound
+and test (80/10/10), genres stratified, and songs of one artist on one side alone. In *small*, three files hold no audio
 (099134, 108925, 133297) and three more are cut short: what cannot be decoded is rejected and counted.
 
 Reference: M. Defferrard, K. Benzi, P. Vandergheynst and X. Bresson, "FMA: A Dataset for Music Analysis", ISMIR 2017.
@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from genrezoo.datasets._audio import NOT_AUDIO, SPLITS, AudioFile, songs_from_audio, suffix_of, walk_files
+from genrezoo.datasets._download import Published, fetch, unpack
 from genrezoo.datasets._table import read_table
-from genrezoo.datasets.sound import NO_SOUND, SPLITS, SoundFile, songs_from_sound, suffix_of, walk_files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet
@@ -27,28 +28,14 @@ if TYPE_CHECKING:
     from genrezoo.audio.settings import FeatureSettings
 
 
-class Archive(NamedTuple):
-    """What the publishers' page says of a file.
-
-    Attributes:
-        url: Where it is.
-        digest: Its SHA-1, the only digest published.
-        max_bytes: What it may unpack to, somewhat more than published.
-    """
-
-    url: str
-    digest: str
-    max_bytes: int
-
-
 _SERVER = "https://os.unil.cloud.switch.ch/fma"
 ARCHIVES = {
-    "metadata": Archive(f"{_SERVER}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733", 2**30),
-    "small": Archive(f"{_SERVER}/fma_small.zip", "sha1:ade154f733639d52e35e32f5593efe5be76c6d70", 9 * 2**30),
-    "medium": Archive(f"{_SERVER}/fma_medium.zip", "sha1:c67b69ea232021025fca9231fc1c7c1a063ab50b", 26 * 2**30),
-    "large": Archive(f"{_SERVER}/fma_large.zip", "sha1:497109f4dd721066b5ce5e5f250ec604dc78939e", 105 * 2**30),
+    "metadata": Published(f"{_SERVER}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733"),
+    "small": Published(f"{_SERVER}/fma_small.zip", "sha1:ade154f733639d52e35e32f5593efe5be76c6d70"),
+    "medium": Published(f"{_SERVER}/fma_medium.zip", "sha1:c67b69ea232021025fca9231fc1c7c1a063ab50b"),
+    "large": Published(f"{_SERVER}/fma_large.zip", "sha1:497109f4dd721066b5ce5e5f250ec604dc78939e"),
 }
-"""The published archives (README of the repository mdeff/fma, release of 9 May 2017)."""
+"""The archives and their only published digests (README of the repository mdeff/fma, release of 9 May 2017)."""
 
 SUBSETS = {"small": ("small",), "medium": ("small", "medium"), "large": ("small", "medium", "large")}
 """Each subset holds the smaller ones."""
@@ -61,6 +48,7 @@ _COLUMNS = ("track_id", "artist.id", "set.split", "set.subset", "track.genre_top
     summary="Clips of the Free Music Archive with their published, artist-filtered split",
     reference="M. Defferrard, K. Benzi, P. Vandergheynst and X. Bresson, FMA: A Dataset for Music Analysis, ISMIR 2017",
     licence="tables CC BY 4.0; each recording under its artist's Creative Commons licence",
+    detects=lambda path: 3 * (path / "fma_metadata" / "tracks.csv").is_file(),
 )
 def load_fma(
     path: str | Path,
@@ -86,7 +74,7 @@ def load_fma(
         subset: ``"small"``, ``"medium"`` or ``"large"``; clips of smaller subsets belong to the larger ones.
         features: Kind of features or their settings, as in `genrezoo.datasets.folder.load_folder`.
         download: Fetch and unpack what is missing into ``path``; clips and archive together take up to 2 x 7.2 GiB
-            (small). An interrupted download goes on the next time.
+            (small). An interrupted download begins again.
         cache: Folder of the feature cache, see `genrezoo.datasets.folder.load_folder`, as for the next four.
         workers: Files at a time.
         strict: Stop at the first bad file.
@@ -96,7 +84,7 @@ def load_fma(
 
     Returns:
         The checked songs with the published split (``official``); ids are track numbers (``"000002"``), groups artist
-        numbers. ``about`` holds, beside what every set of sound files has, ``left_out`` (tracks of the subset without a
+        numbers. ``about`` holds, beside what every set of audio files has, ``left_out`` (tracks of the subset without a
         file or without one root genre), ``passed_over`` (files of no such track) and ``artists_on_two_sides``.
 
     Raises:
@@ -124,7 +112,7 @@ def load_fma(
     passed_over = Counter[str]()
     for file in walk_files(clips):
         track = file.stem
-        if track not in rows or file.suffix.lower() in NO_SOUND:
+        if track not in rows or file.suffix.lower() in NOT_AUDIO:
             passed_over[suffix_of(file)] += 1
         elif track in found:
             raise DataError(f"track {track} is there twice, also as {found[track]}", path=file, remedy="keep one")
@@ -134,9 +122,9 @@ def load_fma(
         what = f"holds none of the {len(rows):,} tracks of the subset {subset!r}"
         raise DataError(what, path=clips, remedy=_instructions(subset))
     usable = [track for track in sorted(found) if rows[track]["track.genre_top"]]
-    return songs_from_sound(
+    return songs_from_audio(
         [
-            SoundFile(
+            AudioFile(
                 path=found[track],
                 id=track,
                 genre=rows[track]["track.genre_top"],
@@ -175,8 +163,6 @@ def _get(
     root: Path, metadata: str | Path | None, subset: str, on_progress: Callable[[int, int | None], None] | None
 ) -> None:
     """Fetches and unpacks what is not there yet."""
-    from genrezoo.datasets._download import fetch, unpack  # here: names are listed without the network's modules
-
     if root.is_file():
         raise SettingsError(f"download needs a folder to put the files in; {root} is a file")
     wanted: list[tuple[str, tuple[str, ...]]] = [(subset, ())]
@@ -186,9 +172,7 @@ def _get(
         folder = root / f"fma_{name}"
         there = name == subset and root.is_dir() and any(root.glob("[0-9][0-9][0-9]/[0-9]*.*"))  # the clips themselves
         if not folder.exists() and not there:
-            url, digest, max_bytes = ARCHIVES[name]
-            archive = fetch(url, root / f"fma_{name}.zip", digest=digest, on_progress=on_progress)
-            unpack(archive, folder, max_bytes=max_bytes, only=only)
+            unpack(fetch(ARCHIVES[name], root / f"fma_{name}.zip", on_progress), folder, only)
 
 
 def _find_tables(root: Path, clips: Path, metadata: str | Path | None, subset: str) -> Path:

@@ -1,4 +1,4 @@
-"""A folder of sound files: a sub-folder for each genre, or a table that says which file is what.
+"""A folder of audio files: a sub-folder for each genre, or a table that says which file is what.
 
 The way to train on music of one's own. Files are told by their content, not by their endings; those that cannot be used
 are rejected one by one, with the reason, and stop nothing.
@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from genrezoo.datasets._table import read_table
-from genrezoo.datasets.sound import (
-    NO_SOUND,
+from genrezoo.datasets._audio import (
+    NOT_AUDIO,
     SPLITS,
-    SoundFile,
+    AudioFile,
     check_provenance,
     plain_name,
-    songs_from_sound,
+    songs_from_audio,
     spelt_out,
     walk_files,
 )
+from genrezoo.datasets._table import read_table
 from genrezoo.errors import DataError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 @DATASETS.register(
     "folder",
-    summary="Sound files in a sub-folder for each genre, or named by a CSV table",
+    summary="Audio files in a sub-folder for each genre, or named by a CSV table",
     reference="genrezoo.datasets.folder",
     licence="that of the music in it",
+    detects=lambda path: path.is_dir() and any(inner.is_dir() for inner in path.glob("[!.]*")),
 )
 def load_folder(
     path: str | Path,
@@ -49,10 +50,10 @@ def load_folder(
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> SongSet:
-    """Songs from a folder of sound files.
+    """Songs from a folder of audio files.
 
     Without a manifest the first folder on the way to a file is its genre, whatever folders follow
-    (``jazz/artist/album/song.flac``). Hidden files, files in no genre's folder and files that are known not to be sound
+    (``jazz/artist/album/song.flac``). Hidden files, files in no genre's folder and files that are known not to be audio
     (``.txt``, ``.csv``, ``.json``, ``.jpg``, …) are passed over.
 
     Args:
@@ -83,10 +84,10 @@ def load_folder(
 
     Example:
         >>> import tempfile
-        >>> from genrezoo.datasets.tones import render_tones
+        >>> from genrezoo.datasets.synthetic_audio import render_audio
         >>> folder = Path(tempfile.mkdtemp())
-        >>> _ = render_tones(folder / "tones", seconds=1, n_genres=2, n_train=2, n_valid=2, n_test=2)
-        >>> load_folder(folder / "tones", cache=folder / "cache")
+        >>> _ = render_audio(folder / "synthetic_audio", seconds=1, n_genres=2, n_train=2, n_valid=2, n_test=2)
+        >>> load_folder(folder / "synthetic_audio", cache=folder / "cache")
         SongSet('tones_log_mel': 6 songs x 21 segments x 128 features, 2 genres, no split)
     """
     root = Path(path)
@@ -97,7 +98,7 @@ def load_folder(
     else:
         files = _from_table(root, Path(manifest))
     has_split = any(file.split for file in files)
-    return songs_from_sound(
+    return songs_from_audio(
         files,
         path=root,
         name=name or root.resolve().name,
@@ -117,18 +118,18 @@ class Tree(NamedTuple):
     """What a folder of genres' folders holds.
 
     Attributes:
-        files: The sound files with their genres, in sorted order; their ids are the paths from the folder.
+        files: The audio files with their genres, in sorted order; their ids are the paths from the folder.
         rejected: Files whose names cannot be ids, and why.
-        passed_over: How many files are not sound by their endings, or in no genre's folder.
+        passed_over: How many files are not audio by their endings, or in no genre's folder.
     """
 
-    files: list[SoundFile]
+    files: list[AudioFile]
     rejected: dict[str, str]
     passed_over: dict[str, int]
 
 
 def read_tree(root: str | Path) -> Tree:
-    """The sound files of a folder and their genres: the one rule for everything that labels files by their folders.
+    """The audio files of a folder and their genres: the one rule for everything that labels files by their folders.
 
     The first folder below ``root`` is the genre, whatever folders follow. Files right in ``root`` have none: they are
     counted, not labelled.
@@ -137,10 +138,10 @@ def read_tree(root: str | Path) -> Tree:
         root: The folder.
 
     Returns:
-        The files, those with names that cannot be stored, and what was passed over; no sound is looked at.
+        The files, those with names that cannot be stored, and what was passed over; no audio is looked at.
 
     Raises:
-        DataError: It is not a folder, has no sound files in genres' folders, or all of them lie deeper in one folder,
+        DataError: It is not a folder, has no audio files in genres' folders, or all of them lie deeper in one folder,
             which then seems to be the one to name.
 
     Example:
@@ -157,7 +158,7 @@ def read_tree(root: str | Path) -> Tree:
     files, rejected, passed_over = [], {}, Counter[str]()
     for path in walk_files(root):
         parts = path.relative_to(root).parts
-        if path.suffix.lower() in NO_SOUND:
+        if path.suffix.lower() in NOT_AUDIO:
             passed_over[path.suffix.lower()] += 1
         elif len(parts) < 2:
             passed_over["in no genre's folder"] += 1
@@ -167,20 +168,20 @@ def read_tree(root: str | Path) -> Tree:
             except DataError as error:
                 rejected[spelt_out(Path(*parts))] = str(error)
             else:
-                files.append(SoundFile(path, id="/".join(inside), genre=inside[0]))
+                files.append(AudioFile(path, id="/".join(inside), genre=inside[0]))
     if not files and not rejected:
         told = ", ".join(f"{number} x {kind}" for kind, number in passed_over.items()) or "nothing"
-        raise DataError(f"no sound files in genres' folders; it holds {told}", path=root, remedy=_LAYOUT)
+        raise DataError(f"no audio files in genres' folders; it holds {told}", path=root, remedy=_LAYOUT)
     if len({file.genre for file in files}) == 1 and all(file.id.count("/") > 1 for file in files):
         remedy = f"name the folder {root / files[0].genre}, if its folders are genres"
         raise DataError(f"all files are in {files[0].genre}/", path=root, remedy=remedy)
     return Tree(files, rejected, dict(sorted(passed_over.items())))
 
 
-_LAYOUT = "put the sound files of each genre into a folder named after it, or give a manifest"
+_LAYOUT = "put the audio files of each genre into a folder named after it, or give a manifest"
 
 
-def _from_table(root: Path, manifest: Path) -> list[SoundFile]:
+def _from_table(root: Path, manifest: Path) -> list[AudioFile]:
     """The files that a manifest names."""
     if not root.is_dir():
         raise DataError("is not a folder", path=root, remedy="name the folder that the manifest's paths start from")
@@ -198,7 +199,7 @@ def _from_table(root: Path, manifest: Path) -> list[SoundFile]:
         split = row.get("split", "").strip().lower()
         if split and split not in SPLITS:
             raise refuse("split", f"{row['split']!r} is no side of a split", "use train, valid, test or nothing")
-        file = SoundFile(
+        file = AudioFile(
             path=root / row["path"],
             id=plain_name(row.get("id", "").strip() or Path(row["path"]).as_posix()),
             genre=plain_name(row["genre"].strip()),

@@ -1,10 +1,10 @@
-"""The GTZAN collection: 1,000 clips of 30 seconds, 100 of each of ten genres; from sound files or from feature tables.
+"""The GTZAN collection: 1,000 clips of 30 seconds, 100 of each of ten genres; from audio files or from feature tables.
 
 The collection that most studies of music genre use. It holds repeated, distorted and mislabelled clips, and many clips
 of one artist, so that a random split measures how well artists are recognised: choose the fault-filtered split, which
 is the default, and compare no figure with one that was measured on another split.
 
-Nothing is downloaded: the collection has no licence and no stable address. Any copy of its sound files will do, whole
+Nothing is downloaded: the collection has no licence and no stable address. Any copy of its audio files will do, whole
 or in part, in any format, as long as the names are GTZAN's own (``blues.00000.wav``).
 
 References:
@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genrezoo.audio.settings import feature_settings
+from genrezoo.datasets._audio import NOT_AUDIO, AudioFile, songs_from_audio, suffix_of, walk_files
 from genrezoo.datasets._gtzan_splits import FAULT_FILTERED, STRATIFIED
 from genrezoo.datasets._table import read_table, to_numbers
-from genrezoo.datasets.sound import NO_SOUND, SoundFile, songs_from_sound, suffix_of, walk_files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet, split_stratified
@@ -72,9 +72,10 @@ def gtzan_lists(split: str) -> dict[str, list[str]]:
 
 @DATASETS.register(
     "gtzan",
-    summary="The GTZAN collection from its sound files, with the fault- and artist-filtered split",
+    summary="The GTZAN collection from its audio files, with the fault- and artist-filtered split",
     reference=_REFERENCE,
     licence=_LICENCE,
+    detects=lambda path: 3 * _is_gtzan(path),
 )
 def load_gtzan(
     path: str | Path,
@@ -88,7 +89,7 @@ def load_gtzan(
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> SongSet:
-    """Songs from GTZAN's sound files.
+    """Songs from GTZAN's audio files.
 
     Args:
         path: A folder that holds files named as in GTZAN, ``blues.00000`` with any ending, at any depth.
@@ -117,25 +118,25 @@ def load_gtzan(
         >>> load_gtzan("/nonexistent")
         Traceback (most recent call last):
         ...
-        genrezoo.errors.DataError: /nonexistent: is not a folder. Remedy: name the folder that holds the sound files.
+        genrezoo.errors.DataError: /nonexistent: is not a folder. Remedy: name the folder that holds the audio files.
     """
     _check_split(split)
     root = Path(path)
-    files: dict[str, SoundFile] = {}
+    files: dict[str, AudioFile] = {}
     passed_over = Counter[str]()
     for file in walk_files(root):
         clip = _CLIP.match(file.name)
-        if not clip or file.suffix.lower() in NO_SOUND or file.name[clip.end() :] != file.suffix:
+        if not clip or file.suffix.lower() in NOT_AUDIO or file.name[clip.end() :] != file.suffix:
             passed_over[suffix_of(file)] += 1
         elif clip[1] in files:
             remedy = "keep one of the two"
             raise DataError(f"clip {clip[1]} is there twice, also as {files[clip[1]].path}", path=file, remedy=remedy)
         else:
-            files[clip[1]] = SoundFile(file, id=clip[1], genre=clip[2])
+            files[clip[1]] = AudioFile(file, id=clip[1], genre=clip[2])
     if not files:
         remedy = "name a folder of files as blues/blues.00000.wav, with any ending"
         raise DataError("holds no file named as a GTZAN clip", path=root, remedy=remedy)
-    songs = songs_from_sound(
+    songs = songs_from_audio(
         [files[clip] for clip in sorted(files)],
         path=root,
         name="gtzan",
@@ -155,6 +156,7 @@ def load_gtzan(
     summary="The well-known table of 57 features of GTZAN, a row a clip or a row for each three seconds",
     reference=f"{_REFERENCE}; tables: Olteanu, 'GTZAN Dataset - Music Genre Classification' (Kaggle)",
     licence=_LICENCE,
+    detects=lambda path: 3 * (path.name in TABLES),
 )
 def load_gtzan_table(
     path: str | Path, *, split: str = "fault_filtered", seed: int = 0, songs: str = "clips"
@@ -231,7 +233,7 @@ def load_gtzan_table(
     return _with_split(found.validate(path), split, seed)
 
 
-def is_gtzan(folder: Path) -> bool:
+def _is_gtzan(folder: Path) -> bool:
     """Whether a folder has the layout of the collection: a folder for each genre, with clips under GTZAN's names."""
     for top in (folder, folder / "genres", folder / "genres_original"):
         if all((top / genre).is_dir() for genre in GENRES):

@@ -31,9 +31,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from genrezoo.datasets._archive import available_bytes, read_headers, regular_size
+from genrezoo.datasets._audio import holds_mostly, spelt_out, walk_files
 from genrezoo.datasets._table import read_table
 from genrezoo.datasets.npz import load_npz
-from genrezoo.datasets.sound import spelt_out, walk_files
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import write_atomic
 from genrezoo.parallel import ChildError, ProcessExecutor
@@ -61,6 +61,7 @@ _KIND = "Million Song Dataset file"
     summary="The Million Song Dataset's own HDF5 files with a list of genres, or the 10- and 25-genre course tasks",
     reference="T. Bertin-Mahieux, D. P. W. Ellis, B. Whitman and P. Lamere, The Million Song Dataset, ISMIR 2011",
     licence="research use, under the terms of The Echo Nest and LabROSA",
+    detects=lambda path: 2 * holds_mostly(path, ".h5"),
 )
 def load_msd(
     path: str | Path,
@@ -244,8 +245,6 @@ def _read_cls(path: Path) -> dict[str, str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError("is not UTF-8 text", path=path, remedy="unpack it first, or name the .cls file") from error
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check the path") from error
     rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):

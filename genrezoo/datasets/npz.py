@@ -54,6 +54,7 @@ _SPLIT_FILE = re.compile(r"(?:.*[-_.])?(train|valid|validation|val|test)(?:[-_.]
     summary="One .npz file of songs, or train, valid and test .npz files in one folder",
     reference="NumPy Enhancement Proposal 1 (the .npy and .npz formats)",
     licence="that of the songs in it",
+    detects=lambda path: 2 * (path.suffix.lower() == ".npz" or (path.is_dir() and any(path.glob("[!.]*.npz")))),
 )
 def load_npz(
     path: str | Path,
@@ -89,7 +90,7 @@ def load_npz(
 
     Raises:
         DataError: Anything about the files that would make a figure wrong: damage, missing or unclear keys, pickled
-            objects, sizes that are not what a header claims, labels or features that cannot be trained on.
+            objects, sizes that are not what a header declares, labels or features that cannot be trained on.
         SettingsError: ``n_segments`` does not divide the features, or ``provenance`` was given without a split.
 
     Example:

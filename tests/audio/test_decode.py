@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_sounds import (
+from made_audio import (
     RATE,
     au_stream,
     encode,
@@ -31,7 +31,7 @@ from made_sounds import (
 )
 
 from genrezoo.audio import decode
-from genrezoo.audio.decode import SoundReader, inspect_sound, read_sound
+from genrezoo.audio.decode import AudioReader, inspect_audio, read_audio
 from genrezoo.errors import DataError, GenrezooError, SettingsError
 
 FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "AU")
@@ -93,8 +93,8 @@ WARNED = {
     "mp3 of varying bit rate without a table": (lambda: without_table(whole("MP3")), "lacks the table .Xing."),
     "the last hundredth of mp3 is missing": (lambda: whole("MP3")[:-300], "incomplete|is cut"),
     "the last of wav is missing": (lambda: whole("WAV")[:-1000], r"ends after 2\.977 of 3\.000 s: the file is cut"),
-    "bytes changed in mp3": (lambda: hole(whole("MP3")), r"only 1\.\d of 3\.\d s could be decoded|are not sound"),
-    "bytes missing in mp3": (lambda: gap(whole("MP3")), "bytes in one place are not sound|could be decoded"),
+    "bytes changed in mp3": (lambda: hole(whole("MP3")), r"only 1\.\d of 3\.\d s could be decoded|are not audio"),
+    "bytes missing in mp3": (lambda: gap(whole("MP3")), "bytes in one place are not audio|could be decoded"),
     "bytes changed in flac": (lambda: hole(whole("FLAC")), r"only 1\.\d of 3\.0 s could be decoded"),
     "bytes missing in flac": (lambda: gap(whole("FLAC")), r"only 1\.\d of 3\.0 s could be decoded"),
     "bytes changed in ogg": (lambda: hole(whole("OGG")), r"only \d\.\d of 3\.0 s could be decoded"),
@@ -104,9 +104,9 @@ WARNED = {
     "flac claims 4 s": (lambda: flac_length(whole("FLAC"), 4 * RATE), r"only 3\.0 of 4\.0 s could be decoded"),
     "flac of unknown length": (lambda: flac_length(whole("FLAC"), 0), "does not say how long it is"),
     "mp3 twice in one file": (lambda: whole("MP3") * 2, r"only 3\.0 of 6\.\d s could be decoded"),
-    "silence": (lambda: encode(np.zeros(RATE)), "no signal: silence"),
-    "dither alone": (lambda: encode(np.full(RATE, 2**-15), subtype="PCM_16"), "no signal: silence"),
-    "silence in flac": (lambda: encode(np.zeros((RATE, 2)), "FLAC"), "no signal: silence"),
+    "silence": (lambda: encode(np.zeros(RATE)), r"silent \(all samples are zero\)"),
+    "dither alone": (lambda: encode(np.full(RATE, 2**-15), subtype="PCM_16"), r"silent \(no sample above -80 dB\)"),
+    "silence in flac": (lambda: encode(np.zeros((RATE, 2)), "FLAC"), r"silent \(all samples are zero\)"),
     "channels against each other": (
         lambda: encode(np.stack([FLOATS, -FLOATS], axis=1), subtype="FLOAT"),
         "the channels cancel each other",
@@ -119,13 +119,13 @@ REFUSED = {
         f"{kind} cut in its header": (lambda kind=kind: whole(kind)[:20], "cannot be decoded|looks like")
         for kind in FORMATS
     },
-    "wav without samples": (lambda: encode(np.zeros(0)), r"no sound \(0 samples\)"),
+    "wav without samples": (lambda: encode(np.zeros(0)), r"no audio \(0 samples\)"),
     "flac without samples": (lambda: encode(np.zeros(0), "FLAC"), "."),
-    "one sample": (lambda: encode(np.ones(1)), r"0\.00 s of sound could be decoded, at least 0\.1 s are needed"),
-    "a twentieth of a second": (lambda: encode(tone(0.05)), r"0\.05 s of sound .* at least 0\.1 s"),
+    "one sample": (lambda: encode(np.ones(1)), r"0\.00 s of audio could be decoded, at least 0\.1 s are needed"),
+    "a twentieth of a second": (lambda: encode(tone(0.05)), r"0\.05 s of audio .* at least 0\.1 s"),
     "wav cut after 0.3 s": (lambda: whole("WAV")[:13274], r"0\.30 s .* 0\.5 s.*ends after 0\.3 of 3\.0 s"),
     "flac cut after 0.3 s": (lambda: whole("FLAC")[:10900], r"at least 0\.5 s are needed; only 0\.\d of"),
-    "flac header alone": (lambda: whole("FLAC")[:500], r"0\.00 s of sound could be decoded"),
+    "flac header alone": (lambda: whole("FLAC")[:500], r"0\.00 s of audio could be decoded"),
     "not a number": (lambda: encode(changed(FLOATS, 11025, np.nan), subtype="FLOAT"), r"0\.500 s: .*not numbers"),
     "infinite": (lambda: encode(changed(STEREO, (4410, 1), np.inf), subtype="FLOAT"), r"0\.200 s: .*not numbers"),
     "1e30": (lambda: encode(changed(FLOATS, 0, 1e30), subtype="FLOAT"), "a sample of 1e.30"),
@@ -146,7 +146,7 @@ REFUSED = {
     "text": (lambda: b"track, genre\n1, rock\n", r"\(looks like text\)"),
     "zeros": (lambda: bytes(9999), r"\(looks like nothing but zeros\)"),
     "noise": (lambda: np.random.default_rng(3).bytes(9999), "looks like unknown data, which begin with"),
-    "a tag alone": (id3, r"looks like a tag \(ID3\) without sound"),
+    "a tag alone": (id3, r"looks like a tag \(ID3\) without audio"),
 }
 
 
@@ -163,7 +163,7 @@ def write(tmp_path):
 @pytest.mark.parametrize("case", GOOD)
 def test_whole_sound_passes_without_a_word(write, case):
     data = GOOD[case]()
-    sound = read_sound(write(data))
+    sound = read_audio(write(data))
     assert sound.warnings == ()
     assert sound.samples.dtype == np.float32
     assert sound.samples.ndim == 1
@@ -173,7 +173,7 @@ def test_whole_sound_passes_without_a_word(write, case):
 @pytest.mark.parametrize("case", WARNED)
 def test_what_is_odd_is_said_and_the_rest_is_kept(write, case):
     make, words = WARNED[case]
-    sound = read_sound(write(make()))
+    sound = read_audio(write(make()))
     assert len(sound.samples) > RATE // 2
     with pytest.raises(UserWarning, match=words):
         raise UserWarning("; ".join(sound.warnings))
@@ -184,7 +184,7 @@ def test_what_cannot_be_used_is_refused_by_name(write, case):
     make, words = REFUSED[case]
     path = write(make())
     with pytest.raises(DataError, match=words) as caught:
-        read_sound(path)
+        read_audio(path)
     assert caught.value.path == path
     assert caught.value.what
     assert caught.value.remedy
@@ -198,23 +198,23 @@ def test_enough_cases():
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("name", ["song.wav", "song.mp3", "song.txt", "song", "a\nb ü.ogg"])
 def test_the_content_decides_not_the_name(write, kind, name):
-    assert inspect_sound(write(whole(kind), name)).format == kind
+    assert inspect_audio(write(whole(kind), name)).format == kind
 
 
 @pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3", "AIFF", "AU"])
 @pytest.mark.parametrize("rate", [None, RATE, 16000])
 def test_blocks_of_any_length_make_the_whole(write, kind, rate):
     path = write(encode(tone(2.0, rate=44100, channels=2), kind, rate=44100))
-    expected = read_sound(path, rate=rate).samples
+    expected = read_audio(path, rate=rate).samples
     for seconds in (0.01, 0.37, 1.0, 99.0):
-        with SoundReader(path, rate=rate) as sound:
+        with AudioReader(path, rate=rate) as sound:
             blocks = list(sound.blocks(seconds))
             assert {len(block) for block in blocks[:-1]} <= {round(seconds * sound.rate)}
             np.testing.assert_array_equal(np.concatenate(blocks), expected)
 
 
 def test_a_second_pass_gives_the_same(write):
-    with SoundReader(write(half(whole("OGG"))), rate=16000) as sound:
+    with AudioReader(write(half(whole("OGG"))), rate=16000) as sound:
         first = np.concatenate(list(sound.blocks(0.5)))
         warnings = sound.warnings
         next(sound.blocks())  # begun and left
@@ -228,7 +228,7 @@ def test_samples_are_those_of_librosa(write, native, rate):
     path = write(encode(tone(1.2345, rate=native, channels=2), rate=native, subtype="FLOAT"))
     mono = librosa.to_mono(soundfile.read(path, dtype="float32")[0].T)  # what librosa.load does
     expected = librosa.resample(mono, orig_sr=native, target_sr=rate, res_type="soxr_hq")
-    samples = read_sound(path, rate=rate).samples
+    samples = read_audio(path, rate=rate).samples
     assert samples.shape == expected.shape
     np.testing.assert_array_equal(samples, expected)
 
@@ -237,36 +237,36 @@ def test_samples_are_those_of_librosa(write, native, rate):
 @pytest.mark.parametrize("offset", [0.0, 0.5, 1.25])
 def test_an_excerpt_is_a_part_of_the_whole(write, kind, offset):
     path = write(encode(tone(3.0, channels=2), kind))
-    every = read_sound(path, rate=None).samples
+    every = read_audio(path, rate=None).samples
     start = round(offset * RATE)
-    excerpt = read_sound(path, rate=None, offset=offset, duration=1.0)
+    excerpt = read_audio(path, rate=None, offset=offset, duration=1.0)
     np.testing.assert_array_equal(excerpt.samples, every[start : start + RATE])
     assert excerpt.warnings == ()
-    np.testing.assert_array_equal(read_sound(path, rate=None, offset=offset).samples, every[start:])
-    assert len(read_sound(path, rate=None, offset=offset, duration=50.0).samples) == len(every) - start
+    np.testing.assert_array_equal(read_audio(path, rate=None, offset=offset).samples, every[start:])
+    assert len(read_audio(path, rate=None, offset=offset, duration=50.0).samples) == len(every) - start
 
 
 @pytest.mark.parametrize("kind", ["WAV", "MP3", "OGG", "FLAC"])
 def test_an_excerpt_before_the_cut_is_not_blamed_for_it(write, kind):
     path = write(half(whole(kind)))
-    assert read_sound(path, duration=0.4).warnings == ()
-    assert read_sound(path).warnings != ()
+    assert read_audio(path, duration=0.4).warnings == ()
+    assert read_audio(path).warnings != ()
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_an_excerpt_beyond_the_end_is_refused(write, kind):
     with pytest.raises(DataError, match=r"begins at 3\.5 s, but it ends at 3\.0 s"):
-        read_sound(write(whole(kind)), offset=3.5)
+        read_audio(write(whole(kind)), offset=3.5)
 
 
 def test_an_excerpt_beyond_the_cut_is_refused(write):
-    with pytest.raises(DataError, match=r"0\.00 s of sound could be decoded.*only .* of 3\.0 s"):
-        read_sound(write(half(whole("FLAC"))), offset=2.5)
+    with pytest.raises(DataError, match=r"0\.00 s of audio could be decoded.*only .* of 3\.0 s"):
+        read_audio(write(half(whole("FLAC"))), offset=2.5)
 
 
 def test_an_excerpt_of_a_file_that_claims_too_much_is_read(write):
     path = write(flac_length(whole("FLAC"), 68_000_000_000))
-    assert len(read_sound(path, duration=2.0).samples) == 2 * RATE
+    assert len(read_audio(path, duration=2.0).samples) == 2 * RATE
 
 
 @pytest.mark.parametrize(
@@ -282,32 +282,32 @@ def test_an_excerpt_of_a_file_that_claims_too_much_is_read(write):
 )
 def test_arguments_out_of_range_are_refused(write, options, words):
     with pytest.raises(SettingsError, match=words):
-        read_sound(write(whole()), **options)
+        read_audio(write(whole()), **options)
 
 
 def test_a_block_of_no_length_is_refused(write):
-    with SoundReader(write(whole())) as sound, pytest.raises(SettingsError, match="more than 0 s"):
+    with AudioReader(write(whole())) as sound, pytest.raises(SettingsError, match="more than 0 s"):
         sound.blocks(0)
 
 
 def test_mono_is_the_mean_of_the_channels(write):
     path = write(encode(STEREO, subtype="FLOAT"))
-    np.testing.assert_allclose(read_sound(path).samples, STEREO.mean(axis=1), atol=1e-7)
+    np.testing.assert_allclose(read_audio(path).samples, STEREO.mean(axis=1), atol=1e-7)
 
 
 def test_what_the_header_says(write):
     path = write(encode(tone(1.5, rate=48000, channels=2), "FLAC", rate=48000))
-    info = inspect_sound(path)
+    info = inspect_audio(path)
     assert (info.format, info.subtype, info.rate, info.channels, info.seconds) == ("FLAC", "PCM_16", 48000, 2, 1.5)
     assert json.loads(json.dumps(info.describe()))["seconds"] == 1.5
-    assert inspect_sound(write(flac_length(whole("FLAC"), 0))).describe()["seconds"] is None
+    assert inspect_audio(write(flac_length(whole("FLAC"), 0))).describe()["seconds"] is None
 
 
 @pytest.mark.parametrize("case", ["1 Hz", "33 channels", "flac claims 36 days", "GSM 6.10", "a web page", "nothing"])
 def test_the_header_alone_is_refused_for_the_same_reason(write, case):
     make, words = REFUSED[case]
     with pytest.raises(DataError, match=words):
-        inspect_sound(write(make()))
+        inspect_audio(write(make()))
 
 
 def test_a_pipe_a_folder_and_nothing_are_refused_at_once(tmp_path):
@@ -321,13 +321,13 @@ def test_a_pipe_a_folder_and_nothing_are_refused_at_once(tmp_path):
         ("a\0b", "cannot be read"),
     ):
         with pytest.raises(DataError, match=words):
-            read_sound(path)
+            read_audio(path)
     assert time.monotonic() - started < 5
 
 
 def test_a_link_is_followed(write, tmp_path):
     (tmp_path / "link").symlink_to(write(whole()))
-    assert read_sound(tmp_path / "link").warnings == ()
+    assert read_audio(tmp_path / "link").warnings == ()
 
 
 def test_files_are_closed_whatever_happens(write):
@@ -335,17 +335,17 @@ def test_files_are_closed_whatever_happens(write):
     for make, _ in [*WARNED.values(), *REFUSED.values()][::3]:
         path = write(make())
         with contextlib.suppress(DataError):
-            read_sound(path)
+            read_audio(path)
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 PEAK = """
 import resource, sys, numpy, soundfile, soxr
-from genrezoo.audio.decode import SoundReader, read_sound
-read_sound(sys.argv[2])
+from genrezoo.audio.decode import AudioReader, read_audio
+read_audio(sys.argv[2])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-samples = read_sound(sys.argv[1], offset=1500.0, duration=10.0).samples
-with SoundReader(sys.argv[1]) as sound:
+samples = read_audio(sys.argv[1], offset=1500.0, duration=10.0).samples
+with AudioReader(sys.argv[1]) as sound:
     n = sum(len(block) for block in sound.blocks(60.0))
 print(len(samples), n, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
@@ -366,7 +366,7 @@ def test_an_hour_is_read_in_constant_memory(tmp_path, write):
 def test_missing_libraries_are_named(monkeypatch, write):
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(SettingsError, match=r"soundfile needs the extra `audio`: pip install 'genrezoo\[audio\]'"):
-        read_sound(write(whole()))
+        read_audio(write(whole()))
 
 
 def test_importing_loads_no_optional_library():
@@ -387,7 +387,7 @@ def test_any_bytes_end_in_sound_or_an_error_of_ours(tmp_path_factory, kind, data
     path = tmp_path_factory.getbasetemp() / f"mutated_{kind}"
     path.write_bytes(changed[:kept])
     with contextlib.suppress(GenrezooError):  # anything else fails here
-        sound = read_sound(path, duration=5.0)
+        sound = read_audio(path, duration=5.0)
         assert np.isfinite(sound.samples).all()
         assert RATE // 10 <= len(sound.samples) <= 5 * RATE + 1
 
@@ -435,10 +435,10 @@ def test_other_formats_go_through_ffmpeg(ffmpeg, write):
     x = tone(3.0, channels=2)
     folder = ffmpeg(au_stream(x))
     path = write(M4A, "-i evil;name")
-    sound = read_sound(path)
+    sound = read_audio(path)
     assert sound.warnings == ()
     np.testing.assert_allclose(sound.samples, x.mean(axis=1), atol=1e-7)
-    info = inspect_sound(path)
+    info = inspect_audio(path)
     assert (info.format, info.subtype, info.rate, info.channels, info.seconds) == ("M4A", "aac", RATE, 2, 3.0)
     arguments = json.loads((folder / "arguments.json").read_text())
     assert arguments[arguments.index("-i") + 1] == f"file:{path}"
@@ -451,47 +451,47 @@ def test_ffmpeg_gives_blocks_and_excerpts(ffmpeg, write):
     x = tone(3.0)
     ffmpeg(au_stream(x))
     path = write(M4A)
-    with SoundReader(path, rate=16000) as sound:
-        np.testing.assert_array_equal(np.concatenate(list(sound.blocks(0.3))), read_sound(path, rate=16000).samples)
-    np.testing.assert_array_equal(read_sound(path, offset=1.0, duration=0.5).samples, x[RATE : RATE * 3 // 2])
+    with AudioReader(path, rate=16000) as sound:
+        np.testing.assert_array_equal(np.concatenate(list(sound.blocks(0.3))), read_audio(path, rate=16000).samples)
+    np.testing.assert_array_equal(read_audio(path, offset=1.0, duration=0.5).samples, x[RATE : RATE * 3 // 2])
     with pytest.raises(DataError, match=r"begins at 9 s, but it ends at 3\.0 s"):
-        read_sound(path, offset=9.0)
+        read_audio(path, offset=9.0)
 
 
 def test_what_ffmpeg_reports_is_passed_on(ffmpeg, write):
     ffmpeg(au_stream(tone(1.4)), LOG + "[aac @ 0x55] [error] Input buffer exhausted\n" * 5)
-    assert read_sound(write(M4A)).warnings == (
+    assert read_audio(write(M4A)).warnings == (
         "only 1.4 of 3.0 s could be decoded: the file is damaged, or its header is wrong",
         "ffmpeg reports: Input buffer exhausted",
     )
     ffmpeg(au_stream(tone(3.0)), status=3)
-    assert read_sound(write(M4A)).warnings == ("ffmpeg reports: ended with status 3",)
+    assert read_audio(write(M4A)).warnings == ("ffmpeg reports: ended with status 3",)
 
 
 def test_a_duration_that_ffmpeg_estimates_is_no_claim(ffmpeg, write):
     estimate = "[aac @ 0x5] [warning] Estimating duration from bitrate, this may be inaccurate\n"
     ffmpeg(au_stream(tone(1.4)), estimate + LOG)
     path = write(M4A)
-    assert read_sound(path).warnings == ()
-    assert np.isnan(inspect_sound(path).seconds)
+    assert read_audio(path).warnings == ()
+    assert np.isnan(inspect_audio(path).seconds)
 
 
 def test_what_ffmpeg_cannot_decode_is_refused_with_its_words(ffmpeg, write):
     ffmpeg(log="[mov,mp4 @ 0x55] [error] moov atom not found\n[error] file:x: Invalid data found\n", status=1)
     with pytest.raises(DataError, match="is M4A that ffmpeg cannot decode .moov atom not found; file:x: Invalid data"):
-        read_sound(write(M4A))
+        read_audio(write(M4A))
     ffmpeg(b"not an AU header, but long enough for one")
     with pytest.raises(DataError, match="it gave no samples"):
-        read_sound(write(M4A))
+        read_audio(write(M4A))
 
 
 def test_samples_of_ffmpeg_are_checked_like_any(ffmpeg, write):
     ffmpeg(au_stream(changed(tone(3.0), 22050, np.nan)))
     with pytest.raises(DataError, match=r"1\.000 s: holds samples that are not numbers"):
-        read_sound(write(M4A))
+        read_audio(write(M4A))
     ffmpeg(au_stream(tone(3.0), rate=1))
     with pytest.raises(DataError, match="says 1 Hz"):
-        read_sound(write(M4A))
+        read_audio(write(M4A))
 
 
 def test_an_ffmpeg_that_hangs_is_stopped(ffmpeg, write, monkeypatch):
@@ -499,14 +499,14 @@ def test_an_ffmpeg_that_hangs_is_stopped(ffmpeg, write, monkeypatch):
     ffmpeg(sleep=60)
     started = time.monotonic()
     with pytest.raises(DataError, match="ffmpeg gave nothing for"):
-        read_sound(write(M4A))
+        read_audio(write(M4A))
     assert time.monotonic() - started < 10
 
 
 def test_without_ffmpeg_the_error_names_it(monkeypatch, write, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DataError, match="is M4A, which only ffmpeg decodes, and there is no `ffmpeg` on the PATH"):
-        read_sound(write(M4A, "song.mp3"))
+        read_audio(write(M4A, "song.mp3"))
 
 
 def test_an_ffmpeg_that_cannot_be_started_is_named(monkeypatch, write, tmp_path):
@@ -514,19 +514,19 @@ def test_an_ffmpeg_that_cannot_be_started_is_named(monkeypatch, write, tmp_path)
     (tmp_path / "ffmpeg").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DataError, match="ffmpeg cannot be started"):
-        read_sound(write(M4A))
+        read_audio(write(M4A))
 
 
 def test_endless_sound_is_not_read_for_ever(ffmpeg, write, monkeypatch):
     monkeypatch.setattr(decode, "MAX_SECONDS", 2.0)
     ffmpeg(au_stream(tone(3.0)), "")
     with pytest.raises(DataError, match="does not end within"):
-        read_sound(write(M4A))
-    assert len(read_sound(write(M4A), duration=2.5).samples) == round(2.5 * RATE)
+        read_audio(write(M4A))
+    assert len(read_audio(write(M4A), duration=2.5).samples) == round(2.5 * RATE)
 
 
 def test_python_s_own_writer_is_read(tmp_path):
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", "none"))
         file.writeframes((tone() * 32767).astype("<i2").tobytes())
-    assert read_sound(tmp_path / "a.wav").warnings == ()
+    assert read_audio(tmp_path / "a.wav").warnings == ()

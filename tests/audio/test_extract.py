@@ -64,6 +64,7 @@ def test_an_entry_serves_its_content_and_settings_alone(tmp_path):
     assert (wider.computed, wider.shapes[path]) == (1, (21, 20))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
 def test_a_damaged_entry_is_computed_again(tmp_path, kept):
     path = write_noise(tmp_path / "a.wav")
@@ -117,7 +118,7 @@ def test_bad_files_are_rejected_with_reasons_and_stop_nothing(tmp_path):
     assert "null byte" in reasons["nul\0.wav"]
     assert "HTML" in reasons["page.mp3"]
     assert "empty" in reasons["empty.wav"]
-    assert reasons["short.wav"].startswith("0.10 s of sound, but 'log_mel' needs at least 1.00 s")
+    assert reasons["short.wav"].startswith("0.10 s of audio, but 'log_mel' needs at least 1.00 s")
     assert not any(str(tmp_path) in reason for reason in reasons.values())  # the file is named beside it
 
 
@@ -150,6 +151,7 @@ def test_a_file_that_changes_meanwhile_is_rejected(tmp_path):
     assert not list((tmp_path / "cache").rglob("*.npz"))
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
     folder, cache = tmp_path / "sounds", tmp_path / "cache"
     paths = [write_noise(folder / f"slow{number}.wav", seed=number) for number in range(12)]
@@ -212,5 +214,5 @@ def test_chunks_are_even_in_number_and_size(number, workers, chunks):
 
 
 def test_one_file_names_itself_in_its_error(tmp_path):
-    with pytest.raises(DataError, match=r"short\.wav: 0\.20 s of sound"):
+    with pytest.raises(DataError, match=r"short\.wav: 0\.20 s of audio"):
         extract_file(write_noise(tmp_path / "short.wav", 0.2), MEL)

@@ -63,7 +63,7 @@ def test_names():
 
 @pytest.mark.parametrize("n", [0, 22049])
 def test_too_short(n):
-    with pytest.raises(DataError, match=rf"{n / 22050:.2f} s of sound, but 'log_mel' needs at least 1.00 s"):
+    with pytest.raises(DataError, match=rf"{n / 22050:.2f} s of audio, but 'log_mel' needs at least 1.00 s"):
         log_mel(NOISE[:n])
 
 

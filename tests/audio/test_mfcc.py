@@ -59,7 +59,7 @@ def test_a_steady_tone_does_not_deviate():
 
 
 def test_too_short():
-    with pytest.raises(DataError, match="0.91 s of sound, but 'mfcc_statistics' needs at least 1.00 s"):
+    with pytest.raises(DataError, match="0.91 s of audio, but 'mfcc_statistics' needs at least 1.00 s"):
         mfcc_statistics(SOUND[:20_000])
 
 

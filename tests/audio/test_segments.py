@@ -165,7 +165,7 @@ def test_names_and_groups_are_those_of_the_columns():
 
 
 def test_less_than_a_frame_is_refused():
-    with pytest.raises(DataError, match="0.05 s of sound, but 'segments' needs at least 0.09 s"):
+    with pytest.raises(DataError, match="0.05 s of audio, but 'segments' needs at least 0.09 s"):
         Segments().extract([tone(440, 0.05)])
     assert len(Segments().extract([tone(440, 0.1)]).x) == 1
 

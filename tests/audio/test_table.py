@@ -14,6 +14,8 @@ from genrezoo.audio.spectrum import GROUP, power, stft
 from genrezoo.audio.table import COLUMNS, FeatureTable
 from genrezoo.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("no_children")
+
 RATE = 22050
 SECONDS = np.arange(6 * RATE) / RATE
 RANDOM = np.random.default_rng(0)
@@ -215,7 +217,7 @@ def test_a_short_remainder_joins_the_last_window(seconds, edges):
 
 
 def test_too_short():
-    with pytest.raises(DataError, match=r"0.50 s of sound, but 'feature_table' needs at least 0.72 s"):
+    with pytest.raises(DataError, match=r"0.50 s of audio, but 'feature_table' needs at least 0.72 s"):
         FeatureTable().extract([SOUNDS["music"][:11025]])
-    with pytest.raises(DataError, match=r"0.00 s of sound"):
+    with pytest.raises(DataError, match=r"0.00 s of audio"):
         FeatureTable().extract([])

@@ -1,4 +1,4 @@
-"""``genrezoo data build``: sound files in, a songs folder and a tally out."""
+"""``genrezoo data build``: audio files in, a songs folder and a tally out."""
 
 import dataclasses
 import json
@@ -12,6 +12,8 @@ from genrezoo.datasets.arrays import load_arrays
 from genrezoo.datasets.folder import load_folder
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS
+
+pytestmark = pytest.mark.usefixtures("no_children")
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +110,7 @@ def test_build_pictures(tmp_path):
     for number in range(4):
         write_noise(tmp_path / "music" / "ab"[number % 2] / f"{number}.wav", 2, number)
     words = run(tmp_path / "music", tmp_path / "songs", "--features", "spectrogram_image", "--set", "window_seconds=2")
-    assert "4 pictures of 172 x 173 pixels x 3 channels, 2 genres" in words
+    assert "4 images of 172 x 173 pixels x 3 channels, 2 genres" in words
     assert load_arrays(tmp_path / "songs").kind == "image"
 
 

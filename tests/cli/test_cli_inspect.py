@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from genrezoo.cli import main, sounds
+from genrezoo.cli import audio, main
 from genrezoo.cli.data import app
 from genrezoo.errors import DataError, SettingsError
 
@@ -24,7 +24,7 @@ def run(*arguments, code=0):
 
 @pytest.fixture
 def music(tmp_path):
-    """A folder with a good, a silent, a cut and a false sound file, and a text beside them."""
+    """A folder with a good, a silent, a cut and a false audio file, and a text beside them."""
     folder = tmp_path / "music"
     (folder / "jazz [live]").mkdir(parents=True)
     noise = np.random.default_rng(0).integers(-9999, 9999, (44100, 2)).astype("<i2")
@@ -85,7 +85,7 @@ def test_a_folder_gives_a_row_for_each_file(music):
     assert (report["good"], report["flagged"], report["refused"]) == (1, 2, 1)
 
 
-decode_files = sounds._decode_files
+decode_files = audio._decode_files
 
 
 def odd_child(paths):
@@ -99,9 +99,9 @@ def odd_child(paths):
 
 
 def test_a_file_that_kills_its_decoder_is_refused_alone(music, monkeypatch):
-    monkeypatch.setattr(sounds, "_decode_files", odd_child)
+    monkeypatch.setattr(audio, "_decode_files", odd_child)
     (music / "kills.wav").touch()
-    monkeypatch.setattr(sounds, "CHUNK", 3)
+    monkeypatch.setattr(audio, "CHUNK", 3)
     report = json.loads(run(music, "--json", "--workers", 1))  # five files: two chunks
     names = [file["path"].removeprefix(f"{music}/") for file in report["files"]]
     assert names == ["cut.wav", "kills.wav", "page.mp3", "silence.wav", "jazz [live]/a.wav"]
@@ -112,7 +112,7 @@ def test_a_file_that_kills_its_decoder_is_refused_alone(music, monkeypatch):
 
 
 def test_missing_libraries_are_said_once(music, monkeypatch):
-    monkeypatch.setattr(sounds, "_decode_files", odd_child)
+    monkeypatch.setattr(audio, "_decode_files", odd_child)
     (music / "extra.wav").touch()
     with pytest.raises(SettingsError, match="needs the extra `audio`"):
         run(music)
@@ -131,7 +131,7 @@ def test_a_folder_without_one_usable_file_ends_with_exit_code_2(tmp_path):
 
 def test_a_folder_without_sound_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("text")
-    with pytest.raises(DataError, match="holds no sound files"):
+    with pytest.raises(DataError, match="holds no audio files"):
         run(tmp_path)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from genrezoo.datasets import find_dataset
 from genrezoo.errors import GenrezooError
 from genrezoo.registry import Entry
 from genrezoo.songs import SongSet
@@ -24,6 +26,7 @@ def dataset_checks() -> Iterator[tuple[str, Callable[[Entry, Sample], None]]]:
     yield "repeats", check_repeats
     yield "split", check_split
     yield "refusal", check_refusal
+    yield "detection", check_detection
 
 
 def check_facts(entry: Entry, sample: Sample) -> None:
@@ -61,3 +64,13 @@ def check_refusal(entry: Entry, sample: Sample) -> None:
     impossible = {"path": "/nonexistent/songs"} if "path" in sample else {"no_such_option": 1}
     with pytest.raises(GenrezooError):
         entry.call(**impossible)
+
+
+def check_detection(entry: Entry, sample: Sample) -> None:
+    """It recognises nothing where nothing is, and `find_dataset` finds it where it recognises its sample."""
+    if entry.detects:
+        assert not entry.detects(Path("/nonexistent/songs")), "recognises a path where nothing is"
+        if entry.detects(Path(sample["path"])):
+            found = find_dataset(sample["path"])
+            assert found is not None
+            assert found.name == entry.name, f"its sample is taken for {found.name}"

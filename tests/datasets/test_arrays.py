@@ -259,7 +259,7 @@ def test_verification_can_be_left_out(folder):
     [
         (lambda path: path.write_bytes(path.read_bytes()[:-4]), r"1,200 bytes, but 1,196 are there"),
         (lambda path: path.write_bytes(path.read_bytes() + b"more"), r"1,200 bytes, but 1,204 are there"),
-        (lambda path: path.write_bytes(b""), "not an array"),
+        (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: path.unlink(), "No such file"),
         (lambda path: path.unlink() or os.mkfifo(path), "a pipe or device"),
         (
@@ -306,7 +306,7 @@ def test_a_manifest_that_is_not_one(folder, change, message):
 @pytest.mark.parametrize("text", ["", "[1", "[]", "null"])
 def test_a_manifest_that_is_no_json_object(folder, text):
     (folder / "manifest.json").write_text(text)
-    with pytest.raises(DataError, match=r"manifest\.json: .*not (valid JSON|the manifest)"):
+    with pytest.raises(DataError, match=r"manifest\.json: .*(is empty|not valid JSON|not the manifest)"):
         load_arrays(folder)
 
 

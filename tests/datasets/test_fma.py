@@ -4,15 +4,20 @@ import csv
 import hashlib
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
+import pooch
 import pytest
 from toys import write_noise
 
 from genrezoo.datasets import _download, fma, load_songs
-from genrezoo.datasets.fma import Archive, load_fma
+from genrezoo.datasets._download import Published
+from genrezoo.datasets.fma import load_fma
 from genrezoo.errors import DataError, UnknownNameError
 from genrezoo.songs.splits import check_split, find_leaks
+
+pytestmark = pytest.mark.usefixtures("no_children")
 
 FEATURES = {"kind": "log_mel", "n_mels": 8}
 HEADER = [
@@ -181,15 +186,15 @@ def test_a_download_gets_what_is_missing(tree, tmp_path, monkeypatch):
     (tree / "fma_metadata" / "features.csv").write_text("not wanted")
     for name in ("small", "metadata"):
         archive = tmp_path / f"{name}.zip"
-        archives[name] = Archive(f"https://example.org/{name}", f"sha1:{zipped(tree / f'fma_{name}', archive)}", 10**9)
+        archives[name] = Published(f"https://example.org/{name}", f"sha1:{zipped(tree / f'fma_{name}', archive)}")
     monkeypatch.setattr(fma, "ARCHIVES", archives)
     monkeypatch.delenv(_download.OFFLINE, raising=False)
 
-    def transfer(url, part, size, on_progress):
+    def download(self, url, output_file, pooch):
         asked.append(url)
-        part.write_bytes((tmp_path / f"{url.rpartition('/')[2]}.zip").read_bytes())
+        Path(output_file).write_bytes((tmp_path / f"{url.rpartition('/')[2]}.zip").read_bytes())
 
-    monkeypatch.setattr(_download, "_transfer", transfer)
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", download)
     songs = load_fma(tmp_path / "new", features=FEATURES, download=True)
     np.testing.assert_array_equal(songs.x, load_fma(tree, features=FEATURES).x)
     assert asked == ["https://example.org/small", "https://example.org/metadata"]

@@ -1,4 +1,4 @@
-"""A folder of sound files as songs: what is taken, what is passed over, what is rejected, and what is said."""
+"""A folder of audio files as songs: what is taken, what is passed over, what is rejected, and what is said."""
 
 import json
 import os
@@ -13,6 +13,8 @@ from genrezoo.datasets import load_songs
 from genrezoo.datasets.arrays import load_arrays, save_songs
 from genrezoo.datasets.folder import load_folder, read_tree
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
+
+pytestmark = pytest.mark.usefixtures("no_children")
 
 MEL = {"kind": "log_mel", "n_mels": 8}
 
@@ -99,7 +101,7 @@ def test_fewer_than_two_genres_lists_the_reasons(tmp_path):
 def test_a_folder_that_holds_no_genres_is_refused_with_advice(tmp_path):
     with pytest.raises(DataError, match="is not a folder"):
         load_folder(tmp_path / "missing")
-    with pytest.raises(DataError, match="no sound files in genres' folders; it holds nothing"):
+    with pytest.raises(DataError, match="no audio files in genres' folders; it holds nothing"):
         load_folder(tmp_path)
     (tmp_path / "a.txt").touch()
     with pytest.raises(DataError, match=r"it holds 1 x \.txt"):
@@ -197,6 +199,6 @@ def test_pictures_are_songs_of_their_own_and_windows_of_a_file_one_group(tmp_pat
 
 
 def test_songs_that_do_not_fit_into_memory_are_refused(music, monkeypatch):
-    monkeypatch.setattr("genrezoo.datasets.sound.available_bytes", lambda: 1000)
+    monkeypatch.setattr("genrezoo.datasets._audio.available_bytes", lambda: 1000)
     with pytest.raises(DataError, match="GiB of memory.*the longest has 42 segments.*`duration`"):
         load_folder(music, features=MEL)

@@ -10,6 +10,8 @@ from genrezoo.datasets.gtzan import GENRES, gtzan_lists, load_gtzan, load_gtzan_
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.songs import check_split
 
+pytestmark = pytest.mark.usefixtures("no_children")
+
 MEL = {"kind": "log_mel", "n_mels": 8}
 NAMES = feature_settings("feature_table").names
 

@@ -388,7 +388,7 @@ FILES = {
     ),
     "four terabytes": (
         lambda path: zipped(path, without_x(npy_claiming(described((2**20, 2**20)), b"only"))),
-        ["x.npy", "claims shape (1048576, 1048576)", "4 are there"],
+        ["x.npy", "declares shape (1048576, 1048576)", "4 are there"],
     ),
     "more bytes than it claims": (
         lambda path: zipped(path, without_x(npy_claiming(described((3, 1)), bytes(96)))),
@@ -396,7 +396,7 @@ FILES = {
     ),
     "a negative size": (
         lambda path: zipped(path, without_x(npy_claiming(described((-12, -1)), bytes(48)))),
-        ["x.npy", "claims shape (-12, -1)"],
+        ["x.npy", "declares shape (-12, -1)"],
     ),
     "nothing, endlessly long": (
         lambda path: zipped(path, without_x(npy_claiming(described((0, 2**70))))),

@@ -1,4 +1,4 @@
-"""From sound files with genres to songs: what the data sets that are folders of sound share."""
+"""From audio files with genres to songs: what the data sets that are folders of audio share."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import itertools
 import math
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genrezoo.audio.extract import Extracted, extract_files
+from genrezoo.audio.extract import extract_files
 from genrezoo.audio.settings import FeatureSettings, feature_settings
 from genrezoo.datasets._archive import available_bytes
-from genrezoo.environment import SOUND_PACKAGES, versions
+from genrezoo.environment import AUDIO_PACKAGES, versions
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.songs import SongSet
 
 # fmt: off
-NO_SOUND = frozenset({
+NOT_AUDIO = frozenset({
     ".bmp", ".cfg", ".csv", ".cue", ".db", ".doc", ".docx", ".gif", ".h5", ".htm", ".html", ".ini", ".jams", ".jpeg",
     ".jpg", ".json", ".lab", ".log", ".lrc", ".m3u", ".m3u8", ".md", ".mf", ".nfo", ".npy", ".npz", ".pdf", ".pls",
     ".png", ".py", ".sfv", ".sh", ".svg", ".tif", ".tiff", ".toml", ".tsv", ".txt", ".url", ".webp", ".xml", ".yaml",
@@ -42,8 +42,8 @@ SPLITS = {
 
 
 @dataclass(frozen=True)
-class SoundFile:
-    """A sound file and what is known of it.
+class AudioFile:
+    """An audio file and what is known of it.
 
     Attributes:
         path: The file.
@@ -67,7 +67,7 @@ def walk_files(root: Path) -> Iterator[Path]:
         DataError: It is not a folder, or a folder in it cannot be read.
     """
     if not root.is_dir():
-        raise DataError("is not a folder", path=root, remedy="name the folder that holds the sound files")
+        raise DataError("is not a folder", path=root, remedy="name the folder that holds the audio files")
 
     def refuse(error: OSError) -> None:
         raise DataError(f"cannot be read ({error.strerror})", path=error.filename, remedy="check its permissions")
@@ -84,9 +84,11 @@ def walk_files(root: Path) -> Iterator[Path]:
 
 
 def holds_mostly(folder: Path, suffix: str) -> bool:
-    """Whether, among the first hundred files of a tree, those of an ending are more than others that could be sound."""
+    """Whether files of an ending outnumber others that could be audio, among the first hundred of a folder tree."""
+    if not folder.is_dir():
+        return False
     first = [suffix_of(file) for file in itertools.islice(walk_files(folder), 100)]
-    return first.count(suffix) > sum(one not in NO_SOUND for one in first if one != suffix)
+    return first.count(suffix) > sum(one not in NOT_AUDIO for one in first if one != suffix)
 
 
 def spelt_out(name: str | Path) -> str:
@@ -112,8 +114,8 @@ def plain_name(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def songs_from_sound(
-    files: Sequence[SoundFile],
+def songs_from_audio(
+    files: Sequence[AudioFile],
     *,
     path: Path,
     name: str,
@@ -127,7 +129,7 @@ def songs_from_sound(
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> SongSet:
-    """Songs with the features of sound files.
+    """Songs with the features of audio files.
 
     Args:
         files: The files, with their genres, groups and sides of the split.
@@ -135,7 +137,7 @@ def songs_from_sound(
         name: What the set is called in tables, before the kind of its features.
         features: Kind of features, or their settings.
         provenance: Where the split comes from, if the files have one.
-        rejected: Files that were turned down before their sound was looked at, with the reason.
+        rejected: Files that were turned down before their audio was looked at, with the reason.
         about: What else is to be kept with the songs.
         cache: Folder of the feature cache, see `genrezoo.audio.extract.extract_files`, as for the next four.
         workers: Child processes at a time.
@@ -144,7 +146,7 @@ def songs_from_sound(
         on_start: Called first, with the number of files.
 
     Returns:
-        The checked songs. Those shorter than the longest are padded; where a file gives several pictures, each is a
+        The checked songs. Those shorter than the longest are padded; where a file gives several images, each is a
         song ``id#1``, ``id#2``, … and they are one group. ``about`` holds the feature settings (``features``,
         ``feature_names``, ``feature_groups``, ``units``, ``versions`` of the libraries that computed them), the number
         of good ``files``, ``rejected`` and ``warnings`` by id.
@@ -172,39 +174,85 @@ def songs_from_sound(
             f"{len(good)} good files of {len(genres)} genres, {len(turned_down)} rejected"
             f"{f' ({told}{more})' if told else ''}",
             path=path,
-            remedy="telling genres apart needs at least two: a folder of sound files for each",
+            remedy="telling genres apart needs at least two: a folder of audio files for each",
         )
-    x, lengths, pieces = _stack(found, path)
-    of = np.repeat(np.arange(len(good)), pieces)  # the file of each song
+    return assemble_songs(
+        good,
+        (found.features(file).x for file in found.paths),
+        shapes=[found.shapes[file] for file in found.paths],
+        settings=settings,
+        genres=tuple(genres),
+        path=path,
+        name=f"{name}_{settings.kind}",
+        provenance=provenance,
+        about={
+            "versions": versions(AUDIO_PACKAGES),
+            **(about or {}),
+            "files": len(good),
+            "rejected": turned_down,
+            "warnings": {known[odd].id: list(texts) for odd, texts in found.warnings.items()},
+        },
+    )
+
+
+def assemble_songs(
+    files: Sequence[AudioFile],
+    features: Iterable[np.ndarray],
+    *,
+    shapes: Sequence[tuple[int, ...]],
+    settings: FeatureSettings,
+    genres: tuple[str, ...],
+    path: Path | None,
+    name: str,
+    provenance: str | None,
+    about: Mapping[str, Any],
+) -> SongSet:
+    """One song set of the features of recordings.
+
+    Args:
+        files: The recordings, with their genres, groups and sides of the split.
+        features: The features of each, in the same order.
+        shapes: Their shapes, which are looked at before memory is taken.
+        settings: What they were computed with.
+        genres: The genres, in the order of their labels.
+        path: Where the recordings come from, for messages.
+        name: What the set is called in tables.
+        provenance: Where the split comes from, if there is one.
+        about: What else is to be stored with the songs.
+
+    Returns:
+        The checked songs; see `songs_from_audio`.
+
+    Raises:
+        DataError: They do not fit into memory, or cannot be trained on.
+    """
+    x, lengths, pieces = _stack(features, shapes, path)
     ids = []
-    for file, count in zip(good, pieces, strict=True):
+    for file, count in zip(files, pieces, strict=True):
         ids += [file.id] if count == 1 else [f"{file.id}#{number}" for number in range(1, count + 1)]
+    owners = [files[place] for place in np.repeat(np.arange(len(files)), pieces).tolist()]  # the file of each song
     groups = None
-    if max(pieces) > 1 or any(file.group for file in good):
-        groups = np.array([good[file].group or good[file].id for file in of])
-    sides = np.array([good[file].split or "" for file in of])
+    if max(pieces) > 1 or any(file.group for file in files):
+        groups = np.array([file.group or file.id for file in owners])
+    sides = np.array([file.split or "" for file in owners])
     splits = {side: np.flatnonzero(sides == side) for side in ("train", "valid", "test") if (sides == side).any()}
     return SongSet(
         x=x,
-        y=np.array([genres.index(good[file].genre) for file in of]),
-        genres=tuple(genres),
+        y=np.array([genres.index(file.genre) for file in owners]),
+        genres=genres,
         lengths=lengths,
         ids=np.array(ids),
         groups=groups,
         splits=splits,
         provenance=provenance if splits else None,
-        name=f"{name}_{settings.kind}",
+        name=name,
         kind="image" if x.ndim == 4 else "segments",
         about={
             "features": settings.model_dump(mode="json"),
             "feature_names": list(settings.names),
             "feature_groups": {group: list(columns) for group, columns in settings.groups.items()},
             "units": settings.units,
-            "versions": versions(SOUND_PACKAGES),
-            **(about or {}),
-            "files": len(good),
-            "rejected": turned_down,
-            "warnings": {known[odd].id: list(texts) for odd, texts in found.warnings.items()},
+            **about,
         },
     ).validate(path)
 
@@ -220,19 +268,20 @@ def check_provenance(provenance: str | None, *, has_split: bool, path: Path) -> 
     return (provenance or "official") if has_split else None
 
 
-def _stack(found: Extracted, path: Path) -> tuple[np.ndarray, np.ndarray, list[int]]:
+def _stack(
+    features: Iterable[np.ndarray], shapes: Sequence[tuple[int, ...]], path: Path | None
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """The features of all files in one array, the songs' lengths, and how many songs each file makes."""
-    shapes = [found.shapes[file] for file in found.paths]
     forms = {shape[1:] for shape in shapes}
     if len(forms) > 1:
         raise DataError(f"features of several shapes: {sorted(forms)}", path=path, remedy="empty the feature cache")
     (form,) = forms
-    pictures = len(form) == 3
-    pieces = [shape[0] if pictures else 1 for shape in shapes]
+    images = len(form) == 3
+    pieces = [shape[0] if images else 1 for shape in shapes]
     longest = max(shape[0] for shape in shapes)
-    whole = (sum(pieces), *form) if pictures else (len(shapes), longest, *form)
+    whole = (sum(pieces), *form) if images else (len(shapes), longest, *form)
     if (need := 4 * math.prod(whole)) > (free := available_bytes()):
-        remedy = "take an excerpt of each file (the features' `duration`), or fewer files"
+        remedy = "use an excerpt of each file (the features' `duration`), or fewer files"
         raise DataError(
             f"the songs take {need / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free; the longest has "
             f"{longest:,} segments",
@@ -242,9 +291,8 @@ def _stack(found: Extracted, path: Path) -> tuple[np.ndarray, np.ndarray, list[i
     x = np.zeros(whole, np.float32)
     lengths = np.full(len(x), whole[1])
     start = 0
-    for file, count in zip(found.paths, pieces, strict=True):
-        values = found.features(file).x
-        if pictures:
+    for values, count in zip(features, pieces, strict=True):
+        if images:
             x[start : start + count] = values
         else:
             x[start, : len(values)] = values

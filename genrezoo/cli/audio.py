@@ -1,4 +1,4 @@
-"""Commands of ``genrezoo data`` on sound files: what each one is, their table of features, their pictures."""
+"""Commands of ``genrezoo data`` on audio files: what each one is, their features as a table, their spectrograms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from genrezoo.parallel import ChildError, ProcessExecutor
 if TYPE_CHECKING:
     from genrezoo.datasets.folder import Tree
 
-Music = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of sound files, a sub-folder a genre.")]
+Music = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of audio files, a sub-folder a genre.")]
 Cache = Annotated[
     Path | None, typer.Option(help="Folder of the feature cache; $GENREZOO_CACHE or ~/.cache/genrezoo if left out.")
 ]
@@ -38,7 +38,7 @@ CHUNK = 16
 
 
 class Scale(StrEnum):
-    """Kinds of picture."""
+    """Kinds of spectrogram."""
 
     log_db = "log_db"
     linear = "linear"
@@ -46,7 +46,7 @@ class Scale(StrEnum):
 
 
 def inspect_file(path: Path, *, as_json: bool) -> None:
-    """Decodes one sound file and prints what it is.
+    """Decodes one audio file and prints what it is.
 
     Raises:
         DataError: It cannot be used.
@@ -62,19 +62,19 @@ def inspect_file(path: Path, *, as_json: bool) -> None:
 
 
 def inspect_folder(folder: Path, *, workers: int | None, as_json: bool) -> None:
-    """Decodes the sound files below a folder and prints a row for each; exit code 2 if none can be used.
+    """Decodes the audio files below a folder and prints a row for each; exit code 2 if none can be used.
 
     They are decoded in child processes: a file that kills a decoder is refused and ends nothing else.
 
     Raises:
         DataError: There are none.
-        SettingsError: The libraries that decode sound are missing.
+        SettingsError: The libraries that decode audio are missing.
     """
-    from genrezoo.datasets.sound import NO_SOUND, walk_files
+    from genrezoo.datasets._audio import NOT_AUDIO, walk_files
 
-    paths = [path for path in walk_files(folder) if path.suffix.lower() not in NO_SOUND]
+    paths = [path for path in walk_files(folder) if path.suffix.lower() not in NOT_AUDIO]
     if not paths:
-        raise DataError("holds no sound files", path=folder, remedy="name a folder of music")
+        raise DataError("holds no audio files", path=folder, remedy="name a folder of music")
     with progress_bar() as progress:
         task = progress.add_task("decoding", total=len(paths))
         files = _decode_all(paths, workers or cores(), lambda number: progress.advance(task, number))
@@ -97,7 +97,7 @@ def inspect_folder(folder: Path, *, workers: int | None, as_json: bool) -> None:
         raise typer.Exit(2)
 
 
-def table(
+def features(
     folder: Music,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="CSV file to write.")],
     window: Annotated[float, typer.Option(help="Seconds of a row, 1 to 3600; a longer recording has several.")] = 30.0,
@@ -105,11 +105,11 @@ def table(
     workers: Workers = None,
     strict: Strict = False,
 ) -> None:
-    """Write the table of 57 features of sound files as CSV, in the form of the well-known GTZAN table.
+    """Write 57 features of audio files as a CSV table, in the form of the well-known GTZAN table.
 
     The first folder below FOLDER is a file's label. Files of the same name are written with their paths.
 
-    Example: genrezoo data table music features_30_sec.csv
+    Example: genrezoo data features music features_30_sec.csv
     """
     from genrezoo.audio.feature_csv import write_feature_table
     from genrezoo.audio.settings import feature_settings
@@ -126,7 +126,7 @@ def table(
     _show_done(folder, tree, done.rejected, done.warnings, done.rows, out)
 
 
-def pictures(
+def spectrograms(
     folder: Music,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to: OUT/SCALE/GENRE/FILE.png.")],
     scale: Annotated[Scale, typer.Option(help="Axis of frequencies and brightness.")] = Scale.log_db,
@@ -134,19 +134,19 @@ def pictures(
     workers: Workers = None,
     strict: Strict = False,
 ) -> None:
-    """Draw the spectrograms of sound files as a tree of pictures; those that are there already are kept.
+    """Write the spectrograms of audio files as a tree of images; those that are there already are kept.
 
-    Example: genrezoo data pictures music spectrograms --scale linear
+    Example: genrezoo data spectrograms music spectrograms --scale linear
     """
     from genrezoo.audio.images import write_image_tree
 
     tree = _read_tree(folder, strict=strict)
-    with file_progress(f"pictures of {folder.name}") as progress:
+    with file_progress(f"spectrograms of {folder.name}") as progress:
         done = write_image_tree(
             _by_genre(tree), out, scale=scale.value, workers=workers, cache=cache, strict=strict,
             on_file=progress.advance, on_start=progress.start,
         )  # fmt: skip
-    number = sum(map(len, done.pictures.values()))
+    number = sum(map(len, done.images.values()))
     _show_done(folder, tree, done.rejected, done.warnings, number, out)
 
 
@@ -181,7 +181,7 @@ class BuildProgress(contextlib.ExitStack):
 
 
 def show_files(good: int, rejected: Mapping[str, str], odd: Mapping[str, Sequence[str]], *, rest: str = "") -> None:
-    """Prints what became of sound files.
+    """Prints what became of audio files.
 
     Args:
         good: How many could be used.
@@ -204,7 +204,7 @@ def show_files(good: int, rejected: Mapping[str, str], odd: Mapping[str, Sequenc
 
 
 def _read_tree(folder: Path, *, strict: bool) -> Tree:
-    """The sound files of a folder and their genres, as `genrezoo data build` sees them."""
+    """The audio files of a folder and their genres, as `genrezoo data build` reads them."""
     from genrezoo.datasets.folder import read_tree
 
     tree = read_tree(folder)
@@ -281,9 +281,9 @@ def _refused(path: Path, reason: str) -> dict[str, Any]:
 
 def _decode(path: Path) -> dict[str, Any]:
     """Everything about one file, which is decoded to its end in constant memory."""
-    from genrezoo.audio.decode import SoundReader
+    from genrezoo.audio.decode import AudioReader
 
-    with SoundReader(path, rate=None) as sound:
+    with AudioReader(path, rate=None) as sound:
         seconds = sum(len(block) for block in sound.blocks()) / sound.rate
         return {
             **sound.info.describe(),

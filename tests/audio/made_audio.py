@@ -1,4 +1,4 @@
-"""Sound files made on the spot, whole and broken, as bytes."""
+"""Audio files made on the spot, whole and broken, as bytes."""
 
 import functools
 import io
@@ -19,7 +19,7 @@ def tone(seconds=3.0, *, rate=RATE, channels=1, seed=0):
 
 
 def encode(samples, kind="WAV", *, rate=RATE, subtype=None, endian=None):
-    """The bytes of a sound file of one of libsndfile's formats (up to 10 s: longer OGG must be written in parts)."""
+    """The bytes of an audio file of one of libsndfile's formats (up to 10 s: longer OGG must be written in parts)."""
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format=kind, subtype=subtype, endian=endian)
     return buffer.getvalue()
@@ -74,7 +74,7 @@ def without_table(data):
 
 
 def id3(n_bytes=1000):
-    """A tag as it stands before the sound of an MP3."""
+    """A tag as it stands before the audio of an MP3."""
     size = bytes(n_bytes >> shift & 127 for shift in (21, 14, 7, 0))
     return b"ID3\x04\x00\x00" + size + bytes(n_bytes)
 

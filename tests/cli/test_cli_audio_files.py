@@ -13,16 +13,18 @@ from genrezoo.audio.feature_csv import write_feature_table
 from genrezoo.audio.settings import feature_settings
 from genrezoo.cli import app
 from genrezoo.datasets.gtzan import load_gtzan_table
-from genrezoo.datasets.tones import render_tones
+from genrezoo.datasets.synthetic_audio import render_audio
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import write_atomic
+
+pytestmark = pytest.mark.usefixtures("no_children")
 
 
 @pytest.fixture(scope="module")
 def music(tmp_path_factory):
     folder = tmp_path_factory.mktemp("music")
-    render_tones(folder, n_genres=2, n_train=2, n_valid=2, n_test=2, seconds=2.5, seed=1)
-    (folder / "drone" / "broken.wav").write_text("no sound")
+    render_audio(folder, n_genres=2, n_train=2, n_valid=2, n_test=2, seconds=2.5, seed=1)
+    (folder / "drone" / "broken.wav").write_text("no audio")
     (folder / "drone" / "notes.txt").write_text("passed over")
     return folder
 
@@ -32,7 +34,7 @@ def run(*words):
 
 
 def test_the_table_has_the_form_and_the_figures(music, tmp_path):
-    answer = run("data", "table", music, tmp_path / "features_30_sec.csv")
+    answer = run("data", "features", music, tmp_path / "features_30_sec.csv")
     assert answer.exit_code == 0, answer.output
     assert "6 good, 1 rejected" in answer.output
     rows = list(csv.DictReader((tmp_path / "features_30_sec.csv").read_text().splitlines()))
@@ -46,7 +48,7 @@ def test_the_table_has_the_form_and_the_figures(music, tmp_path):
 
 
 def test_a_long_recording_has_several_rows(music, tmp_path):
-    assert run("data", "table", music, tmp_path / "short.csv", "--window", 1).exit_code == 0
+    assert run("data", "features", music, tmp_path / "short.csv", "--window", 1).exit_code == 0
     names = [row["filename"] for row in csv.DictReader((tmp_path / "short.csv").read_text().splitlines())]
     assert names[:2] == ["drone.00000.0.wav", "drone.00000.1.wav"]
     assert len(names) == 3 * 6
@@ -57,14 +59,14 @@ def test_our_table_can_stand_for_the_well_known_one(music, tmp_path):
     for genre in ("blues", "jazz"):
         for number, sound in enumerate(sounds * 2):
             write_atomic(tmp_path / genre / f"{genre}.{number:05}.wav", sound.read_bytes())
-    assert run("data", "table", tmp_path, tmp_path / "features_30_sec.csv").exit_code == 0
+    assert run("data", "features", tmp_path, tmp_path / "features_30_sec.csv").exit_code == 0
     songs = load_gtzan_table(tmp_path / "features_30_sec.csv", split="random")
     assert songs.genres == ("blues", "jazz")
     assert songs.x.shape == (4 * len(sounds), 1, 57)
 
 
 def test_the_pictures_are_a_tree(music, tmp_path):
-    answer = run("data", "pictures", music, tmp_path, "--scale", "linear")
+    answer = run("data", "spectrograms", music, tmp_path, "--scale", "linear")
     assert answer.exit_code == 0, answer.output
     made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.png"))
     assert len(made) == 6
@@ -73,13 +75,13 @@ def test_the_pictures_are_a_tree(music, tmp_path):
         assert picture.size == (173, 172)
 
 
-@pytest.mark.parametrize("command", ["table", "pictures"])
+@pytest.mark.parametrize("command", ["features", "spectrograms"])
 def test_a_folder_without_sound_is_refused(tmp_path, command):
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "notes.txt").write_text("no sound")
+    (tmp_path / "a" / "notes.txt").write_text("no audio")
     answer = run("data", command, tmp_path, tmp_path / "out")
     assert isinstance(answer.exception, DataError)
-    assert "no sound files in genres' folders; it holds 1 x .txt" in str(answer.exception)
+    assert "no audio files in genres' folders; it holds 1 x .txt" in str(answer.exception)
     assert not (tmp_path / "out").exists()
 
 
@@ -95,29 +97,29 @@ def names_and_labels(path):
 def test_the_first_folder_is_the_genre_and_loose_files_have_none(music, tmp_path):
     folder, sound = tmp_path / "mine", music / "drone" / "drone.00000.wav"
     copy(sound, folder / "loose.wav", folder / "jazz/artist/one.wav", folder / "rock/x.wav")
-    answer = run("data", "table", folder, tmp_path / "a.csv")
+    answer = run("data", "features", folder, tmp_path / "a.csv")
     assert answer.exit_code == 0, answer.output
     assert "passed over: 1 x in no genre's folder" in answer.output
     assert names_and_labels(tmp_path / "a.csv") == {"one.wav": "jazz", "x.wav": "rock"}
-    assert run("data", "pictures", folder, tmp_path / "out").exit_code == 0
+    assert run("data", "spectrograms", folder, tmp_path / "out").exit_code == 0
     made = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}
     assert made == {"log_db/jazz/one.wav.png", "log_db/rock/x.wav.png"}
     copy(sound, tmp_path / "flat" / "a.wav")
-    answer = run("data", "table", tmp_path / "flat", tmp_path / "b.csv")
+    answer = run("data", "features", tmp_path / "flat", tmp_path / "b.csv")
     assert "it holds 1 x in no genre's folder" in str(answer.exception)
 
 
 def test_files_of_one_name_are_written_with_their_paths(music, tmp_path):
     folder, sound = tmp_path / "mine", music / "drone" / "drone.00000.wav"
     copy(sound, folder / "jazz/one/01.wav", folder / "jazz/two/01.wav", folder / "rock/01.wav", folder / "rock/02.wav")
-    assert run("data", "table", folder, tmp_path / "a.csv").exit_code == 0
+    assert run("data", "features", folder, tmp_path / "a.csv").exit_code == 0
     assert names_and_labels(tmp_path / "a.csv") == {
         "jazz/one/01.wav": "jazz",
         "jazz/two/01.wav": "jazz",
         "rock/01.wav": "rock",
         "02.wav": "rock",
     }
-    assert run("data", "table", folder, tmp_path / "b.csv", "--window", 1).exit_code == 0
+    assert run("data", "features", folder, tmp_path / "b.csv", "--window", 1).exit_code == 0
     assert {"jazz/one/01.0.wav", "rock/01.2.wav", "02.1.wav"} < set(names_and_labels(tmp_path / "b.csv"))
 
 
@@ -130,7 +132,7 @@ def test_two_rows_of_one_name_are_refused(music, tmp_path):
     with wave.open(str(folder / "a" / "x.0.wav"), "wb") as file:
         file.setparams(facts)
         file.writeframes(second)
-    answer = run("data", "table", folder, tmp_path / "a.csv", "--window", 1)
+    answer = run("data", "features", folder, tmp_path / "a.csv", "--window", 1)
     assert isinstance(answer.exception, DataError)
     assert "x.wav: would have the row 'x.0.wav', as " in str(answer.exception)
     assert not (tmp_path / "a.csv").exists()
@@ -138,7 +140,7 @@ def test_two_rows_of_one_name_are_refused(music, tmp_path):
 
 @pytest.mark.parametrize("window", ["5000", "nan", "0.5"])
 def test_a_window_out_of_range_is_a_fault_of_settings(music, tmp_path, window):
-    answer = run("data", "table", music, tmp_path / "a.csv", "--window", window)
+    answer = run("data", "features", music, tmp_path / "a.csv", "--window", window)
     assert isinstance(answer.exception, SettingsError)
     assert "window_seconds: Input should be" in str(answer.exception)
 
@@ -177,15 +179,15 @@ def test_a_disk_that_fails_at_the_end_is_told(music, tmp_path, monkeypatch):
 
 
 def test_without_a_good_file_an_existing_table_stays(tmp_path):
-    write_atomic(tmp_path / "music" / "jazz" / "bad.wav", b"no sound")
+    write_atomic(tmp_path / "music" / "jazz" / "bad.wav", b"no audio")
     (tmp_path / "a.csv").write_text("kept")
-    answer = run("data", "table", tmp_path / "music", tmp_path / "a.csv")
+    answer = run("data", "features", tmp_path / "music", tmp_path / "a.csv")
     assert isinstance(answer.exception, DataError)
     assert "none of the files can be used" in str(answer.exception)
     assert (tmp_path / "a.csv").read_text() == "kept"
 
 
-@pytest.mark.parametrize("command", ["table", "pictures"])
+@pytest.mark.parametrize("command", ["features", "spectrograms"])
 def test_names_that_are_not_utf8_are_rejected(music, tmp_path, command):
     folder, sound = tmp_path / "mine", music / "drone" / "drone.00000.wav"
     copy(sound, folder / "jazz" / "good.wav", folder / "jazz" / os.fsdecode(b"b\xff.wav"))
