@@ -36,5 +36,5 @@ def test_there_is_nothing_to_train_and_the_head_says_so():
 
 
 def test_unknown_rule_is_refused():
-    with pytest.raises(UnknownNameError, match="unknown rule 'median'. Did you mean 'mean'"):
-        build_ensemble(MEMBERS, SHAPE, CLASSES, rule="median")
+    with pytest.raises(UnknownNameError, match="unknown rule 'loudest'. Known: mean"):
+        build_ensemble(MEMBERS, SHAPE, CLASSES, rule="loudest")

@@ -153,7 +153,7 @@ def test_twenty_random_points_of_the_space_build(name):
         points.add(str(point))
         model = create_model(name, ROOMY.get(name, (40, 5)), 3, **space.recipe(point).arguments)
         assert model.get_layer("logits").output.shape == (None, 3)
-    assert len(points) > 10  # of spaces without real numbers some come twice
+    assert len(points) > 2  # of spaces without real numbers many come twice
 
 
 @pytest.mark.parametrize("name", MODELS.names())
