@@ -1,8 +1,9 @@
-"""What a figure was measured on: machine, threads, versions, revision."""
+"""What a metric was measured on: machine, threads, versions, revision."""
 
 from __future__ import annotations
 
 import datetime
+import functools
 import importlib.metadata
 import json
 import os
@@ -18,7 +19,7 @@ from genrezoo.errors import SettingsError
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn")
 AUDIO_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "librosa", "numba")
-"""What features of sound depend on."""
+"""What features of audio depend on."""
 OFFLINE = "GENREZOO_OFFLINE"
 """Environment variable that forbids downloads, set to anything but 0."""
 
@@ -69,7 +70,7 @@ def threads() -> int:
 
 
 def environment() -> dict[str, Any]:
-    """Everything about this process and machine that a figure may depend on, as plain data."""
+    """Everything about this process and machine that a metric may depend on, as plain data."""
     keras = sys.modules.get("keras")
     return {
         "python": platform.python_version(),
@@ -95,6 +96,7 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
+@functools.cache
 def _processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -105,6 +107,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+@functools.cache
 def _revision() -> str | None:
     """The commit of the package's own source tree; None where it was installed from a wheel."""
     top = Path(__file__).resolve().parents[1]

@@ -1,7 +1,7 @@
 """The errors that genrezoo raises for what a user can cause.
 
 All share one parent, so that a program (and the command line) can tell them from defects: ``GenrezooError`` means that
-the message names what was given, what was expected and what to do; anything else is a bug of this package.
+the message names what was wrong, what was expected and the remedy; anything else is a bug of this package.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 
 class GenrezooError(Exception):
-    """Parent of every error that a user can cause and mend."""
+    """Parent of every error that a user can cause and fix."""
 
 
 class DataError(GenrezooError, ValueError):
@@ -45,7 +45,7 @@ class SettingsError(GenrezooError, ValueError):
 
 
 class ResourceError(GenrezooError):
-    """Something that the work needs is not to be had: room on a disk, a logger's server. The same may succeed later."""
+    """A resource is missing: room on a disk, a logger's server. The same call may succeed later."""
 
 
 class UnknownNameError(GenrezooError, LookupError):
@@ -73,11 +73,11 @@ class UnknownNameError(GenrezooError, LookupError):
 
 
 SCARCE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
-"""Numbers of the system's errors that are no fault of the work itself."""
+"""Numbers of system errors that say that a resource is missing."""
 
 
 def is_scarce(error: BaseException) -> bool:
-    """Whether an error says that something was not to be had, so that the same may succeed later or elsewhere.
+    """Whether an error says that a resource was missing, so that the same call may succeed later or elsewhere.
 
     Example:
         >>> is_scarce(OSError(errno.ENOSPC, "No space left on device")), is_scarce(ValueError())
@@ -87,7 +87,7 @@ def is_scarce(error: BaseException) -> bool:
 
 
 class _Faults(Protocol):
-    """What a pydantic ``ValidationError`` can tell."""
+    """The part of a pydantic ``ValidationError`` that is read here."""
 
     def errors(self) -> list[Any]:
         """The faults found, each with ``loc``, ``msg`` and ``input``."""

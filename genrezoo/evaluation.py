@@ -1,7 +1,7 @@
 """How good predictions are, how sure one can be of it, and whether two models differ at all.
 
-Metrics take logits and integer labels. Every figure comes with the means to say how far it can be trusted: a bootstrap
-over the songs (would other songs give the same figure?), a t interval over seeds (would another training run?),
+Metrics take logits and integer labels. Every metric comes with the means to say how far it can be trusted: a bootstrap
+over the songs (would other songs give the same value?), a t interval over seeds (would another training run?),
 McNemar's test between two trained models, and an interval of the difference between two recipes over songs and seeds
 together. Keras is never imported, so that stored predictions can be judged anywhere.
 """
@@ -49,7 +49,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def evaluate(logits: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     """All metrics of one set of predictions, as plain data that goes into JSON as it is.
 
-    Macro figures are means over *all* classes of the logits, those without songs included; a ratio without a
+    Macro metrics are means over *all* classes of the logits, those without songs included; a ratio without a
     denominator counts as 0. (This is scikit-learn's ``labels=range(n_classes), zero_division=0``; in a data set where
     each genre has songs on each side it makes no difference.)
 
@@ -68,8 +68,8 @@ def evaluate(logits: np.ndarray, y: np.ndarray) -> dict[str, Any]:
         DataError: Shapes do not fit, a label is out of range, a logit is not finite, or there are no songs.
 
     Example:
-        >>> figures = evaluate(np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0]]), np.array([0, 1, 1]))
-        >>> round(figures["accuracy"], 3), figures["confusion"]
+        >>> metrics = evaluate(np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0]]), np.array([0, 1, 1]))
+        >>> round(metrics["accuracy"], 3), metrics["confusion"]
         (0.667, [[1, 0], [1, 1]])
 
     Reference:
@@ -106,9 +106,9 @@ def bootstrap_intervals(
 ) -> dict[str, list[float]]:
     """Percentile intervals of the metrics over songs drawn anew, with replacement.
 
-    They say how much the figure depends on which songs happen to be in the split. They say nothing about another
+    They say how much the metric depends on which songs happen to be in the split. They say nothing about another
     training run: for that see `mean_interval`. The calibration error of a resample is biased upwards, as that of any
-    small sample is, so its interval can lie above the figure itself when the model is well calibrated.
+    small sample is, so its interval can lie above the metric itself when the model is well calibrated.
 
     Args:
         logits: ``(songs, classes)``, finite.
@@ -188,10 +188,10 @@ def bootstrap_mean(
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
-    """Mean of one figure per seed, with the bounds of its Student t interval.
+    """Mean of one value per seed, with the bounds of its Student t interval.
 
     Args:
-        values: The figure for each seed, two and more.
+        values: The value for each seed, two and more.
         confidence: In (0, 1).
 
     Returns:
@@ -217,7 +217,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
 def median_run(validation: Sequence[float]) -> int:
     """Position of the run that stands for all seeds of a recipe: the one with the median *validation* accuracy.
 
-    Choosing by the test accuracy would be choosing the winner by the figure that is reported. Of an even number of runs
+    Choosing by the test accuracy would be choosing the winner by the metric that is reported. Of an even number of runs
     the lower of the two middle ones is taken, of equal ones the first.
 
     Raises:
@@ -228,7 +228,7 @@ def median_run(validation: Sequence[float]) -> int:
         2
     """
     if not len(validation):
-        raise SettingsError("the median run of no runs was asked for")
+        raise SettingsError("median_run needs one run or more, got none")
     return int(np.argsort(validation, kind="stable")[(len(validation) - 1) // 2])
 
 
@@ -255,7 +255,7 @@ def mcnemar_p(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
 
     a, b = np.asarray(correct_a, bool), np.asarray(correct_b, bool)
     if a.shape != b.shape or a.ndim != 1 or not a.size:
-        raise DataError(f"answers have shapes {a.shape} and {b.shape}", remedy="give both models the same songs")
+        raise DataError(f"answers have shapes {a.shape} and {b.shape}", remedy="pass the same songs for both models")
     table = [[int((a & b).sum()), int((a & ~b).sum())], [int((~a & b).sum()), int((~a & ~b).sum())]]
     return float(mcnemar(table, exact=True).pvalue)
 
@@ -298,14 +298,14 @@ class Comparison:
 def compare_models(correct: Mapping[str, np.ndarray], *, alpha: float = 0.05) -> Comparison:
     """McNemar's test between all pairs of trained models, with Holm's correction, and groups by letters.
 
-    McNemar's test wants one answer a song from each model. Where a recipe was trained with several seeds, give the
+    McNemar's test wants one answer a song from each model. Where a recipe was trained with several seeds, pass the
     answers of its `median_run`. Pooling the seeds would count each song several times as if it were several songs, and
     the vote of the seeds is another, better model than the one that is reported. The test therefore compares two
     *trained models*; two *recipes*, with the chance of training included, are compared by `difference_intervals`.
 
     Args:
         correct: Whether each song is answered rightly, ``(songs,)`` bool by model; the same songs in the same order.
-        alpha: Share of false alarms allowed over all pairs together, in (0, 1).
+        alpha: Proportion of false alarms allowed over all pairs together, in (0, 1).
 
     Returns:
         The comparison; with one model it has no pairs.
@@ -359,11 +359,13 @@ def letter_groups(order: Sequence[str], alike: Iterable[tuple[str, str]]) -> dic
         13.
     """
     place = {name: position for position, name in enumerate(order)}
-    near: dict[int, set[int]] = {position: set() for position in place.values()}
-    for one, other in alike:
-        near[place[one]].add(place[other])
-        near[place[other]].add(place[one])
-    groups = sorted(sorted(group) for group in _cliques(set(), set(near), set(), near))
+    pairs = {frozenset((place[one], place[other])) for one, other in alike}
+    sets = [frozenset(place.values())]  # of all names; each two that differ split every set that holds both
+    for two in itertools.combinations(place.values(), 2):
+        if frozenset(two) not in pairs:
+            parts = {part - {each} if part.issuperset(two) else part for part in sets for each in two}
+            sets = [part for part in parts if not any(part < other for other in parts)]
+    groups = sorted(sorted(group) for group in sets)
     held = Counter(pair for group in groups for pair in _pairs(group))  # in how many groups
     kept = []
     for group in groups:
@@ -419,9 +421,8 @@ def difference_intervals(
     runs = {name: np.atleast_2d(np.asarray(value, float)) for name, value in correct.items()}
     songs = {value.shape[1] for value in runs.values()}
     if len(songs) > 1 or min(songs, default=2) < 2:
-        raise DataError(
-            f"the recipes answered {sorted(songs)} songs", remedy="give all recipes the same two songs or more"
-        )
+        remedy = "pass the same two songs or more for all recipes"
+        raise DataError(f"the recipes answered {sorted(songs)} songs", remedy=remedy)
     by_song = {name: value.mean(axis=0) for name, value in runs.items()}  # (songs,)
     over_seeds = {
         name: (float(value.mean(axis=1).var(ddof=1)) / len(value), len(value) - 1) if len(value) > 1 else (0.0, 1)
@@ -444,19 +445,14 @@ def difference_intervals(
 def _checked(logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     logits, y = np.asarray(logits), np.asarray(y)
     if logits.ndim != 2 or y.shape != logits.shape[:1] or not y.size or y.dtype.kind not in "iu":
-        raise DataError(
-            f"logits have shape {logits.shape}, labels {y.shape} of {y.dtype}",
-            remedy="give logits (songs, classes) and one integer label a song",
-        )
+        what = f"logits have shape {logits.shape}, labels {y.shape} of {y.dtype}"
+        raise DataError(what, remedy="pass logits (songs, classes) and one integer label a song")
     if y.min() < 0 or y.max() >= logits.shape[1]:
         raise DataError(f"labels run from {y.min()} to {y.max()}", remedy=f"use 0 to {logits.shape[1] - 1}")
     if not np.isfinite(logits).all():
         song, label = np.argwhere(~np.isfinite(logits))[0]
-        raise DataError(
-            f"the logit is {logits[song, label]}",
-            where=f"logits[{song}, {label}]",
-            remedy="training diverged: lower the learning rate; or, for a logarithm of 0, bound the probabilities",
-        )
+        remedy = "training diverged: lower the learning rate; or, for a logarithm of 0, bound the probabilities"
+        raise DataError(f"the logit is {logits[song, label]}", where=f"logits[{song}, {label}]", remedy=remedy)
     return logits, y.astype(np.int64)
 
 
@@ -498,18 +494,6 @@ def _percentiles(values: np.ndarray, confidence: float) -> tuple[float, float]:
     tail = 50 * (1 - confidence)
     low, high = np.percentile(values, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def _cliques(chosen: set[int], open_: set[int], closed: set[int], near: Mapping[int, set[int]]) -> Iterable[set[int]]:
-    """The largest sets of mutual neighbours (Bron and Kerbosch, with a pivot)."""
-    if not open_:
-        if not closed:
-            yield chosen
-        return
-    pivot = max(open_ | closed, key=lambda vertex: len(near[vertex] & open_))
-    for vertex in sorted(open_ - near[pivot]):
-        yield from _cliques(chosen | {vertex}, open_ & near[vertex], closed & near[vertex], near)
-        open_, closed = open_ - {vertex}, closed | {vertex}
 
 
 def _pairs(group: Sequence[int]) -> list[tuple[int, ...]]:

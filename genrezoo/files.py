@@ -83,10 +83,10 @@ def json_text(value: Any, **options: Any) -> str:
 
 
 def drop_parts(folder: str | Path) -> None:
-    """Removes what writers that were killed have left in a folder that this process holds alone."""
-    for left in Path(folder).glob(".*.part"):
-        if left.is_symlink() or not left.is_dir():
-            left.unlink(missing_ok=True)
+    """Removes temporary files of killed writers from a folder that this process holds alone."""
+    for part in Path(folder).glob(".*.part"):
+        if part.is_symlink() or not part.is_dir():
+            part.unlink(missing_ok=True)
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
@@ -127,7 +127,7 @@ def read_toml(path: str | Path | Traversable) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", path=str(path), remedy="check the path") from error
     except ValueError as error:
-        raise DataError(f"not valid TOML ({error})", path=str(path), remedy="mend the file") from error
+        raise DataError(f"not valid TOML ({error})", path=str(path), remedy="fix the file") from error
 
 
 def append_line(path: str | Path, line: str) -> None:
@@ -178,7 +178,7 @@ def link(path: str | Path, target: str | Path) -> Path:
     if path.is_symlink() and os.readlink(path) == aim:
         return path
     if path.is_dir() and not path.is_symlink():
-        raise DataError("is a folder of its own, a link was expected", path=path, remedy="move it away")
+        raise DataError("is a folder, a link was expected", path=path, remedy="move it away")
     new = path.with_name(f".{path.name}.{os.getpid()}.part")
     new.unlink(missing_ok=True)
     new.symlink_to(aim)
@@ -236,12 +236,12 @@ def lock_folder(folder: str | Path, *, wait: bool = False) -> Iterator[Path]:
     """
     folder = Path(folder)
     if os.path.exists(folder) and not os.path.isdir(folder):
-        raise DataError("is a file, a folder was expected", path=folder, remedy="name another folder")
+        raise DataError("is a file, a folder was expected", path=folder, remedy="use another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise DataError(f"cannot be written ({error.strerror})", path=folder, remedy="name another folder") from error
+        raise DataError(f"cannot be written ({error.strerror})", path=folder, remedy="use another folder") from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

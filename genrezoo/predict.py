@@ -1,4 +1,4 @@
-"""From audio files to genres over time: a run's own features, computed anew, and the run's answer to each moment."""
+"""From audio files to genres over time: a run's own features, computed anew, and the run's answer to each window."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from genrezoo.rules import RULES, aggregate
 from genrezoo.runs import Run, load_run
 from genrezoo.runs.building import handles
 from genrezoo.songs import SongSet
-from genrezoo.songs.pieces import piece_starts
+from genrezoo.songs.chunks import chunk_starts
 
 WINDOW = 10.0
-"""Seconds of a moment where a model takes any length and nothing else is asked for."""
+"""Seconds of a window where a model reads any length and no other window is specified."""
 
 MOST_SEGMENTS = 20_000
-"""Longest recording that a model of any length is given at once; the answer to a longer one is made of its moments."""
+"""Longest recording that a model of any length reads at once; a longer one is answered by its windows."""
 
-_BLOCK_BYTES = 64 * 2**20  # of features that the model is given together
+_BLOCK_BYTES = 64 * 2**20  # of features that the model reads together
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a run says of one audio file.
+    """A run's answer to one audio file.
 
     Attributes:
         path: The file.
         genres: Names of the classes, in the order of all probabilities here.
         probabilities: Of the whole recording, ``(n_genres,)`` float32, summing to 1; empty if the file was refused.
-        rule: How the moments' posteriors were combined; None if the model heard the whole recording at once.
-        starts: Where each moment begins, in seconds from the beginning of the file, ``(n_moments,)``.
-        ends: Where it ends; moments may overlap.
-        moments: Probabilities of each moment, ``(n_moments, n_genres)`` float32.
-        warnings: What was odd about the file.
+        rule: How the windows' posteriors were combined; None if the model read the whole recording at once.
+        starts: Where each window begins, in seconds from the beginning of the file, ``(n_windows,)``.
+        ends: Where it ends; windows may overlap.
+        windows: Probabilities of each window, ``(n_windows, n_genres)`` float32.
+        warnings: What was unusual about the file.
         reason: Why there is no prediction; None if there is one.
     """
 
@@ -55,13 +55,13 @@ class Prediction:
     rule: str | None
     starts: np.ndarray
     ends: np.ndarray
-    moments: np.ndarray
+    windows: np.ndarray
     warnings: tuple[str, ...] = ()
     reason: str | None = None
 
     @classmethod
     def refused(cls, path: Path, genres: tuple[str, ...], reason: str) -> Prediction:
-        """What stands for a file that cannot be predicted."""
+        """The prediction of a file that was refused."""
         nothing = np.zeros(0)
         return cls(path, genres, nothing, None, nothing, nothing, np.zeros((0, len(genres))), reason=reason)
 
@@ -72,34 +72,34 @@ class Prediction:
 
     @property
     def seconds(self) -> float:
-        """How much of the recording was heard, from the first moment to the last."""
+        """Seconds of the recording that were read, from the first window to the last."""
         return float(self.ends[-1] - self.starts[0]) if len(self.ends) else 0.0
 
     @property
     def how(self) -> str:
-        """How the answer to the whole came about, in words."""
-        if self.rule is None or len(self.moments) == 1:
-            return "heard at once"
-        return f"{self.rule} of {len(self.moments):,} moments"
+        """How the answer to the whole recording was computed, in words."""
+        if self.rule is None or len(self.windows) == 1:
+            return "read at once"
+        return f"{self.rule} of {len(self.windows):,} windows"
 
     def timeline(self) -> tuple[np.ndarray, np.ndarray]:
-        """The course of the genres, without overlap.
+        """The genres over time, without overlap.
 
-        Moments that follow each other stand as they are. Where moments overlap, each second has the mean of those that
-        cover its middle.
+        Windows that follow each other are returned as they are. Where windows overlap, each second has the mean of
+        those that cover its middle.
 
         Returns:
             Where each stretch begins, and the end of the last, in seconds, ``(n + 1,)``; and the probabilities,
             ``(n, n_genres)``.
         """
         if not len(self.starts) or np.all(self.starts[1:] >= self.ends[:-1] - 1e-6):
-            return np.append(self.starts, self.ends[-1:]), self.moments
+            return np.append(self.starts, self.ends[-1:]), self.windows
         whole = np.arange(self.starts[0], self.ends[-1] - 1e-6)  # seconds; the last may be a part of one
         edges = np.append(whole, self.ends[-1])
         middle = (edges[1:] + edges[:-1]) / 2
         first = np.searchsorted(self.ends, middle, side="right")
         last = np.searchsorted(self.starts, middle, side="right")
-        sums = np.concatenate([np.zeros((1, len(self.genres))), np.cumsum(self.moments, axis=0, dtype=np.float64)])
+        sums = np.concatenate([np.zeros((1, len(self.genres))), np.cumsum(self.windows, axis=0, dtype=np.float64)])
         return edges, ((sums[last] - sums[first]) / (last - first)[:, None]).astype(np.float32)
 
     def describe(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Prediction:
             "genre": self.genre,
             "probabilities": self._named(self.probabilities),
             "rule": self.rule,
-            "moments": len(self.moments),
+            "windows": len(self.windows),
             "seconds": round(self.seconds, 3),
             "warnings": list(self.warnings),
             "timeline": [
@@ -139,23 +139,23 @@ def predict_audio(
     on_start: Callable[[int], None] | None = None,
     on_file: Callable[[Path, str | None], None] | None = None,
 ) -> list[Prediction]:
-    """Predicts the genre of audio files, as a whole and moment by moment.
+    """Predicts the genre of audio files, as a whole and window by window.
 
-    The features are those of the run's training songs. What a moment is follows from the model: a piece, where its
-    recipe cuts songs into pieces; as many segments as it was trained on, a quarter of them from one moment to the next,
-    where it takes one length alone; a picture, where it looks at pictures. A model of any length hears the whole
-    recording for the answer, and windows for the timeline.
+    The features are those of the run's training songs. The window follows from the model: a chunk, where its recipe
+    cuts songs into chunks; as many segments as it was trained on, with a hop of a quarter, where it reads one length
+    alone; an image, where it reads images. A model of any length reads the whole recording for the answer, and windows
+    for the timeline.
 
     Args:
-        run: A run that was trained on features made from sound, or its folder.
+        run: A run that was trained on features made from audio, or its folder.
         paths: Files, folders (looked through with all they hold) and shell patterns.
-        rule: How the answer is made of the moments: ``mean`` or ``product`` of the posteriors. If left out, the rule of
-            the recipe's pieces, the mean, or for a model of any length what it says of the whole recording.
-        window: For a model of any length: about how many seconds a moment has, in whole segments; 10 if left out, or
-            the longest song trained on if that is shorter. A recording that is shorter is one moment.
-        hop: About how many seconds from one moment to the next, in whole segments, at most a moment; if left out, that
-            of the recipe's pieces, or a quarter of a moment.
-        excerpt: Hear of each file the excerpt that was taken of the training songs, not the whole.
+        rule: How the answer is made of the windows: ``mean`` or ``product`` of the posteriors. If left out, the rule of
+            the recipe's chunks, the mean, or for a model of any length its answer to the whole recording.
+        window: For a model of any length: about how many seconds a window has, in whole segments; 10 if left out, or
+            the longest song trained on if that is shorter. A recording that is shorter is one window.
+        hop: About how many seconds from one window to the next, in whole segments, at most a window; if left out, that
+            of the recipe's chunks, or a quarter of a window.
+        excerpt: Read of each file the excerpt that was taken of the training songs, not the whole.
         cache: Folder where features are kept; `genrezoo.environment.default_cache` if left out.
         workers: Processes that compute features; None for one a core.
         strict: Stop at the first file that cannot be predicted.
@@ -185,13 +185,13 @@ def predict_audio(
         "Neural networks for music genres", question 4.
     """
     run = run if isinstance(run, Run) else load_run(run)
-    settings, columns = sound_settings(run)
+    settings, columns = audio_settings(run)
     if not excerpt:
         settings = settings.model_copy(update={"offset": 0.0, "duration": None})
     if rule is not None and rule not in RULES:
         raise UnknownNameError("rule", rule, RULES)
     _check_times(run, window, hop)
-    files, reasons = find_sounds(paths)
+    files, reasons = find_audio(paths)
     extracted = extract_files(
         [path for path in files if path not in reasons],
         settings, cache=cache, workers=workers, strict=strict, on_start=on_start, on_file=on_file,
@@ -205,15 +205,15 @@ def predict_audio(
             features = extracted.features(path)
             x = features.x if columns is None else features.x[:, columns]
             edges = features.edges + settings.offset
-            heard = predict_features(run, Features(x=x, edges=edges), rule=rule, window=window, hop=hop)
+            found = predict_features(run, Features(x=x, edges=edges), rule=rule, window=window, hop=hop)
         except DataError as error:
             if strict:
                 raise DataError(error.what, path=path, where=error.where, remedy=error.remedy) from error
             reason = str(DataError(error.what, where=error.where, remedy=error.remedy))
             predictions.append(Prediction.refused(path, run.genres, reason))
             continue
-        warnings = (*extracted.warnings.get(path, ()), *heard.warnings)
-        predictions.append(dataclasses.replace(heard, path=path, warnings=warnings))
+        warnings = (*extracted.warnings.get(path, ()), *found.warnings)
+        predictions.append(dataclasses.replace(found, path=path, warnings=warnings))
     return predictions
 
 
@@ -234,32 +234,30 @@ def predict_features(
 
     Raises:
         DataError: Other features than the run's, none at all, a recording that is too short for the model, or a hop
-            beyond its moments.
+            longer than its windows.
         SettingsError: ``window`` or ``hop`` does not fit the model.
     """
     x, edges, recipe = features.x, features.edges, run.card.recipe
     if not len(x):
-        raise DataError("no segments", remedy="give a longer recording")
+        raise DataError("no segments", remedy="use a longer recording")
     warnings = []
-    length, step = _moment(run, features, window, hop)
+    length, step = _window(run, features, window, hop)
     if len(x) < length:
         if not handles(recipe)[0]:
-            raise DataError(
-                f"{len(x)} segments ({edges[-1] - edges[0]:.1f} s), {recipe.name} hears {length} at a time and does "
-                "not mask padding",
-                remedy="give a longer recording, or train a model that masks padding (`genrezoo list`)",
-            )
-        warnings.append(f"shorter than the {length} segments that the model hears at a time: padded")
-    starts = piece_starts(len(x), length, step)
+            what = f"{len(x)} segments ({edges[-1] - edges[0]:.1f} s), {recipe.name} reads {length} at a time"
+            remedy = "use a longer recording, or train a model that masks padding (`genrezoo list`)"
+            raise DataError(f"{what} and does not mask padding", remedy=remedy)
+        warnings.append(f"shorter than the {length} segments that the model reads at a time: padded")
+    starts = chunk_starts(len(x), length, step)
     logits = _logits(run, x, starts, length)
-    whole = rule is None and recipe.pieces is None and _any_length(run)
+    whole = rule is None and recipe.chunks is None and _any_length(run)
     if whole and len(x) > MOST_SEGMENTS:
-        warnings.append(f"longer than {MOST_SEGMENTS:,} segments: the answer is the mean of the moments")
+        warnings.append(f"longer than {MOST_SEGMENTS:,} segments: the answer is the mean of the windows")
         whole = False
     if whole:
         rule, probabilities = None, softmax(_logits(run, x, np.zeros(1, np.int64), len(x)))[0]
     else:
-        rule = rule or (recipe.pieces.rule if recipe.pieces else "mean")
+        rule = rule or (recipe.chunks.rule if recipe.chunks else "mean")
         combined = aggregate(log_softmax(logits)[None].astype(np.float32), rule=rule)
         probabilities = softmax(np.asarray(combined))[0]
     return Prediction(
@@ -269,50 +267,45 @@ def predict_features(
         rule=rule,
         starts=edges[starts],
         ends=edges[np.minimum(starts + length, len(x))],
-        moments=softmax(logits).astype(np.float32),
+        windows=softmax(logits).astype(np.float32),
         warnings=tuple(warnings),
     )
 
 
-def sound_settings(run: Run) -> tuple[FeatureSettings, list[int] | None]:
-    """How the features of a run's training songs were made from sound.
+def audio_settings(run: Run) -> tuple[FeatureSettings, list[int] | None]:
+    """How the features of a run's training songs were computed from audio.
 
     Returns:
         The settings, and which of their columns the songs had; None for all of them in their order.
 
     Raises:
-        DataError: The run was trained on songs that were not made from sound, or whose features are not those that the
+        DataError: The run was trained on songs that were not made from audio, or whose features are not those that the
             settings give.
     """
     trained = run.card.songs
     about = trained.get("about") or {}
-    told = about.get("features")
+    stated = about.get("features")
     remedy = "make features with `genrezoo data build` and train on them"
-    if not isinstance(told, Mapping):
+    if not isinstance(stated, Mapping):
+        what = f"it is not known how the features of {str(trained.get('name'))!r} were computed from audio"
         raise DataError(
-            f"the run was trained on {str(trained.get('name'))!r}, of which it is not known how the features were made "
-            "from sound",
-            path=run.folder,
-            remedy=remedy,
+            f"the run was trained on songs without feature settings: {what}", path=run.folder, remedy=remedy
         )
-    settings = feature_settings(told)
-    if len(run.card.input_shape) == 3:  # a picture has no columns
+    settings = feature_settings(stated)
+    if len(run.card.input_shape) == 3:  # an image has no columns
         return settings, None
     own, number = list(settings.names), trained.get("features")
     names = [str(name) for name in about.get("feature_names") or own]
     if len(names) != number or not set(names) <= set(own):
-        raise DataError(
-            f"the run was trained on {number} features, of which {settings.kind} does not make "
-            f"{sorted(set(names) - set(own))[:3] or 'as many'}: it makes {len(own)}",
-            path=run.folder,
-            remedy=remedy,
-        )
+        unknown = sorted(set(names) - set(own))[:3] or "as many"
+        what = f"the run was trained on {number} features, of which {settings.kind} does not make {unknown}"
+        raise DataError(f"{what}: it makes {len(own)}", path=run.folder, remedy=remedy)
     if names == own:
         return settings, None
     return settings, [own.index(name) for name in names]
 
 
-def find_sounds(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], dict[Path, str]]:
+def find_audio(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], dict[Path, str]]:
     """Files, folders and shell patterns as files.
 
     Of a folder all files are taken, those of its folders too, but hidden ones and those that are known not to be audio
@@ -329,7 +322,7 @@ def find_sounds(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], d
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> _ = (folder / "b.mp3").touch(), (folder / "a.wav").touch(), (folder / "notes.txt").touch()
-        >>> [path.name for path in find_sounds(folder)[0]], [path.name for path in find_sounds(folder / "*.txt")[0]]
+        >>> [path.name for path in find_audio(folder)[0]], [path.name for path in find_audio(folder / "*.txt")[0]]
         (['a.wav', 'b.mp3'], ['notes.txt'])
     """
     files: dict[Path, None] = {}
@@ -340,7 +333,8 @@ def find_sounds(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], d
         found: list[Path] = []
         for path in named:
             try:
-                found += _in_folder(path) if path.is_dir() else [path]
+                inside = walk_files(path) if path.is_dir() else []
+                found += [file for file in inside if file.suffix.lower() not in NOT_AUDIO] if path.is_dir() else [path]
             except DataError as error:
                 reasons[path] = str(DataError(error.what, where=error.where, remedy=error.remedy))
                 found.append(path)
@@ -351,75 +345,65 @@ def find_sounds(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], d
     return list(files), reasons
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    return [path for path in walk_files(folder) if path.suffix.lower() not in NOT_AUDIO]
-
-
 def _check_times(run: Run, window: float | None, hop: float | None) -> None:
     for name, seconds in (("window", window), ("hop", hop)):
         if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
             raise SettingsError(f"{name} must be positive (seconds), got {seconds}")
     recipe = run.card.recipe
-    if window is not None and (recipe.pieces is not None or not _any_length(run)):
-        heard = "pictures" if _sees_pictures(run) else f"{run.card.input_shape[0]} segments at a time"
-        raise SettingsError(f"window cannot be chosen: {recipe.name} was trained on {heard}")
-    if hop is not None and _sees_pictures(run):
-        raise SettingsError(f"hop cannot be chosen: {recipe.name} was trained on pictures, which follow each other")
+    if window is not None and (recipe.chunks is not None or not _any_length(run)):
+        length = "images" if _reads_images(run) else f"{run.card.input_shape[0]} segments at a time"
+        raise SettingsError(f"window cannot be chosen: {recipe.name} was trained on {length}")
+    if hop is not None and _reads_images(run):
+        raise SettingsError(f"hop cannot be chosen: {recipe.name} was trained on images, which follow each other")
     if window is not None and hop is not None and hop > window:
-        raise SettingsError(f"hop must be at most the window, got {hop} and {window} s: the rest would not be heard")
+        raise SettingsError(f"hop must be at most the window, got {hop} and {window} s: the rest would not be read")
 
 
-def _moment(run: Run, features: Features, window: float | None, hop: float | None) -> tuple[int, int]:
-    """Segments of a moment, and from one to the next."""
+def _window(run: Run, features: Features, window: float | None, hop: float | None) -> tuple[int, int]:
+    """Segments of a window, and from one to the next."""
     recipe, n_segments = run.card.recipe, len(features.x)
-    if _sees_pictures(run):
+    if _reads_images(run):
         return 1, 1
     per_second = n_segments / (features.edges[-1] - features.edges[0])
-    if recipe.pieces:
-        length, step = recipe.pieces.segments, recipe.pieces.hop
+    if recipe.chunks:
+        length, step = recipe.chunks.segments, recipe.chunks.hop
     else:
         length = run.card.input_shape[0]
         if _any_length(run):
-            asked = max(1, round((window or WINDOW) * per_second))
-            length = min(asked if window else min(asked, length), n_segments)
+            wanted = max(1, round((window or WINDOW) * per_second))
+            length = min(wanted if window else min(wanted, length), n_segments)
         step = max(1, round(length / 4))
     if hop is not None:
         step = max(1, round(hop * per_second))
         if step > length and n_segments > length:
-            raise DataError(
-                f"hop of {hop} s is {step} segments of this recording, more than the {length} of a moment: the rest "
-                "would not be heard",
-                remedy="give a smaller hop",
-            )
+            what = f"hop of {hop} s is {step} segments of this recording, more than the {length} of a window"
+            raise DataError(f"{what}: the rest would not be read", remedy="use a smaller hop")
     return length, step
 
 
 def _any_length(run: Run) -> bool:
-    return not _sees_pictures(run) and handles(run.card.recipe)[1]
+    return not _reads_images(run) and handles(run.card.recipe)[1]
 
 
-def _sees_pictures(run: Run) -> bool:
+def _reads_images(run: Run) -> bool:
     return len(run.card.input_shape) == 3
 
 
 def _logits(run: Run, x: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
     """Logits of windows of a recording, ``(n_windows, n_genres)``, so many at a time that memory stays small."""
-    pictures = _sees_pictures(run)
+    images = _reads_images(run)
     size = max(1, _BLOCK_BYTES // (4 * length * math.prod(x.shape[1:])))
     parts = []
     for first in range(0, len(starts), size):
         begin = starts[first : first + size]
-        if pictures:
+        if images:
             block, lengths = x[begin], np.full(len(begin), x.shape[1])
         else:
-            block = np.zeros((len(begin), length, *x.shape[1:]), np.float32)
-            for window, start in zip(block, begin, strict=True):
-                part = x[start : start + length]
-                window[: len(part)] = part
+            block = x[np.minimum(begin[:, None] + np.arange(length), len(x) - 1)]  # (windows, segments, features)
             lengths = np.minimum(len(x) - begin, length)
         songs = SongSet(
             x=block, y=np.zeros(len(begin), np.int64), genres=run.genres, lengths=lengths, name="recording",
-            kind="image" if pictures else "segments",
+            kind="image" if images else "segments",
         )  # fmt: skip
         parts.append(run.logits(songs))
     return np.concatenate(parts)

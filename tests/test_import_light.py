@@ -1,9 +1,11 @@
 """`import genrezoo` and what a shell asks often must not wait for TensorFlow."""
 
+import json
 import subprocess
 import sys
 
 import pytest
+from toys import make_songs
 
 import genrezoo
 from genrezoo.cli.listing import Kind
@@ -76,3 +78,29 @@ def test_the_names_that_scripts_rely_on_are_public():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no_such_thing"):
         genrezoo.no_such_thing  # noqa: B018  # looking it up is the point
+
+
+STORED = """
+import resource, sys
+from genrezoo.cli import main
+sys.argv[1:] = ["evaluate", sys.argv[1], "--json"]
+main()
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_maxrss / (1024 if sys.platform != "darwin" else 2**20), used.ru_utime + used.ru_stime)
+"""
+
+
+def test_evaluating_stored_predictions_loads_nothing_heavy(tmp_path):
+    run = genrezoo.train(
+        genrezoo.get_recipe("fully_connected").changed({"units": [4], "epochs": 1}), make_songs(), seed=1, out=tmp_path
+    )
+    heavy = (*HEAVY, "sklearn", "scipy", "pandas", "statsmodels", "matplotlib")
+    watch = f"import sys\nimport atexit\natexit.register(lambda: print([m for m in {heavy} if m in sys.modules]))\n"
+    call = [sys.executable, "-c", watch + STORED, str(run.folder)]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    *answer, used, loaded = done.stdout.splitlines()
+    assert json.loads("\n".join(answer))["accuracy"] == run.evaluate("test")["accuracy"]
+    assert loaded == "[]"
+    memory, seconds = map(float, used.split())
+    assert memory < 120
+    assert seconds < 1.5  # 0.4 on an idle machine

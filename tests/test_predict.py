@@ -14,7 +14,7 @@ from genrezoo import predict
 from genrezoo.audio.extract import extract_file
 from genrezoo.audio.settings import Features, feature_settings
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
-from genrezoo.predict import Prediction, find_sounds, predict_audio, predict_features, sound_settings
+from genrezoo.predict import Prediction, audio_settings, find_audio, predict_audio, predict_features
 from genrezoo.runs.run import Run
 from genrezoo.songs import SongSet
 
@@ -53,11 +53,11 @@ def songs():
 
 @pytest.fixture(scope="module")
 def runs(songs, tmp_path_factory):
-    """A run that hears pieces of a second, one of four seconds, one of any length."""
+    """A run that reads chunks of a second, one of four seconds, one of any length."""
     folder = tmp_path_factory.mktemp("runs")
     whole = gz.get_recipe("fully_connected").changed(SMALL)
     recipes = {
-        "pieces": whole.changed({"pieces": {"segments": 1, "hop": 1, "rule": "mean"}}),
+        "chunks": whole.changed({"chunks": {"segments": 1, "hop": 1, "rule": "mean"}}),
         "fixed": whole,
         "free": gz.get_recipe("gru").changed({"units": 4, "epochs": 3}),
     }
@@ -97,41 +97,41 @@ def by_hand(run, windows):
 
 def test_a_joined_recording_changes_its_genre_at_the_right_second(runs, here, tmp_path):
     joined = np.concatenate([tone("low", 5, 100), tone("high", 3, 101)])
-    (found,) = predict_audio(runs["pieces"], write(tmp_path / "joined.wav", joined))
+    (found,) = predict_audio(runs["chunks"], write(tmp_path / "joined.wav", joined))
     edges, posteriors = found.timeline()
     assert edges.tolist() == list(range(9))
     assert [GENRES[best] for best in posteriors.argmax(axis=1)] == ["low"] * 5 + ["high"] * 3
     assert found.genre == "low"
     assert found.seconds == 8
-    assert found.how == "mean of 8 moments"
+    assert found.how == "mean of 8 windows"
 
 
-def test_pieces_agree_with_the_run_on_the_same_features(runs):
+def test_chunks_agree_with_the_run_on_the_same_features(runs):
     heard = recording(7)
-    found = predict_features(runs["pieces"], heard)
-    np.testing.assert_allclose(found.probabilities, runs["pieces"].predict(heard.x)[0], atol=1e-6)
-    np.testing.assert_allclose(found.moments, by_hand(runs["pieces"], heard.x[:, None]), atol=1e-6)
+    found = predict_features(runs["chunks"], heard)
+    np.testing.assert_allclose(found.probabilities, runs["chunks"].predict(heard.x)[0], atol=1e-6)
+    np.testing.assert_allclose(found.windows, by_hand(runs["chunks"], heard.x[:, None]), atol=1e-6)
     assert found.probabilities.sum() == pytest.approx(1, abs=1e-6)
 
 
 def test_rules_by_hand(runs):
     heard = recording(5, seed=3)
-    posterior = by_hand(runs["pieces"], heard.x[:, None]).astype(float)
+    posterior = by_hand(runs["chunks"], heard.x[:, None]).astype(float)
     product = posterior.prod(axis=0) / posterior.prod(axis=0).sum()
     for rule, expected in (("mean", posterior.mean(axis=0)), ("product", product)):
-        found = predict_features(runs["pieces"], heard, rule=rule)
+        found = predict_features(runs["chunks"], heard, rule=rule)
         assert found.rule == rule
         np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
     with pytest.raises(UnknownNameError, match="unknown rule 'maen'. Did you mean 'mean'"):
-        predict_audio(runs["pieces"], "a.wav", rule="maen")
+        predict_audio(runs["chunks"], "a.wav", rule="maen")
 
 
-def test_a_model_of_one_length_hears_overlapping_windows(runs):
+def test_a_model_of_one_length_reads_overlapping_windows(runs):
     heard = recording(11)
     found = predict_features(runs["fixed"], heard)
     starts = range(8)  # a quarter of four segments from one to the next; the last ends with the recording
     posterior = by_hand(runs["fixed"], [heard.x[start : start + 4] for start in starts])
-    np.testing.assert_allclose(found.moments, posterior, atol=1e-6)
+    np.testing.assert_allclose(found.windows, posterior, atol=1e-6)
     np.testing.assert_allclose(found.probabilities, posterior.mean(axis=0), atol=1e-6)
     assert found.starts.tolist() == list(starts)
     assert found.ends.tolist() == [start + 4 for start in starts]
@@ -147,26 +147,26 @@ def test_a_hop_of_ones_own_keeps_the_last_window_at_the_end(runs):
     assert found.starts.tolist() == [0, 3, 6, 7]
 
 
-def test_a_model_of_any_length_hears_the_whole_and_windows(runs):
+def test_a_model_of_any_length_reads_the_whole_and_windows(runs):
     heard = recording(30, segment=0.5)
     found = predict_features(runs["free"], heard)
     np.testing.assert_allclose(found.probabilities, runs["free"].predict(heard.x)[0], atol=1e-6)
-    assert (found.rule, found.how) == (None, "heard at once")
+    assert (found.rule, found.how) == (None, "read at once")
     assert found.ends[0] - found.starts[0] == 2  # four segments, the length of the songs that it was trained on
     found = predict_features(runs["free"], heard, window=5, hop=2.5)
     windows = [heard.x[start : start + 10] for start in (0, 5, 10, 15, 20)]
-    np.testing.assert_allclose(found.moments, by_hand(runs["free"], windows), atol=1e-6)
+    np.testing.assert_allclose(found.windows, by_hand(runs["free"], windows), atol=1e-6)
     answer = predict_features(runs["free"], heard, window=5, hop=2.5, rule="mean")
-    np.testing.assert_allclose(answer.probabilities, found.moments.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(answer.probabilities, found.windows.mean(axis=0), atol=1e-6)
 
 
 def test_a_window_longer_than_the_recording_is_the_recording(runs):
     found = predict_features(runs["free"], recording(3), window=20)
     assert (found.starts.tolist(), found.ends.tolist()) == ([0], [3])
-    np.testing.assert_allclose(found.moments[0], found.probabilities, atol=1e-6)
+    np.testing.assert_allclose(found.windows[0], found.probabilities, atol=1e-6)
 
 
-def test_a_recording_too_long_to_be_heard_at_once_is_answered_by_its_moments(runs, monkeypatch):
+def test_a_recording_too_long_to_be_read_at_once_is_answered_by_its_windows(runs, monkeypatch):
     monkeypatch.setattr(predict, "MOST_SEGMENTS", 8)
     found = predict_features(runs["free"], recording(9))
     assert found.rule == "mean"
@@ -177,21 +177,21 @@ def test_blocks_of_windows_change_nothing(runs, monkeypatch):
     heard = recording(40)
     whole = predict_features(runs["fixed"], heard)
     monkeypatch.setattr(predict, "_BLOCK_BYTES", 4 * 4 * 26 * 3)  # three windows at a time
-    np.testing.assert_allclose(predict_features(runs["fixed"], heard).moments, whole.moments, atol=1e-6)
+    np.testing.assert_allclose(predict_features(runs["fixed"], heard).windows, whole.windows, atol=1e-6)
 
 
-def test_two_hours_are_heard_second_by_second(runs):
+def test_two_hours_are_read_second_by_second(runs):
     found = predict_features(runs["fixed"], recording(7200))
     edges, timeline = found.timeline()
     assert timeline.shape == (7200, 2)
-    middle = found.moments[997:1001].mean(axis=0, dtype=float)  # those that cover second 1000
+    middle = found.windows[997:1001].mean(axis=0, dtype=float)  # those that cover second 1000
     np.testing.assert_allclose(timeline[1000], middle, atol=1e-6)
 
 
 def test_overlap_is_averaged_on_the_seconds_where_segments_are_irregular():
-    moments = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]], np.float32)
+    windows = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]], np.float32)
     starts, ends = np.array([0.2, 0.9, 1.8]), np.array([1.5, 2.4, 2.9])
-    found = Prediction(Path("a"), GENRES, moments[0], "mean", starts, ends, moments)
+    found = Prediction(Path("a"), GENRES, windows[0], "mean", starts, ends, windows)
     edges, timeline = found.timeline()
     assert edges.tolist() == [0.2, 1.2, 2.2, 2.9]
     assert timeline.tolist() == [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]  # the middles are at 0.7, 1.7 and 2.55
@@ -208,7 +208,7 @@ def test_a_recording_shorter_than_the_model_is_padded_or_refused(runs, monkeypat
     assert "padded" in found.warnings[0]
     assert found.ends.tolist() == [2]
     monkeypatch.setattr(predict, "handles", lambda recipe: (False, False))
-    with pytest.raises(DataError, match=r"2 segments \(2.0 s\), fully_connected hears 4 at a time"):
+    with pytest.raises(DataError, match=r"2 segments \(2.0 s\), fully_connected reads 4 at a time"):
         predict_features(runs["fixed"], heard)
 
 
@@ -218,27 +218,27 @@ def test_a_bad_file_stops_nothing_but_with_strict(runs, here, tmp_path):
     (tmp_path / "notes.txt").write_text("not sound")
     write(tmp_path / "deeper" / "c.wav", tone("low", 2, 2))
     paths = [tmp_path, tmp_path / "nothing.wav", str(tmp_path / "*.ogg")]
-    found = predict_audio(runs["pieces"], paths)
+    found = predict_audio(runs["chunks"], paths)
     assert [prediction.path.name for prediction in found] == ["a.wav", "b.wav", "c.wav", "nothing.wav", "*.ogg"]
     assert [prediction.genre for prediction in found] == [None, "high", "low", None, None]
     assert found[4].reason == "no file matches"
     assert found[0].describe().keys() == {"file", "reason"}
     assert len(found[0].probabilities) == 0
     with pytest.raises(DataError, match=r"a\.wav"):
-        predict_audio(runs["pieces"], paths, strict=True)
+        predict_audio(runs["chunks"], paths, strict=True)
     with pytest.raises(DataError, match="no file matches"):
-        predict_audio(runs["pieces"], str(tmp_path / "*.ogg"), strict=True)
+        predict_audio(runs["chunks"], str(tmp_path / "*.ogg"), strict=True)
 
 
-def test_whole_recordings_are_heard_unless_the_excerpt_is_asked_for(runs, here, tmp_path):
-    run = with_about(runs["pieces"], features={**SETTINGS, "offset": 2.0, "duration": 3.0})
+def test_whole_recordings_are_read_unless_the_excerpt_is_asked_for(runs, here, tmp_path):
+    run = with_about(runs["chunks"], features={**SETTINGS, "offset": 2.0, "duration": 3.0})
     path = write(tmp_path / "a.wav", np.concatenate([tone("low", 2, 1), tone("high", 5, 2)]))
     (whole,) = predict_audio(run, path)
     (part,) = predict_audio(run, path, excerpt=True)
     assert [(settings.offset, settings.duration) for settings in here] == [(0.0, None), (2.0, 3.0)]
     assert (whole.starts[0], whole.seconds) == (0, 7)
     assert (part.starts.tolist(), part.seconds) == ([2.0, 3.0, 4.0], 3)
-    np.testing.assert_allclose(part.moments[1], whole.moments[3], atol=1e-5)  # the others begin or end elsewhere
+    np.testing.assert_allclose(part.windows[1], whole.windows[3], atol=1e-5)  # the others begin or end elsewhere
 
 
 def with_about(run, *, columns=26, **about):
@@ -250,7 +250,7 @@ def with_about(run, *, columns=26, **about):
 def test_runs_without_feature_settings_are_refused(tmp_path):
     recipe = gz.get_recipe("fully_connected").changed({**SMALL, "epochs": 1})
     run = gz.train(recipe, make_songs(name="tables"), seed=1, out=tmp_path / "a")
-    with pytest.raises(DataError, match=r"trained on 'tables', of which it is not known.*genrezoo data build"):
+    with pytest.raises(DataError, match=r"it is not known how the features of 'tables'.*genrezoo data build"):
         predict_audio(run.folder, "a.wav")
 
 
@@ -266,14 +266,14 @@ def test_runs_without_feature_settings_are_refused(tmp_path):
 )
 def test_features_that_do_not_fit_are_refused(runs, change, message):
     with pytest.raises((DataError, UnknownNameError), match=message):
-        predict_audio(with_about(runs["pieces"], **change), "a.wav")
+        predict_audio(with_about(runs["chunks"], **change), "a.wav")
 
 
 def test_songs_with_some_of_the_columns_get_them_in_their_order(songs, here, tmp_path):
     chosen = songs.select([5, 1, 0])
-    recipe = gz.get_recipe("fully_connected").changed({**SMALL, "pieces": {"segments": 1, "hop": 1}})
+    recipe = gz.get_recipe("fully_connected").changed({**SMALL, "chunks": {"segments": 1, "hop": 1}})
     run = gz.train(recipe, chosen, seed=1, out=tmp_path / "run")
-    assert sound_settings(run)[1] == [5, 1, 0]
+    assert audio_settings(run)[1] == [5, 1, 0]
     path = write(tmp_path / "a.wav", tone("high", 3, 7))
     (found,) = predict_audio(run, path)
     features, _ = extract_file(path, feature_settings(SETTINGS))
@@ -283,7 +283,7 @@ def test_songs_with_some_of_the_columns_get_them_in_their_order(songs, here, tmp
 @pytest.mark.parametrize(
     ("run", "times", "message"),
     [
-        ("pieces", {"window": 3}, "window cannot be chosen: fully_connected was trained on 1 segments"),
+        ("chunks", {"window": 3}, "window cannot be chosen: fully_connected was trained on 1 segments"),
         ("fixed", {"window": 3}, "window cannot be chosen"),
         ("free", {"window": 0}, "window must be positive"),
         ("free", {"hop": float("nan")}, "hop must be positive"),
@@ -300,7 +300,7 @@ def test_a_hop_that_would_leave_segments_out_is_refused(runs):
         predict_features(runs["fixed"], recording(9), hop=5)
 
 
-def test_pictures_are_moments():
+def test_images_are_windows():
     pictures = np.arange(3 * 2 * 2 * 3, dtype=np.uint8).reshape(3, 2, 2, 3)
     asked = []
 
@@ -308,7 +308,7 @@ def test_pictures_are_moments():
         asked.append((songs.kind, songs.x.shape))
         return np.log(np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9]], np.float32))
 
-    recipe = SimpleNamespace(name="cnn", pieces=None, model="cnn", members={})
+    recipe = SimpleNamespace(name="cnn", chunks=None, model="cnn", members={})
     card = SimpleNamespace(recipe=recipe, input_shape=(2, 2, 3))
     run = SimpleNamespace(card=card, genres=GENRES, logits=logits)
     found = predict_features(run, Features(x=pictures, edges=np.array([0.0, 30.0, 60.0, 75.0])))
@@ -316,7 +316,7 @@ def test_pictures_are_moments():
     assert found.timeline()[0].tolist() == [0, 30, 60, 75]
     np.testing.assert_allclose(found.probabilities, [0.4, 0.6], atol=1e-6)
     for times in ({"window": 3}, {"hop": 3}):
-        with pytest.raises(SettingsError, match="trained on pictures"):
+        with pytest.raises(SettingsError, match="trained on images"):
             predict._check_times(run, times.get("window"), times.get("hop"))
 
 
@@ -339,12 +339,12 @@ def test_what_files_are_found(tmp_path):
     empty.mkdir()
 
     def names(*paths):
-        return [path.name for path in find_sounds(paths)[0]]
+        return [path.name for path in find_audio(paths)[0]]
 
     assert names(tmp_path) == ["b.mp3", "no suffix", "x1.wav", "x[1].wav", "a.wav"]
     assert names(tmp_path / "b.mp3", tmp_path / "*.mp3", tmp_path / "cover.jpg") == ["b.mp3", "cover.jpg"]
     assert names(tmp_path / "x[1].wav") == ["x[1].wav"]  # a file before a pattern
     assert names(tmp_path / "**" / "*.wav") == ["a.wav", "x1.wav", "x[1].wav"]
     assert names(tmp_path / "s*") == ["a.wav"]  # a pattern may match folders
-    assert find_sounds(empty) == ([empty], {empty: "no audio file in it"})
-    assert find_sounds(tmp_path / "*.flac")[1] == {tmp_path / "*.flac": "no file matches"}
+    assert find_audio(empty) == ([empty], {empty: "no audio file in it"})
+    assert find_audio(tmp_path / "*.flac")[1] == {tmp_path / "*.flac": "no file matches"}

@@ -159,7 +159,7 @@ def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any],
     """
     options = {key: value for key, value in source.items() if key not in ("source", "name")}
     songs = default_split(load_songs(source["source"], **options))
-    songs = replace(songs, name=str(source.get("name", songs.name)))
+    songs = songs.named(str(source.get("name", songs.name)))
     leaks = check_split(songs)
     checksum = songs.checksum()
     kept = folder / "songs" / f"{safe_name(songs.name)}-{checksum[:12]}"

@@ -23,7 +23,7 @@ from genrezoo.environment import environment
 from genrezoo.evaluation import METRICS, bootstrap_intervals, evaluate
 from genrezoo.recipes import Recipe
 from genrezoo.songs import SongSet
-from genrezoo.songs.pieces import piece_starts
+from genrezoo.songs.chunks import chunk_starts
 
 WARM_UP, CALLS, BULK = 20, 200, 256
 SCORES = (*METRICS, "macro_precision", "macro_recall")
@@ -217,7 +217,7 @@ def _train_zoo(cell: Cell, songs: SongSet) -> Measured:
     run = train(recipe, songs, seed=cell.seed, out=cell.run, store=store, wait=True)
     measured = {
         "parameters": run.card.parameters,
-        "multiply_adds": multiply_adds(run.model, songs.n_segments) * _pieces(recipe, songs),
+        "multiply_adds": multiply_adds(run.network, songs.n_segments) * _chunks(recipe, songs),
         "train_seconds": run.card.train_seconds + run.card.members_seconds,
         "seconds_per_epoch": run.card.train_seconds / run.card.epochs if run.card.epochs else None,
         "epochs": run.card.epochs,
@@ -226,11 +226,11 @@ def _train_zoo(cell: Cell, songs: SongSet) -> Measured:
     return measured, run.logits
 
 
-def _pieces(recipe: Recipe, songs: SongSet) -> int:
+def _chunks(recipe: Recipe, songs: SongSet) -> int:
     """How many times a model answers for one song, in the middle."""
-    if recipe.pieces is None:
+    if recipe.chunks is None:
         return 1
-    numbers = [len(piece_starts(int(n), recipe.pieces.segments, recipe.pieces.hop)) for n in songs.lengths]
+    numbers = [len(chunk_starts(int(n), recipe.chunks.segments, recipe.chunks.hop)) for n in songs.lengths]
     return int(np.median(numbers))
 
 

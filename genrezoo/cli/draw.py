@@ -143,7 +143,7 @@ def weights(
     from genrezoo.report.pictures import weights_picture
     from genrezoo.training.pruning import kernel_values, weight_histogram
 
-    histogram = weight_histogram(kernel_values(gz.load_run(run).model, layers))
+    histogram = weight_histogram(kernel_values(gz.load_run(run).network, layers))
     _write(out, weights_picture(histogram))
     for name, zeros in histogram["zeros"].items():
         typer.echo(f"{name}: {100 * zeros:.1f} % of the weights are zero")
@@ -170,12 +170,12 @@ def trade_off(
     opened = gz.load_run(run)
     if opened.card.recipe.model != "cascade":
         raise DataError(f"{opened.card.recipe.model} is no cascade", path=run, remedy="train the recipe `cascade`")
-    threshold = threshold_of(opened.model)
+    threshold = threshold_of(opened.network)
     drawn, chosen, alone = {}, {}, {}
     for split in ("valid", "test"):
         stored = opened.predictions(split)
         curve = trade(stored["student"], stored["teacher"], stored["y"])
-        drawn[split] = (curve.shares.tolist(), curve.accuracies.tolist())
+        drawn[split] = (curve.fraction.tolist(), curve.accuracy.tolist())
         share = float((normalised_entropy(log_softmax(stored["student"])) > threshold).mean())
         chosen[split] = (share, float((stored["logits"].argmax(1) == stored["y"]).mean()))
         alone = {name: float((stored[name].argmax(1) == stored["y"]).mean()) for name in ("student", "teacher")}

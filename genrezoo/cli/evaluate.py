@@ -21,34 +21,35 @@ def evaluate(
 ) -> None:
     """Evaluate a run: accuracy, macro F1, log loss, calibration, each genre, confusion.
 
-    A correcting model is also taken apart: what its original and its corrections are worth by themselves.
+    For a correcting model, also the accuracies of its original and of its corrections by themselves.
 
     Example: genrezoo evaluate runs/lstm-1 --split valid
     """
-    load_keras()
-    import genrezoo as gz  # here, so that --help does not wait for Keras
+    if data is not None:
+        load_keras()
+    import genrezoo as gz  # here, so that --help does not wait for it
 
     opened = gz.load_run(run)
     songs = None if data is None else gz.load_songs(data)
-    figures = opened.evaluate(split, songs)
+    metrics = opened.evaluate(split, songs)
     provenance = opened.card.songs.get("provenance") if songs is None else songs.provenance
     if as_json:
-        typer.echo(json.dumps({"run": str(run), "split": split, "provenance": provenance, **figures}, indent=2))
+        typer.echo(json.dumps({"run": str(run), "split": split, "provenance": provenance, **metrics}, indent=2))
         return
     console = Console()
     console.print(
-        f"[bold]{opened.card.recipe.name}[/] on {split} ({provenance} split): accuracy {figures['accuracy']:.4f}, "
-        f"macro F1 {figures['macro_f1']:.4f}, log loss {figures['log_loss']:.4f}, "
-        f"calibration error {figures['calibration_error']:.4f}",
+        f"[bold]{opened.card.recipe.name}[/] on {split} ({provenance} split): accuracy {metrics['accuracy']:.4f}, "
+        f"macro F1 {metrics['macro_f1']:.4f}, log loss {metrics['log_loss']:.4f}, "
+        f"calibration error {metrics['calibration_error']:.4f}",
         highlight=False,
     )
     table = Table("genre", "precision", "recall", "F1", "songs", "most often taken for", box=None, header_style="bold")
     for number, genre in enumerate(opened.genres):
-        row = list(figures["confusion"][number])
+        row = list(metrics["confusion"][number])
         row[number] = 0
         other = f"{opened.genres[row.index(max(row))]} ({max(row)})" if max(row) else ""
-        scores = [f"{figures['per_class'][name][number]:.3f}" for name in ("precision", "recall", "f1")]
-        table.add_row(genre, *scores, str(figures["per_class"]["support"][number]), other)
+        scores = [f"{metrics['per_class'][name][number]:.3f}" for name in ("precision", "recall", "f1")]
+        table.add_row(genre, *scores, str(metrics["per_class"]["support"][number]), other)
     console.print(table)
     if songs is None and {"original", "correcting"} <= set(stored := opened.predictions(split)):
         from genrezoo.composition.diagnosis import diagnose

@@ -25,43 +25,43 @@ if TYPE_CHECKING:
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
-    sounds: Annotated[
+    audio: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Audio files, folders of them, or quoted shell patterns.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the timeline.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a file.")] = False,
     timeline: Annotated[
         Path | None,
-        typer.Option(help="Picture to draw (.png or .svg): genres over time. Of several files NAME-FILE.png each."),
+        typer.Option(help="Plot to draw (.png or .svg): genres over time. Of several files NAME-FILE.png each."),
     ] = None,
     rule: Annotated[
         str | None,
-        typer.Option(help="How the answer is made of the moments: mean or product; if left out, as the run does it."),
+        typer.Option(help="How the answer is made of the windows: mean or product; if left out, as the run does it."),
     ] = None,
     window: Annotated[
-        float | None, typer.Option(help="Seconds of a moment, for a model that takes any length; 10 if left out.")
+        float | None, typer.Option(help="Seconds of a window, for a model that reads any length; 10 if left out.")
     ] = None,
-    hop: Annotated[float | None, typer.Option(help="Seconds from one moment to the next.")] = None,
+    hop: Annotated[float | None, typer.Option(help="Seconds from one window to the next.")] = None,
     excerpt: Annotated[
-        bool, typer.Option("--excerpt", help="Hear the excerpt that was taken of the training songs, not the whole.")
+        bool, typer.Option("--excerpt", help="Read the excerpt that was taken of the training songs, not the whole.")
     ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that compute features; one a core if left out.")
     ] = None,
     data_cache: Annotated[
-        Path | None, typer.Option(help="Folder where features are kept; the user's cache if left out.")
+        Path | None, typer.Option(help="Folder where features are stored; the user's cache if left out.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be predicted.")] = False,
 ) -> None:
-    """Predict the genre of audio files, as a whole and over time; whole recordings are heard.
+    """Predict the genre of audio files, as a whole and over time; whole recordings are read.
 
     The features are those that the run was trained on. A file that cannot be predicted is reported with the reason and
-    stops nothing; the exit code is 0 if any file was predicted.
+    does not stop the others; the exit code is 0 if any file was predicted.
 
     Example: genrezoo predict runs/mel_cnn-1 song.mp3 'albums/*.flac' --timeline timeline.png
     """
     if as_json and as_csv:
-        raise SettingsError("--json and --csv cannot both be printed; give one of them")
+        raise SettingsError("--json and --csv cannot both be printed; pass one of them")
     if timeline is not None and timeline.suffix.lower() not in (".png", ".svg"):
         raise SettingsError(f"--timeline draws .png and .svg files, got {timeline.name!r}")
     load_keras()
@@ -71,15 +71,15 @@ def predict(
     with progress_bar() as bar:
         task = bar.add_task("features", total=None)
         predictions = gz.predict_audio(
-            opened, sounds, rule=rule, window=window, hop=hop, excerpt=excerpt, cache=data_cache, workers=workers,
+            opened, audio, rule=rule, window=window, hop=hop, excerpt=excerpt, cache=data_cache, workers=workers,
             strict=strict, on_start=lambda number: bar.update(task, total=number),
             on_file=lambda path, reason: bar.advance(task),
         )  # fmt: skip
     good = [prediction for prediction in predictions if prediction.reason is None]
     if as_json:
         files = [prediction.describe() for prediction in predictions]
-        told = {"run": str(run), "genres": opened.genres, "files": files}
-        text = json.dumps(told, indent=2, ensure_ascii=False)
+        answer = {"run": str(run), "genres": opened.genres, "files": files}
+        text = json.dumps(answer, indent=2, ensure_ascii=False)
         typer.echo(text.encode(errors="replace").decode())  # a file's name need not be UTF-8
     elif as_csv:
         typer.echo(_csv(opened.genres, good), nl=False)
@@ -89,7 +89,7 @@ def predict(
     if timeline is not None:
         for path, prediction in zip(_targets(timeline, good, several=len(predictions) > 1), good, strict=True):
             _draw(path, prediction)
-            errors.print(f"picture: {escape(shown_path(path))}", highlight=False, soft_wrap=True)
+            errors.print(f"plot: {escape(shown_path(path))}", highlight=False, soft_wrap=True)
     for prediction in predictions:
         if prediction.reason is not None:
             text = f"[bold red]not predicted:[/] {escape(f'{shown_path(prediction.path)}: {prediction.reason}')}"
@@ -103,11 +103,11 @@ def _csv(genres: Sequence[str], predictions: Sequence[Prediction]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["file", "genre", *genres, "seconds", "warnings"])
     for prediction in predictions:
-        shares = [f"{share:.6f}" for share in prediction.probabilities]
+        probabilities = [f"{value:.6f}" for value in prediction.probabilities]
         row = [
             shown_path(prediction.path),
             prediction.genre,
-            *shares,
+            *probabilities,
             f"{prediction.seconds:.3f}",
             "; ".join(prediction.warnings),
         ]
@@ -141,7 +141,7 @@ def _show(run: Run, predictions: Sequence[Prediction]) -> None:
 
 
 def _targets(timeline: Path, predictions: Sequence[Prediction], *, several: bool) -> list[Path]:
-    """One picture a file: the name given, or with several files, bad ones included, that name and each file's own."""
+    """One plot a file: the name given, or with several files, bad ones included, that name and each file's own."""
     if not several:
         return [timeline]
     targets: list[Path] = []

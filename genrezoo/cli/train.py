@@ -29,7 +29,7 @@ def train(
         ),
     ],
     data: Annotated[str, typer.Option(help="Songs: a file, a folder, or the name of a data set.")],
-    out: Annotated[Path, typer.Option(help="Run folder; the same command goes on with an unfinished one.")],
+    out: Annotated[Path, typer.Option(help="Run folder; the same command continues an unfinished one.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, dropout and order.")] = 1,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in place of the recipe's.")] = None,
     changes: Annotated[
@@ -41,7 +41,8 @@ def train(
         typer.Option("--member", metavar="NAME=RUN", help="A finished run in place of a member's recipe; repeatable."),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Cross-validate instead: logits of each song from a model unaware of it.")
+        int | None,
+        typer.Option(min=2, help="Cross-validate: logits of each song from a model not trained on it."),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Folds trained at a time; all cores if left out.")] = None,
     device: Annotated[
@@ -72,15 +73,15 @@ def train(
     from genrezoo.songs import default_split
 
     if folds is not None and device is not None:
-        raise SettingsError("--device does not go with --folds: folds are trained in processes of their own")
+        raise SettingsError("--device cannot be combined with --folds: folds are trained in processes of their own")
     if folds is not None and (tensorboard is not None or mlflow is not None):
-        raise SettingsError("--tensorboard and --mlflow do not go with --folds: it has no one training to log")
+        raise SettingsError("--tensorboard and --mlflow cannot be combined with --folds: there are several trainings")
     logs = {"tensorboard": tensorboard, "mlflow": mlflow}
     wanted = parse_changes(changes or []) | ({} if epochs is None else {"epochs": epochs})
     recipe = gz.get_recipe(name).changed(wanted)
     recipe = recipe.with_runs(parse_changes(members or [], option="--member"))
     placed: AbstractContextManager[Any] = nullcontext() if device in (None, "compare") else on_device(str(device))
-    with placed:  # before songs are read: a device that is not there is told at once
+    with placed:  # before songs are read: a missing device is reported at once
         songs = default_split(gz.load_songs(data))
         if folds is not None:
             _cross_validate(recipe, songs, folds, seed, out, workers)
@@ -124,9 +125,9 @@ def _train(
             workers=workers or 1,
             callbacks=callbacks,
         )
-    figures = run.evaluate("test")
+    metrics = run.evaluate("test")
     typer.echo(
-        f"{recipe.name}{where}: test accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f} "
+        f"{recipe.name}{where}: test accuracy {metrics['accuracy']:.4f}, macro F1 {metrics['macro_f1']:.4f} "
         f"({run.card.songs['provenance']} split, {len(songs.splits['test'])} songs, epoch {run.card.best_epoch} of "
         f"{run.card.epochs}) -> {out}"
     )

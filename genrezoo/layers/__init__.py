@@ -15,6 +15,7 @@ from genrezoo.layers.masking import EndMask, MaskPadding
 from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, StatisticsPooling
 from genrezoo.layers.snippets import CutSnippets
 from genrezoo.layers.stabiliser import ActivityStabiliser
+from genrezoo.layers.standardise import Standardise
 from genrezoo.layers.weighting import WeightedAggregate
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "MaskPadding",
     "MaskedConv1D",
     "MaskedPooling1D",
+    "Standardise",
     "StatisticsPooling",
     "TanhCell",
     "WeightedAggregate",

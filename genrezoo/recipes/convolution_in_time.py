@@ -46,7 +46,7 @@ RECIPES.add(
         settings={
             **SETTINGS,
             "epochs": 80,
-            "refit_share": 0.5,
+            "refit_fraction": 0.5,
             "layers": "conv_*",
             "l1": 1e-3,
             "threshold": 0.01,

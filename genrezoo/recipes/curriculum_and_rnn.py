@@ -1,6 +1,6 @@
 """Recipes of the report on MLPs, curricula and truncated RNNs (document A)."""
 
-from genrezoo.recipes.recipe import RECIPES, Member, Pieces, Recipe
+from genrezoo.recipes.recipe import RECIPES, Chunks, Member, Recipe
 
 LAYERS = {"units": [500, 500, 25], "input_dropout": 0.3, "dropout": 0.16287534, "l2": 1e-2}
 SETTINGS = {"optimizer": "adam", "learning_rate": 1e-4, "batch_size": 50}
@@ -179,13 +179,13 @@ RECIPES.add(
 )
 RECIPES.add(
     Recipe(
-        name="rnn_in_pieces",
-        summary="The recurrent network on overlapping pieces of 60 segments, their posteriors averaged",
+        name="rnn_in_chunks",
+        summary="The recurrent network on overlapping chunks of 60 segments, their posteriors averaged",
         reference="document A, Future work",
         model="rnn",
         arguments=RNN.arguments,
         procedure="truncated",
         settings=RNN.settings,
-        pieces=Pieces(segments=60, hop=30),
+        chunks=Chunks(segments=60, hop=30),
     )
 )

@@ -18,7 +18,7 @@ from genrezoo.registry import PROCEDURES, Registry, find_builder, natural
 class Member(BaseModel):
     """A model that a composition is made of, or whose logits a procedure needs.
 
-    It is given in one of three ways: as a recipe, trained first; as a finished run; or, for procedures, as stored
+    It is specified in one of three ways: as a recipe, trained first; as a finished run; or, for procedures, as stored
     logits.
     """
 
@@ -38,7 +38,7 @@ class Member(BaseModel):
     def _one_way(self) -> Member:
         ways = [self.run or self.recipe, self.logits]  # an opened run has its recipe beside it
         if sum(way is not None for way in ways) != 1:
-            raise ValueError("give one of recipe, run and logits")
+            raise ValueError("specify one of recipe, run and logits")
         if (self.folds or self.fresh) and (self.recipe is None or self.run):
             raise ValueError("folds and fresh need a recipe")
         if self.folds == 1 or (self.folds and self.fresh):
@@ -46,14 +46,14 @@ class Member(BaseModel):
         return self
 
 
-class Pieces(BaseModel):
-    """How songs are cut into overlapping pieces of one length, and how a song's answer is made of its pieces'."""
+class Chunks(BaseModel):
+    """How songs are cut into overlapping chunks of one length, and how a song's answer is made of its chunks'."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    segments: int = Field(ge=1, description="Segments of a piece.")
-    hop: int = Field(ge=1, description="Segments from one piece to the next.")
-    rule: Literal["mean", "product"] = Field("mean", description="How the posteriors of the pieces are combined.")
+    segments: int = Field(ge=1, description="Segments of a chunk.")
+    hop: int = Field(ge=1, description="Segments from one chunk to the next.")
+    rule: Literal["mean", "product"] = Field("mean", description="How the posteriors of the chunks are combined.")
 
 
 class Recipe(BaseModel):
@@ -75,15 +75,15 @@ class Recipe(BaseModel):
     procedure: str = Field("supervised", description="Name of the training procedure.")
     settings: dict[str, Any] = Field({}, description="Settings of the procedure; what is left out has its default.")
     standardise: bool = Field(
-        True, description="Subtract mean and divide by deviation of the training songs' features."
+        True, description="Subtract mean and divide by standard deviation of the training songs' features."
     )
-    clip: float | None = Field(None, gt=0, description="Limit standardised features to this many deviations.")
-    pieces: Pieces | None = Field(None, description="Cut songs into pieces; whole songs are taken if left out.")
+    clip: float | None = Field(None, gt=0, description="Limit standardised features to this many standard deviations.")
+    chunks: Chunks | None = Field(None, description="Cut songs into chunks; whole songs are read if left out.")
     features: tuple[str, ...] | None = Field(
-        None, min_length=1, description="Groups of features that the model sees, e.g. chroma; all if left out."
+        None, min_length=1, description="Groups of features that the model reads, e.g. chroma; all if left out."
     )
     members: dict[str, Member] = Field({}, description="Models that it is made of or learns from, in order of names.")
-    reported: dict[str, str] = Field({}, description="Figures that the reference reports; never ours.")
+    reported: dict[str, str] = Field({}, description="Results that the reference reports; never ours.")
 
     @field_validator("arguments", "settings")
     @classmethod
@@ -135,7 +135,7 @@ class Recipe(BaseModel):
         """The recipe with other values.
 
         Args:
-            changes: Names of builder arguments, of settings, or of ``standardise``, ``clip``, ``pieces`` and
+            changes: Names of builder arguments, of settings, or of ``standardise``, ``clip``, ``chunks`` and
                 ``features``, with their new values. A name that could mean several is written ``model.NAME`` or
                 ``settings.NAME``; one of a member's recipe ``MEMBER.NAME``, of all members' ``members.NAME``.
             everywhere: Changes go to the members' recipes too, and each recipe takes those that it knows.
@@ -149,11 +149,11 @@ class Recipe(BaseModel):
         members: dict[str, Member] = {}
         taken: set[str] = set()  # by members
         for name, member in self.members.items():
-            rooms_of_member = (f"{name}.", "members.")
-            inner = {key.partition(".")[2]: v for key, v in changes.items() if key.startswith(rooms_of_member)}
+            scopes_of_member = (f"{name}.", "members.")
+            inner = {key.partition(".")[2]: v for key, v in changes.items() if key.startswith(scopes_of_member)}
             inside = member.recipe if not member.run else None
             if inner and inside is None:
-                raise SettingsError(f"member {name!r} is trained already; its settings cannot change")
+                raise SettingsError(f"member {name!r} is trained already; its settings cannot be changed")
             if inside is not None and everywhere:
                 known = {key for key in changes if inside.knows(key)}
                 taken |= known
@@ -161,13 +161,13 @@ class Recipe(BaseModel):
             if inner and inside is not None:
                 member = member.model_copy(update={"recipe": inside.changed(inner, everywhere=everywhere)})
             members[name] = member
-        rooms_of_members = {*self.members, "members"} if self.members else set()
-        changes = {key: value for key, value in changes.items() if key.partition(".")[0] not in rooms_of_members}
-        changes = {key: value for key, value in changes.items() if key not in taken or self._takes(key)}
+        scopes_of_members = {*self.members, "members"} if self.members else set()
+        changes = {key: value for key, value in changes.items() if key.partition(".")[0] not in scopes_of_members}
+        changes = {key: value for key, value in changes.items() if key not in taken or self._has(key)}
         values = {"model": arguments, "settings": settings, "recipe": own}
         for key, value in changes.items():
             name = key.rpartition(".")[2]
-            found = self._rooms(key)
+            found = self._scopes(key)
             if not found:
                 raise UnknownNameError("option", key, set().union(*self._options().values()))
             if len(found) > 1:
@@ -186,15 +186,15 @@ class Recipe(BaseModel):
     def knows(self, key: str) -> bool:
         """Whether it, or the recipe of a member, has an option of that name."""
         inside = [member.recipe for member in self.members.values() if member.recipe and not member.run]
-        return self._takes(key) or any(recipe.knows(key) for recipe in inside)
+        return self._has(key) or any(recipe.knows(key) for recipe in inside)
 
-    def _takes(self, key: str) -> bool:
-        return bool(self._rooms(key))
+    def _has(self, key: str) -> bool:
+        return bool(self._scopes(key))
 
-    def _rooms(self, key: str) -> list[str]:
+    def _scopes(self, key: str) -> list[str]:
         """Where an option of that name stands: in the model's arguments, the settings, or the recipe itself."""
-        room, _, name = key.rpartition(".")
-        return [place for place, names in self._options().items() if name in names and room in ("", place)]
+        scope, _, name = key.rpartition(".")
+        return [place for place, names in self._options().items() if name in names and scope in ("", place)]
 
     def _options(self) -> dict[str, set[str]]:
         takes = inspect.signature(find_builder(self.model).call).parameters
@@ -202,7 +202,7 @@ class Recipe(BaseModel):
         return {
             "model": {name for name, p in takes.items() if p.kind is p.KEYWORD_ONLY},
             "settings": set(entry.settings.model_fields),  # type: ignore[union-attr]  # a pydantic model
-            "recipe": {"standardise", "clip", "pieces", "features"},
+            "recipe": {"standardise", "clip", "chunks", "features"},
         }
 
     def with_runs(self, runs: dict[str, Any]) -> Recipe:

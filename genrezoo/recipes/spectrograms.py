@@ -1,12 +1,12 @@
 """Recipes of the assignment on MFCCs and mel spectrograms of a second (document D)."""
 
-from genrezoo.recipes.recipe import RECIPES, Pieces, Recipe
+from genrezoo.recipes.recipe import RECIPES, Chunks, Recipe
 
 SOURCE = {"optimizer": "sgd", "learning_rate": 2e-3, "batch_size": 16, "epochs": 30, "monitor": "macro_f1"}
 """All of it the source's; the weights of the epoch with the best macro F1 on the validation songs are the result. The
 source then tries other optimisers on its convolutional network and names no best one, so its forms stay with this."""
 
-SECOND = Pieces(segments=21, hop=21, rule="mean")
+SECOND = Chunks(segments=21, hop=21, rule="mean")
 """One second of mel spectrogram; a song's answer is the mean of its seconds'."""
 
 PLAIN = {"pool_size": None, "padding": 0, "batch_norm": False, "activation": "linear"}
@@ -19,7 +19,7 @@ RECIPES.add(
         model="mfcc_mlp",
         arguments={"units": [128, 32]},
         settings=SOURCE,
-        pieces=Pieces(segments=1, hop=1, rule="mean"),
+        chunks=Chunks(segments=1, hop=1, rule="mean"),
     )
 )
 RECIPES.add(
@@ -30,7 +30,7 @@ RECIPES.add(
         model="mel_cnn",
         arguments=PLAIN,
         settings=SOURCE,
-        pieces=SECOND,
+        chunks=SECOND,
     )
 )
 RECIPES.add(
@@ -41,7 +41,7 @@ RECIPES.add(
         model="mel_cnn",
         arguments={**PLAIN, "pool_size": 2, "padding": 2},
         settings=SOURCE,
-        pieces=SECOND,
+        chunks=SECOND,
     )
 )
 RECIPES.add(
@@ -52,7 +52,7 @@ RECIPES.add(
         model="mel_cnn",
         arguments={"pool_size": 2, "padding": 2, "batch_norm": False, "activation": "relu"},
         settings=SOURCE,
-        pieces=SECOND,
+        chunks=SECOND,
     )
 )
 RECIPES.add(
@@ -63,7 +63,7 @@ RECIPES.add(
         model="mel_cnn",
         arguments={**PLAIN, "batch_norm": True, "activation": "relu"},
         settings=SOURCE,
-        pieces=SECOND,
+        chunks=SECOND,
     )
 )
 RECIPES.add(
@@ -74,6 +74,6 @@ RECIPES.add(
         model="mel_cnn",
         arguments={"pool_size": 2, "padding": 2, "batch_norm": True, "activation": "relu"},
         settings=SOURCE,
-        pieces=SECOND,
+        chunks=SECOND,
     )
 )

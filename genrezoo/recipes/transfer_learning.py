@@ -1,6 +1,6 @@
 """Recipes of the project on a table of features, images of spectrograms and a pretrained network (document E)."""
 
-from genrezoo.recipes.recipe import RECIPES, Pieces, Recipe
+from genrezoo.recipes.recipe import RECIPES, Chunks, Recipe
 
 IMAGES = {
     "optimizer": "adam",
@@ -31,7 +31,7 @@ RECIPES.add(
             "batch_size": 32,
             "epochs": 100,
         },
-        pieces=Pieces(segments=1, hop=1, rule="mean"),
+        chunks=Chunks(segments=1, hop=1, rule="mean"),
         reported={"GTZAN accuracy": "0.80 validation, 0.74 test"},
     )
 )

@@ -1,12 +1,28 @@
-"""Runs: a recipe trained on songs with a seed, kept in a folder that holds everything needed to use it again.
+"""Runs: a recipe trained on songs with a seed, stored in a folder that holds everything needed to use it again.
 
-A run folder has ``weights.safetensors`` (arrays only), ``card.json`` (what the run depends on and came to),
+A run folder has ``weights.safetensors`` (arrays only), ``card.json`` (what the run depends on and its results),
 ``history.csv`` and ``predictions.npz`` (valid and test). The card is written last: a folder without one is a training
-to be continued. Loading builds the model by name from the validated card and never deserialises code.
+to be continued. Loading builds the network by name from the validated card and never deserialises code.
+
+`load_run` and stored predictions need no Keras, so the names that train are resolved on first use.
 """
 
-from genrezoo.runs.folds import OutOfFold, out_of_fold
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from genrezoo.runs.run import Card, Run, load_run
-from genrezoo.runs.training import train
+
+if TYPE_CHECKING:
+    from genrezoo.runs.folds import OutOfFold, out_of_fold
+    from genrezoo.runs.training import train
 
 __all__ = ["Card", "OutOfFold", "Run", "load_run", "out_of_fold", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    homes = {"OutOfFold": "folds", "out_of_fold": "folds", "train": "training"}
+    if name not in homes:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{homes[name]}"), name)

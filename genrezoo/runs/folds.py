@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from genrezoo.datasets.arrays import load_arrays, save_songs
 from genrezoo.environment import environment
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.recipes import Recipe, get_recipe
+from genrezoo.runs.fitting import open_training
 from genrezoo.runs.run import load_run
 from genrezoo.songs import SongSet
 from genrezoo.songs.splits import folds
@@ -23,7 +23,7 @@ from genrezoo.songs.splits import folds
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """What cross-validation gives.
+    """The result of cross-validation.
 
     Attributes:
         ids: Songs, ``(n,)``.
@@ -62,11 +62,11 @@ def out_of_fold(
     workers: int | None = None,
     on_fold: Callable[[int, float], None] | None = None,
 ) -> OutOfFold:
-    """Trains a recipe once for each fold of the songs that are not for testing, and keeps what each held-out song got.
+    """Trains a recipe once for each fold of the songs that are not for testing, and stores the held-out songs' logits.
 
     Folds are stratified, and hold whole groups where the songs have groups. A fold's held-out songs are its validation
     songs: its logits are those of its best epoch, so they have never been trained on but have chosen the epoch. Called
-    again after an interruption it goes on: finished folds are kept, others continue after their last finished epoch.
+    again after an interruption it continues: finished folds are kept, others resume after their last finished epoch.
 
     Args:
         recipe: A recipe or its name; without members of its own.
@@ -74,8 +74,8 @@ def out_of_fold(
         n_folds: Number of folds, at least 2.
         seed: Seed of the folds and of every training.
         out: Folder for the folds' runs, and ``out_of_fold.npz`` with ids, y, logits and fold.
-        splits: Whose songs are dealt into folds. One that is to choose something by validation songs afterwards leaves
-            them out: the logits of a training song come from models that the others have trained.
+        splits: Splits whose songs are dealt into folds. Leave validation songs out if they are to choose something
+            afterwards: the logits of a training song come from models that were trained on the other songs.
         workers: Folds trained at a time, each in a process of its own; the number of cores if left out.
         on_fold: Called with each finished fold's number (from 0) and its best validation accuracy.
 
@@ -126,29 +126,26 @@ def out_of_fold(
                 try:
                     accuracy = future.result()
                 except parallel.ChildError as error:
-                    raise DataError(
-                        f"fold {waiting[future] + 1} failed: {error}", path=folder, remedy="mend the cause, then go on"
-                    ) from error
+                    what, remedy = f"fold {waiting[future] + 1} failed: {error}", "fix the cause and repeat the command"
+                    raise DataError(what, path=folder, remedy=remedy) from error
                 if on_fold:
                     on_fold(waiting[future], accuracy)
         result = _gathered([Path(order["out"]) for order in orders])
-        files.write_npz(
-            folder / "out_of_fold.npz",
-            {"ids": result.ids, "y": result.y, "logits": result.logits, "fold": result.fold},
-        )
+        arrays = {name: getattr(result, name) for name in ("ids", "y", "logits", "fold")}
+        files.write_npz(folder / "out_of_fold.npz", arrays)
         accuracy = {"accuracy": list(result.accuracy), "mean": float(np.mean(result.accuracy))}
-        files.write_text(folder / "accuracy.json", json.dumps(accuracy, indent=2) + "\n")
+        files.write_json(folder / "accuracy.json", accuracy)
         return result
 
 
 def _train_fold(order: dict[str, Any]) -> float:
     """One fold (runs in the child); returns its best validation accuracy."""
-    from genrezoo.runs.training import train  # here, because training asks this module for the logits of members
-
     songs = load_arrays(order["songs"], verify=False)
     splits = {**songs.splits, "train": np.array(order["others"]), "valid": np.array(order["held"])}
     split = songs.with_split(splits, str(songs.provenance))
-    run = train(Recipe.model_validate(order["recipe"]), split, seed=order["seed"], out=order["out"])
+    recipe = Recipe.model_validate(order["recipe"])
+    with open_training(recipe, split, seed=order["seed"], out=order["out"]) as training:
+        run = training.fit()
     return float(run.evaluate("valid")["accuracy"])
 
 

@@ -1,9 +1,9 @@
-"""How much a trained run owes to each group of features, genre by genre: permutation importance.
+"""Feature importance of each group of features, genre by genre, by permutation.
 
-A group's features are taken from other songs, so that they say nothing of the song any more while looking as they
-always do; what the accuracy loses is what the model drew from them. It needs no training. A group that another one can
-stand in for seems unimportant here: train without it (``--set 'features=["timbre", "loudness"]'``) to see what it is
-worth to a model that can adapt.
+A group's features are replaced by those of other songs, so that they keep their distribution but say nothing about the
+song; the loss of accuracy is their importance. It needs no training. A group that another one can replace seems
+unimportant here: train without it (``--set 'features=["timbre", "loudness"]'``) to measure its importance for a model
+that can adapt.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genrezoo import seeds
-from genrezoo.errors import DataError, SettingsError
+from genrezoo.errors import SettingsError
 from genrezoo.evaluation import bootstrap_mean
 from genrezoo.runs.run import Run
 from genrezoo.songs import SongSet
@@ -22,13 +22,13 @@ from genrezoo.songs import SongSet
 
 @dataclass(frozen=True)
 class Importance:
-    """What a run loses of a genre's songs without a group of features.
+    """Importance of groups of features for the recall of each genre.
 
     Attributes:
         groups: Names of the groups of features.
         genres: ``"all"``, then the genres that have songs here.
-        recall: Share of the genre's songs that the run gets right as it is, ``(len(genres),)``.
-        lost: What is lost of that share, ``(n_groups, len(genres))``; below 0 where the run does better without.
+        recall: Proportion of the genre's songs that the run classifies correctly, ``(len(genres),)``.
+        lost: Loss of recall without the group, ``(n_groups, len(genres))``; below 0 where recall rises.
         low: Lower end of the 95 % interval over songs, like ``lost``.
         high: Its upper end.
         songs: Songs of each genre, ``(len(genres),)``.
@@ -44,7 +44,7 @@ class Importance:
 
 
 def permutation_importance(run: Run, songs: SongSet, *, repeats: int = 10, seed: int) -> Importance:
-    """Measures what a run loses when a group of features comes from other songs.
+    """Measures a run's loss of recall when a group of features comes from other songs.
 
     Args:
         run: A trained run.
@@ -79,11 +79,11 @@ def permutation_importance(run: Run, songs: SongSet, *, repeats: int = 10, seed:
     if run.card.recipe.features is not None:
         groups = {name: group for name, group in groups.items() if name in run.card.recipe.features}
     if not groups:
-        remedy = "name the groups when the songs are made: about['feature_groups'] = {name: [columns]}"
-        raise DataError("the songs do not say which features belong together", where=songs.name, remedy=remedy)
+        remedy = "specify the groups when the songs are made: about['feature_groups'] = {name: [columns]}"
+        raise songs.error("the songs do not say which features belong together", remedy=remedy)
     if songs.genres != run.genres:
-        remedy = "name the songs that the run was trained on"
-        raise DataError(f"genres are {list(songs.genres)}, not {list(run.genres)}", where=songs.name, remedy=remedy)
+        remedy = "use songs with the genres that the run was trained on"
+        raise songs.error(f"genres are {list(songs.genres)}, not {list(run.genres)}", remedy=remedy)
     right = run.logits(songs).argmax(1) == songs.y
     present = [label for label in range(songs.num_classes) if label in songs.y]
     members = [np.full(songs.n_songs, True), *(songs.y == label for label in present)]

@@ -1,7 +1,7 @@
 """Loggers of other tools for a training: callbacks that exist, chosen and connected.
 
-Choose TensorBoard to look at one or a few trainings on this machine, MLflow where a team keeps what was tried on a
-server. A run folder has the same figures in ``history.csv`` without either.
+Choose TensorBoard to look at one or a few trainings on this machine, MLflow where a team records its trainings on a
+server. A run folder has the same metrics in ``history.csv`` without either.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from genrezoo import files
 from genrezoo.errors import SettingsError
 
 FILE = "sqlite:///"
-"""How the address of an MLflow store in a file of one's own begins."""
+"""Prefix of the address of an MLflow store in a local file."""
 
 
 @contextlib.contextmanager
@@ -42,7 +42,7 @@ def loggers(
         experiment: MLflow's experiment.
 
     Yields:
-        A list for the argument ``callbacks`` of `genrezoo.train`; empty if nothing is to be logged.
+        A list for the argument ``callbacks`` of `genrezoo.train`; empty if no logger is chosen.
 
     Raises:
         SettingsError: As for `mlflow_logger`.
@@ -71,7 +71,7 @@ def tensorboard_logger(folder: str | Path, values: Mapping[str, Any] | None = No
 
     Args:
         folder: One folder for each training; ``tensorboard --logdir`` takes it or one above it.
-        values: Hyperparameters by name; what is neither text, number nor truth value is shown as JSON.
+        values: Hyperparameters by name; other values than text, numbers and booleans are shown as JSON.
 
     Returns:
         Callbacks for one training.
@@ -99,7 +99,7 @@ def mlflow_logger(
     MLflow has it. MLflow's telemetry is off unless ``MLFLOW_DISABLE_TELEMETRY`` is set to something else.
 
     Args:
-        uri: ``http(s)://…`` of a server, or ``sqlite:///FILE`` for a file of one's own; its artefacts go to the folder
+        uri: ``http(s)://…`` of a server, or ``sqlite:///FILE`` for a local file; its artefacts go to the folder
             ``mlruns`` beside the file.
         run_name: The run's name.
         values: Hyperparameters by name.
@@ -147,7 +147,7 @@ def mlflow_logger(
         try:
             mlflow.end_run(status)
         except MlflowException as error:  # a training is worth more than its log
-            warnings.warn(f"MLflow at {uri} was not told that {run_name} ended: {error}", stacklevel=2)
+            warnings.warn(f"MLflow at {uri} did not record the end of {run_name}: {error}", stacklevel=2)
 
     status = "FAILED"
     try:

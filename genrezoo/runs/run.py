@@ -1,27 +1,25 @@
-"""A trained run, opened from its folder."""
+"""A trained run, opened from its folder; what is stored in it is read without Keras."""
 
 from __future__ import annotations
 
 import functools
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import keras
 import numpy as np
-import safetensors
-import safetensors.numpy
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from genrezoo import files
 from genrezoo.errors import DataError
 from genrezoo.evaluation import evaluate, softmax
-from genrezoo.models._checks import MOST_WEIGHTS
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
-from genrezoo.runs.building import build_model, check_padding, handles, logits_of, seen_songs
+from genrezoo.runs.preprocessing import Preprocessing, selected_columns
 from genrezoo.songs import SongSet, Standardiser
-from genrezoo.training.checkpoint import assign_weights
+
+if TYPE_CHECKING:
+    import keras
 
 
 class Card(BaseModel):
@@ -33,7 +31,9 @@ class Card(BaseModel):
     recipe: Recipe
     seed: int = Field(ge=0, lt=2**32)
     input_shape: tuple[int, ...] = Field(
-        min_length=2, max_length=3, description="What the model saw of a song: segments and features, or a picture's."
+        min_length=2,
+        max_length=3,
+        description="What the network reads of a song: segments and features, or an image's height, width, channels.",
     )
     genres: tuple[str, ...] = Field(min_length=2, max_length=10_000)
     mean: list[float] = Field(description="Per feature; subtracted from the input.")
@@ -54,12 +54,11 @@ class Run:
 
     Attributes:
         folder: The run folder.
-        card: What the run depends on and came to.
+        card: What the run depends on and its results.
     """
 
     def __init__(self, folder: str | Path, card: Card):
         self.folder, self.card = Path(folder), card
-        self.standardiser = Standardiser(np.array(card.mean, np.float32), np.array(card.scale, np.float32), card.clip)
 
     def __repr__(self) -> str:
         return f"Run({self.card.recipe.name!r}, seed {self.card.seed}, {str(self.folder)!r})"
@@ -70,73 +69,98 @@ class Run:
         return self.card.genres
 
     @functools.cached_property
-    def model(self) -> keras.Model:
-        """The model, built from the card by name and given the checked weights when first asked for."""
+    def preprocessing(self) -> Preprocessing:
+        """The way from songs to what the network reads, and back."""
+        card = self.card
+        groups = (card.songs.get("about") or {}).get("feature_groups") or {}  # of the songs trained on
+        standardiser = Standardiser(np.array(card.mean, np.float32), np.array(card.scale, np.float32), card.clip)
+        columns = selected_columns(card.recipe, groups, where=str(self.folder))
+        return Preprocessing(columns, card.recipe.chunks, standardiser)
+
+    @functools.cached_property
+    def network(self) -> keras.Model:
+        """The model behind the standardisation, built from the card by name and given the checked weights.
+
+        It reads standardised features with padding as NaN: ``run.preprocessing.apply(songs)[0]``.
+        """
+        import safetensors
+        import safetensors.numpy
+
+        from genrezoo.runs.building import build_model
+        from genrezoo.training.checkpoint import assign_weights
+
         path = self.folder / "weights.safetensors"
         if not path.is_file():
             raise DataError("no weights", path=path, remedy="train again")
         if files.sha256_of(path) != self.card.weights_sha256:
-            raise DataError(
-                "weights do not have the sha256 on the card", path=path, remedy="restore the file or train again"
-            )
+            what = "weights do not have the sha256 on the card"
+            raise DataError(what, path=path, remedy="restore the file or train again")
         _check_size(self.card, self.folder / "card.json")
-        recipe = self.card.recipe
-        model = build_model(recipe, self.card.input_shape, len(self.genres), again=True)
+        network = build_model(self.card.recipe, self.card.input_shape, len(self.genres), again=True)
         try:
             arrays = safetensors.numpy.load_file(path)
         except safetensors.SafetensorError as error:
-            raise DataError(
-                f"damaged weights ({error})", path=path, remedy="restore the file or train again"
-            ) from error
-        assign_weights(model, arrays, path)
-        return model
+            remedy = "restore the file or train again"
+            raise DataError(f"damaged weights ({error})", path=path, remedy=remedy) from error
+        assign_weights(network, arrays, path)
+        return network
+
+    @functools.cached_property
+    def model(self) -> keras.Model:
+        """The whole model, from raw features to logits: the layer `Standardise`, then the network as one layer.
+
+        ``run.model.predict(songs.padded())`` equals ``run.logits(songs)``, but for rounding; models with several
+        outputs answer a dict with the key ``logits``. Padding must be NaN. A recipe with chunks reads chunks: cut the
+        songs by ``chunks, owner = run.preprocessing.cut(songs)`` and combine the answers by
+        ``run.preprocessing.combine(run.model.predict(chunks.padded()), owner)``.
+
+        Compile and fit it to train it further on raw features. It shares its weights with `network`, so `predict` and
+        `logits` answer with the new weights; the run folder keeps the old ones.
+        """
+        import keras
+
+        features = self.card.songs.get("features", self.card.input_shape[-1])
+        songs = keras.Input((*self.network.input_shape[1:-1], features), name="songs")
+        return keras.Model(songs, self.network(self.preprocessing.layer()(songs)), name=self.card.recipe.name)
 
     def logits(self, songs: SongSet) -> np.ndarray:
         """Logits of songs, ``(n_songs, n_genres)`` float32; the songs' features are standardised as in training.
 
         Raises:
-            DataError: The songs have other features, or a length that the model cannot take.
+            DataError: The songs have other features, or a length that the model cannot read.
         """
-        songs = self.seen(songs)
-        return logits_of(self.model, self.card.recipe, self.standardiser, songs)
+        from genrezoo.runs.building import logits_of
 
-    def seen(self, songs: SongSet) -> SongSet:
-        """The songs with the features that the model sees, if it can take them.
+        self.check(songs)
+        return logits_of(self.network, self.card.recipe, self.preprocessing, songs)
+
+    def check(self, songs: SongSet) -> None:
+        """Refuses songs that the model cannot read.
 
         Raises:
-            DataError: The songs have other features, or a length that the model cannot take.
+            DataError: The songs have other features, or a length that the model cannot read.
         """
-        recipe = self.card.recipe
-        told = self.card.songs.get("features")  # of the songs trained on
-        if told is not None and songs.n_features != told:
-            raise DataError(
-                f"songs have {songs.n_features} features, {recipe.name} was trained on songs of {told}",
-                where=songs.name,
-                remedy="use songs with the features that the run was trained on",
-            )
-        songs = seen_songs(recipe, songs, (self.card.songs.get("about") or {}).get("feature_groups"))
+        from genrezoo.runs.building import check_songs, handles
+
+        recipe, expected = self.card.recipe, self.card.songs.get("features")
+        if expected is not None and songs.n_features != expected:
+            what = f"songs have {songs.n_features} features, {recipe.name} was trained on songs of {expected}"
+            raise songs.error(what, remedy="use songs with the features that the run was trained on")
         segments = self.card.input_shape[0]
         if songs.kind == "image" and songs.song_shape != self.card.input_shape:
-            raise DataError(
-                f"pictures have the shape {songs.song_shape}, {recipe.name} was trained on {self.card.input_shape}",
-                where=songs.name,
-                remedy="make pictures of that size",
-            )
+            what = f"images have the shape {songs.song_shape}, {recipe.name} was trained on {self.card.input_shape}"
+            raise songs.error(what, remedy="make images of that size")
         if songs.n_segments != segments and not handles(recipe)[1]:
-            raise DataError(
-                f"songs have {songs.n_segments} segments, {recipe.name} was trained on {segments}",
-                where=songs.name,
-                remedy="cut or pad the songs (with `lengths`) to that many",
-            )
-        check_padding(recipe, songs)
-        return songs
+            what = f"songs have {songs.n_segments} segments, {recipe.name} was trained on {segments}"
+            raise songs.error(what, remedy="cut or pad the songs (with `lengths`) to that many")
+        check_songs(recipe, songs)
 
     def predict(self, x: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
         """Probabilities of each genre.
 
         Args:
             x: Features as in the songs trained on, not standardised: ``(n_songs, n_segments, n_features)``, or one song
-                as ``(n_segments, n_features)``; pictures as ``(n_songs, height, width, channels)`` or one without the
+                as ``(n_segments, n_features)``; images as ``(n_songs, height, width, channels)`` or one without the
                 first axis.
             lengths: Real segments of each song; all of them if left out.
 
@@ -152,12 +176,7 @@ class Run:
             x = x[None]
         whole = np.full(len(x), x.shape[1] if x.ndim >= 3 else 0) if lengths is None else lengths
         songs = SongSet(x=x, y=np.zeros(len(x), np.int64), genres=self.genres, lengths=whole, name="input", kind=kind)
-        for part, block in songs.blocks():
-            real = np.arange(songs.n_segments) < songs.lengths[part, None]
-            if not np.isfinite(block[real]).all():
-                raise DataError(
-                    "NaN or infinite features", where="x", remedy="mend them, or give `lengths` for padding"
-                )
+        songs.check_finite()
         return softmax(self.logits(songs)).astype(np.float32)
 
     def predictions(self, split: str = "test") -> dict[str, np.ndarray]:
@@ -169,15 +188,12 @@ class Run:
         path = self.folder / "predictions.npz"
         try:
             with np.load(path, allow_pickle=False) as archive:
-                found = {
-                    name.removeprefix(f"{split}_"): archive[name]
-                    for name in archive.files
-                    if name.startswith(f"{split}_")
-                }
+                names = [name for name in archive.files if name.startswith(f"{split}_")]
+                found = {name.removeprefix(f"{split}_"): archive[name] for name in names}
         except (OSError, ValueError) as error:
             raise DataError(f"unreadable predictions ({error})", path=path, remedy="train again") from error
         if not found:
-            raise DataError(f"no predictions of split {split!r}", path=path, remedy="use valid or test, or give songs")
+            raise DataError(f"no predictions of split {split!r}", path=path, remedy="use valid or test, or pass songs")
         return found
 
     def history(self) -> dict[str, list[float]]:
@@ -193,7 +209,7 @@ class Run:
 
         Args:
             split: Split to evaluate on.
-            songs: Songs with that split; None takes the predictions stored when the run was trained.
+            songs: Songs with that split; None reads the predictions stored when the run was trained, without Keras.
 
         Raises:
             DataError: There is no such split, or the songs have other genres or features.
@@ -202,17 +218,14 @@ class Run:
             stored = self.predictions(split)
             return evaluate(stored["logits"], stored["y"])
         if songs.genres != self.genres:
-            raise DataError(
-                f"genres are {list(songs.genres)}, the run knows {list(self.genres)}",
-                where=songs.name,
-                remedy="label the songs with the run's genres, in its order",
-            )
+            what = f"genres are {list(songs.genres)}, the run was trained on {list(self.genres)}"
+            raise songs.error(what, remedy="label the songs with the run's genres, in its order")
         part = songs.validate().split(split)
         return evaluate(self.logits(part), part.y)
 
 
 def load_run(folder: str | Path) -> Run:
-    """Opens a run folder; the model is built when it is first used.
+    """Opens a run folder without loading Keras; the network is built when it is first used.
 
     Raises:
         DataError: Not a run folder, an unfinished training, or a card that is damaged or out of range.
@@ -220,30 +233,25 @@ def load_run(folder: str | Path) -> Run:
     folder = Path(folder)
     path = folder / "card.json"
     if not path.is_file():
-        unfinished = (folder / "plan.json").is_file()
-        raise DataError(
-            "an unfinished training" if unfinished else "not a run folder",
-            path=folder,
-            remedy="train it again with the same command to finish it"
-            if unfinished
-            else "name a folder made by training",
-        )
+        if (folder / "plan.json").is_file():
+            remedy = "train it again with the same command to finish it"
+            raise DataError("an unfinished training", path=folder, remedy=remedy)
+        raise DataError("not a run folder", path=folder, remedy="use a folder made by training")
     try:
         card = Card.model_validate(files.read_json(path))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise DataError(first["msg"], path=path, where=where, remedy="restore the card or train again") from error
-    if (
-        not (len(card.mean) == len(card.scale) == card.input_shape[-1])
-        or not np.isfinite([card.mean, card.scale]).all()
-    ):
+    sizes = {len(card.mean), len(card.scale), card.input_shape[-1]}
+    if len(sizes) > 1 or not np.isfinite([card.mean, card.scale]).all():
         raise DataError("mean and scale do not fit the features", path=path, remedy="restore the card or train again")
     return Run(folder, card)
 
 
 def _check_size(card: Card, path: Path) -> None:
     """Refuses a card whose model would be absurdly large, before anything is allocated."""
+    from genrezoo.models._checks import MOST_WEIGHTS
 
     def sizes(value: Any) -> list[int]:
         if isinstance(value, dict):
@@ -258,13 +266,7 @@ def _check_size(card: Card, path: Path) -> None:
 
     given = given_to(card.recipe)
     widest = max([*given, len(card.genres), 1])
-    if (
-        min(*card.input_shape, *given, 1) < 0
-        or len(given) > 100
-        or widest * max(widest, math.prod(card.input_shape)) > MOST_WEIGHTS
-    ):
-        raise DataError(
-            f"a model with arguments {card.recipe.arguments} on {card.input_shape} is out of range",
-            path=path,
-            remedy="use a card that genrezoo wrote",
-        )
+    weights = widest * max(widest, math.prod(card.input_shape))
+    if min(*card.input_shape, *given, 1) < 0 or len(given) > 100 or weights > MOST_WEIGHTS:
+        what = f"a model with arguments {card.recipe.arguments} on {card.input_shape} is out of range"
+        raise DataError(what, path=path, remedy="use a card that genrezoo wrote")

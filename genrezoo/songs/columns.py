@@ -22,12 +22,8 @@ def to_float32(values: np.ndarray, *, path: str | Path, where: str) -> np.ndarra
         with np.errstate(over="raise"):
             return values.astype(np.float32)
     except FloatingPointError:
-        raise DataError(
-            f"a {values.dtype} number is beyond the range of float32 (3.4e38)",
-            path=path,
-            where=where,
-            remedy="remove the song or rescale the feature",
-        ) from None
+        what = f"a {values.dtype} number is beyond the range of float32 (3.4e38)"
+        raise DataError(what, path=path, where=where, remedy="remove the song or rescale the feature") from None
 
 
 def to_integers(values: Any, n_songs: int, *, path: str | Path, where: str) -> np.ndarray:
@@ -38,16 +34,14 @@ def to_integers(values: Any, n_songs: int, *, path: str | Path, where: str) -> n
     """
     array = np.asarray(values)
     if array.shape != (n_songs,):
-        raise DataError(
-            f"shape {array.shape}, expected ({n_songs},)", path=path, where=where, remedy="give one number a song"
-        )
+        what = f"shape {array.shape}, expected ({n_songs},)"
+        raise DataError(what, path=path, where=where, remedy="pass one number a song")
     if array.dtype.kind not in "iuf":
-        raise DataError(f"type {array.dtype}", path=path, where=where, remedy="give integers")
+        raise DataError(f"type {array.dtype}", path=path, where=where, remedy="pass integers")
     wrong = np.flatnonzero(~(np.abs(array.astype(np.float64)) < 2.0**62) | (array != np.rint(array)))
     if wrong.size:
-        raise DataError(
-            f"{array[wrong[0]]} is not a whole number", path=path, where=f"{where}[{wrong[0]}]", remedy="give integers"
-        )
+        what, where = f"{array[wrong[0]]} is not a whole number", f"{where}[{wrong[0]}]"
+        raise DataError(what, path=path, where=where, remedy="pass integers")
     return array.astype(np.int64)
 
 
@@ -61,12 +55,8 @@ def to_names(values: Any, n_songs: int, *, path: str | Path, where: str) -> np.n
     if array.dtype == object and all(isinstance(name, str) for name in array.ravel()):
         array = array.astype(str)  # a column of pandas
     if array.shape != (n_songs,) or array.dtype.kind not in "USiu":
-        raise DataError(
-            f"shape {array.shape} and type {array.dtype}, expected {n_songs} names",
-            path=path,
-            where=where,
-            remedy="give one name a song, as text or integers",
-        )
+        what = f"shape {array.shape} and type {array.dtype}, expected {n_songs} names"
+        raise DataError(what, path=path, where=where, remedy="pass one name a song, as text or integers")
     if array.dtype.kind != "S":
         return array.astype(str)
     try:

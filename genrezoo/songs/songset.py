@@ -17,10 +17,13 @@ from genrezoo.errors import DataError
 from genrezoo.songs.columns import to_float32, to_integers, to_names
 
 PROVENANCES = ("official", "artist-filtered", "fault-filtered", "random")
-"""Where a split can come from; a figure without it is not reported."""
+"""Where a split can come from; a metric without it is not reported."""
 
-KINDS = ("segments", "image")
-"""What a song can be: segments in time, or a picture."""
+KINDS = {
+    "segments": "(songs, segments, features); a table has one segment",
+    "image": "(songs, height, width, channels)",
+}
+"""What a song can be, segments in time or an image, and the axes of an array of them."""
 
 BLOCK_BYTES = 64 * 2**20  # features looked at together, so that a memory-mapped set is never loaded whole
 
@@ -30,11 +33,12 @@ class SongSet:
     """An immutable set of songs.
 
     Shapes and types are checked when it is made; what is *in* the arrays is checked by `validate`, which every loader
-    and `genrezoo.train` call.
+    and `genrezoo.train` call. The set remembers the results of its checks and its checksum, so arrays that it was made
+    of must not be changed afterwards.
 
     Attributes:
         x: Features, ``(n_songs, n_segments, n_features)`` float32; may be memory-mapped. What stands at or after a
-            song's length is padding and has no meaning. A table of features has one segment. Pictures are
+            song's length is padding and has no meaning. A table of features has one segment. Images are
             ``(n_songs, height, width, channels)``.
         y: Labels, ``(n_songs,)`` int64, positions in ``genres``.
         genres: Names of the classes.
@@ -67,6 +71,7 @@ class SongSet:
     name: str = "songs"
     about: Mapping[str, Any] = field(default_factory=dict)
     kind: str = "segments"
+    _known: dict[str, Any] = field(init=False, default_factory=dict)  # results of checks, by name
 
     def __post_init__(self) -> None:
         def keep(name: str, value: Any) -> None:
@@ -74,18 +79,10 @@ class SongSet:
 
         x = self.x if isinstance(self.x, np.memmap) and self.x.dtype == np.float32 else np.asarray(self.x)
         if self.kind not in KINDS:
-            raise DataError(f"kind {self.kind!r} is unknown", path=self.name, remedy=f"use one of {', '.join(KINDS)}")
+            raise self.error(f"kind {self.kind!r} is unknown", remedy=f"use one of {', '.join(KINDS)}")
         if x.ndim != (4 if self.kind == "image" else 3) or x.dtype.kind not in "fiu":
-            form = {
-                "segments": "(songs, segments, features); a table has one segment",
-                "image": "(songs, height, width, channels)",
-            }
-            raise DataError(
-                f"x has shape {x.shape} and type {x.dtype}",
-                path=self.name,
-                where="x",
-                remedy=f"give numbers of shape {form[self.kind]}",
-            )
+            what = f"x has shape {x.shape} and type {x.dtype}"
+            raise self.error(what, "x", f"pass numbers of shape {KINDS[self.kind]}")
         n_songs, n_segments = x.shape[:2]
         keep("x", _frozen(to_float32(x, path=self.name, where="x")))
         keep("y", _frozen(to_integers(self.y, n_songs, path=self.name, where="y")))
@@ -100,34 +97,29 @@ class SongSet:
         for split, index in self.splits.items():
             index = np.asarray(index)
             if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
-                raise DataError(
-                    f"split {split!r} has shape {index.shape} and type {index.dtype}",
-                    path=self.name,
-                    where="splits",
-                    remedy="give the positions of its songs as integers, one axis",
-                )
-            if index.size and (index.min() < 0 or index.max() >= n_songs):
-                raise DataError(
-                    f"split {split!r} names song {index.max() if index.min() >= 0 else index.min()}",
-                    path=self.name,
-                    where="splits",
-                    remedy=f"songs are 0 to {n_songs - 1}",
-                )
+                what = f"split {split!r} has shape {index.shape} and type {index.dtype}"
+                raise self.error(what, "splits", "pass the positions of its songs as integers, one axis")
+            outside = index[(index < 0) | (index >= n_songs)]
+            if outside.size:
+                raise self.error(f"split {split!r} names song {outside[0]}", "splits", f"songs are 0 to {n_songs - 1}")
             splits[split] = _frozen(index.astype(np.int64))
         keep("splits", MappingProxyType(splits))
         keep("about", MappingProxyType(dict(self.about)))
+        origins = ", ".join(PROVENANCES)
         if self.provenance not in (None, *PROVENANCES):
-            raise DataError(
-                f"provenance {self.provenance!r} is unknown",
-                path=self.name,
-                remedy=f"use one of {', '.join(PROVENANCES)}",
-            )
+            raise self.error(f"provenance {self.provenance!r} is unknown", remedy=f"use one of {origins}")
         if self.splits and self.provenance is None:
-            raise DataError(
-                "the split has no provenance",
-                path=self.name,
-                remedy=f"say where it comes from: {', '.join(PROVENANCES)}",
-            )
+            raise self.error("the split has no provenance", remedy=f"pass provenance, one of {origins}")
+
+    def error(self, what: str, where: str | None = None, remedy: str | None = None) -> DataError:
+        """An error about these songs, to be raised; the arguments are those of `DataError`.
+
+        Example:
+            >>> songs = SongSet(x=np.zeros((1, 1, 1)), y=[0], genres=("jazz",), name="mine")
+            >>> str(songs.error("one genre", "genres", "pass two"))
+            'mine: genres: one genre. Remedy: pass two.'
+        """
+        return DataError(what, path=self.name, where=where, remedy=remedy)
 
     @property
     def n_songs(self) -> int:
@@ -136,12 +128,12 @@ class SongSet:
 
     @property
     def n_segments(self) -> int:
-        """Segments of the longest song, padding included; rows of a picture."""
+        """Segments of the longest song, padding included; rows of an image."""
         return int(self.x.shape[1])
 
     @property
     def n_features(self) -> int:
-        """Numbers that describe one segment; channels of a picture."""
+        """Numbers that describe one segment; channels of an image."""
         return int(self.x.shape[-1])
 
     @property
@@ -165,7 +157,7 @@ class SongSet:
     def __repr__(self) -> str:
         split = ", ".join(f"{name} {len(index):,}" for name, index in self.splits.items()) or "no split"
         if self.kind == "image":
-            size = "pictures of {} x {} pixels x {} channels".format(*self.song_shape)
+            size = "images of {} x {} pixels x {} channels".format(*self.song_shape)
         else:
             size = f"songs x {self.n_segments} segments x {self.n_features} features"
         return (
@@ -186,8 +178,8 @@ class SongSet:
             index = np.flatnonzero(index)
         if not index.size:
             index = index.astype(np.int64)
-        return dataclasses.replace(
-            self,
+        return self._derived(
+            ("finite",),
             x=np.asarray(self.x[index]),
             y=self.y[index],
             lengths=self.lengths[index],
@@ -204,11 +196,8 @@ class SongSet:
             DataError: There is no such split.
         """
         if name not in self.splits:
-            raise DataError(
-                f"no split {name!r}; it has {', '.join(self.splits) or 'none'}",
-                path=self.name,
-                remedy="make one with `genrezoo data split` or genrezoo.songs.split_stratified",
-            )
+            what = f"no split {name!r}; it has {', '.join(self.splits) or 'none'}"
+            raise self.error(what, remedy="make one with `genrezoo data split` or genrezoo.songs.split_stratified")
         return self.take(self.splits[name])
 
     def select(self, columns: Sequence[int]) -> SongSet:
@@ -220,16 +209,14 @@ class SongSet:
         columns = [int(column) for column in columns]
         if not columns or min(columns) < 0 or max(columns) >= self.n_features:
             remedy = f"features are 0 to {self.n_features - 1}"
-            raise DataError(f"features {columns[:10]} cannot be selected", path=self.name, remedy=remedy)
+            raise self.error(f"features {columns[:10]} cannot be selected", remedy=remedy)
         about, groups = dict(self.about), self.feature_groups()
         if "feature_names" in about:
             about["feature_names"] = [about["feature_names"][column] for column in columns]
         if "feature_groups" in about:
-            groups = {
-                name: [columns.index(c) for c in group if c in columns] for name, group in self.feature_groups().items()
-            }
+            groups = {name: [columns.index(c) for c in group if c in columns] for name, group in groups.items()}
             about["feature_groups"] = {name: group for name, group in groups.items() if group}
-        return dataclasses.replace(self, x=self.x[..., columns], about=about)
+        return self._derived(("finite",), x=self.x[..., columns], about=about)
 
     def feature_groups(self) -> dict[str, list[int]]:
         """Groups of features by name, e.g. chroma, timbre and loudness, each with its columns; empty if not known.
@@ -244,20 +231,28 @@ class SongSet:
         except (TypeError, ValueError):
             fits = False
         if not fits or len(self.about.get("feature_names", range(self.n_features))) != self.n_features:
-            raise DataError(
-                f"feature_names or feature_groups do not fit {self.n_features} features",
-                path=self.name,
-                where="about",
-                remedy='give a name for each feature, and groups as {"timbre": [12, 13, …]}',
-            )
+            what = f"feature_names or feature_groups do not fit {self.n_features} features"
+            remedy = 'specify a name for each feature, and groups as {"timbre": [12, 13, …]}'
+            raise self.error(what, "about", remedy)
         return found
 
     def with_split(self, splits: Mapping[str, np.ndarray], provenance: str) -> SongSet:
         """The same songs with another split."""
-        return dataclasses.replace(self, splits=splits, provenance=provenance)
+        return self._derived(("finite", "valid"), splits=splits, provenance=provenance)
+
+    def named(self, name: str) -> SongSet:
+        """The same songs under another name."""
+        return self._derived(tuple(self._known), name=name)
+
+    def padded(self) -> np.ndarray:
+        """A copy of ``x`` as float32 with padding as NaN: what a run's `model` reads."""
+        out = np.empty(self.x.shape, np.float32)
+        for part, x in self.blocks():
+            out[part] = x
+        return out
 
     def blocks(self, size: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yields ``(slice, x of these songs)`` with padding as NaN, so that large sets are read piece by piece.
+        """Yields ``(slice, x of these songs)`` with padding as NaN, so that large sets are read block by block.
 
         Args:
             size: Songs in a block; as many as fill 64 MiB if left out.
@@ -268,7 +263,9 @@ class SongSet:
             yield part, x
 
     def checksum(self) -> str:
-        """A sha256 over features, labels, lengths, ids, genres and split: what a figure was measured on."""
+        """A sha256 over features, labels, lengths, ids, genres and split: what a metric was measured on."""
+        if "checksum" in self._known:
+            return str(self._known["checksum"])
         digest = hashlib.sha256()
         for _, x in self.blocks():
             digest.update(x.data)
@@ -277,7 +274,8 @@ class SongSet:
         digest.update("\0".join([*map(str, self.ids), "", *self.genres]).encode())
         for name in sorted(self.splits):
             digest.update(name.encode() + self.splits[name].tobytes())
-        return digest.hexdigest()
+        self._known["checksum"] = digest.hexdigest()
+        return str(self._known["checksum"])
 
     def describe(self) -> dict[str, Any]:
         """Counts, lengths, features and split as plain data, for `genrezoo data describe` and for rows."""
@@ -309,17 +307,19 @@ class SongSet:
             DataError: No songs; fewer than two genres, or two songs in one; labels out of range or never used; repeated
                 ids or genres; lengths below 1 or beyond the array; NaN or infinite features outside padding.
         """
+        if "valid" in self._known:
+            return self
 
         def refuse(what: str, where: str | None = None, remedy: str | None = None) -> None:
             raise DataError(what, path=path or self.name, where=where, remedy=remedy)
 
         if not self.n_songs or not self.n_segments or not self.n_features:
-            refuse(f"no songs: x has shape {self.x.shape}", "x", "give at least two songs of two genres")
+            refuse(f"no songs: x has shape {self.x.shape}", "x", "pass at least two songs of two genres")
         if self.num_classes < 2:
             number = "one genre" if self.num_classes else "no genre"
             refuse(number, "genres", "telling genres apart needs at least two")
         if len(set(self.genres)) < self.num_classes:
-            refuse("a genre's name stands twice", "genres", "give each genre its own name")
+            refuse("a genre's name occurs twice", "genres", "use unique names")
         outside = np.flatnonzero((self.y < 0) | (self.y >= self.num_classes))
         if outside.size:
             refuse(
@@ -330,22 +330,34 @@ class SongSet:
         count = np.bincount(self.y, minlength=self.num_classes)
         if count.min() == 0:
             missing = [self.genres[label] for label in np.flatnonzero(count == 0)]
-            refuse(
-                f"no song has the label of {', '.join(map(repr, missing[:5]))}", "y", "number the genres without gaps"
-            )
+            what = f"no song has the label of {', '.join(map(repr, missing[:5]))}"
+            refuse(what, "y", "number the genres without gaps")
         if count.min() < 2:
-            refuse(f"genre {self.genres[count.argmin()]!r} has one song", "y", "give at least two songs of each genre")
+            refuse(f"genre {self.genres[count.argmin()]!r} has one song", "y", "pass at least two songs of each genre")
         names, times = np.unique(self.ids, return_counts=True)
         if times.max() > 1:
-            refuse(f"id {str(names[times.argmax()])!r} stands {times.max()} times", "ids", "give each song its own id")
+            refuse(f"id {str(names[times.argmax()])!r} occurs {times.max()} times", "ids", "use unique ids")
         wrong = np.flatnonzero((self.lengths < 1) | (self.lengths > self.n_segments))
         if wrong.size:
             refuse(
-                f"song {str(self.ids[wrong[0]])!r} claims {self.lengths[wrong[0]]} segments",
+                f"song {str(self.ids[wrong[0]])!r} has a length of {self.lengths[wrong[0]]} segments",
                 f"lengths[{wrong[0]}]",
                 f"lengths are 1 to {self.n_segments}",
             )
-        for part in self._parts():
+        self.check_finite(path)
+        self._known["valid"] = True
+        return self
+
+    def check_finite(self, path: str | Path | None = None) -> None:
+        """Refuses NaN or infinite features outside padding.
+
+        Args:
+            path: File that the songs came from, for the message.
+
+        Raises:
+            DataError: There are some; the first is named.
+        """
+        for part in self._parts() if "finite" not in self._known else ():
             finite = np.isfinite(self.x[part])  # (songs, segments, features)
             if finite.all():
                 continue
@@ -353,12 +365,17 @@ class SongSet:
             bad = np.argwhere(~finite & real.reshape(*real.shape, *[1] * (finite.ndim - 2)))
             if bad.size:
                 place = (int(bad[0][0]) + part.start, *map(int, bad[0][1:]))
-                refuse(
-                    f"song {str(self.ids[place[0]])!r} has {self.x[place]} in segment {place[1]}, feature {place[-1]}",
-                    f"x[{', '.join(map(str, place))}]",
-                    "remove the song, mend the feature, or give `lengths` if this is padding",
-                )
-        return self
+                song, where = str(self.ids[place[0]]), f"x[{', '.join(map(str, place))}]"
+                what = f"song {song!r} has {self.x[place]} in segment {place[1]}, feature {place[-1]}"
+                remedy = "remove the song, fix the feature, or pass `lengths` if this is padding"
+                raise DataError(what, path=path or self.name, where=where, remedy=remedy)
+        self._known["finite"] = True
+
+    def _derived(self, known: Sequence[str], **changes: Any) -> SongSet:
+        """The songs with other fields, and those results of checks that the changes leave true."""
+        made = dataclasses.replace(self, **changes)
+        made._known.update({name: self._known[name] for name in known if name in self._known})
+        return made
 
     def _parts(self, size: int | None = None) -> Iterator[slice]:
         size = size or max(1, BLOCK_BYTES // max(1, 4 * math.prod(self.song_shape)))

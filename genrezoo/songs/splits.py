@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from genrezoo.errors import DataError, SettingsError
+from genrezoo.errors import SettingsError
 from genrezoo.lazy import LazyModule
 from genrezoo.seeds import child_seed
 from genrezoo.songs.songset import SongSet
@@ -20,22 +20,22 @@ model_selection = LazyModule("sklearn.model_selection")
 
 
 def split_stratified(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, seed: int) -> SongSet:
-    """Songs with a random split that keeps the share of each genre.
+    """Songs with a random split that keeps the proportion of each genre.
 
     Choose `split_by_group` where songs share artists or clips: a random split lets a model recognise the artist instead
     of the genre.
 
     Args:
         songs: Songs; an existing split is replaced.
-        valid: Share of validation songs, in (0, 1), rounded to whole songs.
-        test: Share of test songs, in (0, 1), rounded to whole songs; ``valid + test`` below 1.
+        valid: Fraction of validation songs, in (0, 1), rounded to whole songs.
+        test: Fraction of test songs, in (0, 1), rounded to whole songs; ``valid + test`` below 1.
         seed: Seed of the draw.
 
     Returns:
         The songs with splits ``train``, ``valid`` and ``test`` and provenance ``random``.
 
     Raises:
-        SettingsError: A share is out of range.
+        SettingsError: A fraction is out of range.
         DataError: A genre has too few songs to be in all three, or the songs have groups, which a random draw tears.
 
     Example:
@@ -44,19 +44,17 @@ def split_stratified(songs: SongSet, *, valid: float = 0.15, test: float = 0.15,
         >>> {name: len(index) for name, index in split_stratified(songs, valid=0.2, test=0.2, seed=1).splits.items()}
         {'train': 24, 'valid': 8, 'test': 8}
     """
-    _check_shares(valid, test)
+    _check_fractions(valid, test)
 
-    def deal(index: np.ndarray, share: float, name: str) -> tuple[np.ndarray, np.ndarray]:
-        number = max(1, round(share * songs.n_songs))  # whole songs: shares of shares would round 15 of 100 up to 16
+    def deal(index: np.ndarray, fraction: float, name: str) -> tuple[np.ndarray, np.ndarray]:
+        number = max(1, round(fraction * songs.n_songs))  # of all songs: 0.15 of the rest would round 15 of 100 to 16
         draw = child_seed(seed, "split", name)
         try:
             kept, taken = model_selection.train_test_split(
                 index, test_size=number, stratify=songs.y[index], random_state=draw
             )
         except ValueError as error:
-            raise DataError(
-                str(error), path=songs.name, remedy="give more songs of each genre or larger shares"
-            ) from error
+            raise songs.error(str(error), remedy="pass more songs of each genre or larger fractions") from error
         return kept, taken
 
     rest, tested = deal(np.arange(songs.n_songs), test, "test")
@@ -65,22 +63,22 @@ def split_stratified(songs: SongSet, *, valid: float = 0.15, test: float = 0.15,
 
 
 def split_by_group(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, seed: int) -> SongSet:
-    """Songs with a split that never tears a group (artist, clip) apart, and keeps the genres' shares as well as it can.
+    """Songs with a split that keeps groups (artists, clips) whole, and the genres' proportions as well as it can.
 
-    The songs are dealt into stratified folds of whole groups, and as many folds are taken as come nearest to the share
-    (one of seven for 0.15, two of five for 0.4), so the sizes follow the groups and are not exact.
+    The songs are dealt into stratified folds of whole groups, and as many folds are taken as come nearest to the
+    fraction (one of seven for 0.15, two of five for 0.4), so the sizes follow the groups and are not exact.
 
     Args:
         songs: Songs with ``groups``; an existing split is replaced.
-        valid: Wanted share of validation songs, in (0, 1).
-        test: Wanted share of test songs, in (0, 1).
+        valid: Requested fraction of validation songs, in (0, 1).
+        test: Requested fraction of test songs, in (0, 1).
         seed: Seed of the draw.
 
     Returns:
         The songs with splits ``train``, ``valid`` and ``test`` and provenance ``artist-filtered``.
 
     Raises:
-        SettingsError: A share is out of range.
+        SettingsError: A fraction is out of range.
         DataError: No groups, or too few of them for each genre to be in all three.
 
     Example:
@@ -90,18 +88,18 @@ def split_by_group(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, s
         >>> find_leaks(split_by_group(songs, valid=0.2, test=0.2, seed=1)).groups
         ()
     """
-    _check_shares(valid, test)
+    _check_fractions(valid, test)
     if songs.groups is None:
-        raise DataError("the songs have no groups", path=songs.name, remedy="use split_stratified, or give `groups`")
+        raise songs.error("the songs have no groups", remedy="use split_stratified, or pass `groups`")
 
-    def deal(index: np.ndarray, share: float, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def deal(index: np.ndarray, fraction: float, name: str) -> tuple[np.ndarray, np.ndarray]:
         assert songs.groups is not None  # for the type checker: refused above
-        part = Fraction(share).limit_denominator(max(10, round(1 / share), round(1 / (1 - share))))
+        part = Fraction(fraction).limit_denominator(max(10, round(1 / fraction), round(1 / (1 - fraction))))
         n_folds, n_taken = part.denominator, part.numerator
         dealer = model_selection.StratifiedGroupKFold(
             n_folds, shuffle=True, random_state=child_seed(seed, "split", name)
         )
-        held = _held_out(dealer, index, songs, remedy="give more groups or larger shares")
+        held = _held_out(dealer, index, songs, remedy="pass more groups or larger fractions")
         for first in range(n_folds):  # a genre with few groups is not in every fold
             taken = np.concatenate([held[(first + fold) % n_folds] for fold in range(n_taken)])
             kept = np.setdiff1d(index, taken)
@@ -162,9 +160,8 @@ def split_by_ids(songs: SongSet, lists: Mapping[str, Iterable[str]], *, provenan
         names = [str(name) for name in names]
         unknown = [name for name in names if name not in place]
         if unknown:
-            raise DataError(
+            raise songs.error(
                 f"split {split!r} names {len(unknown)} unknown songs, the first is {unknown[0]!r}",
-                path=songs.name,
                 where="ids",
                 remedy=f"use ids as in {str(songs.ids[0])!r}",
             )
@@ -198,9 +195,7 @@ def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
     count = np.bincount(songs.y, minlength=songs.num_classes)
     if count.min() < n_folds:
         genre = songs.genres[count.argmin()]
-        raise DataError(
-            f"{n_folds} folds, but genre {genre!r} has {count.min()} songs", path=songs.name, remedy="use fewer folds"
-        )
+        raise songs.error(f"{n_folds} folds, but genre {genre!r} has {count.min()} songs", remedy="use fewer folds")
     kind = model_selection.StratifiedKFold if songs.groups is None else model_selection.StratifiedGroupKFold
     dealer = kind(n_folds, shuffle=True, random_state=child_seed(seed, "folds"))
     return _held_out(dealer, np.arange(songs.n_songs), songs, remedy="use fewer folds")
@@ -213,7 +208,7 @@ class Leaks:
     Attributes:
         songs: Ids of songs that are on two sides, or twice on one.
         groups: Groups that are on two sides.
-        duplicates: Pairs of ids on different sides whose features are the same to the bit.
+        duplicates: Pairs of ids on different sides whose features are bit-identical.
     """
 
     songs: tuple[str, ...]
@@ -222,34 +217,28 @@ class Leaks:
 
 
 def find_leaks(songs: SongSet) -> Leaks:
-    """Looks for songs, groups and exact duplicates that stand on two sides of the split."""
+    """Looks for songs, groups and exact duplicates on two sides of the split; the result is remembered."""
+    if "leaks" in songs._known:
+        return cast(Leaks, songs._known["leaks"])
     sides = list(songs.splits.values())
     index = np.concatenate(sides) if sides else np.array([], np.int64)
     side = np.repeat(np.arange(len(sides)), [len(part) for part in sides])
     position, times = np.unique(index, return_counts=True)
     twice = tuple(str(songs.ids[song]) for song in position[times > 1])
-    torn: tuple[str, ...] = ()
-    if songs.groups is not None:
-        first: dict[str, int] = {}
-        torn = tuple(
-            sorted(
-                {
-                    str(g)
-                    for g, s in zip(songs.groups[index], side, strict=True)
-                    if first.setdefault(str(g), int(s)) != s
-                }
-            )
-        )
+    sides_of: dict[str, set[int]] = {}
+    for group, where in [] if songs.groups is None else zip(songs.groups[index], side, strict=True):
+        sides_of.setdefault(str(group), set()).add(int(where))
+    torn = tuple(sorted(group for group, found in sides_of.items() if len(found) > 1))
     seen: dict[bytes, tuple[int, int]] = {}
     pairs = []
     for song, where in zip(index, side, strict=True):
-        digest = hashlib.blake2b(
-            np.ascontiguousarray(songs.x[song, : songs.lengths[song]]).tobytes(), digest_size=16
-        ).digest()
+        real = np.ascontiguousarray(songs.x[song, : songs.lengths[song]])
+        digest = hashlib.blake2b(real.tobytes(), digest_size=16).digest()
         other, place = seen.setdefault(digest, (int(song), int(where)))
         if place != where and other != song:
             pairs.append((str(songs.ids[other]), str(songs.ids[song])))
-    return Leaks(songs=twice, groups=torn, duplicates=tuple(pairs))
+    leaks = songs._known["leaks"] = Leaks(songs=twice, groups=torn, duplicates=tuple(pairs))
+    return leaks
 
 
 def check_split(songs: SongSet) -> Leaks:
@@ -260,20 +249,16 @@ def check_split(songs: SongSet) -> Leaks:
     """
     for name in ("train", "valid", "test"):
         if not len(songs.splits.get(name, ())):
-            raise DataError(
-                f"split {name!r} is missing or empty", path=songs.name, remedy="make a split with `genrezoo data split`"
-            )
+            raise songs.error(f"split {name!r} is missing or empty", remedy="make a split with `genrezoo data split`")
     leaks = find_leaks(songs)
     if leaks.songs:
-        raise DataError(
+        raise songs.error(
             f"{len(leaks.songs)} songs are on two sides of the split, the first is {leaks.songs[0]!r}",
-            path=songs.name,
             remedy="put each song on one side",
         )
     if leaks.groups:
-        raise DataError(
+        raise songs.error(
             f"{len(leaks.groups)} groups are on two sides of the split, the first is {leaks.groups[0]!r}",
-            path=songs.name,
             remedy="split by group: `genrezoo data split --by group`",
         )
     return leaks
@@ -287,21 +272,20 @@ def _held_out(dealer: Any, index: np.ndarray, songs: SongSet, *, remedy: str) ->
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
             held = [np.sort(index[taken]) for _, taken in dealer.split(index, songs.y[index], groups)]
     except ValueError as error:
-        raise DataError(str(error), path=songs.name, remedy=remedy) from error
+        raise songs.error(str(error), remedy=remedy) from error
     if not all(map(len, held)):
-        raise DataError(f"{len(held)} folds of whole groups would leave one empty", path=songs.name, remedy=remedy)
+        raise songs.error(f"{len(held)} folds of whole groups would leave one empty", remedy=remedy)
     return held
 
 
 def _complete(songs: SongSet) -> SongSet:
-    """The songs, if each genre is on every side: a genre that is never tested (or learnt) makes no honest figure."""
+    """The songs, if each genre is on every side: a genre that is never tested (or learnt) makes no honest metric."""
     for split, index in songs.splits.items():
         count = np.bincount(songs.y[index], minlength=songs.num_classes)
         if count.min() == 0:
-            raise DataError(
+            raise songs.error(
                 f"genre {songs.genres[count.argmin()]!r} would have no song in {split!r}",
-                path=songs.name,
-                remedy="give more songs (or groups) of the genre or larger shares, or remove the genre",
+                remedy="pass more songs (or groups) of the genre or larger fractions, or remove the genre",
             )
     return _checked(songs)
 
@@ -315,6 +299,6 @@ def _sorted(train: np.ndarray, valid: np.ndarray, test: np.ndarray) -> dict[str,
     return {"train": np.sort(train), "valid": np.sort(valid), "test": np.sort(test)}
 
 
-def _check_shares(valid: float, test: float) -> None:
+def _check_fractions(valid: float, test: float) -> None:
     if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
-        raise SettingsError(f"shares must be in (0, 1) and leave songs to train on, got valid={valid}, test={test}")
+        raise SettingsError(f"fractions must be in (0, 1) and leave songs to train on, got valid={valid}, test={test}")

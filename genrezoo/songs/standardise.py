@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genrezoo.errors import DataError, SettingsError
+from genrezoo.errors import SettingsError
 from genrezoo.songs.songset import SongSet
 
 
@@ -16,7 +16,7 @@ from genrezoo.songs.songset import SongSet
 class Standardiser:
     """Subtracts each feature's mean and divides by its standard deviation, over all real segments of the fitted songs.
 
-    Of pictures a feature is a channel.
+    Of images a feature is a channel.
 
     Attributes:
         mean: ``(n_features,)`` float32.
@@ -51,14 +51,19 @@ class Standardiser:
         variance = np.zeros(songs.n_features)
         for _, x in songs.blocks():
             variance += np.nansum((x - mean) ** 2, axis=axes) / count
-        deviation = np.sqrt(variance)
-        constant = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
-        return cls(mean.astype(np.float32), np.where(constant, 1, deviation).astype(np.float32), clip)
+        std = np.sqrt(variance)
+        constant = std <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
+        return cls(mean.astype(np.float32), np.where(constant, 1, std).astype(np.float32), clip)
 
     @classmethod
     def none(cls, n_features: int) -> Standardiser:
         """The one that changes nothing."""
         return cls(np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
+
+    def equals(self, other: Standardiser) -> bool:
+        """Whether both change songs in the same way."""
+        arrays = ((self.mean, other.mean), (self.scale, other.scale))
+        return self.clip == other.clip and all(np.array_equal(*pair) for pair in arrays)
 
     def apply(self, songs: SongSet) -> np.ndarray:
         """Model input: the songs' array as float32, padding as NaN.
@@ -67,19 +72,12 @@ class Standardiser:
             DataError: The songs have another number of features.
         """
         if songs.n_features != len(self.mean):
-            raise DataError(
-                f"songs have {songs.n_features} features, fitted on {len(self.mean)}",
-                path=songs.name,
-                remedy="use songs with the features that the run was trained on",
-            )
-        out = np.empty(songs.x.shape, np.float32)
-        for part, x in songs.blocks():
-            x -= self.mean
-            x /= self.scale
-            if self.clip is not None:
-                np.clip(x, -self.clip, self.clip, out=x)  # NaN stays NaN
-            out[part] = x
-        return out
+            what = f"songs have {songs.n_features} features, fitted on {len(self.mean)}"
+            raise songs.error(what, remedy="use songs with the features that the run was trained on")
+        x = songs.padded()
+        x -= self.mean
+        x /= self.scale
+        return x if self.clip is None else np.clip(x, -self.clip, self.clip, out=x)  # NaN stays NaN
 
     def standardised(self, songs: SongSet) -> SongSet:
         """The same songs with standardised features and padding as NaN: what procedures train on."""

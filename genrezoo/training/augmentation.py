@@ -67,14 +67,14 @@ def shift(x: Any, most: int, seed: Any) -> Any:
     return tf.gather(x, source, batch_dims=1)
 
 
-def mix(batch: Tensors, share: Any, partner: Any) -> Tensors:
+def mix(batch: Tensors, weight: Any, partner: Any) -> Tensors:
     """Mixes each song, its targets and its weights with those of a partner.
 
     Where one song of a pair is padding and the other is not, padding counts as zero, the mean.
 
     Args:
         batch: Tensors whose first axis is the batch.
-        share: What of a song is its own, in [0, 1].
+        weight: Weight of a song itself in its mixture, in [0, 1].
         partner: ``(batch,)`` integers: the place of each song's partner.
 
     Returns:
@@ -82,7 +82,7 @@ def mix(batch: Tensors, share: Any, partner: Any) -> Tensors:
 
     Example:
         >>> import tensorflow as tf
-        >>> mix({"x": tf.constant([[1.0], [3.0]])}, share=0.75, partner=tf.constant([1, 0]))["x"].numpy().tolist()
+        >>> mix({"x": tf.constant([[1.0], [3.0]])}, weight=0.75, partner=tf.constant([1, 0]))["x"].numpy().tolist()
         [[1.5], [2.5]]
 
     Reference:
@@ -94,13 +94,13 @@ def mix(batch: Tensors, share: Any, partner: Any) -> Tensors:
         other = tf.gather(own, partner)
         both = tf.logical_and(tf.math.is_nan(own), tf.math.is_nan(other))
         parts = [tf.where(tf.math.is_nan(part), tf.zeros_like(part), part) for part in (own, other)]
-        return tf.where(both, own, share * parts[0] + (1 - share) * parts[1])
+        return tf.where(both, own, weight * parts[0] + (1 - weight) * parts[1])
 
     return {name: mixed(value) for name, value in batch.items()}
 
 
 def draw_mixture(size: Any, alpha: float, seed: Any) -> tuple[Any, Any]:
-    """One share from Beta(alpha, alpha), and a partner for each of ``size`` songs."""
+    """One weight from Beta(alpha, alpha), and a partner for each of ``size`` songs."""
     import tensorflow as tf  # here, because nothing else needs it on other backends
 
     partner = tf.argsort(tf.random.stateless_uniform([size], seed + [0, 4]))

@@ -1,4 +1,4 @@
-"""Keras callbacks at a training of ours: they are told of it, and have no say in it."""
+"""Keras callbacks of a training: they observe it and cannot change it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genrezoo.training.checkpoint import weights_of
 
 
 class Callbacks:
-    """Tells callbacks of a training; procedures take it as their ``on_epoch``.
+    """Calls callbacks during a training; procedures take it as their ``on_epoch``.
 
     They see what ``keras.Model.fit`` would show them, an epoch at a time: ``set_params``, ``set_model`` and
     ``on_train_begin`` before the first epoch that is trained, ``on_epoch_end`` after each (counted from 0, and on where
@@ -22,7 +22,7 @@ class Callbacks:
     weights or learning rate, is refused as soon as it has done so.
 
     Args:
-        callbacks: Of any kind that only looks on.
+        callbacks: Callbacks of any kind that only observe.
         model: The model that will be trained.
         epochs: How many epochs there are at most.
         on_epoch: Called with each epoch's record after the callbacks.
@@ -74,14 +74,11 @@ class Callbacks:
             name = type(callback).__name__
             call(callback)
             if getattr(self._model, "stop_training", False):
-                raise SettingsError(
-                    f"callback {name} stops the training; callbacks only look on here: use the setting patience"
-                )
+                remedy = "callbacks may only observe: use the setting patience"
+                raise SettingsError(f"callback {name} stops the training; {remedy}")
             if any(not np.array_equal(value, before[key]) for key, value in self._state().items()):
-                raise SettingsError(
-                    f"callback {name} changed weights or learning rate; callbacks only look on here: use settings such "
-                    "as schedule"
-                )
+                remedy = "callbacks may only observe: use settings such as schedule"
+                raise SettingsError(f"callback {name} changed weights or learning rate; {remedy}")
 
     def _state(self) -> dict[str, np.ndarray]:
         rate = {} if self._model.optimizer is None else {"rate": np.asarray(float(self._model.optimizer.learning_rate))}

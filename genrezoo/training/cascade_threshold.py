@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import Unpack
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrezoo.errors import SettingsError
@@ -15,7 +13,7 @@ from genrezoo.lazy import keras, layers
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Float
-from genrezoo.training.fitted import Fitted, forward
+from genrezoo.training.fitted import Fitted, Options, epoch_record, forward
 from genrezoo.training.trade_off import choose_threshold, trade_off
 
 
@@ -25,28 +23,21 @@ class CascadeThresholdSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     accuracy: float | None = Field(None, ge=0, le=1, description="Reach this accuracy, asking as seldom as possible.")
-    share: float | None = Field(
-        None, ge=0, le=1, description="Be as accurate as possible, asking about this share of the songs at most."
+    fraction: float | None = Field(
+        None, ge=0, le=1, description="Be as accurate as possible, asking about this fraction of the songs at most."
     )
 
 
 @PROCEDURES.register(
     "cascade_threshold",
-    summary="The threshold of a cascade for a wanted accuracy or share of songs, exactly, from validation songs",
+    summary="The threshold of a cascade for a wanted accuracy or fraction of songs, exactly, from validation songs",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): further work",
     settings=CascadeThresholdSettings,
-    space={"share": Float(0.0, 1.0, step=0.05)},
+    space={"fraction": Float(0.0, 1.0, step=0.05)},
     by_gradient=False,
 )
 def cascade_threshold(
-    model: keras.Model,
-    songs: SongSet,
-    settings: CascadeThresholdSettings,
-    *,
-    seed: int,
-    checkpoint_path: Path | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
-    logits: Mapping[str, np.ndarray] | None = None,
+    model: keras.Model, songs: SongSet, settings: CascadeThresholdSettings, **options: Unpack[Options]
 ) -> Fitted:
     """Sets a cascade's threshold; both of its models stay as they are.
 
@@ -57,10 +48,7 @@ def cascade_threshold(
         model: A cascade with the outputs ``student`` and ``teacher``; its threshold is changed.
         songs: Standardised songs with splits ``train`` and ``valid``.
         settings: See `CascadeThresholdSettings`.
-        seed: Not used: nothing is drawn.
-        checkpoint_path: Not used: there is nothing to continue.
-        on_epoch: Called once.
-        logits: Not used.
+        options: See `Options`; ``on_epoch`` is called once, the others are not used.
 
     Returns:
         The model and a history of one record.
@@ -71,29 +59,20 @@ def cascade_threshold(
     cascades = [layer for layer in model.layers if isinstance(layer, layers.Cascade)]
     if len(cascades) != 1:
         raise SettingsError(f"a cascade is expected, {model.name!r} has {len(cascades)} layers of that kind")
-    if settings.accuracy is not None and settings.share is not None:
-        raise SettingsError(f"give accuracy or share, got accuracy={settings.accuracy} and share={settings.share}")
+    if settings.accuracy is not None and settings.fraction is not None:
+        raise SettingsError(f"pass accuracy or fraction, got {settings.accuracy} and {settings.fraction}")
     start = time.perf_counter()
     train, valid = songs.split("train"), songs.split("valid")
     found = forward(model, valid.x)
     curve = trade_off(found["student"], found["teacher"], valid.y)
     wanted = settings.accuracy
-    if wanted is None and settings.share is None:
-        # perhaps more than any threshold reaches: the student is heard wherever it is the surer one
-        wanted = min(float((found["teacher"].argmax(axis=1) == valid.y).mean()), float(curve.accuracies.max()))
-    point = choose_threshold(curve, accuracy=wanted, share=settings.share)
+    if wanted is None and settings.fraction is None:
+        # perhaps more than any threshold reaches: the student answers wherever it is the more certain one
+        wanted = min(float((found["teacher"].argmax(axis=1) == valid.y).mean()), float(curve.accuracy.max()))
+    point = choose_threshold(curve, accuracy=wanted, fraction=settings.fraction)
     cascades[0].threshold.assign(point.threshold)
     here, there = (evaluate(forward(model, part.x)["logits"], part.y) for part in (train, valid))
-    record = {
-        "epoch": 1,
-        "seconds": time.perf_counter() - start,
-        "learning_rate": 0.0,
-        "loss": here["log_loss"],
-        "accuracy": here["accuracy"],
-        "valid_loss": there["log_loss"],
-        "valid_accuracy": there["accuracy"],
-        "valid_macro_f1": there["macro_f1"],
-    }
-    if on_epoch:
+    record = epoch_record(1, start, 0.0, here["log_loss"], here["accuracy"], there)
+    if on_epoch := options.get("on_epoch"):
         on_epoch(record)
     return Fitted(model, [record], 1)

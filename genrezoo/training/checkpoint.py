@@ -52,27 +52,19 @@ def assign_weights(model: keras.Model, arrays: Arrays, path: Path | None = None)
     Raises:
         DataError: Names, shapes or types differ from the model's, or a value is not finite; nothing was assigned then.
     """
-    expected = _named(model.weights)
+    expected, remedy = _named(model.weights), "use the run folder as it was written"
     if set(expected) != set(arrays):
         name = min(set(expected) ^ set(arrays))
-        raise DataError(
-            f"weights do not belong to this model: {name!r} is {'missing' if name in expected else 'unknown'}",
-            path=path,
-            remedy="use the run folder as it was written",
-        )
+        what = f"weights do not belong to this model: {name!r} is {'missing' if name in expected else 'unexpected'}"
+        raise DataError(what, path=path, remedy=remedy)
     for name, weight in expected.items():
-        array = arrays[name]
-        if tuple(array.shape) != tuple(weight.shape) or array.dtype != np.dtype(weight.dtype):
-            raise DataError(
-                f"weight has shape {array.shape} and type {array.dtype}, expected {tuple(weight.shape)} {weight.dtype}",
-                path=path,
-                where=name,
-                remedy="use the run folder as it was written",
-            )
+        array, shape = arrays[name], tuple(weight.shape)
+        if array.shape != shape or array.dtype != np.dtype(weight.dtype):
+            what = f"weight has shape {array.shape} and type {array.dtype}, expected {shape} {weight.dtype}"
+            raise DataError(what, path=path, where=name, remedy=remedy)
         if not np.isfinite(array).all():
-            raise DataError(
-                "weight is not finite", path=path, where=name, remedy="train again with a lower learning rate"
-            )
+            remedy = "train again with a lower learning rate"
+            raise DataError("weight is not finite", path=path, where=name, remedy=remedy)
     for name, weight in expected.items():
         weight.assign(arrays[name])
 
@@ -132,9 +124,8 @@ def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], Arrays]:
             names = file.keys() if arrays else ()
             return about, {name: file.get_tensor(name) for name in names}
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"damaged checkpoint ({error})", path=path, remedy="delete it to train from the start"
-        ) from error
+        remedy = "delete it to train from the start"
+        raise DataError(f"damaged checkpoint ({error})", path=path, remedy=remedy) from error
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:

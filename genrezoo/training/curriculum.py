@@ -1,14 +1,12 @@
 """Curriculum learning: songs come in the order of their difficulty, a level at a time.
 
-How difficult a song is, a model says that was trained before, the judge: by the cross entropy of the song's genre under
-it. Choose it to study the order of training; the source found no gain in accuracy over training on all songs at once.
+A song's difficulty is the cross entropy of its genre under a model that was trained before, the judge. Choose
+it to study the order of training; the source found no gain in accuracy over training on all songs at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -18,7 +16,7 @@ from genrezoo.lazy import keras
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Boolean, Choice, Int
-from genrezoo.training.fitted import Fitted
+from genrezoo.training.fitted import Fitted, Options
 from genrezoo.training.loop import History
 from genrezoo.training.members import training_logits
 from genrezoo.training.search_space import PACE
@@ -198,29 +196,18 @@ def _ends(level: History, epoch: int, settings: CurriculumSettings) -> bool:
     },
     members=("judge",),
 )
-def curriculum(
-    model: keras.Model,
-    songs: SongSet,
-    settings: CurriculumSettings,
-    *,
-    seed: int,
-    checkpoint_path: Path | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
-    logits: Mapping[str, np.ndarray] | None = None,
-) -> Fitted:
+def curriculum(model: keras.Model, songs: SongSet, settings: CurriculumSettings, **options: Unpack[Options]) -> Fitted:
     """Trains level by level on songs sorted by their difficulty, and at last on all of them.
 
-    An epoch is one pass over the songs of its level. With one level (the default) it is supervised training, to the
-    bit. With ``pace="validation"`` the validation songs decide how long a level takes, as they do with early stopping.
+    An epoch is one pass over the songs of its level. With one level (the default) it is bit-identical to
+    supervised training. With ``pace="validation"`` the validation songs decide how long a level takes, as they do with
+    early stopping.
 
     Args:
         model: Uncompiled model whose output is logits or a dict with the key ``logits``; it is trained in place.
-        songs: Standardised songs with splits ``train`` and ``valid``; test songs are never looked at.
+        songs: Standardised songs with splits ``train`` and ``valid``; test songs are never read.
         settings: See `CurriculumSettings`.
-        seed: Decides the order of the songs within a level.
-        checkpoint_path: File that every finished epoch is saved to and continued from.
-        on_epoch: Called with each finished epoch's history record.
-        logits: The judge's, ``{"judge": (n_songs, classes)}``; those of the training songs are used.
+        options: See `Options`; of the logits of ``"judge"`` those of the training songs are used.
 
     Returns:
         The model with the weights to keep, its history and the epoch that they are from.
@@ -230,7 +217,8 @@ def curriculum(
         DataError: Logits of a training song are missing, or the training diverged.
     """
     train_y = songs.y[songs.splits["train"]]
-    order = np.argsort(difficulty(training_logits(logits, "judge", songs), train_y), kind="stable")
+    judged = training_logits(options.get("logits"), "judge", songs)
+    order = np.argsort(difficulty(judged, train_y), kind="stable")
     order = order[::-1] if settings.hardest_first else order
     size = settings.batches_per_level * settings.batch_size if settings.batches_per_level else len(order)
     levels = -(-len(order) // size)
@@ -240,20 +228,11 @@ def curriculum(
         chosen = songs_of_level(order, level, size, keep_levels=settings.keep_levels)
         if not settings.shuffle_levels:
             return chosen
-        within: np.ndarray = np.sort(chosen)[shuffled(seed, len(chosen))(epoch, history)]
+        within: np.ndarray = np.sort(chosen)[shuffled(options["seed"], len(chosen))(epoch, history)]
         return within
 
     def finished(history: History) -> bool:
         level, over = place_in_curriculum(history, settings, levels)
         return settings.final_epochs is not None and level == levels and over >= settings.final_epochs
 
-    return fit(
-        model,
-        songs,
-        settings,
-        seed=seed,
-        checkpoint_path=checkpoint_path,
-        on_epoch=on_epoch,
-        choose=choose,
-        finished=finished,
-    )
+    return fit(model, songs, settings, choose=choose, finished=finished, **options)

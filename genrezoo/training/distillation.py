@@ -1,15 +1,13 @@
 """Distillation: a student learns the logits of a teacher, a better model that is too slow or too large to be used.
 
-Give the teacher's logits out of fold (each song's from a model that never saw it): those of songs that the teacher was
-trained on are surer than it deserves to be.
+Pass the teacher's logits out of fold (each song's from a model that never saw it): those of songs that the teacher was
+trained on are more certain than the teacher is right.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from pydantic import Field
@@ -19,7 +17,7 @@ from genrezoo.lazy import keras
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Choice, Float
-from genrezoo.training.fitted import Fitted
+from genrezoo.training.fitted import Fitted, Options
 from genrezoo.training.members import training_logits
 from genrezoo.training.objectives import Objective, objectives
 from genrezoo.training.search_space import PACE
@@ -32,12 +30,12 @@ class DistillationSettings(TrainingSettings):
 
     match: Literal["logits", "posteriors"] = Field(
         "logits",
-        description="What the student shares with the teacher: logits, by mean squared error; or softened posteriors, "
+        description="What the student matches of the teacher: logits, by mean squared error; or softened posteriors, "
         "by cross entropy.",
     )
     temperature: float = Field(2.0, gt=0, description="Logits are divided by it before the posteriors are matched.")
     teacher_weight: float = Field(
-        1.0, ge=0, le=1, description="Share of the teacher in the loss; the rest is the genre's, as in supervised."
+        1.0, ge=0, le=1, description="Weight of the teacher in the loss; the rest is the genre's, as in supervised."
     )
 
 
@@ -49,7 +47,7 @@ def squared_error(teacher: Any, student: Any) -> Any:
 def softened_cross_entropy(teacher: Any, student: Any, temperature: float) -> Any:
     """Cross entropy of the student's softened posteriors under the teacher's, times the squared temperature.
 
-    Gradients of softened posteriors shrink with the square of the temperature; the factor undoes it, so that the share
+    Gradients of softened posteriors shrink with the square of the temperature; the factor undoes it, so that the weight
     of the teacher in the loss means the same at each temperature.
 
     Args:
@@ -86,29 +84,19 @@ def softened_cross_entropy(teacher: Any, student: Any, temperature: float) -> An
     members=("teacher",),
 )
 def distillation(
-    model: keras.Model,
-    songs: SongSet,
-    settings: DistillationSettings,
-    *,
-    seed: int,
-    checkpoint_path: Path | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
-    logits: Mapping[str, np.ndarray] | None = None,
+    model: keras.Model, songs: SongSet, settings: DistillationSettings, **options: Unpack[Options]
 ) -> Fitted:
     """Trains a model on a teacher's logits and keeps its best snapshot by the true labels of the validation songs.
 
     The history's ``loss`` is that of the student under the teacher, its ``accuracy`` and all of validation are against
-    the true genres. Heads beside the logits are trained as ever. With ``teacher_weight=0`` it is supervised training,
-    to the bit.
+    the true genres. Heads beside the logits are trained as ever. With ``teacher_weight=0`` it is bit-identical to
+    supervised training.
 
     Args:
         model: Uncompiled model whose output is logits or a dict with the key ``logits``; it is trained in place.
-        songs: Standardised songs with splits ``train`` and ``valid``; test songs are never looked at.
+        songs: Standardised songs with splits ``train`` and ``valid``; test songs are never read.
         settings: See `DistillationSettings`.
-        seed: Decides the order of the songs.
-        checkpoint_path: File that every finished epoch is saved to and continued from.
-        on_epoch: Called with each finished epoch's history record.
-        logits: The teacher's, ``{"teacher": (n_songs, classes)}``; those of the training songs are used.
+        options: See `Options`; of the logits of ``"teacher"`` those of the training songs are used.
 
     Returns:
         The model with the weights to keep, its history and the epoch that they are from.
@@ -118,21 +106,21 @@ def distillation(
             impossible.
         DataError: Logits of a training song are missing, or the training diverged.
     """
-    teacher = training_logits(logits, "teacher", songs)
+    teacher = training_logits(options.get("logits"), "teacher", songs)
     aims = objectives(model, songs.split("train"), settings)
     if not aims["logits"].weight:
         raise SettingsError("this model does not train its logits (their head has weight 0), so nothing can teach them")
     aims["logits"] = taught(aims["logits"], teacher, settings)
-    return fit(model, songs, settings, seed=seed, checkpoint_path=checkpoint_path, on_epoch=on_epoch, aims=aims)
+    return fit(model, songs, settings, aims=aims, **options)
 
 
 def taught(aim: Objective, teacher: np.ndarray, settings: DistillationSettings) -> Objective:
-    """The objective of logits that a teacher has a share in.
+    """The objective of logits that are trained on a teacher's too.
 
     Args:
         aim: The objective without a teacher; its loss is a Keras loss.
         teacher: ``(n_songs, classes)`` logits.
-        settings: What is matched, and the teacher's share.
+        settings: What is matched, and the teacher's weight.
 
     Returns:
         An objective whose target holds the teacher's logits and after them the target of ``aim``, so that both are

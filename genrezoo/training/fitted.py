@@ -1,9 +1,12 @@
-"""What every procedure returns, and the one way to run a model over many songs."""
+"""What every procedure takes and returns, and the one way to run a model over many songs."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, Required, TypeAlias, TypedDict
 
 import numpy as np
 
@@ -14,6 +17,23 @@ Inputs: TypeAlias = np.ndarray | list[np.ndarray]
 
 HISTORY = ("epoch", "seconds", "learning_rate", "loss", "accuracy", "valid_loss", "valid_accuracy", "valid_macro_f1")
 """Columns of a history, one row an epoch, epochs counted from 1."""
+
+
+class Options(TypedDict, total=False):
+    """What every procedure takes by keyword beside the model, the songs and its settings.
+
+    Attributes:
+        seed: Decides the order of the songs; weights and dropout follow the seed that the model was built with.
+        checkpoint_path: File that every finished epoch is saved to; if it exists, training continues from it and ends
+            bit-identical to a training that never stopped. None or left out: no checkpoint.
+        on_epoch: Called with each finished epoch's history record.
+        logits: Logits of the members that the procedure learns from, ``(n_songs, classes)`` by name.
+    """
+
+    seed: Required[int]
+    checkpoint_path: Path | None
+    on_epoch: Callable[[dict[str, float]], None] | None
+    logits: Mapping[str, np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -34,6 +54,24 @@ class Fitted:
     def seconds(self) -> float:
         """Training time, validation included, in seconds."""
         return float(sum(row["seconds"] for row in self.history))
+
+
+def epoch_record(
+    epoch: int, start: float, learning_rate: float, loss: float, accuracy: float, valid: Mapping[str, Any]
+) -> dict[str, float]:
+    """One row of a history.
+
+    Args:
+        epoch: Its number, from 1.
+        start: `time.perf_counter` at its beginning.
+        learning_rate: The rate at its end.
+        loss: Of training songs.
+        accuracy: Of training songs.
+        valid: Metrics of validation songs, from `genrezoo.evaluation.evaluate`.
+    """
+    scores = (valid["log_loss"], valid["accuracy"], valid["macro_f1"])
+    values = (epoch, time.perf_counter() - start, learning_rate, loss, accuracy, *scores)
+    return dict(zip(HISTORY, values, strict=True))
 
 
 def forward(model: keras.Model, x: Inputs, batch_size: int = 256) -> dict[str, np.ndarray]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
-from genrezoo.errors import DataError
 from genrezoo.evaluation import evaluate
 from genrezoo.lazy import keras
 from genrezoo.songs import SongSet
 from genrezoo.training import checkpoint
 from genrezoo.training.callbacks import Callbacks
 from genrezoo.training.checkpoint import Progress
-from genrezoo.training.fitted import Fitted, Inputs, forward
+from genrezoo.training.fitted import Fitted, Inputs, Options, epoch_record, forward
 from genrezoo.training.optimisation import plateau_rate
 from genrezoo.training.settings import TrainingSettings
 
@@ -30,8 +29,7 @@ def train_epochs(
     run_epoch: Callable[[int, History], Mapping[str, float]],
     valid_inputs: Inputs | None = None,
     finished: Callable[[History], bool] | None = None,
-    checkpoint_path: Path | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    **options: Unpack[Options],
 ) -> Fitted:
     """Runs epochs, keeps the weights of the best one, and continues where a checkpoint ends.
 
@@ -44,8 +42,7 @@ def train_epochs(
             model's state, so that a resumed training takes the same course.
         valid_inputs: The model's inputs for the validation songs; ``valid.x`` if left out.
         finished: Whether to stop after these records, besides what the settings say.
-        checkpoint_path: File that every finished epoch is saved to, and continued from.
-        on_epoch: Called with each finished epoch's record; `Callbacks` are told of the model before.
+        options: See `Options`; if ``on_epoch`` is `Callbacks`, it gets the model before the first epoch.
 
     Returns:
         The model with the weights to keep, its history and the epoch that they are from.
@@ -53,7 +50,7 @@ def train_epochs(
     Raises:
         DataError: The loss or a logit is not finite, or the checkpoint is of another training.
     """
-    progress = Progress()
+    progress, checkpoint_path, on_epoch = Progress(), options.get("checkpoint_path"), options.get("on_epoch")
     if checkpoint_path is not None and checkpoint_path.exists():
         progress = checkpoint.load(checkpoint_path, model)
     history = progress.history
@@ -71,22 +68,11 @@ def train_epochs(
         measured = run_epoch(epoch, history)
         loss, logits = float(measured["loss"]), forward(model, inputs)["logits"]
         if not (np.isfinite(loss) and np.isfinite(logits).all()):
-            raise DataError(
-                f"training diverged in epoch {epoch + 1}: the loss is {loss}",
-                where=valid.name,
-                remedy="lower the learning rate, or clip gradients with the optimiser's argument clipnorm",
-            )
+            remedy = "lower the learning rate, or clip gradients with the optimiser's argument clipnorm"
+            raise valid.error(f"training diverged in epoch {epoch + 1}: the loss is {loss}", remedy=remedy)
         scores = evaluate(logits, valid.y)
-        record = {
-            "epoch": epoch + 1,
-            "seconds": time.perf_counter() - start,
-            "learning_rate": float(model.optimizer.learning_rate),
-            "loss": loss,
-            "accuracy": float(measured["accuracy"]),
-            "valid_loss": scores["log_loss"],
-            "valid_accuracy": scores["accuracy"],
-            "valid_macro_f1": scores["macro_f1"],
-        }
+        rate, accuracy = float(model.optimizer.learning_rate), float(measured["accuracy"])
+        record = epoch_record(epoch + 1, start, rate, loss, accuracy, scores)
         score = _score(record, settings)
         history.append(record)
         if score > progress.best_score or settings.snapshot == "last":

@@ -1,4 +1,4 @@
-"""What a procedure is told by models that were trained before."""
+"""Logits of models that were trained before, for the procedures that learn from them."""
 
 from __future__ import annotations
 
@@ -30,18 +30,12 @@ def training_logits(logits: Mapping[str, np.ndarray] | None, name: str, songs: S
         raise SettingsError(f"this procedure needs the logits of a member {name!r}; name one in the recipe's members")
     given = np.asarray(logits[name], np.float32)
     if given.shape != (songs.n_songs, songs.num_classes):
-        raise DataError(
-            f"logits have shape {given.shape}, expected {(songs.n_songs, songs.num_classes)}",
-            where=f"member {name}",
-            remedy="give one row a song and one column a genre",
-        )
+        what = f"logits have shape {given.shape}, expected {(songs.n_songs, songs.num_classes)}"
+        raise DataError(what, where=f"member {name}", remedy="pass one row a song and one column a genre")
     index = songs.splits["train"]
     found: np.ndarray = given[index]
     missing = np.flatnonzero(~np.isfinite(found).all(axis=1))
     if missing.size:
-        raise DataError(
-            f"logits of training song {str(songs.ids[index[missing[0]]])!r} are not finite",
-            where=f"member {name}",
-            remedy="give logits of every training song",
-        )
+        what = f"logits of training song {str(songs.ids[index[missing[0]]])!r} are not finite"
+        raise DataError(what, where=f"member {name}", remedy="pass logits of every training song")
     return found

@@ -21,7 +21,7 @@ class Objective:
     Attributes:
         target: One target a training song, ``(n_songs, …)``.
         loss: Keras loss, or function of targets and outputs that gives one value a song.
-        weight: Share in the sum of all losses.
+        weight: Weight in the sum of all losses.
         accuracy: Metric of the same arguments that says how often the genre is right; None measures none.
     """
 

@@ -1,4 +1,4 @@
-"""The optimiser and the course of its learning rate."""
+"""The optimiser and its learning-rate schedule."""
 
 from __future__ import annotations
 

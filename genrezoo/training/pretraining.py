@@ -1,16 +1,16 @@
 """Pretraining of dense layers as stacked autoencoders, one after the other, and then supervised training.
 
-Each hidden layer first learns, without labels, to keep what the layer below it says. Choose it for deep stacks of
-saturating units (tanh) and few labels; with batch normalisation and rectifiers there is little to gain.
+Each hidden layer first learns, without labels, to reconstruct the output of the layer below it. Choose it for deep
+stacks of saturating units (tanh) and few labels; with batch normalisation and rectifiers there is little to gain.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import safetensors
@@ -24,7 +24,7 @@ from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Float, Int
 from genrezoo.training.batches import Batches
-from genrezoo.training.fitted import Fitted, forward
+from genrezoo.training.fitted import Fitted, Options, forward
 from genrezoo.training.objectives import Objective
 from genrezoo.training.search_space import PACE
 from genrezoo.training.settings import TrainingSettings
@@ -106,10 +106,8 @@ def hidden_stack(model: keras.Model) -> tuple[Any, list[keras.layers.Dense]]:
         if dense:
             found.insert(0, (tensor, operation))
     if len(found) < 2:
-        raise SettingsError(
-            f"{model.name} has no hidden dense layers before its logits that could be pretrained; "
-            "choose a model that has, e.g. 'mlp', or the procedure 'supervised'"
-        )
+        what = f"{model.name} has no hidden dense layers before its logits that could be pretrained"
+        raise SettingsError(f"{what}; choose a model that has, e.g. 'mlp', or the procedure 'supervised'")
     return found[0][0], [layer for _, layer in found[:-1]]
 
 
@@ -141,10 +139,8 @@ def train_autoencoder(x: np.ndarray, units: int, settings: PretrainingSettings, 
         history = model.fit(data, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0).history
         errors.append(float(history["loss"][0]))
         if not np.isfinite(errors[-1]):
-            raise DataError(
-                f"the autoencoder of {x.shape[1]} to {units} diverged in epoch {epoch + 1}",
-                remedy="lower autoencoder_learning_rate",
-            )
+            what = f"the autoencoder of {x.shape[1]} to {units} diverged in epoch {epoch + 1}"
+            raise DataError(what, remedy="lower autoencoder_learning_rate")
     kernel, bias = code.get_weights()
     return Autoencoder(kernel, bias, errors)
 
@@ -198,14 +194,7 @@ def pretrain(
     },
 )
 def pretraining(
-    model: keras.Model,
-    songs: SongSet,
-    settings: PretrainingSettings,
-    *,
-    seed: int,
-    checkpoint_path: Path | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
-    logits: Mapping[str, np.ndarray] | None = None,
+    model: keras.Model, songs: SongSet, settings: PretrainingSettings, **options: Unpack[Options]
 ) -> Fitted:
     """Pretrains the hidden dense layers on the training songs, then trains the whole model.
 
@@ -213,12 +202,10 @@ def pretraining(
         model: Uncompiled functional model whose output is logits or a dict with the key ``logits``, with hidden dense
             layers before it; it is trained in place.
         songs: Standardised songs with splits ``train`` and ``valid``; the autoencoders see ``train`` alone.
-        settings: See `PretrainingSettings`. With ``autoencoder_epochs=0`` it is supervised training, to the bit.
-        seed: Decides the autoencoders' first weights, and the order of the songs.
-        checkpoint_path: File that every finished epoch of the supervised training is saved to and continued from;
-            finished autoencoders, with their errors, are saved beside it, under a name that ends in ``_pretraining``.
-        on_epoch: Called with each finished epoch's history record, of the supervised training alone.
-        logits: Not used.
+        settings: See `PretrainingSettings`. With ``autoencoder_epochs=0`` it is bit-identical to supervised training.
+        options: See `Options`; the seed decides the autoencoders' first weights too. Epochs are those of the supervised
+            training; finished autoencoders, with their errors, are saved beside its checkpoint, under a name that ends
+            in ``_pretraining``.
 
     Returns:
         The model with the weights to keep, its history and the epoch that they are from.
@@ -228,9 +215,10 @@ def pretraining(
         DataError: Training diverged, or a saved file belongs to another training.
     """
     if settings.autoencoder_epochs:
-        path = checkpoint_path and checkpoint_path.with_stem(f"{checkpoint_path.stem}_pretraining")
-        pretrain(model, songs.split("train").x, settings, seed=seed, path=path)
-    return fit(model, songs, settings, seed=seed, checkpoint_path=checkpoint_path, on_epoch=on_epoch)
+        path = options.get("checkpoint_path")
+        path = path and path.with_stem(f"{path.stem}_pretraining")
+        pretrain(model, songs.split("train").x, settings, seed=options["seed"], path=path)
+    return fit(model, songs, settings, **options)
 
 
 def _save(path: Path, done: Sequence[Autoencoder]) -> None:
@@ -249,9 +237,8 @@ def _load(path: Path, width: int, layers: Sequence[keras.layers.Dense]) -> list[
                 for number, part in enumerate(errors)
             ]
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"damaged autoencoders ({error})", path=path, remedy="delete it to train them from the start"
-        ) from error
+        remedy = "delete it to train them from the start"
+        raise DataError(f"damaged autoencoders ({error})", path=path, remedy=remedy) from error
     widths = [width, *(layer.units for layer in layers)]
     expected = list(zip(widths, widths[1:], strict=False))[: len(done)]
     if [part.kernel.shape for part in done] != expected or any(len(p.bias) != p.kernel.shape[1] for p in done):

@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -23,7 +22,7 @@ from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Float
 from genrezoo.training import checkpoint
-from genrezoo.training.fitted import Fitted
+from genrezoo.training.fitted import Fitted, Options
 from genrezoo.training.search_space import PACE
 from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import fit
@@ -39,7 +38,7 @@ class PruningSettings(TrainingSettings):
         description="Penalty on their absolute weights before pruning, in place of their own; None: their own.",
     )
     threshold: float = Field(0.0, ge=0, description="Weights nearer to zero than this are set to zero, for good.")
-    refit_share: float = Field(0.0, ge=0, lt=1, description="Share of the epochs that come after pruning.")
+    refit_fraction: float = Field(0.0, ge=0, lt=1, description="Fraction of the epochs that come after pruning.")
     refit_l2: float | None = Field(
         None,
         ge=0,
@@ -48,12 +47,12 @@ class PruningSettings(TrainingSettings):
 
     @model_validator(mode="after")
     def _stages_agree(self) -> PruningSettings:
-        if self.refit_share and not 0 < self.refit_epochs < self.epochs:
+        if self.refit_fraction and not 0 < self.refit_epochs < self.epochs:
             raise ValueError(
-                f"refit_share={self.refit_share} of epochs={self.epochs} must leave an epoch before pruning and after"
+                f"refit_fraction={self.refit_fraction} of {self.epochs} epochs must leave one on either side of pruning"
             )
-        if not self.refit_share and (self.threshold or self.refit_l2 is not None):
-            raise ValueError("threshold and refit_l2 need a refit_share above 0")
+        if not self.refit_fraction and (self.threshold or self.refit_l2 is not None):
+            raise ValueError("threshold and refit_l2 need a refit_fraction above 0")
         if self.optimizer_arguments.get("use_ema"):
             raise ValueError("use_ema puts averages in place of weights that are held at zero; leave it out")
         return self
@@ -61,7 +60,7 @@ class PruningSettings(TrainingSettings):
     @property
     def refit_epochs(self) -> int:
         """How many of the epochs come after pruning."""
-        return round(self.refit_share * self.epochs)
+        return round(self.refit_fraction * self.epochs)
 
 
 def mask_of(weights: np.ndarray, threshold: float) -> np.ndarray:
@@ -84,8 +83,8 @@ def weight_histogram(weights: Mapping[str, np.ndarray], bins: int = 50) -> dict[
         bins: Bars of each histogram.
 
     Returns:
-        ``edges`` (``bins + 1`` of them, the same for all), and by name ``counts`` and ``zeros`` (share of weights that
-        are exactly zero).
+        ``edges`` (``bins + 1`` of them, the same for all), and by name ``counts`` and ``zeros`` (fraction of weights
+        that are exactly zero).
 
     Example:
         >>> import numpy as np
@@ -131,36 +130,25 @@ def kernel_values(model: keras.Model, layers: str = "*") -> dict[str, np.ndarray
         **PACE,
         "l1": Float(1e-5, 1e-2, sampling="log"),
         "threshold": Float(1e-4, 3e-2, sampling="log"),
-        "refit_share": Float(0.3, 0.7),
+        "refit_fraction": Float(0.3, 0.7),
         "refit_l2": Float(1e-5, 1e-1, sampling="log"),
     },
 )
 def prune_and_refit(
-    model: keras.Model,
-    songs: SongSet,
-    settings: PruningSettings,
-    *,
-    seed: int,
-    checkpoint_path: Path | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
-    logits: Mapping[str, np.ndarray] | None = None,
+    model: keras.Model, songs: SongSet, settings: PruningSettings, **options: Unpack[Options]
 ) -> Fitted:
     """Trains a model, prunes the kernels of its kept epoch, and trains it on with the zeros held at zero.
 
     Both trainings are supervised, with the same settings but for the penalties; ``patience`` and the best snapshot are
-    of each by itself, and a new optimiser begins the second. The result is of the second. With ``refit_share=0`` and
-    no ``l1`` it is supervised training, to the bit.
+    of each by itself, and a new optimiser begins the second. The result is of the second. With ``refit_fraction=0`` and
+    no ``l1`` it is bit-identical to supervised training.
 
     Args:
         model: Uncompiled model whose output is logits or a dict with the key ``logits``; it is trained in place. Its
             penalties are its own again afterwards.
-        songs: Standardised songs with splits ``train`` and ``valid``; test songs are never looked at.
+        songs: Standardised songs with splits ``train`` and ``valid``; test songs are never read.
         settings: See `PruningSettings`.
-        seed: Decides the order of the songs.
-        checkpoint_path: File that every finished epoch before pruning is saved to and continued from; those after it
-            are saved beside it, under a name that ends in ``_refit``.
-        on_epoch: Called with each finished epoch's history record.
-        logits: Not used.
+        options: See `Options`; epochs after pruning are saved beside the checkpoint, see `checkpoint.second`.
 
     Returns:
         The model with the weights to keep, the history of both trainings, epochs numbered on, and the epoch that the
@@ -173,11 +161,11 @@ def prune_and_refit(
     kernels = _kernels(model, settings.layers)
     first_settings = settings.model_copy(update={"epochs": settings.epochs - settings.refit_epochs})
     with _set(kernels, "regularizer", _repeated(settings.l1, keras.regularizers.L1, kernels)):
-        first = fit(model, songs, first_settings, seed=seed, checkpoint_path=checkpoint_path, on_epoch=on_epoch)
+        first = fit(model, songs, first_settings, **options)
     if not settings.refit_epochs:
         return first
     masks = [_prune(kernel, settings.threshold) for kernel in kernels]
-    before = len(first.history)
+    before, path, on_epoch = len(first.history), options.get("checkpoint_path"), options.get("on_epoch")
 
     def numbered_on(record: dict[str, float]) -> dict[str, float]:
         return {**record, "epoch": record["epoch"] + before}
@@ -190,8 +178,8 @@ def prune_and_refit(
             model,
             songs,
             settings.model_copy(update={"epochs": settings.refit_epochs}),
-            seed=seeds.child_seed(seed, "refit"),
-            checkpoint_path=checkpoint_path and checkpoint.second(checkpoint_path),
+            seed=seeds.child_seed(options["seed"], "refit"),
+            checkpoint_path=path and checkpoint.second(path),
             on_epoch=on_epoch and (lambda record: on_epoch(numbered_on(record))),
         )
     history = first.history + [numbered_on(record) for record in second.history]

@@ -1,4 +1,4 @@
-"""What every procedure that descends a gradient can be told."""
+"""Settings of every procedure that trains by gradient descent."""
 
 from __future__ import annotations
 
@@ -38,16 +38,18 @@ class TrainingSettings(BaseModel):
     monitor: Literal["accuracy", "macro_f1", "loss"] = Field("accuracy", description="Validation score that decides.")
     snapshot: Literal["best", "last"] = Field("best", description="Which epoch's weights are the result.")
     class_weights: Literal["balanced"] | dict[str, float] | None = Field(
-        None, description="'balanced' weighs songs by 1 / share of their genre; or a weight for each genre."
+        None, description="'balanced' weighs songs by 1 / proportion of their genre; or a weight for each genre."
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread evenly over all genres.")
-    noise: float = Field(0.0, ge=0, description="Deviation of Gaussian noise on the standardised features in training.")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Fraction of the target spread evenly over all genres.")
+    noise: float = Field(
+        0.0, ge=0, description="Standard deviation of Gaussian noise on the standardised features in training."
+    )
     time_shift: int = Field(0, ge=0, description="Training songs are rotated in time by up to so many segments.")
     segment_dropout: float = Field(
-        0.0, ge=0, lt=1, description="Share of a training song's segments set to zero, the mean."
+        0.0, ge=0, lt=1, description="Fraction of a training song's segments set to zero, the mean."
     )
     mixup: float = Field(
-        0.0, ge=0, description="Training songs and labels are mixed in pairs, the share drawn from Beta(mixup, mixup)."
+        0.0, ge=0, description="Training songs and labels are mixed in pairs, the weight drawn from Beta(mixup, mixup)."
     )
 
     @property

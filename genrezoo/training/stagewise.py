@@ -1,20 +1,17 @@
 """Stagewise training: the members of a composition are finished, only what is new is trained.
 
 A recipe's members are trained before this procedure begins, each in a run folder of its own that an interrupted
-training goes on with. What a frozen member says of a song never changes, so it is computed once and not in each epoch.
+training goes on with. A frozen member's answer to a song never changes, so it is computed once and not in each epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-
-import numpy as np
+from typing import Unpack
 
 from genrezoo.lazy import keras, layers
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
-from genrezoo.training.fitted import Fitted, Inputs, forward
+from genrezoo.training.fitted import Fitted, Inputs, Options, forward
 from genrezoo.training.search_space import TRAINING
 from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import fit
@@ -31,16 +28,7 @@ class StagewiseSettings(TrainingSettings):
     settings=StagewiseSettings,
     space=TRAINING,
 )
-def stagewise(
-    model: keras.Model,
-    songs: SongSet,
-    settings: StagewiseSettings,
-    *,
-    seed: int,
-    checkpoint_path: Path | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
-    logits: Mapping[str, np.ndarray] | None = None,
-) -> Fitted:
+def stagewise(model: keras.Model, songs: SongSet, settings: StagewiseSettings, **options: Unpack[Options]) -> Fitted:
     """Trains the weights of a composition that are not frozen.
 
     The result is that of supervised training of the whole composition. It comes sooner, because frozen members answer
@@ -50,10 +38,7 @@ def stagewise(
         model: As for `supervised`; frozen members are `Frozen` layers that look at the songs.
         songs: As for `supervised`.
         settings: As for `supervised`.
-        seed: As for `supervised`.
-        checkpoint_path: As for `supervised`.
-        on_epoch: As for `supervised`.
-        logits: Not used.
+        options: See `Options`.
 
     Returns:
         As for `supervised`.
@@ -66,7 +51,7 @@ def stagewise(
     part, inputs = model, None
     if frozen and not settings.augments:
         part, inputs = without_frozen(model, frozen, songs)
-    fitted = fit(part, songs, settings, seed=seed, checkpoint_path=checkpoint_path, on_epoch=on_epoch, inputs=inputs)
+    fitted = fit(part, songs, settings, inputs=inputs, **options)
     return Fitted(model, fitted.history, fitted.best_epoch)  # the part's layers are the model's
 
 

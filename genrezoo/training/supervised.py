@@ -6,10 +6,9 @@ without one (usually ``logits``) on the genre with weight 1. The epoch with the 
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from typing import Unpack
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from genrezoo.lazy import keras
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.training.batches import Batches
-from genrezoo.training.fitted import Fitted, Inputs
+from genrezoo.training.fitted import Fitted, Inputs, Options
 from genrezoo.training.loop import History, train_epochs
 from genrezoo.training.objectives import Objective, compile_model, objectives, song_weights
 from genrezoo.training.optimisation import build_optimizer
@@ -37,27 +36,14 @@ class SupervisedSettings(TrainingSettings):
     settings=SupervisedSettings,
     space=TRAINING,
 )
-def supervised(
-    model: keras.Model,
-    songs: SongSet,
-    settings: SupervisedSettings,
-    *,
-    seed: int,
-    checkpoint_path: Path | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
-    logits: Mapping[str, np.ndarray] | None = None,
-) -> Fitted:
+def supervised(model: keras.Model, songs: SongSet, settings: SupervisedSettings, **options: Unpack[Options]) -> Fitted:
     """Trains a model on the training songs and keeps its best validation snapshot.
 
     Args:
         model: Uncompiled model whose output is logits or a dict with the key ``logits``; it is trained in place.
-        songs: Standardised songs with splits ``train`` and ``valid``; test songs are never looked at.
+        songs: Standardised songs with splits ``train`` and ``valid``; test songs are never read.
         settings: See `TrainingSettings`.
-        seed: Decides the order of the songs; weights and dropout follow the seed that the model was built with.
-        checkpoint_path: File that every finished epoch is saved to; if it exists, training continues from it and ends
-            with the same bits as if it had never stopped. None trains without one.
-        on_epoch: Called with each finished epoch's history record.
-        logits: Not used.
+        options: See `Options`.
 
     Returns:
         The model with the weights to keep, its history and the epoch that they are from.
@@ -66,7 +52,7 @@ def supervised(
         SettingsError: An unknown optimiser, schedule or argument, or weights for genres that are not there.
         DataError: Training diverged (the loss is not finite), or the checkpoint belongs to another training.
     """
-    return fit(model, songs, settings, seed=seed, checkpoint_path=checkpoint_path, on_epoch=on_epoch)
+    return fit(model, songs, settings, **options)
 
 
 def fit(
@@ -74,13 +60,11 @@ def fit(
     songs: SongSet,
     settings: TrainingSettings,
     *,
-    seed: int,
-    checkpoint_path: Path | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
     aims: Mapping[str, Objective] | None = None,
     inputs: Mapping[str, Inputs] | None = None,
     choose: Callable[[int, History], np.ndarray] | None = None,
     finished: Callable[[History], bool] | None = None,
+    **options: Unpack[Options],
 ) -> Fitted:
     """Trains with ``keras.Model.fit``, for procedures that differ in what is trained on and in which order.
 
@@ -88,14 +72,12 @@ def fit(
         model: As for `supervised`.
         songs: As for `supervised`.
         settings: As for `supervised`.
-        seed: As for `supervised`.
-        checkpoint_path: As for `supervised`.
-        on_epoch: As for `supervised`.
         aims: Objectives by output in place of those that the model's heads name.
         inputs: The model's inputs for ``train`` and ``valid`` songs in place of the songs themselves.
         choose: Which training songs an epoch (from 0) goes through, and in which order, as positions among the training
             songs; given the records of the epochs before. All of them, shuffled, if left out.
         finished: Whether to stop after these records, besides what the settings say.
+        options: See `Options`.
 
     Returns:
         As for `supervised`.
@@ -106,15 +88,16 @@ def fit(
     compile_model(model, build_optimizer(settings, steps), aims)
     given = train.x if inputs is None else inputs["train"]
     many = isinstance(model.output, dict)
-    batches = Batches(given, aims, song_weights(train, settings), settings, seed=seed, many=many)
-    choose = choose or shuffled(seed, len(train))
+    batches = Batches(given, aims, song_weights(train, settings), settings, seed=options["seed"], many=many)
+    choose = choose or shuffled(options["seed"], len(train))
 
     def run_epoch(epoch: int, history: History) -> Mapping[str, float]:
         data = batches(choose(epoch, history), epoch)
         if not model.trainable_variables:  # nothing to train: measured as it is
             found = model.evaluate(data, verbose=0, return_dict=True)
         else:
-            with _quiet_fit():
+            with warnings.catch_warnings():  # the order is drawn here and not by fit, which says so each time
+                warnings.filterwarnings("ignore", message=r".*shuffle=True.*")
                 fitted = model.fit(data, initial_epoch=epoch, epochs=epoch + 1, verbose=0)
             found = {name: value[0] for name, value in fitted.history.items()}
         accuracy = next((value for name, value in found.items() if name.endswith("accuracy")), 0.0)
@@ -127,19 +110,10 @@ def fit(
         run_epoch=run_epoch,
         valid_inputs=None if inputs is None else inputs["valid"],
         finished=finished if model.trainable_variables else lambda history: True,
-        checkpoint_path=checkpoint_path,
-        on_epoch=on_epoch,
+        **options,
     )
 
 
 def shuffled(seed: int, n_songs: int) -> Callable[[int, History], np.ndarray]:
     """All training songs in an order that the seed and the epoch decide."""
     return lambda epoch, history: seeds.generator(seed, "order", epoch).permutation(n_songs)
-
-
-@contextlib.contextmanager
-def _quiet_fit() -> Iterator[None]:
-    with warnings.catch_warnings():
-        # the order is drawn here and not by fit, which says so each time
-        warnings.filterwarnings("ignore", message=r".*shuffle=True.*")
-        yield

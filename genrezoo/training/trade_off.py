@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,53 +14,21 @@ RESOLUTION = 1e-6
 """Difference of two uncertainties that a cascade, which computes in float32, can tell."""
 
 
-@dataclass(frozen=True)
-class OperatingPoint:
-    """What a cascade does at one threshold.
+COLUMNS = ("threshold", "fraction", "accuracy", "log_loss")
+"""Fields of a point of a curve.
 
-    Attributes:
-        threshold: Uncertainty of the student above which the teacher is asked, in [0, 1].
-        share: Share of the songs that the teacher is asked about, in [0, 1].
-        accuracy: Share of right answers of the cascade.
-        log_loss: Its mean cross entropy in nats.
-    """
-
-    threshold: float
-    share: float
-    accuracy: float
-    log_loss: float
+``threshold`` is the student's uncertainty above which the cascade asks the teacher, in [0, 1]; ``fraction`` the
+fraction of songs that the teacher is asked about, in [0, 1]; ``accuracy`` that of the cascade; ``log_loss`` its mean
+cross entropy in nats.
+"""
 
 
-@dataclass(frozen=True)
-class TradeOff:
-    """Everything that a cascade can do on a set of songs, from asking as often as possible to never.
-
-    Attributes:
-        thresholds: ``(points,)`` ascending from 0 to 1; between two points the cascade's answers do not change.
-        shares: Share of the songs that the teacher is asked about, at each point.
-        accuracies: Share of right answers, at each point.
-        log_losses: Mean cross entropy in nats, at each point.
-    """
-
-    thresholds: np.ndarray
-    shares: np.ndarray
-    accuracies: np.ndarray
-    log_losses: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.thresholds)
-
-    def __getitem__(self, number: int) -> OperatingPoint:
-        columns = (self.thresholds, self.shares, self.accuracies, self.log_losses)
-        return OperatingPoint(*(float(column[number]) for column in columns))
-
-
-def trade_off(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndarray) -> TradeOff:
+def trade_off(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndarray) -> Any:
     """The whole curve of a cascade, exact: one point for each set of songs that a threshold can pick out.
 
     Thresholds other than 0 and 1 lie half-way between two songs' uncertainties, so that rounding does not move a song
-    to the other side; uncertainties closer than `RESOLUTION` count as one. A song that the student is altogether sure
-    of (uncertainty 0) is never asked about.
+    to the other side; uncertainties closer than `RESOLUTION` count as one. A song of which the student is certain
+    (uncertainty 0) is never asked about.
 
     Args:
         student_logits: ``(songs, classes)`` of the validation songs, finite.
@@ -68,7 +36,8 @@ def trade_off(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndar
         y: Labels, ``(songs,)`` integers.
 
     Returns:
-        The curve; it has at most one point more than songs, and two.
+        The curve, a record array with the fields `COLUMNS` and thresholds ascending from 0 to 1; between two points the
+        cascade's answers do not change. It has at most one point more than songs, and two.
 
     Raises:
         DataError: Shapes do not fit, a label is out of range or a logit is not finite.
@@ -77,7 +46,7 @@ def trade_off(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndar
         >>> student = np.array([[4.0, 0.0], [0.5, 0.0], [0.0, 0.1]])  # right, wrong and wrong, less and less sure
         >>> teacher = np.array([[0.0, 9.0], [0.0, 9.0], [9.0, 0.0]])  # wrong, right and right, always surer
         >>> curve = trade_off(student, teacher, np.array([0, 1, 0]))
-        >>> curve.shares.round(2).tolist(), curve.accuracies.round(2).tolist()
+        >>> curve.fraction.round(2).tolist(), curve.accuracy.round(2).tolist()
         ([1.0, 0.67, 0.33, 0.0], [0.67, 1.0, 0.67, 0.33])
 
     Reference:
@@ -86,10 +55,8 @@ def trade_off(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndar
     for logits in (student_logits, teacher_logits):
         evaluate(logits, y)  # refuses what cannot be judged
     if np.shape(student_logits) != np.shape(teacher_logits):
-        raise DataError(
-            f"student and teacher have logits of shapes {np.shape(student_logits)} and {np.shape(teacher_logits)}",
-            remedy="give both the same songs and genres",
-        )
+        what = f"student and teacher have logits of shapes {np.shape(student_logits)} and {np.shape(teacher_logits)}"
+        raise DataError(what, remedy="pass logits of the same songs and genres")
     first, second = log_softmax(student_logits), log_softmax(teacher_logits)
     doubt = normalised_entropy(first)
     asked = np.where((normalised_entropy(second) < doubt)[:, None], second, first)  # the answer to a song asked about
@@ -108,58 +75,59 @@ def trade_off(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndar
     thresholds = np.unique(np.concatenate([[0.0], between, [1.0]]))
     kept = np.searchsorted(sorted_doubt, thresholds, side="right")  # songs that stay with the student
     n = len(order)
-    return TradeOff(thresholds, 1 - kept / n, curve(right)[kept] / n, curve(loss)[kept] / n)
+    columns = (thresholds, 1 - kept / n, curve(right)[kept] / n, curve(loss)[kept] / n)
+    return np.rec.fromarrays(columns, dtype=[(name, np.float64) for name in COLUMNS])
 
 
-def choose_threshold(curve: TradeOff, *, accuracy: float | None = None, share: float | None = None) -> OperatingPoint:
+def choose_threshold(curve: Any, *, accuracy: float | None = None, fraction: float | None = None) -> Any:
     """The point of a curve that a wish leads to.
 
     Choose it on validation songs and report what it does on others: the best of many points looks better than it is.
 
     Args:
         curve: From `trade_off`.
-        accuracy: The point that reaches this accuracy with the smallest share of songs asked about.
-        share: The point of the best accuracy that asks about this share of the songs at most; of equally accurate
+        accuracy: The point that reaches this accuracy with the smallest fraction of songs asked about.
+        fraction: The point of the best accuracy that asks about this fraction of the songs at most; of equally accurate
             points the one that asks least.
 
     Returns:
-        The point; its ``threshold`` goes to `set_threshold`.
+        The point, a record; its ``threshold`` goes to `set_threshold`.
 
     Raises:
-        SettingsError: Not exactly one of ``accuracy`` and ``share`` is given, it is not in [0, 1], or no threshold
+        SettingsError: Not exactly one of ``accuracy`` and ``fraction`` is given, it is not in [0, 1], or no threshold
             reaches the accuracy.
 
     Example:
         >>> student, teacher = np.array([[0.5, 0.0], [0.0, 0.1]]), np.array([[0.0, 9.0], [9.0, 0.0]])
         >>> curve = trade_off(student, teacher, np.array([1, 0]))
-        >>> choose_threshold(curve, accuracy=0.5).share, choose_threshold(curve, share=1.0).accuracy
+        >>> choose_threshold(curve, accuracy=0.5).fraction, choose_threshold(curve, fraction=1.0).accuracy
         (0.5, 1.0)
     """
-    if (accuracy is None) == (share is None):
-        raise SettingsError(f"give either accuracy or share, got accuracy={accuracy} and share={share}")
-    name, wish = ("share", share) if accuracy is None else ("accuracy", accuracy)
+    if (accuracy is None) == (fraction is None):
+        raise SettingsError(f"pass either accuracy or fraction, got accuracy={accuracy} and fraction={fraction}")
+    name, wish = ("fraction", fraction) if accuracy is None else ("accuracy", accuracy)
     if wish is None or not 0 <= wish <= 1:
         raise SettingsError(f"{name} must be a number from 0 to 1, got {wish}")
     if accuracy is None:
-        allowed = np.flatnonzero(curve.shares <= wish)  # never empty: with threshold 1 nothing is asked
-        best = allowed[curve.accuracies[allowed] == curve.accuracies[allowed].max()]
-        return curve[best[-1]]  # shares fall as thresholds rise
-    reached = np.flatnonzero(curve.accuracies >= wish)
+        allowed = np.flatnonzero(curve.fraction <= wish)  # never empty: with threshold 1 nothing is asked
+        best = allowed[curve.accuracy[allowed] == curve.accuracy[allowed].max()]
+        return curve[best[-1]]  # fractions fall as thresholds rise
+    reached = np.flatnonzero(curve.accuracy >= wish)
     if not reached.size:
-        raise SettingsError(f"no threshold reaches accuracy {wish}; the best is {curve.accuracies.max():.4f}")
+        raise SettingsError(f"no threshold reaches accuracy {wish}; the best is {curve.accuracy.max():.4f}")
     return curve[reached[-1]]
 
 
-def cascade_speed(share: float | np.ndarray, *, student: float, teacher: float) -> float | np.ndarray:
+def cascade_speed(fraction: float | np.ndarray, *, student: float, teacher: float) -> float | np.ndarray:
     """Songs per second of a cascade, from the speeds of its two models.
 
     Args:
-        share: Share of the songs that the teacher is asked about, in [0, 1]; an array gives a whole curve.
+        fraction: Fraction of the songs that the teacher is asked about, in [0, 1]; an array gives a whole curve.
         student: Songs per second of the student.
         teacher: Songs per second of the teacher.
 
     Returns:
-        ``1 / (1 / student + share / teacher)``; with share 1 the cascade is slower than the teacher.
+        ``1 / (1 / student + fraction / teacher)``; with fraction 1 the cascade is slower than the teacher.
 
     Raises:
         SettingsError: A speed is not positive and finite.
@@ -171,7 +139,7 @@ def cascade_speed(share: float | np.ndarray, *, student: float, teacher: float) 
     for name, speed in (("student", student), ("teacher", teacher)):
         if not (math.isfinite(speed) and speed > 0):
             raise SettingsError(f"the speed of the {name} must be a positive number of songs per second, got {speed}")
-    return 1 / (1 / student + share / teacher)
+    return 1 / (1 / student + fraction / teacher)
 
 
 def normalised_entropy(log_posteriors: np.ndarray) -> np.ndarray:

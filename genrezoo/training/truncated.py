@@ -8,8 +8,7 @@ part is a step of the optimiser. Gated cells can do without it. Memory does not 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from pydantic import Field
@@ -20,7 +19,7 @@ from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Choice, Float, Int
 from genrezoo.training.batches import Batches
-from genrezoo.training.fitted import Fitted
+from genrezoo.training.fitted import Fitted, Options
 from genrezoo.training.loop import History, train_epochs
 from genrezoo.training.objectives import Objective, compile_model, objectives, song_weights
 from genrezoo.training.optimisation import build_optimizer
@@ -53,21 +52,12 @@ class TruncatedSettings(TrainingSettings):
         "noise": Float(0.0, 0.5),
     },
 )
-def truncated(
-    model: keras.Model,
-    songs: SongSet,
-    settings: TruncatedSettings,
-    *,
-    seed: int,
-    checkpoint_path: Path | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
-    logits: Mapping[str, np.ndarray] | None = None,
-) -> Fitted:
+def truncated(model: keras.Model, songs: SongSet, settings: TruncatedSettings, **options: Unpack[Options]) -> Fitted:
     """Trains a recurrent model part by part.
 
     A song is cut into parts of ``num_steps`` segments. The state of the recurrent layer at the end of a part is its
     state at the beginning of the next, and no gradient goes through it; a song begins with a state of zeros. The model
-    is asked for the song's targets after every part. Loss and accuracy of training are measured on each song's last
+    predicts the song's targets after every part. Loss and accuracy of training are measured on each song's last
     part alone, as it was when that part was read.
 
     With ``update="part"`` the optimiser makes a step after every part, and a step's loss is the mean over the batch, to
@@ -82,10 +72,7 @@ def truncated(
         songs: As for `supervised`. They may differ in length, and ``num_steps`` need not divide it: the last part of a
             song is padded.
         settings: See `TruncatedSettings`.
-        seed: As for `supervised`.
-        checkpoint_path: As for `supervised`.
-        on_epoch: As for `supervised`.
-        logits: Not used.
+        options: See `Options`.
 
     Returns:
         The model with the weights to keep, its history and the epoch that they are from.
@@ -111,11 +98,11 @@ def truncated(
     x = whole_parts(train.x, settings.num_steps)
     reader = PartReader(model, padded=bool(np.isnan(x).any()))
     aims = objectives(model, train, settings)
-    choose = shuffled(seed, len(train))
+    choose = shuffled(options["seed"], len(train))
     parts = -(-train.lengths // settings.num_steps)
     compile_model(model, build_optimizer(settings, _steps_per_epoch(parts, settings, choose)), aims)
     many = isinstance(model.output, dict)
-    batches = Batches(x, aims, song_weights(train, settings), settings, seed=seed, many=many)
+    batches = Batches(x, aims, song_weights(train, settings), settings, seed=options["seed"], many=many)
     form = batches(np.arange(1), 0).element_spec
     loss, train_batch = _batch_trainer(model, reader, aims, settings, form)
 
@@ -129,7 +116,7 @@ def truncated(
         accuracy = next((value for name, value in found.items() if name.endswith("accuracy")), 0.0)
         return {"loss": float(loss.result()), "accuracy": float(accuracy)}
 
-    return train_epochs(model, valid, settings, run_epoch=run_epoch, checkpoint_path=checkpoint_path, on_epoch=on_epoch)
+    return train_epochs(model, valid, settings, run_epoch=run_epoch, **options)
 
 
 def whole_parts(x: np.ndarray, num_steps: int) -> np.ndarray:
@@ -181,7 +168,7 @@ class PartReader:
         finally:
             layer.return_state, layer.unroll = kept
         if layer.return_sequences and self.looks_back:
-            # The state that the part began with stands first, masked: no change of it counts, only the one after it.
+            # The state that the part began with is first, masked: no change of it counts, only the one after it.
             output = keras.ops.concatenate([keras.ops.expand_dims(states[0], 1), output], axis=1)
             mask = keras.ops.pad(mask, ((0, 0), (1, 0)))
         return self.after([*[output, *final][: self.output_count], mask], training=True), final
@@ -243,14 +230,14 @@ def _batch_trainer(
 
         def train_part(number: Any, states: list[Any], last: dict[str, Any], penalty: Any, sums: list[Any]) -> Any:
             here = number < count
-            share = tf.where(here, own, 0.0)
+            weight = tf.where(here, own, 0.0)
             if not per_part:  # the mean over the parts below is then over each song's own
-                share *= tf.cast(most / tf.maximum(count, 1), share.dtype)
+                weight *= tf.cast(most / tf.maximum(count, 1), weight.dtype)
             with tf.GradientTape() as tape:
                 outputs, states = reader(parts[number], states)
                 outputs = _by_name(outputs)
                 penalty = tf.add_n([tf.constant(0.0), *model.losses])
-                loss = penalty + _error(aims, targets, outputs, share)
+                loss = penalty + _error(aims, targets, outputs, weight)
             gradients = tape.gradient(loss, variables)
             if per_part:
                 optimizer.apply(gradients, variables)

@@ -24,7 +24,7 @@ from genrezoo.training.supervised import shuffled
 from genrezoo.tuning.search_space import search_space
 from genrezoo.tuning.space import Space
 
-PREPARATION = {"standardise", "clip", "pieces", "features"}
+PREPARATION = {"standardise", "clip", "chunks", "features"}
 """What a recipe does to songs before a model sees them."""
 
 
@@ -44,7 +44,7 @@ def hypermodel(
     attracts it, Hyperband begins anew with the optimiser where it goes on with a model, and without the package
     ``tensorboard`` every trial fails.
 
-    The songs are the model's input as it is: standardised, padding as NaN, cut into pieces where the recipe cuts them.
+    The songs are the model's input as it is: standardised, padding as NaN, cut into chunks where the recipe cuts them.
     ``search`` takes them as ``x``, their labels as ``y`` (whole numbers from 0), and ``validation_data``; targets of
     further outputs are made from them. Epochs and batch size are the recipe's or the space's, unless ``search`` is
     given others::

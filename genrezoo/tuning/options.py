@@ -59,7 +59,7 @@ def options_of(recipe: Recipe, defaults: bool = False) -> dict[str, dict[str, An
     return {
         "model": arguments if defaults else {**arguments, **recipe.arguments},
         "settings": dict(bare.procedure_settings()),
-        "recipe": {**own, "pieces": recipe.pieces and recipe.pieces.model_dump()},
+        "recipe": {**own, "chunks": recipe.chunks and recipe.chunks.model_dump()},
     }
 
 

@@ -13,7 +13,8 @@ from genrezoo.environment import cores, environment
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.recipes import Recipe
 from genrezoo.runs import Run, load_run
-from genrezoo.runs.building import build_model, check_members, check_padding, input_shape, seen_songs
+from genrezoo.runs.building import build_model, check_members, check_songs
+from genrezoo.runs.preprocessing import Preprocessing
 from genrezoo.songs import SongSet, check_split, default_split
 from genrezoo.trials import Journal, Trial, read_journal
 from genrezoo.tuning import oracles
@@ -240,9 +241,8 @@ def _check(plan: SearchPlan, songs: SongSet, seed: int) -> Recipe:
     check_members(recipe)
     songs.validate()
     check_split(songs)
-    seen = seen_songs(recipe, songs)
-    check_padding(recipe, seen)
-    build_model(recipe, input_shape(recipe, seen), songs.num_classes, again=True)
+    check_songs(recipe, songs)
+    build_model(recipe, Preprocessing.plain(recipe, songs).shape(songs), songs.num_classes, again=True)
     if plan.tuner == "hyperband" and not hasattr(settings, "epochs"):
         raise SettingsError(
             f"hyperband pauses trainings after some epochs, and {recipe.procedure!r} has none; use another tuner"

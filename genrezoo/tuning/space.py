@@ -25,7 +25,7 @@ BELONGS_TO: dict[str, tuple[str, ...]] = {
     "optimizer": ("optimizer_arguments", "weight_decay"),
     "schedule": ("schedule_arguments",),
     "pace": ("level_ends",),
-    "share": ("accuracy",),
+    "fraction": ("accuracy",),
     "trunk": ("trunk_arguments",),
     "member": ("member_arguments",),
 }

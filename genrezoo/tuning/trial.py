@@ -18,9 +18,10 @@ from genrezoo.datasets.arrays import load_arrays
 from genrezoo.errors import DataError, GenrezooError, ResourceError
 from genrezoo.recipes import Recipe
 from genrezoo.runs import train
-from genrezoo.runs.building import build_model, input_shape, logits_of, seen_songs
+from genrezoo.runs.building import build_model, logits_of
 from genrezoo.runs.loggers import loggers
-from genrezoo.songs import SongSet, Standardiser
+from genrezoo.runs.preprocessing import Preprocessing
+from genrezoo.songs import SongSet
 from genrezoo.songs.splits import folds
 from genrezoo.training import checkpoint
 from genrezoo.tuning.objective import Objective
@@ -128,9 +129,9 @@ def measure_latency(recipe: Recipe, songs: SongSet) -> tuple[float, int]:
 
     Time on the wall would hold what other trials do on the same machine. The weights do not matter to it.
     """
-    seen = seen_songs(recipe, songs)
-    model = build_model(recipe, input_shape(recipe, seen), songs.num_classes, seed=1)
-    song, plain = seen.take(seen.splits["valid"][:1]), Standardiser.none(seen.n_features)
+    plain = Preprocessing.plain(recipe, songs)
+    model = build_model(recipe, plain.shape(songs), songs.num_classes, seed=1)
+    song = songs.take(songs.splits["valid"][:1])
     for _ in range(5):
         logits_of(model, recipe, plain, song)
     times = []

@@ -5,7 +5,8 @@ import pytest
 from genrezoo.benchmarking.suite import load_suite
 from genrezoo.datasets import load_songs
 from genrezoo.registry import find_builder
-from genrezoo.runs.building import build_model, input_shape
+from genrezoo.runs.building import build_model
+from genrezoo.runs.preprocessing import Preprocessing
 
 SUITES = (
     "activations", "batch_sizes", "image_networks", "mel_forms", "optimisers", "patience", "schedules",
@@ -45,7 +46,12 @@ def test_every_recipe_builds_on_the_songs_of_its_suite(name, songs):
                 recipe = recipe.changed({"weights": None})  # those are not fetched for a test
             if (recipe.model, str(recipe.arguments)) not in built:
                 built.add((recipe.model, str(recipe.arguments)))
-                assert build_model(recipe, input_shape(recipe, given), given.num_classes).count_params() > 0
+                assert (
+                    build_model(
+                        recipe, Preprocessing.plain(recipe, given).shape(given), given.num_classes
+                    ).count_params()
+                    > 0
+                )
     assert {entrant.called for entrant in suite.entrants} <= built
 
 

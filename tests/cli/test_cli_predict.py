@@ -35,14 +35,14 @@ def write(path, samples):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A run that hears pieces of a second, and a folder with two good files and a bad one."""
+    """A run that reads chunks of a second, and a folder with two good files and a bad one."""
     folder = tmp_path_factory.mktemp("predict")
     x = np.stack([SETTINGS.extract([tone(song % 2, 3, song).astype(np.float32)]).x for song in range(24)])
     about = {"features": SETTINGS.model_dump(mode="json"), "feature_names": list(SETTINGS.names)}
     splits = {"train": np.arange(12), "valid": np.arange(12, 18), "test": np.arange(18, 24)}
     songs = SongSet(x=x, y=np.arange(24) % 2, genres=GENRES, splits=splits, provenance="random", about=about)
     recipe = gz.get_recipe("fully_connected").changed(
-        {"units": [8], "epochs": 15, "learning_rate": 0.03, "pieces": {"segments": 1, "hop": 1}}
+        {"units": [8], "epochs": 15, "learning_rate": 0.03, "chunks": {"segments": 1, "hop": 1}}
     )
     gz.train(recipe, songs, seed=1, out=folder / "run")
     (folder / "music").mkdir()
@@ -61,8 +61,8 @@ def test_the_table_names_genres_and_what_was_refused(made):
     answer = run(made, made / "music")
     assert answer.exit_code == 0, answer.output
     lines = answer.stdout.splitlines()
-    assert any("low [slow]" in line and "mean of 4 moments" in line for line in lines)
-    assert "mean of 2 moments" in answer.stdout
+    assert any("low [slow]" in line and "mean of 4 windows" in line for line in lines)
+    assert "mean of 2 windows" in answer.stdout
     assert "a.wav" in "".join(line.split()[0] for line in lines)  # folded, not cut
     assert "c.wav: " in answer.stderr
     assert "c.wav" not in answer.stdout

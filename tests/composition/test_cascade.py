@@ -90,7 +90,7 @@ def test_graph_does_what_the_curve_of_its_stored_predictions_says(cascade):
         point = curve[number]
         set_threshold(cascade, point.threshold)
         logits, asked = cascade_forward(cascade, SONGS)
-        assert asked.mean() == pytest.approx(point.share)
+        assert asked.mean() == pytest.approx(point.fraction)
         assert (logits.argmax(axis=1) == y).mean() == pytest.approx(point.accuracy)
 
 

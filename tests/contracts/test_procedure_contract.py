@@ -11,11 +11,11 @@ from genrezoo.training.supervised import SupervisedSettings, supervised
 
 FEW = {"epochs": 2, "batch_size": 16, "learning_rate": 0.01}
 SMALLEST = {
-    "cascade_threshold": {"share": 0.5},
+    "cascade_threshold": {"fraction": 0.5},
     "curriculum": {**FEW, "batches_per_level": 2, "hardest_first": True},
     "distillation": FEW,
     "pretraining": {**FEW, "learning_rate": 0.05, "autoencoder_epochs": 2},
-    "prune_and_refit": {**FEW, "l1": 1e-3, "threshold": 0.01, "refit_share": 0.5},
+    "prune_and_refit": {**FEW, "l1": 1e-3, "threshold": 0.01, "refit_fraction": 0.5},
     "stagewise": {**FEW, "learning_rate": 0.1},
     "supervised": FEW,
     "truncated": {**FEW, "learning_rate": 0.05, "num_steps": 4},

@@ -241,23 +241,23 @@ CONTENT = {
     "one-hot labels": ({"y": np.eye(3)[Y]}, ["y: shape (12, 3)", "one number a song"]),
     "fractional label": ({"y": np.where(np.arange(12) == 4, 0.5, Y)}, ["y[4]", "0.5 is not a whole number"]),
     "label NaN": ({"y": np.where(np.arange(12) == 4, np.nan, Y)}, ["y[4]", "nan"]),
-    "labels as text": ({"y": np.array(GENRES)[Y]}, ["y: type <U5", "give integers"]),
+    "labels as text": ({"y": np.array(GENRES)[Y]}, ["y: type <U5", "pass integers"]),
     "label too large": ({"y": np.where(np.arange(12) == 7, 3, Y)}, ["y[7]", "label 3 of song '7'", "0 to 2"]),
     "negative label": ({"y": Y - 1}, ["y[0]", "label -1"]),
     "gap in the labels": ({"y": np.where(Y == 1, 2, Y)}, ["no song has the label of 'jazz'", "without gaps"]),
     "one genre": ({"y": Y * 0, "class_names": ["blues"]}, ["one genre", "at least two"]),
     "one song in a genre": ({"y": np.r_[Y[:-1] % 2, 2]}, ["genre 'ska' has one song"]),
-    "name twice": ({"class_names": ["blues", "jazz", "blues"]}, ["genre's name stands twice"]),
+    "name twice": ({"class_names": ["blues", "jazz", "blues"]}, ["genre's name occurs twice"]),
     "names as numbers": ({"class_names": np.arange(3)}, ["class_names: ", "int64", "the name of label 0 first"]),
     "names as a dict": ({"class_names": {"blues": 0}}, ["class_names.npy", "never loaded"]),
     "names in a table": ({"class_names": [GENRES]}, ["class_names: shape (1, 3)"]),
-    "id twice": ({"ids": [*range(11), 3]}, ["id '3' stands 2 times"]),
+    "id twice": ({"ids": [*range(11), 3]}, ["id '3' occurs 2 times"]),
     "ids one short": ({"song_id": np.arange(11)}, ["song_id: ", "expected 12 names"]),
     "fractional ids": ({"ids": np.arange(12) / 2}, ["ids: ", "float64"]),
     "ids in another encoding": ({"ids": np.array([b"\xff%d" % row for row in range(12)])}, ["ids: ", "UTF-8"]),
     "groups one short": ({"artist": GENRES}, ["artist: ", "expected 12 names"]),
-    "length beyond the array": ({"lengths": np.r_[np.full(11, 4), 5]}, ["lengths[11]", "claims 5", "1 to 4"]),
-    "length of nothing": ({"lengths": np.r_[0, np.full(11, 4)]}, ["lengths[0]", "claims 0"]),
+    "length beyond the array": ({"lengths": np.r_[np.full(11, 4), 5]}, ["lengths[11]", "length of 5", "1 to 4"]),
+    "length of nothing": ({"lengths": np.r_[0, np.full(11, 4)]}, ["lengths[0]", "length of 0"]),
     "fractional length": ({"lengths": np.full(12, 3.5)}, ["lengths[0]", "3.5 is not a whole number"]),
     "a split of other words": ({"split": ["dev"] * 12}, ["split: no song is in train, valid or test"]),
     "a split one short": ({"split": ["train"] * 11}, ["split: ", "expected 12 names"]),
@@ -520,7 +520,7 @@ def test_refuses_features_in_another_order(tmp_path):
 
 def test_refuses_one_id_in_two_files(tmp_path):
     pair(tmp_path, {"ids": np.arange(12)}, {"ids": np.arange(11, 23)})
-    refused(tmp_path, ["id '11' stands 2 times"], tmp_path)
+    refused(tmp_path, ["id '11' occurs 2 times"], tmp_path)
 
 
 def test_refuses_genres_that_no_file_names(tmp_path):

@@ -73,10 +73,10 @@ def test_recipes_take_tables_and_songs_of_many_segments(name, n_segments, tmp_pa
     np.testing.assert_allclose(together, [segment.mean(axis=0) for segment in segments], atol=1e-5)
 
 
-def test_pieces_of_one_segment_change_nothing_in_a_table(tmp_path):
+def test_chunks_of_one_segment_change_nothing_in_a_table(tmp_path):
     songs = songs_of(1)
     recipe = get_recipe("mfcc_mlp").changed({"epochs": 2})
-    forms = {"pieces": recipe, "whole": recipe.changed({"pieces": None})}
+    forms = {"chunks": recipe, "whole": recipe.changed({"chunks": None})}
     runs = [train(form, songs, seed=1, out=tmp_path / name) for name, form in forms.items()]
     np.testing.assert_allclose(*(run.predict(songs.x) for run in runs), atol=1e-6)
     assert runs[0].history()["loss"] == runs[1].history()["loss"]

@@ -33,7 +33,7 @@ def test_the_sources_defaults_are_kept():
     assert get_recipe("mfcc_mlp").settings == source
     for recipe in map(get_recipe, list_recipes("mel_cnn*")):
         assert recipe.settings == source
-        assert (recipe.pieces.segments, recipe.pieces.hop) == (21, 21)
+        assert (recipe.chunks.segments, recipe.chunks.hop) == (21, 21)
     tables = {"optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 0.001, "batch_size": 32, "epochs": 100}
     assert get_recipe("feature_mlp").settings == tables
     pictures = {"learning_rate": 1e-3, "weight_decay": 1e-4, "batch_size": 32, "epochs": 100, "monitor": "loss"}

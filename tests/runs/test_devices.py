@@ -96,4 +96,4 @@ def test_one_device_is_trained_on_in_the_folder_itself(placed, songs_folder, tmp
 def test_folds_have_processes_of_their_own(songs_folder, tmp_path):
     answer = train(songs_folder, tmp_path, "--device", "cpu", "--folds", "2")
     assert isinstance(answer.exception, SettingsError)
-    assert "--device does not go with --folds" in str(answer.exception)
+    assert "--device cannot be combined with --folds" in str(answer.exception)

@@ -50,7 +50,7 @@ def test_unknown_groups_are_refused(tmp_path):
 
 def test_a_composition_and_its_members_see_the_same(tmp_path):
     recipe = gz.get_recipe("linear_combiner").changed({"features": ["first"]})
-    with pytest.raises(SettingsError, match="must see the same features as the whole"):
+    with pytest.raises(SettingsError, match="must read the same features as the whole"):
         gz.train(recipe, grouped(), seed=1, out=tmp_path)
 
 
@@ -76,7 +76,7 @@ def test_pictures_have_a_shape_and_a_kind():
     songs = pictures()
     assert songs.song_shape == (6, 5, 3)
     assert songs.describe()["shape"] == [6, 5, 3]
-    assert "pictures of 6 x 5 pixels x 3 channels" in repr(songs)
+    assert "images of 6 x 5 pixels x 3 channels" in repr(songs)
     assert songs.validate().take([1]).kind == "image"
     with pytest.raises(DataError, match=r"shape \(30, 6, 5\).*\(songs, height, width, channels\)"):
         pictures(x=songs.x[..., 0])
@@ -107,5 +107,5 @@ def test_a_songs_folder_keeps_pictures(tmp_path):
 
 
 def test_models_refuse_songs_of_the_other_kind(tmp_path):
-    with pytest.raises(DataError, match="fully_connected reads songs of segments, these are pictures of shape"):
+    with pytest.raises(DataError, match="fully_connected reads songs of segments, these are images of shape"):
         gz.train("fully_connected", pictures(), seed=1, out=tmp_path)

@@ -90,6 +90,7 @@ def test_tensorboard_reads_each_epoch_and_the_hyperparameters(tmp_path):
     assert hyperparameters(tmp_path / "logs" / "first") == shown
 
 
+@pytest.mark.slow
 def test_tensorboard_has_the_epochs_of_an_interrupted_training_and_the_rest_later(tmp_path):
     given = {"name": "a", "tensorboard": tmp_path / "logs"}
     with pytest.raises(Stop), loggers(**given) as callbacks:
@@ -101,6 +102,7 @@ def test_tensorboard_has_the_epochs_of_an_interrupted_training_and_the_rest_late
     assert set(scalars(tmp_path / "logs" / "a" / "train")["epoch_loss"]) == {0, 1, 2}
 
 
+@pytest.mark.slow
 def test_mlflow_keeps_each_epoch_and_the_hyperparameters(tmp_path, store):
     with loggers(name="first", values=VALUES, mlflow=store) as callbacks:
         run = train(SMALL, make_songs(), seed=1, out=tmp_path / "a", callbacks=callbacks)
@@ -113,6 +115,7 @@ def test_mlflow_keeps_each_epoch_and_the_hyperparameters(tmp_path, store):
     assert logged.info.artifact_uri.startswith(f"file://{os.path.dirname(store.removeprefix('sqlite:///'))}/mlruns/")
 
 
+@pytest.mark.slow
 def test_an_mlflow_run_is_continued_until_its_training_has_ended(tmp_path, store):
     given = {"name": "second", "values": VALUES, "mlflow": store}
     with pytest.raises(Stop), loggers(**given) as callbacks:
@@ -132,6 +135,7 @@ def test_an_mlflow_run_is_continued_until_its_training_has_ended(tmp_path, store
     assert len(runs_of(store, "second")) == 2
 
 
+@pytest.mark.slow
 def test_a_run_of_the_callers_own_holds_ours_and_stays_open(tmp_path, store):
     import mlflow
 
@@ -148,6 +152,7 @@ def test_a_run_of_the_callers_own_holds_ours_and_stays_open(tmp_path, store):
     assert logged.data.tags["mlflow.parentRunId"] == own.info.run_id
 
 
+@pytest.mark.slow
 def test_one_process_at_a_time_opens_a_file(tmp_path):
     entered = threading.Event()
 
@@ -164,6 +169,7 @@ def test_one_process_at_a_time_opens_a_file(tmp_path):
     assert entered.is_set()
 
 
+@pytest.mark.slow
 def test_the_run_is_the_same_with_all_loggers(tmp_path, store):
     plain = train(SMALL, make_songs(), seed=1, out=tmp_path / "a")
     with loggers(name="fourth", values=VALUES, tensorboard=tmp_path / "logs", mlflow=store) as callbacks:
@@ -180,6 +186,7 @@ def test_without_mlflow_the_extra_is_named(monkeypatch):
         pass
 
 
+@pytest.mark.slow
 def test_an_address_that_cannot_be_used_is_refused(tmp_path):
     (tmp_path / "text").write_text("no database" * 100)
     # the second is the folder of old, which MLflow itself refuses
@@ -201,6 +208,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_the_command_logs_to_both_without_a_network(tmp_path):
     save_songs(make_songs(), tmp_path / "songs")
     # not as in a test or on a build server, where MLflow would not report home of itself
@@ -234,5 +242,5 @@ def test_folds_cannot_be_logged(tmp_path, option):
     command = ["train", "fully_connected", "--data", "synthetic", "--folds", "2", "--out", str(tmp_path / "a")]
     result = CliRunner().invoke(app, [*command, option, str(tmp_path / "logs")])
     assert isinstance(result.exception, SettingsError)
-    assert "do not go with --folds" in str(result.exception)
+    assert "cannot be combined with --folds" in str(result.exception)
     assert list(tmp_path.iterdir()) == []

@@ -30,7 +30,7 @@ def changed(x, **options):
     return augment(tf.constant(x), TrainingSettings(**options), SEED).numpy()
 
 
-def test_noise_has_its_deviation():
+def test_noise_has_its_standard_deviation():
     x, _ = ragged_batch()
     noise = changed(np.where(np.isnan(x), np.nan, 0).astype(np.float32), noise=0.5)
     np.testing.assert_array_equal(np.isnan(noise), np.isnan(x))
@@ -71,11 +71,11 @@ def test_mixing_by_hand():
         "target logits": tf.constant([[1.0, 0.0], [0.0, 1.0]]),
         "weight": tf.constant([1.0, 3.0]),
     }
-    mixed = {name: part.numpy() for name, part in mix(batch, share=0.75, partner=tf.constant([1, 0])).items()}
+    mixed = {name: part.numpy() for name, part in mix(batch, weight=0.75, partner=tf.constant([1, 0])).items()}
     np.testing.assert_allclose(mixed["input"][..., 0], [[3.5, 6.0, nan], [2.5, 2.0, nan]])  # 8 with 0; 0 with 8
     np.testing.assert_allclose(mixed["target logits"], [[0.75, 0.25], [0.25, 0.75]])
     np.testing.assert_allclose(mixed["weight"], [1.5, 2.5])
-    alone = mix(batch, share=1.0, partner=tf.constant([1, 0]))
+    alone = mix(batch, weight=1.0, partner=tf.constant([1, 0]))
     np.testing.assert_allclose(alone["target logits"], batch["target logits"])
 
 

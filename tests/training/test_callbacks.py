@@ -77,9 +77,9 @@ def test_epochs_are_counted_on_when_a_training_goes_on(tmp_path):
 @pytest.mark.parametrize(
     ("recipe", "changes", "epochs"),
     [
-        ("rnn", {"units": 3, "epochs": 2}, [0, 1]),
-        ("pruned", {"filters": 2, "units": 3, "epochs": 4}, [0, 1, 2, 3]),  # it is trained twice
-        ("linear_combiner", {"epochs": 1}, [0]),
+        pytest.param("rnn", {"units": 3, "epochs": 2}, [0, 1], marks=pytest.mark.slow),
+        pytest.param("pruned", {"filters": 2, "units": 3, "epochs": 4}, [0, 1, 2, 3], marks=pytest.mark.slow),
+        pytest.param("linear_combiner", {"epochs": 1}, [0], marks=pytest.mark.slow),
         ("cascade", {}, [0]),  # it is not trained at all
     ],
 )
@@ -106,7 +106,7 @@ def test_every_procedure_tells_of_its_beginning_once(tmp_path, recipe, changes, 
 def test_a_callback_that_interferes_is_refused(tmp_path):
     songs = make_songs()
     early = keras.callbacks.EarlyStopping(monitor="val_loss", patience=0, min_delta=10.0)
-    with pytest.raises(SettingsError, match="EarlyStopping stops the training; callbacks only look on.*patience"):
+    with pytest.raises(SettingsError, match="EarlyStopping stops the training; callbacks may only observe.*patience"):
         train(SMALL, songs, seed=1, out=tmp_path / "a", callbacks=[early])
     slower = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: setattr(slower.model.optimizer, "learning_rate", 1e-5)

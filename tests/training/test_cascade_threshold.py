@@ -34,33 +34,33 @@ def chosen(members, **wish):
 
 
 def test_without_a_wish_it_keeps_the_teachers_accuracy_asking_as_seldom_as_possible(members):
-    model, accuracy, share = chosen(members)
+    model, accuracy, fraction = chosen(members)
     valid = SONGS.split("valid")
     found = forward(model, valid.x)
     teacher = (found["teacher"].argmax(1) == valid.y).mean()
     assert (found["student"].argmax(1) == valid.y).mean() < teacher  # or there was nothing to ask for
-    best = max(chosen(members, share=1.0)[1], 0)
+    best = max(chosen(members, fraction=1.0)[1], 0)
     wanted = min(teacher, best)
     assert accuracy >= wanted
-    assert 0 < share <= 1
+    assert 0 < fraction <= 1
     doubts = np.unique(np.linspace(threshold_of(model), 1, 200)[1:])
     for threshold in doubts:  # no higher threshold would do
         model.get_layer("cascade").threshold.assign(threshold)
         logits, asked = cascade_forward(model, valid.x)
-        assert asked.mean() == share or (logits.argmax(1) == valid.y).mean() < wanted
+        assert asked.mean() == fraction or (logits.argmax(1) == valid.y).mean() < wanted
 
 
 def test_a_wanted_share_is_kept(members):
-    accuracies = [chosen(members, share=share)[1:] for share in (0.0, 0.3, 1.0)]
-    for (accuracy, share), wanted in zip(accuracies, (0.0, 0.3, 1.0), strict=True):
-        assert share <= wanted
+    accuracies = [chosen(members, fraction=fraction)[1:] for fraction in (0.0, 0.3, 1.0)]
+    for (accuracy, fraction), wanted in zip(accuracies, (0.0, 0.3, 1.0), strict=True):
+        assert fraction <= wanted
         assert accuracy >= accuracies[0][0]
 
 
 def test_wishes_that_cannot_be_met_are_refused(members):
     with pytest.raises(SettingsError, match="no threshold reaches accuracy 1"):
         chosen({"student": members["student"], "teacher": members["student"]}, accuracy=1.0)
-    with pytest.raises(SettingsError, match="give accuracy or share"):
-        chosen(members, accuracy=0.5, share=0.5)
+    with pytest.raises(SettingsError, match="pass accuracy or fraction"):
+        chosen(members, accuracy=0.5, fraction=0.5)
     with pytest.raises(SettingsError, match="a cascade is expected"):
         cascade_threshold(make_model(), SONGS, CascadeThresholdSettings(), seed=1)

@@ -152,7 +152,7 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("pace", ["epochs", "validation"])
+@pytest.mark.parametrize("pace", ["epochs", pytest.param("validation", marks=pytest.mark.slow)])
 def test_a_stopped_curriculum_ends_with_the_same_bits(songs, tmp_path, pace):
     options = settings(batches_per_level=2, pace=pace, epochs=5, learning_rate=1.0, snapshot="last")
     logits, path = judged(songs), tmp_path / "checkpoint.safetensors"

@@ -1,3 +1,5 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -61,9 +63,18 @@ def one_step(songs, logits, options, kernel, bias):
     return kernel - 0.1 * x.T @ error, bias - 0.1 * error.sum(axis=0)
 
 
-@pytest.mark.parametrize("match", ["logits", "posteriors"])
-@pytest.mark.parametrize("weight", [1.0, 0.3])
-@pytest.mark.parametrize("balanced", [None, "balanced"])
+@pytest.mark.parametrize(
+    ("match", "weight", "balanced"),
+    [
+        ("logits", 1.0, None),
+        ("posteriors", 0.3, "balanced"),
+        *(
+            pytest.param(match, weight, balanced, marks=pytest.mark.slow)
+            for match, weight, balanced in itertools.product(("logits", "posteriors"), (1.0, 0.3), (None, "balanced"))
+            if (match, weight, balanced) not in (("logits", 1.0, None), ("posteriors", 0.3, "balanced"))
+        ),
+    ],
+)
 def test_it_descends_the_gradient_of_the_mixture(match, weight, balanced):
     songs = make_songs(57)
     songs = songs.with_split({**songs.splits, "train": songs.splits["train"][3:]}, "random")
@@ -76,7 +87,14 @@ def test_it_descends_the_gradient_of_the_mixture(match, weight, balanced):
         np.testing.assert_allclose(value, right, atol=2e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.2, "class_weights": "balanced"}, {"mixup": 0.3}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"label_smoothing": 0.2, "class_weights": "balanced"},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"mixup": 0.3}, marks=pytest.mark.slow),
+    ],
+)
 def test_without_a_share_of_the_teacher_it_is_supervised_training_to_the_bit(songs, options):
     options = {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 16, "epochs": 2, **options}
     plain = supervised(make_model("dropout"), songs, SupervisedSettings(**options), seed=1)
@@ -85,16 +103,16 @@ def test_without_a_share_of_the_teacher_it_is_supervised_training_to_the_bit(son
     assert bits(fitted) == bits(plain)
 
 
-def test_a_small_share_of_the_teacher_is_nearly_supervised_training(songs):
+@pytest.mark.parametrize("options", [{"label_smoothing": 0.2}, pytest.param({}, marks=pytest.mark.slow)])
+def test_a_small_fraction_of_the_teacher_is_nearly_supervised_training(songs, options):
     """The truth that is packed with the teacher's logits is unpacked as it was, smoothed labels too."""
-    for options in ({}, {"label_smoothing": 0.2}):
-        few = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 16, "epochs": 2, "snapshot": "last", **options}
-        plain = supervised(make_model(), songs, SupervisedSettings(**few), seed=1)
-        near = DistillationSettings(**few, teacher_weight=1e-6)
-        fitted = distillation(make_model(), songs, near, seed=1, logits=taught(songs))
-        for one, other in zip(weights_of(fitted.model).values(), weights_of(plain.model).values(), strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-5)
-        assert fitted.history[-1]["accuracy"] == plain.history[-1]["accuracy"]
+    few = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 16, "epochs": 2, "snapshot": "last", **options}
+    plain = supervised(make_model(), songs, SupervisedSettings(**few), seed=1)
+    near = DistillationSettings(**few, teacher_weight=1e-6)
+    fitted = distillation(make_model(), songs, near, seed=1, logits=taught(songs))
+    for one, other in zip(weights_of(fitted.model).values(), weights_of(plain.model).values(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert fitted.history[-1]["accuracy"] == plain.history[-1]["accuracy"]
 
 
 def test_loss_is_the_teachers_and_accuracy_and_validation_are_the_truths(songs):

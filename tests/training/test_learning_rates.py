@@ -33,7 +33,9 @@ COURSES = {
 }
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize(
+    "schedule", ["polynomial", *(pytest.param(s, marks=pytest.mark.slow) for s in SCHEDULES if s != "polynomial")]
+)
 def test_each_schedule_takes_the_course_of_its_formula(schedule):
     arguments, course = COURSES[schedule]
     found = rates(schedule=schedule, schedule_arguments=arguments)

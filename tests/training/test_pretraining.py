@@ -153,7 +153,7 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("finished_layers", [1, 2])
+@pytest.mark.parametrize("finished_layers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_between_layers_it_ends_with_the_same_bits(songs, tmp_path, monkeypatch, finished_layers):
     import genrezoo.training.pretraining as module
 

@@ -20,7 +20,7 @@ SMALL = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 16}
 
 
 def settings(**options):
-    return PruningSettings(**{**SMALL, "epochs": 4, "refit_share": 0.5, "threshold": 0.2, **options})
+    return PruningSettings(**{**SMALL, "epochs": 4, "refit_fraction": 0.5, "threshold": 0.2, **options})
 
 
 def bits(fitted):
@@ -59,7 +59,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["sgd", *(pytest.param(n, marks=pytest.mark.slow) for n in OPTIMIZERS if n != "sgd")])
 def test_zeros_stay_exactly_zero_and_the_rest_goes_on(songs, name):
     chosen = {**OPTIMIZERS[name], "snapshot": "last"}
     first = supervised(make_model("dropout"), songs, SupervisedSettings(**{**SMALL, **chosen}, epochs=2), seed=1)
@@ -112,7 +112,7 @@ def test_a_models_own_penalties_stay_unless_others_are_given_and_come_back(songs
         return create_model("segment_cnn", (6, 4), 3, seed=0, filters=5, units=6, conv_l1=0.1, conv_l2=0.0)
 
     def loss(**options):
-        few = settings(layers="conv_*", epochs=3, refit_share=0.34, **options)
+        few = settings(layers="conv_*", epochs=3, refit_fraction=0.34, **options)
         return prune_and_refit(conv_model(), songs, few, seed=1).history
 
     own, none, later = loss(), loss(l1=0.0), loss(refit_l2=0.0)
@@ -129,7 +129,7 @@ def test_a_models_own_penalties_stay_unless_others_are_given_and_come_back(songs
 
 def test_the_history_is_of_both_trainings(songs):
     told = []
-    fitted = prune_and_refit(make_model(), songs, settings(epochs=5, refit_share=0.4), seed=1, on_epoch=told.append)
+    fitted = prune_and_refit(make_model(), songs, settings(epochs=5, refit_fraction=0.4), seed=1, on_epoch=told.append)
     assert told == fitted.history
     assert [row["epoch"] for row in told] == [1, 2, 3, 4, 5]
     assert fitted.best_epoch in (4, 5)
@@ -145,6 +145,7 @@ def test_without_a_second_training_it_is_supervised_training_to_the_bit(songs):
     assert fitted.best_epoch == plain.best_epoch
 
 
+@pytest.mark.slow
 def test_with_nothing_to_prune_it_is_two_trainings_one_after_the_other(songs):
     model = make_model("dropout")
     supervised(model, songs, SupervisedSettings(**SMALL, epochs=2), seed=1)
@@ -156,7 +157,7 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("at", [1, 2, 3, 4])
+@pytest.mark.parametrize("at", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 4))])
 def test_stopped_in_either_training_it_ends_with_the_same_bits(songs, tmp_path, at):
     options, path = settings(optimizer="adam", learning_rate=0.02), tmp_path / "checkpoint.safetensors"
     expected = prune_and_refit(make_model("dropout"), songs, options, seed=1)
@@ -179,9 +180,9 @@ def test_stopped_in_either_training_it_ends_with_the_same_bits(songs, tmp_path, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"refit_share": 0.9}, "must leave an epoch before pruning and after"),
-        ({"refit_share": 0}, "threshold and refit_l2 need a refit_share"),
-        ({"refit_share": 0, "threshold": 0.0, "refit_l2": 0.1}, "threshold and refit_l2 need a refit_share"),
+        ({"refit_fraction": 0.9}, "must leave one on either side of pruning"),
+        ({"refit_fraction": 0}, "threshold and refit_l2 need a refit_fraction"),
+        ({"refit_fraction": 0, "threshold": 0.0, "refit_l2": 0.1}, "threshold and refit_l2 need a refit_fraction"),
         ({"optimizer_arguments": {"use_ema": True}}, "use_ema puts averages"),
     ],
 )

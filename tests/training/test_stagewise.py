@@ -29,7 +29,10 @@ def trained(build, procedure, settings, **options):
     return model, [{**row, "seconds": 0} for row in fitted.history]
 
 
-@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize(
+    "build",
+    ["correcting_hidden", *(pytest.param(b, marks=pytest.mark.slow) for b in [*BUILDS][:-1])],
+)
 def test_stored_answers_train_as_the_whole_composition_does(build):
     one, history = trained(build, stagewise, StagewiseSettings)
     other, expected = trained(build, supervised, SupervisedSettings)
@@ -66,6 +69,7 @@ def test_members_are_asked_once_and_not_in_each_epoch(monkeypatch):
         tensorflow.config.run_functions_eagerly(False)
 
 
+@pytest.mark.slow
 def test_songs_changed_at_random_are_heard_by_the_members():
     one, history = trained("combiner", stagewise, StagewiseSettings, noise=0.5)
     other, expected = trained("combiner", supervised, SupervisedSettings, noise=0.5)

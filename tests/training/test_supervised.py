@@ -75,7 +75,7 @@ def test_history_has_what_happened(songs, model):
     assert fitted.seconds == pytest.approx(sum(row["seconds"] for row in seen))
 
 
-@pytest.mark.parametrize("monitor", ["accuracy", "macro_f1", "loss"])
+@pytest.mark.parametrize("monitor", ["accuracy", pytest.param("macro_f1", marks=pytest.mark.slow), "loss"])
 def test_the_first_best_epoch_is_kept(songs, monitor):
     fitted = supervised(make_model(), songs, settings(epochs=6, learning_rate=1.0, monitor=monitor), seed=1)
     scores = [row[f"valid_{monitor}"] * (-1 if monitor == "loss" else 1) for row in fitted.history]
@@ -155,7 +155,9 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("schedule", [None, "cosine", "reduce_on_plateau"])
+@pytest.mark.parametrize(
+    "schedule", ["cosine", *(pytest.param(s, marks=pytest.mark.slow) for s in (None, "reduce_on_plateau"))]
+)
 def test_a_stopped_training_ends_with_the_same_bits(songs, tmp_path, schedule):
     arguments = {"patience": 1, "factor": 0.3} if schedule == "reduce_on_plateau" else {}
     options = settings(optimizer="adam", epochs=5, schedule=schedule, schedule_arguments=arguments, learning_rate=0.02)
@@ -200,10 +202,15 @@ OPTIMIZERS = [
 ]  # fmt: skip
 
 
+def test_every_keras_optimizer_goes_by_its_name():
+    for name in OPTIMIZERS:
+        assert type(build_optimizer(settings(optimizer=name.lower(), weight_decay=0.01), 3)).__name__ == name
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_keras_optimizer_goes_by_its_name(name, songs):
+def test_every_keras_optimizer_trains(name, songs):
     options = settings(optimizer=name.lower(), weight_decay=0.01, epochs=1)
-    assert type(build_optimizer(options, 3)).__name__ == name
     assert np.isfinite(supervised(make_model(), songs, options, seed=1).history[0]["loss"])
 
 

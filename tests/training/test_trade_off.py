@@ -11,20 +11,16 @@ from genrezoo.errors import DataError, SettingsError
 from genrezoo.evaluation import evaluate, log_softmax
 from genrezoo.layers import uncertainty
 from genrezoo.training.trade_off import (
+    COLUMNS,
     RESOLUTION,
-    TradeOff,
     cascade_speed,
     choose_threshold,
     normalised_entropy,
     trade_off,
 )
 
-CURVE = TradeOff(
-    thresholds=np.array([0.0, 0.2, 0.4, 0.6, 1.0]),
-    shares=np.array([1.0, 0.8, 0.5, 0.2, 0.0]),
-    accuracies=np.array([0.7, 0.8, 0.8, 0.6, 0.5]),
-    log_losses=np.array([0.9, 0.8, 0.7, 0.8, 1.0]),
-)
+POINTS = [(0.0, 1.0, 0.7, 0.9), (0.2, 0.8, 0.8, 0.8), (0.4, 0.5, 0.8, 0.7), (0.6, 0.2, 0.6, 0.8), (1.0, 0.0, 0.5, 1.0)]
+CURVE = np.rec.fromrecords(POINTS, names=COLUMNS)
 
 
 def by_definition(student, teacher, y, threshold):
@@ -44,14 +40,14 @@ def test_every_point_is_what_the_definition_gives(seed, songs, classes, coarse):
     y = generator.integers(0, classes, songs)
     curve = trade_off(student, teacher, y)
     for point in map(curve.__getitem__, range(len(curve))):
-        share, accuracy, log_loss = by_definition(student, teacher, y, point.threshold)
-        assert point.share == pytest.approx(share)
+        fraction, accuracy, log_loss = by_definition(student, teacher, y, point.threshold)
+        assert point.fraction == pytest.approx(fraction)
         assert point.accuracy == pytest.approx(accuracy)
         assert point.log_loss == pytest.approx(log_loss)
     doubts = np.unique(normalised_entropy(log_softmax(student)))
     told_apart = doubts[np.append(np.diff(doubts) > RESOLUTION, True)]
     reached = {round(by_definition(student, teacher, y, doubt)[0], 9) for doubt in told_apart}
-    assert reached <= {round(share, 9) for share in curve.shares}  # no set of songs is left out
+    assert reached <= {round(fraction, 9) for fraction in curve.fraction}  # no set of songs is left out
 
 
 def test_ends_are_the_student_alone_and_the_surer_of_the_two():
@@ -59,19 +55,19 @@ def test_ends_are_the_student_alone_and_the_surer_of_the_two():
     student, teacher = (generator.standard_normal((50, 4)) for _ in range(2))
     y = np.arange(50) % 4
     curve = trade_off(student, teacher, y)
-    assert (curve[-1].threshold, curve[-1].share) == (1.0, 0.0)
+    assert (curve[-1].threshold, curve[-1].fraction) == (1.0, 0.0)
     assert curve[-1].accuracy == pytest.approx(evaluate(student, y)["accuracy"])
-    assert (curve[0].threshold, curve[0].share) == (0.0, 1.0)
+    assert (curve[0].threshold, curve[0].fraction) == (0.0, 1.0)
     assert curve[0].accuracy == pytest.approx(by_definition(student, teacher, y, 0.0)[1])
-    assert (np.diff(curve.thresholds) > 0).all()
-    assert (np.diff(curve.shares) < 0).all()
+    assert (np.diff(curve.threshold) > 0).all()
+    assert (np.diff(curve.fraction) < 0).all()
     assert len(curve) == 51
 
 
 def test_songs_without_any_doubt_are_never_asked_about():
     student = np.array([[900.0, 0.0], [0.1, 0.0]])
     curve = trade_off(student, student, np.array([0, 0]))
-    assert curve.shares.tolist() == [0.5, 0.5, 0.0]
+    assert curve.fraction.tolist() == [0.5, 0.5, 0.0]
 
 
 def test_uncertainty_is_that_of_the_layer():
@@ -80,36 +76,36 @@ def test_uncertainty_is_that_of_the_layer():
 
 
 def test_smallest_share_that_reaches_an_accuracy():
-    assert choose_threshold(CURVE, accuracy=0.6).share == 0.2
-    assert choose_threshold(CURVE, accuracy=0.65).share == 0.5
-    assert choose_threshold(CURVE, accuracy=0.0).share == 0.0
+    assert choose_threshold(CURVE, accuracy=0.6).fraction == 0.2
+    assert choose_threshold(CURVE, accuracy=0.65).fraction == 0.5
+    assert choose_threshold(CURVE, accuracy=0.0).fraction == 0.0
     with pytest.raises(SettingsError, match="no threshold reaches accuracy 0.9; the best is 0.8000"):
         choose_threshold(CURVE, accuracy=0.9)
 
 
 def test_best_accuracy_within_a_share():
-    assert choose_threshold(CURVE, share=1.0) == CURVE[2]  # of the two best the one that asks less
-    assert choose_threshold(CURVE, share=0.3).threshold == 0.6
-    assert choose_threshold(CURVE, share=0.0).threshold == 1.0
+    assert choose_threshold(CURVE, fraction=1.0) == CURVE[2]  # of the two best the one that asks less
+    assert choose_threshold(CURVE, fraction=0.3).threshold == 0.6
+    assert choose_threshold(CURVE, fraction=0.0).threshold == 1.0
 
 
-@pytest.mark.parametrize("wish", [{}, {"accuracy": 0.5, "share": 0.5}])
+@pytest.mark.parametrize("wish", [{}, {"accuracy": 0.5, "fraction": 0.5}])
 def test_one_wish_is_expected(wish):
-    with pytest.raises(SettingsError, match="either accuracy or share"):
+    with pytest.raises(SettingsError, match="either accuracy or fraction"):
         choose_threshold(CURVE, **wish)
 
 
 def test_songs_that_rounding_could_swap_are_asked_about_together():
     logits = np.array([[1.0, 0.0], [1.0 + 1e-9, 0.0], [3.0, 0.0], [0.1, 0.0]])
     curve = trade_off(logits, logits[::-1], np.zeros(4, int))
-    assert curve.shares.tolist() == [1.0, 0.75, 0.25, 0.0]
+    assert curve.fraction.tolist() == [1.0, 0.75, 0.25, 0.0]
 
 
 def test_wishes_out_of_range_are_refused():
     with pytest.raises(SettingsError, match="accuracy must be a number from 0 to 1, got 60"):
         choose_threshold(CURVE, accuracy=60)
-    with pytest.raises(SettingsError, match="share must be a number from 0 to 1, got nan"):
-        choose_threshold(CURVE, share=float("nan"))
+    with pytest.raises(SettingsError, match="fraction must be a number from 0 to 1, got nan"):
+        choose_threshold(CURVE, fraction=float("nan"))
 
 
 def test_speed_adds_the_times():

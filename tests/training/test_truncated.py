@@ -123,8 +123,17 @@ class NumpyTraining:
         self.weights = [value - rate * change for value, change in zip(self.weights, gradients, strict=True)]
 
 
-@pytest.mark.parametrize("update", ["part", "song"])
-@pytest.mark.parametrize("case", ["two parts", "ragged", "weighted"])
+@pytest.mark.parametrize(
+    ("case", "update"),
+    [
+        ("ragged", "part"),
+        ("weighted", "song"),
+        pytest.param("two parts", "part", marks=pytest.mark.slow),
+        pytest.param("two parts", "song", marks=pytest.mark.slow),
+        pytest.param("ragged", "song", marks=pytest.mark.slow),
+        pytest.param("weighted", "part", marks=pytest.mark.slow),
+    ],
+)
 def test_it_is_the_sources_loop(case, update):
     songs, options = make_songs(40), settings(update=update)
     if case == "ragged":  # and parts that do not divide the song
@@ -167,6 +176,7 @@ EVERYTHING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("update", ["part", "song"])
 @pytest.mark.parametrize(
     ("build", "options"),
@@ -192,7 +202,7 @@ def test_with_parts_as_long_as_songs_it_is_supervised_training(build, options, u
             assert found[name] == pytest.approx(row[name], rel=1e-5)
 
 
-@pytest.mark.parametrize("update", ["part", "song"])
+@pytest.mark.parametrize("update", ["part", pytest.param("song", marks=pytest.mark.slow)])
 def test_padding_after_every_song_changes_nothing(update):
     songs = make_songs(40)
     longer = dataclasses.replace(
@@ -240,6 +250,7 @@ def test_the_layer_is_left_as_it_was():
     assert again.best_epoch == 1
 
 
+@pytest.mark.slow
 def test_long_parts_are_looped_over_to_the_same_result(monkeypatch):
     songs = ragged(make_songs(40))
     one = truncated(recurrent_model(), songs, settings(), seed=1)
@@ -249,7 +260,7 @@ def test_long_parts_are_looped_over_to_the_same_result(monkeypatch):
         np.testing.assert_allclose(left, right, atol=1e-6)
 
 
-@pytest.mark.parametrize(("update", "steps"), [("part", 4), ("song", 2)])
+@pytest.mark.parametrize(("update", "steps"), [("part", 4), pytest.param("song", 2, marks=pytest.mark.slow)])
 def test_schedules_count_in_epochs(update, steps):
     model = recurrent_model()
     options = settings(update=update, schedule="cosine", epochs=3)
@@ -273,6 +284,7 @@ class Stop(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_stopped_training_ends_with_the_same_bits(tmp_path):
     options = settings(optimizer="adam", epochs=2, schedule="cosine", learning_rate=0.02, noise=0.1)
     songs = ragged(make_songs(40))
@@ -322,6 +334,7 @@ def test_models_that_cannot_be_read_in_parts_are_refused(kind):
         truncated(layers_of(kind), make_songs(40), settings(), seed=1)
 
 
+@pytest.mark.slow
 def test_the_basic_network_learns_in_parts():
     model = built(build_rnn, units=8)
     history = truncated(model, make_songs(90), settings(optimizer="adam", learning_rate=0.02, epochs=5), seed=1).history

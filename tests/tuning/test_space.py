@@ -199,7 +199,7 @@ def test_unknown_names_suggest_near_ones():
 
 def test_what_has_no_weights_searches_no_training():
     assert [one.name for one in search_space(get_recipe("lstm_ensemble")).hyperparameters] == ["rule"]
-    assert [one.name for one in search_space(get_recipe("cascade")).hyperparameters] == ["share"]
+    assert [one.name for one in search_space(get_recipe("cascade")).hyperparameters] == ["fraction"]
 
 
 def test_weight_decay_counts_for_adamw_alone_and_goes_back_to_its_default():

@@ -53,7 +53,7 @@ def test_a_pause_is_scored_by_its_own_epochs_even_if_the_training_has_come_to_it
 
 
 def test_a_pause_within_a_second_training_counts_the_epochs_of_both(songs, tmp_path):
-    asked = {"recipe": "pruned", "epochs": 6, "changes": {"refit_share": 0.5}}
+    asked = {"recipe": "pruned", "epochs": 6, "changes": {"refit_fraction": 0.5}}
     first = run_trial(order(until=2, **asked), songs=songs, folder=str(tmp_path))
     second = run_trial(order(until=5, **asked), songs=songs, folder=str(tmp_path))
     heard_of_late = run_trial(order(until=5, **asked), songs=songs, folder=str(tmp_path))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from genrezoo.errors import SettingsError
 from genrezoo.songs import SongSet
-from genrezoo.songs.pieces import cut_pieces, piece_starts
+from genrezoo.songs.chunks import chunk_starts, cut_chunks
 
 
 def some_songs(lengths, groups=None):
@@ -18,30 +18,30 @@ def some_songs(lengths, groups=None):
     )
 
 
-def test_pieces_cover_each_song_and_stay_on_its_side():
+def test_chunks_cover_each_song_and_stay_on_its_side():
     songs = some_songs([7, 3, 4, 9])
-    pieces, owner = cut_pieces(songs, segments=4, hop=3)
+    chunks, owner = cut_chunks(songs, segments=4, hop=3)
     assert owner.tolist() == [0, 0, 1, 2, 3, 3, 3]
-    assert pieces.x[:, 0, 0].tolist() == [0, 3, 100, 200, 300, 303, 305]
-    assert pieces.lengths.tolist() == [4, 4, 3, 4, 4, 4, 4]
-    assert pieces.ids[:2].tolist() == [f"{songs.ids[0]}#1", f"{songs.ids[0]}#2"]
-    assert {name: index.tolist() for name, index in pieces.splits.items()} == {
+    assert chunks.x[:, 0, 0].tolist() == [0, 3, 100, 200, 300, 303, 305]
+    assert chunks.lengths.tolist() == [4, 4, 3, 4, 4, 4, 4]
+    assert chunks.ids[:2].tolist() == [f"{songs.ids[0]}#1", f"{songs.ids[0]}#2"]
+    assert {name: index.tolist() for name, index in chunks.splits.items()} == {
         "train": [0, 1, 2], "valid": [3], "test": [4, 5, 6],
     }  # fmt: skip
-    assert pieces.y.tolist() == songs.y[owner].tolist()
-    assert len(set(pieces.groups[:2])) == 1
-    pieces.validate()
+    assert chunks.y.tolist() == songs.y[owner].tolist()
+    assert len(set(chunks.groups[:2])) == 1
+    chunks.validate()
 
 
-def test_a_group_keeps_its_pieces_together():
-    pieces, owner = cut_pieces(some_songs([7, 3, 4, 9], groups=["x", "x", "y", "z"]), segments=4, hop=3)
-    assert pieces.groups.tolist() == [["x", "x", "y", "z"][song] for song in owner]
+def test_a_group_keeps_its_chunks_together():
+    chunks, owner = cut_chunks(some_songs([7, 3, 4, 9], groups=["x", "x", "y", "z"]), segments=4, hop=3)
+    assert chunks.groups.tolist() == [["x", "x", "y", "z"][song] for song in owner]
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 20))
-def test_every_segment_is_in_a_piece_and_no_piece_twice(length, segments, hop):
+def test_every_segment_is_in_a_chunk_and_no_chunk_twice(length, segments, hop):
     hop = min(hop, segments)
-    starts = piece_starts(length, segments, hop)
+    starts = chunk_starts(length, segments, hop)
     covered = {start + offset for start in starts for offset in range(segments)}
     assert set(range(length)) <= covered
     assert len(set(starts)) == len(starts)
@@ -49,6 +49,6 @@ def test_every_segment_is_in_a_piece_and_no_piece_twice(length, segments, hop):
 
 
 @pytest.mark.parametrize(("segments", "hop"), [(0, 1), (4, 0), (4, 5)])
-def test_pieces_out_of_range_are_refused(segments, hop):
+def test_chunks_out_of_range_are_refused(segments, hop):
     with pytest.raises(SettingsError, match=f"got {segments} and {hop}"):
-        cut_pieces(some_songs([7, 3, 4, 9]), segments=segments, hop=hop)
+        cut_chunks(some_songs([7, 3, 4, 9]), segments=segments, hop=hop)

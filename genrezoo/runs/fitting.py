@@ -1,0 +1,194 @@
+"""One training in one run folder: opened, fitted with members that are ready, and written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import safetensors.numpy
+
+from genrezoo import files, seeds
+from genrezoo.environment import environment
+from genrezoo.errors import SettingsError, differences
+from genrezoo.recipes import Recipe
+from genrezoo.registry import PROCEDURES
+from genrezoo.runs.building import answers, build_model, check_members, check_songs
+from genrezoo.runs.members import Obtained
+from genrezoo.runs.preprocessing import Preprocessing
+from genrezoo.runs.run import Card, Run, load_run
+from genrezoo.songs import SongSet, check_split
+from genrezoo.training import Fitted
+from genrezoo.training.callbacks import Callbacks
+from genrezoo.training.checkpoint import weights_of
+from genrezoo.training.fitted import HISTORY
+
+
+@contextlib.contextmanager
+def open_training(
+    recipe: Recipe, songs: SongSet, *, seed: int, out: str | Path, wait: bool = False
+) -> Iterator[Training]:
+    """Checks a training and holds its folder for this process until the block ends.
+
+    Args:
+        recipe: The recipe; runs of its members are opened.
+        songs: Songs with splits ``train``, ``valid`` and ``test``.
+        seed: Seed of weights, dropout and order.
+        out: The run folder; new, empty, or of the same training.
+        wait: Wait for a process that uses the folder instead of refusing.
+
+    Raises:
+        DataError: As `genrezoo.train`.
+        SettingsError: As `genrezoo.train`.
+    """
+    recipe.procedure_settings()
+    check_members(recipe)
+    seeds.check_seed(seed)
+    songs.validate()
+    check_split(songs)
+    check_songs(recipe, songs)
+    Preprocessing.plain(recipe, songs)  # refuses groups of features that the songs do not have
+    plan = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "checksum": songs.checksum()}
+    plan |= {name: value for name, value in environment().items() if name in ("backend", "threads", "versions")}
+    with files.lock_folder(out, wait=wait) as folder:
+        files.drop_parts(folder)
+        yield Training(recipe, songs, seed, folder, plan)
+
+
+@dataclass(eq=False)
+class Training:
+    """A training in its locked folder.
+
+    Attributes:
+        recipe: The recipe.
+        songs: The songs, split.
+        seed: The seed.
+        folder: The run folder.
+        plan: Everything that the bits of the result depend on.
+        run: The finished run; None until there is one.
+        preprocessing: What the network reads of the songs, if there is no finished run.
+    """
+
+    recipe: Recipe
+    songs: SongSet
+    seed: int
+    folder: Path
+    plan: dict[str, Any]
+    run: Run | None = field(init=False)
+    preprocessing: Preprocessing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.run = load_run(self.folder) if _already_done(self.folder, self.plan) else None
+        if self.run is None:
+            self.preprocessing = Preprocessing.fit(self.recipe, self.songs)
+            _make_deterministic()
+            self._network = self._build(Obtained())  # first, to refuse before anything is written
+            files.write_json(self.folder / "plan.json", self.plan)
+
+    def fit(
+        self,
+        obtained: Obtained | None = None,
+        *,
+        on_epoch: Callable[[dict[str, float]], None] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> Run:
+        """Trains, or continues after the last finished epoch, and writes the run; a finished one is returned.
+
+        Args:
+            obtained: The recipe's members.
+            on_epoch: As `genrezoo.train`.
+            callbacks: As `genrezoo.train`.
+        """
+        if self.run is not None:
+            return self.run
+        obtained = obtained or Obtained()
+        network = self._build(obtained) if obtained.models else self._network
+        settings, logits = self.recipe.procedure_settings(), obtained.logits
+        given, owner = self.preprocessing.training_songs(self.songs)
+        if owner is not None:
+            logits = {name: value[owner] for name, value in logits.items()}
+        watching = Callbacks(callbacks, network, getattr(settings, "epochs", 1), on_epoch) if callbacks else None
+        fitted = PROCEDURES.get(self.recipe.procedure).call(
+            network,
+            given,
+            settings,
+            seed=self.seed,
+            checkpoint_path=self.folder / "checkpoint.safetensors",
+            on_epoch=watching or on_epoch,
+            logits=logits,
+        )
+        if watching:
+            watching.end(fitted.history[-1])
+        self.run = self._write(fitted, obtained)
+        return self.run
+
+    def _build(self, obtained: Obtained) -> keras.Model:
+        weights, shape = seeds.child_seed(self.seed, "model"), self.preprocessing.shape(self.songs)
+        members = obtained.models or None
+        return build_model(self.recipe, shape, self.songs.num_classes, members=members, seed=weights)
+
+    def _write(self, fitted: Fitted, obtained: Obtained) -> Run:
+        folder, preprocessing, songs = self.folder, self.preprocessing, self.songs
+        arrays: dict[str, np.ndarray] = {}
+        for split in ("valid", "test"):
+            part = songs.split(split)
+            found = {"ids": part.ids, "y": part.y, **answers(fitted.model, preprocessing, part)}
+            arrays |= {f"{split}_{name}": value for name, value in found.items()}
+        files.write_npz(folder / "predictions.npz", arrays)
+        files.write_text(folder / "history.csv", _as_csv(fitted.history))
+        weights = safetensors.numpy.save(weights_of(fitted.model))
+        digest = files.sha256_of(files.write_atomic(folder / "weights.safetensors", weights))
+        standardiser = preprocessing.standardiser
+        card = Card(
+            recipe=self.recipe.model_copy(update={"members": obtained.members}),
+            seed=self.seed,
+            input_shape=preprocessing.shape(songs),
+            genres=songs.genres,
+            mean=standardiser.mean.tolist(),
+            scale=standardiser.scale.tolist(),
+            clip=standardiser.clip,
+            songs={**songs.describe(), "checksum": self.plan["checksum"]},
+            epochs=len(fitted.history),
+            best_epoch=fitted.best_epoch,
+            train_seconds=fitted.seconds,
+            members_seconds=obtained.seconds,
+            parameters=int(fitted.model.count_params()),
+            environment=environment(),
+            weights_sha256=digest,
+        )
+        files.write_json(folder / "card.json", card.model_dump(mode="json"))  # last: it says that the run is finished
+        for checkpoint in folder.glob("checkpoint*.safetensors"):
+            checkpoint.unlink()
+        run = Run(folder, card)
+        run.__dict__["network"] = fitted.model  # it is there already
+        return run
+
+
+def _already_done(folder: Path, plan: dict[str, Any]) -> bool:
+    """Whether the folder holds this training's result; refuses a folder of anything else."""
+    path = folder / "plan.json"
+    if not path.exists():
+        if unexpected := sorted(set(os.listdir(folder)) - {".lock"}):
+            raise SettingsError(f"{folder} is not empty ({unexpected[0]}); use a new folder for the run")
+        return False
+    if different := differences(files.read_json(path), plan):
+        remedy = "Use another folder or the old settings"
+        raise SettingsError(f"{folder} holds another training: {'; '.join(different)}. {remedy}")
+    return (folder / "card.json").exists()
+
+
+def _make_deterministic() -> None:
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf  # only where it is the backend
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def _as_csv(history: list[dict[str, float]]) -> str:
+    rows = [HISTORY, *([record[name] for name in HISTORY] for record in history)]
+    return "".join(",".join(map(str, row)) + "\n" for row in rows)

@@ -1,0 +1,139 @@
+"""What a recipe's model reads of songs: some of their features, in chunks of one length, standardised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genrezoo.errors import DataError
+from genrezoo.lazy import layers
+from genrezoo.rules import aggregate_logits
+from genrezoo.songs import SongSet, Standardiser
+from genrezoo.songs.chunks import cut_chunks
+
+if TYPE_CHECKING:
+    from genrezoo.layers import Standardise
+    from genrezoo.recipes.recipe import Chunks, Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessing:
+    """The one way from songs to a recipe's network, and from the network's outputs back to songs.
+
+    Training, prediction and export use the same object. Features are selected first, then songs are cut into chunks,
+    then each feature is standardised and clipped.
+
+    Attributes:
+        columns: The features that the network reads, in their order; None for all.
+        chunks: How songs are cut into chunks; None for whole songs.
+        standardiser: Fitted on the selected features of the training songs.
+    """
+
+    columns: tuple[int, ...] | None
+    chunks: Chunks | None
+    standardiser: Standardiser
+
+    @classmethod
+    def plain(cls, recipe: Recipe, songs: SongSet) -> Preprocessing:
+        """The preprocessing of a recipe without standardisation, for what depends on shapes alone.
+
+        Raises:
+            DataError: The songs do not say which features a group holds.
+        """
+        columns = selected_columns(recipe, songs.feature_groups(), where=songs.name)
+        n_features = songs.n_features if columns is None else len(columns)
+        return cls(columns, recipe.chunks, Standardiser.none(n_features))
+
+    @classmethod
+    def fit(cls, recipe: Recipe, songs: SongSet) -> Preprocessing:
+        """The preprocessing of a recipe, fitted on the songs' split ``train`` alone.
+
+        Raises:
+            DataError: The songs do not say which features a group holds.
+            SettingsError: ``clip`` is not positive.
+        """
+        plain = cls.plain(recipe, songs)
+        if not recipe.standardise:
+            return plain
+        standardiser = Standardiser.fit(plain.select(songs.split("train")), clip=recipe.clip)
+        return cls(plain.columns, plain.chunks, standardiser)
+
+    def shape(self, songs: SongSet) -> tuple[int, ...]:
+        """Shape of what the network reads of a song: segments and features, or height, width and channels."""
+        sizes = (self.chunks.segments,) if self.chunks else songs.song_shape[:-1]
+        return (*sizes, len(self.standardiser.mean))
+
+    def select(self, songs: SongSet) -> SongSet:
+        """The songs with the features that the network reads."""
+        return songs if self.columns is None else songs.select(self.columns)
+
+    def cut(self, songs: SongSet) -> tuple[SongSet, np.ndarray | None]:
+        """The songs in chunks, and the position of each chunk's song ``(n_chunks,)``; as they are, and None, without.
+
+        The padded features of the result, `SongSet.padded`, are what the whole model `Run.model` reads.
+        """
+        if self.chunks is None:
+            return songs, None
+        return cut_chunks(songs, segments=self.chunks.segments, hop=self.chunks.hop)
+
+    def apply(self, songs: SongSet) -> tuple[np.ndarray, np.ndarray | None]:
+        """What the network reads, padding as NaN, and the position of each chunk's song; None for whole songs.
+
+        Args:
+            songs: Songs as they were loaded, with all their features.
+
+        Raises:
+            DataError: The songs have other features than those that it was fitted on.
+        """
+        cut, owner = self.cut(self.select(songs))
+        return self.standardiser.apply(cut), owner
+
+    def training_songs(self, songs: SongSet) -> tuple[SongSet, np.ndarray | None]:
+        """What `apply` returns, as songs with labels and splits: what procedures train on."""
+        cut, owner = self.cut(self.select(songs))
+        return self.standardiser.standardised(cut), owner
+
+    def combine(self, logits: np.ndarray, owner: np.ndarray | None) -> np.ndarray:
+        """The logits of songs ``(n_songs, n_genres)`` from those of their chunks, by the recipe's rule.
+
+        Args:
+            logits: ``(n_chunks, n_genres)``; of whole songs they are returned as they are.
+            owner: From `cut` or `apply`.
+        """
+        if owner is None or self.chunks is None:
+            return logits
+        count = np.bincount(owner)
+        real = np.arange(count.max()) < count[:, None]  # (songs, chunks): songs differ in their number of chunks
+        padded = np.zeros((*real.shape, logits.shape[1]), np.float32)
+        padded[real] = logits
+        return aggregate_logits(list(padded.transpose(1, 0, 2)), rule=self.chunks.rule, mask=real)
+
+    def layer(self) -> Standardise:
+        """The selection and standardisation as a Keras layer on songs (or chunks) with all their features."""
+        mean, scale, clip = self.standardiser.mean, self.standardiser.scale, self.standardiser.clip
+        return layers.Standardise(mean.tolist(), scale.tolist(), clip=clip, columns=self.columns, name="standardise")
+
+
+def selected_columns(
+    recipe: Recipe, groups: Mapping[str, Sequence[int]], *, where: str | None = None
+) -> tuple[int, ...] | None:
+    """The features of the groups that a recipe names, in their order; None if it names none and reads all.
+
+    Args:
+        recipe: The recipe.
+        groups: Groups of features of the songs.
+        where: Name of the songs, for the message.
+
+    Raises:
+        DataError: The songs have no such group.
+    """
+    if recipe.features is None:
+        return None
+    if missing := [name for name in recipe.features if name not in groups]:
+        what = f"no group of features is called {missing[0]!r}; there are {', '.join(groups) or 'none'}"
+        remedy = "specify the groups when the songs are made: about['feature_groups'] = {name: [columns]}"
+        raise DataError(what, where=where, remedy=remedy)
+    return tuple(sorted({int(column) for name in recipe.features for column in groups[name]}))

@@ -1,0 +1,61 @@
+"""Songs cut into overlapping chunks of one length, for models that read no other."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from genrezoo.errors import SettingsError
+from genrezoo.songs.songset import SongSet
+
+
+def cut_chunks(songs: SongSet, *, segments: int, hop: int) -> tuple[SongSet, np.ndarray]:
+    """Cuts songs into chunks.
+
+    A song's last chunk ends where the song ends, so every segment is in a chunk; a song shorter than a chunk is one
+    chunk with padding. Chunks of one song are on one side of the split and in one group.
+
+    Args:
+        songs: Songs.
+        segments: Segments of a chunk, from 1.
+        hop: Segments from one chunk to the next, from 1; no more than ``segments``, or some would be lost.
+
+    Returns:
+        The chunks, with ids ``SONG#1``, ``SONG#2``, …; and for each chunk the position of its song, ``(n_chunks,)``.
+
+    Raises:
+        SettingsError: A number is out of range.
+
+    Example:
+        >>> songs = SongSet(x=np.arange(14.0).reshape(2, 7, 1), y=[0, 1], genres=("blues", "jazz"))
+        >>> chunks, owner = cut_chunks(songs, segments=4, hop=2)
+        >>> chunks.x[:, 0, 0].tolist(), owner.tolist()
+        ([0.0, 2.0, 3.0, 7.0, 9.0, 10.0], [0, 0, 0, 1, 1, 1])
+    """
+    if segments < 1 or not 1 <= hop <= segments:
+        raise SettingsError(f"segments must be at least 1 and hop from 1 to segments, got {segments} and {hop}")
+    starts = [chunk_starts(int(length), segments, hop) for length in songs.lengths]
+    owner = np.repeat(np.arange(songs.n_songs), [len(part) for part in starts])
+    begin = np.concatenate([*starts, np.array([], np.int64)])
+    places = np.minimum(begin[:, None] + np.arange(segments), songs.n_segments - 1)  # (chunks, segments)
+    number = np.arange(len(owner)) - np.searchsorted(owner, owner) + 1
+    groups = songs.ids if songs.groups is None else songs.groups
+    chunks = dataclasses.replace(
+        songs,
+        x=songs.x[owner[:, None], places],  # (chunks, segments, features)
+        y=songs.y[owner],
+        lengths=np.minimum(songs.lengths[owner], segments),
+        ids=np.array([f"{songs.ids[song]}#{place}" for song, place in zip(owner, number, strict=True)], dtype=str),
+        groups=groups[owner],
+        splits={name: np.flatnonzero(np.isin(owner, index)) for name, index in songs.splits.items()},
+        about={**songs.about, "chunks": {"segments": segments, "hop": hop, "songs": songs.n_songs}},
+    )
+    return chunks, owner
+
+
+def chunk_starts(length: int, segments: int, hop: int) -> np.ndarray:
+    """First segment of each chunk of a song of ``length`` segments, ``(n_chunks,)``."""
+    last = max(length - segments, 0)
+    starts = np.arange(0, last + 1, hop)
+    return starts if starts[-1] == last else np.append(starts, last)
