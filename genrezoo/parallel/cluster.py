@@ -126,11 +126,11 @@ class ClusterExecutor(concurrent.futures.Executor):
                 asked = list(self._asked)
             with contextlib.suppress(Exception):  # the scheduler is gone, and the calls with it
                 self._client.cancel(asked, force=True)
-        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        self._pool.shutdown(wait=False, cancel_futures=cancel_futures)
+        closing = threading.Thread(target=self._close)
+        closing.start()
         if wait:
-            self._close()
-        else:
-            threading.Thread(target=self._close).start()
+            closing.join()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.shutdown(wait=True, cancel_futures=kind is not None)
@@ -172,7 +172,7 @@ class ClusterExecutor(concurrent.futures.Executor):
             with self._lock:
                 self._unfit[reply["worker"]] = reply["unfit"]
         if "error" in reply:
-            raise ChildError(reply["error"], **{name: reply[name] for name in ChildError("").about})
+            raise ChildError(reply["error"], **reply["about"])
         return reply["result"]
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:

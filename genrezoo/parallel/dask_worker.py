@@ -57,7 +57,8 @@ def run_call(order: dict[str, Any]) -> dict[str, Any]:
     try:
         return {**reply, "result": future.result()}
     except ChildError as error:
-        return {**reply, "unfit": str(error)} if error.scarce else {**reply, "error": str(error), **error.about}
+        about = {"unfit": str(error)} if error.scarce else {"error": str(error), "about": vars(error)}
+        return {**reply, **about}
 
 
 def _executor(order: dict[str, Any], threads: int) -> ProcessExecutor:

@@ -38,6 +38,9 @@ THREAD_VARIABLES = (
     "TF_NUM_INTEROP_THREADS",
 )
 
+LOOK_SECONDS = 0.2
+"""How late a time limit may be noticed."""
+
 # the package is found wherever this one is, last on the path so that it shadows nothing of Python's own
 FORK_SERVER = "import sys; sys.path.append(sys.argv[1]); from genrezoo.parallel import forkserver; forkserver.serve()"
 
@@ -68,7 +71,8 @@ def serve() -> None:
         while True:
             while waiting and len(running) < settings["workers"]:
                 _start(context, waiting.pop(0), running, parent)
-            ready = wait([parent, *(stream for worker in running for stream in worker.streams)], _patience(running))
+            streams = [stream for worker in running for stream in (worker.answer, worker.output) if not stream.closed]
+            ready = wait([parent, *streams], LOOK_SECONDS if running else None)
             while parent in ready and parent.poll():
                 order = json.loads(parent.recv_bytes())
                 if "stop" in order:
@@ -99,11 +103,11 @@ def _start(context: Any, order: dict[str, Any], running: list[_Worker], parent: 
         process = context.Process(target=work, args=(json.dumps(order), their_answer, their_output))
         try:
             process.start()
+            limit = time.monotonic() + (order["seconds"] or float("inf"))
+            running.append(_Worker(order, process, answer, output, limit))
         except OSError as error:
             reply = {"error": f"no process could be started: {error}", "scarce": True}
-            return _tell(parent, order, code=0, answer=json.dumps(reply))
-    running.append(_Worker(order, process, answer, output, time.monotonic() + (order["seconds"] or float("inf"))))
-    return None
+            _tell(parent, order, code=0, answer=json.dumps(reply))
 
 
 def _stop(call: int, waiting: list[dict[str, Any]], running: list[_Worker], parent: Connection) -> None:
@@ -123,12 +127,6 @@ def _tell(parent: Connection, order: dict[str, Any], **about: Any) -> None:
     parent.send_bytes(json.dumps({"call": order["call"], "seconds": order["seconds"], **reply}).encode())
 
 
-def _patience(running: list[_Worker]) -> float | None:
-    """Seconds until the first time limit."""
-    first = min((worker.deadline for worker in running), default=float("inf"))
-    return None if first == float("inf") else max(0.0, first - time.monotonic())
-
-
 @dataclass(eq=False)
 class _Worker:
     """A running worker process, as its fork server knows it."""
@@ -140,11 +138,6 @@ class _Worker:
     deadline: float
     late: bool = False
     noise: bytes = b""
-
-    @property
-    def streams(self) -> list[Connection]:
-        """What it may have written to."""
-        return [self.answer] if self.output.closed else [self.answer, self.output]
 
     def read_output(self) -> None:
         """Keeps the last that the process has printed."""

@@ -49,12 +49,6 @@ class ChildError(Exception):
         super().__init__(message)
         self.user, self.died, self.late, self.scarce, self.detail = user, died, late, scarce, detail
 
-    @property
-    def about(self) -> dict[str, Any]:
-        """What it says beside its message, as arguments for another one."""
-        names = ("user", "died", "late", "scarce", "detail")
-        return {name: getattr(self, name) for name in names}
-
 
 class ProcessExecutor(concurrent.futures.Executor):
     """A `concurrent.futures.Executor` that runs each call in a worker process of its own.
@@ -142,12 +136,9 @@ class ProcessExecutor(concurrent.futures.Executor):
         with self._lock:
             if self._server.ending:
                 raise RuntimeError("cannot make calls after shutdown")
-            future = self._server.call(plain)
-            if future is None:
+            while (future := self._server.call(plain)) is None:
                 self._server = self._start()
-                future = self._server.call(plain)
-        assert future is not None  # for the type checker
-        return future
+            return future
 
     def stop(self, future: concurrent.futures.Future[Any]) -> None:
         """Ends a call, which then fails."""
@@ -234,7 +225,7 @@ class _ForkServer:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 reply = json.loads(self.connection.recv_bytes())
-                _settle(self.calls.pop(reply["call"]), reply)
+                _settle(self.calls.pop(reply["call"]), _outcome(reply))
                 if self.ending and not self.calls:
                     self.process.kill()
         code = self.process.wait()
@@ -242,34 +233,29 @@ class _ForkServer:
             self.ended = True
         size = os.fstat(self.output.fileno()).st_size
         noise = os.pread(self.output.fileno(), 4000, max(0, size - 4000)).decode(errors="replace")
+        crashed = ChildError(f"the fork server ended with {_exit(code)}", died=True, detail=noise)
         for future in self.calls.values():
-            if self.ending:
-                _fail(future, ChildError("the executor was shut down"))
-            else:
-                _fail(future, ChildError(f"the fork server ended with {_exit(code)}", died=True, detail=noise))
+            _settle(future, ChildError("the executor was shut down") if self.ending else crashed)
         self.connection.close()
         self.output.close()
         self.orders.put(None)
 
 
-def _settle(future: concurrent.futures.Future[Any], reply: dict[str, Any]) -> None:
-    """Sets the result of a call, or why it has none."""
-    if reply["code"] != 0 or reply["answer"] is None:
-        limit = f" (limit {reply['seconds']} s)" if reply["late"] else ""
-        message = f"the worker process ended with {_exit(reply['code'])}{limit}"
-        error = ChildError(message, died=not reply["late"], late=reply["late"], detail=reply["noise"])
-        return _fail(future, error)
+def _settle(future: concurrent.futures.Future[Any], outcome: Any) -> None:
+    """Sets the result of a call, or the `ChildError` that it failed with."""
+    if future.set_running_or_notify_cancel():
+        (future.set_exception if isinstance(outcome, ChildError) else future.set_result)(outcome)
+
+
+def _outcome(reply: dict[str, Any]) -> Any:
+    """What became of a call."""
+    code, late = reply["code"], reply["late"]
+    if code != 0 or reply["answer"] is None:
+        limit = f" (limit {reply['seconds']} s)" if late else ""
+        message = f"the worker process ended with {_exit(code)}{limit}"
+        return ChildError(message, died=not late, late=late, detail=reply["noise"])
     answer = json.loads(reply["answer"])
-    if "error" in answer:
-        return _fail(future, ChildError(answer.pop("error"), **answer))
-    if future.set_running_or_notify_cancel():
-        future.set_result(answer["result"])
-    return None
-
-
-def _fail(future: concurrent.futures.Future[Any], error: ChildError) -> None:
-    if future.set_running_or_notify_cancel():
-        future.set_exception(error)
+    return ChildError(answer.pop("error"), **answer) if "error" in answer else answer["result"]
 
 
 def _here() -> str | None:
