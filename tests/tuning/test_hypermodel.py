@@ -40,7 +40,7 @@ def search(tuner, data):
     return [trial for trial in tuner.oracle.trials.values() if trial.status == "COMPLETED"]
 
 
-@pytest.mark.parametrize("name", TUNERS)
+@pytest.mark.parametrize("name", ["random", *(pytest.param(name, marks=pytest.mark.slow) for name in list(TUNERS)[1:])])
 def test_tuners_of_kerastuner_drive_it(name, data, tmp_path):
     model = hypermodel("fully_connected", SHAPE, 3, units=[4], epochs=2)
     tuner = TUNERS[name](model, objective="val_accuracy", directory=tmp_path, seed=1)
@@ -62,8 +62,14 @@ def test_tuners_of_kerastuner_drive_it(name, data, tmp_path):
     ("name", "fixed"),
     [
         ("snippet_ensemble", {"member": "fully_connected", "member_arguments": {"units": [3]}, "rule": "weighted"}),
-        ("multitask_binary", {"trunk": "fully_connected", "trunk_arguments": {"units": [3]}}),
-        ("multitask_autoencoder", {"trunk": "fully_connected", "trunk_arguments": {"units": [3]}}),
+        pytest.param(
+            "multitask_binary", {"trunk": "fully_connected", "trunk_arguments": {"units": [3]}}, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "multitask_autoencoder",
+            {"trunk": "fully_connected", "trunk_arguments": {"units": [3]}},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_models_with_further_outputs_have_the_logits_accuracy(name, fixed, data, tmp_path):
@@ -106,6 +112,7 @@ def test_fit_takes_epochs_batch_size_and_augmentation_of_the_point(data):
     assert int(short.optimizer.iterations) == 2
 
 
+@pytest.mark.slow
 def test_it_learns(data):
     x, y, valid = data
     fixed = {"units": [16], "epochs": 20, "batch_size": 12, "learning_rate": 0.02, "l2": 0.0}
@@ -127,6 +134,7 @@ def test_the_same_seed_of_keras_trains_the_same(data):
     assert losses[0] == losses[1] != losses[2]
 
 
+@pytest.mark.slow
 def test_patience_and_plateaus_become_callbacks_of_keras(data):
     x, y, valid = data
     model = hypermodel(

@@ -219,6 +219,7 @@ def test_options_out_of_range_are_refused(name, options, match):
 # --- Bayesian ---
 
 
+@pytest.mark.slow
 def test_bayesian_search_closes_in_on_a_peak():
     def peak(values):
         return -abs(math.log10(values["rate"]) + 2.3) - abs(values["units"] - 96) / 112 - (values["kind"] == "plain")
@@ -261,6 +262,7 @@ def test_suggestions_asked_for_at_once_lie_apart():
     assert min(math.dist(one, other) for one, other in itertools.combinations(asked, 2)) > 0.01
 
 
+@pytest.mark.slow
 def test_a_point_that_is_taken_is_replaced_by_one_that_promises_as_much():
     plane = space_of(x=Int(1, 20), y=Int(1, 20))
     rehearsal = Rehearsal(
@@ -273,6 +275,7 @@ def test_a_point_that_is_taken_is_replaced_by_one_that_promises_as_much():
     assert np.mean([abs(x - 13) + abs(y - 7) for x, y in late]) < 6  # points at random are 11 away
 
 
+@pytest.mark.slow
 def test_larger_beta_explores_more():
     def spread(beta):
         rehearsal = Rehearsal(
