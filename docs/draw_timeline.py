@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import genrezoo as gz
 from genrezoo.datasets.synthetic_audio import render_audio
 from genrezoo.files import write_atomic
-from genrezoo.report.timeline import timeline_picture
+from genrezoo.report.run.timeline import timeline_figure
 
 SONGS: dict[str, Any] = {"n_train": 120, "n_valid": 40, "n_test": 40, "seconds": 8.0, "seed": 3}
 
@@ -39,7 +39,7 @@ def main() -> None:
                     out.writeframes(part.readframes(part.getnframes()))
         (prediction,) = gz.predict_audio(run, [joined], cache=folder / "cache")
         edges, probabilities = prediction.timeline()
-        picture = timeline_picture(
+        picture = timeline_figure(
             edges, probabilities, prediction.genres,
             answer=prediction.probabilities, rule=prediction.how, title=joined.stem, kind=".png",
         )  # fmt: skip

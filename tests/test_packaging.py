@@ -90,7 +90,7 @@ def test_wheel_holds_the_package_whole_and_nothing_else(installed):
 def test_wheel_holds_suites_template_and_type_marker(installed):
     package = installed / "genrezoo"
     assert list((package / "benchmarking" / "suites").glob("*.toml"))
-    assert list((package / "report").glob("*.jinja"))
+    assert list((package / "report").glob("*/*.jinja"))
     assert (package / "py.typed").is_file()
 
 

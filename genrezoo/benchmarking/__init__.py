@@ -1,4 +1,4 @@
-"""The benchmark: a suite's recipes and peers on the same songs, a child process a cell, a row as each is done."""
+"""The benchmark: a suite's recipes and baselines on the same songs, a child process a cell, a row as each is done."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ import concurrent.futures
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genrezoo import files, parallel
 from genrezoo.benchmarking import cell as cells
+from genrezoo.benchmarking.baselines import BASELINES
 from genrezoo.benchmarking.cell import Cell
-from genrezoo.benchmarking.peers import PEERS
+from genrezoo.benchmarking.study import Entrant
 from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
 from genrezoo.datasets import load_songs
-from genrezoo.datasets.arrays import load_arrays, save_songs
+from genrezoo.datasets.arrays import MANIFEST, save_songs
 from genrezoo.datasets.synthetic import ceilings
-from genrezoo.environment import environment, versions
+from genrezoo.environment import cores, environment, versions
 from genrezoo.errors import SettingsError
 from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import safe_name
-from genrezoo.songs import SongSet, check_split, default_split
+from genrezoo.rows import FILE, SCHEMA, AccuracyRow, CellFacts, DataFacts, Row, parse_row, read_rows
+from genrezoo.songs import check_split, default_split
 
 __all__ = ["Suite", "benchmark", "list_suites", "load_suite"]
 
@@ -48,7 +50,7 @@ def benchmark(
         data: Sources of songs to use in place of the suite's; songs without a split get a seeded one (70/15/15), by
             group where they have groups, stratified at random otherwise. Of songs with training and validation songs
             alone, 15 % of the training songs become the test songs.
-        models: Names of recipes and peers to use in place of the suite's.
+        models: Names of recipes and baselines to use in place of the suite's.
         seeds: Trainings per recipe in place of the suite's number.
         changes: Arguments and settings that all recipes get, over those of the suite.
         out: Folder for rows, songs and runs; may hold earlier rows.
@@ -59,7 +61,7 @@ def benchmark(
         The folder.
 
     Raises:
-        UnknownNameError: An unknown suite, recipe, peer, option or data set.
+        UnknownNameError: An unknown suite, recipe, baseline, option or data set.
         DataError: Songs that cannot be used, or a folder in use.
         SettingsError: Nothing to run.
     """
@@ -71,130 +73,128 @@ def benchmark(
     updates: dict[str, Any] = {"seeds": seeds} if seeds is not None else {}
     plan = Suite.model_validate({**plan.model_dump(), "changes": {**plan.changes, **(changes or {})}, **updates})
     entrants = [(entrant, entrant.build(plan.changes)) for entrant in plan.entrants]
-    if not entrants and not plan.peers:
-        raise SettingsError("nothing to run: the suite names neither recipes nor peers")
+    if not entrants and not plan.baselines:
+        raise SettingsError("nothing to run: the suite names neither recipes nor baselines")
     with files.lock_folder(out) as folder:
         files.write_json(folder / "suite.json", plan.model_dump(mode="json"))
-        todo = []
-        for source in plan.data:
-            where, facts, kind = _prepare(source, folder)
-            for entrant, recipe in entrants:
-                if not entrant.suits(kind):
-                    continue
-                settings = recipe.model_dump(mode="json")
-                for seed in range(1, plan.seeds + 1):
-                    cell = _cell("zoo", recipe.name, settings, seed, where, facts, folder)
-                    todo.append(replace(cell, place=entrant.place))
-            for name in plan.peers:
-                number = plan.seeds if PEERS[name].seeded else 1
-                settings = PEERS[name].settings
-                for seed in range(1, number + 1):
-                    todo.append(_cell("peer", name, settings, seed, where, facts, folder))
+        todo = _cells(plan, entrants, [_prepare(source, folder) for source in plan.data], folder)
         if not todo:
             raise SettingsError("nothing to run: none of the recipes is for the features of these songs")
-        todo = [replace(cell, passes=plan.passes, train_scores=plan.train_scores) for cell in todo]
-        todo.sort(key=lambda cell: Recipe.model_validate(cell.settings).depth if cell.family == "zoo" else 0)
-        _run_all(todo, folder, workers or environment()["cores"], on_cell)
+        _run_all(todo, folder, workers or cores(), on_cell)
         return folder
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Songs that children can map: their folder, what rows say of them, and the kind of their features if known."""
+
+    folder: Path
+    facts: DataFacts
+    kind: str | None
+
+
+def _prepare(source: dict[str, Any], folder: Path) -> _Prepared:
+    """Loads, splits and checks songs once, and stores them for the children."""
+    options = {key: value for key, value in source.items() if key not in ("source", "name")}
+    songs = default_split(load_songs(source["source"], **options))
+    songs = songs.named(str(source.get("name", songs.name)))
+    leaks, checksum = check_split(songs), songs.checksum()
+    stored = folder / "songs" / f"{safe_name(songs.name)}-{checksum[:12]}"
+    if not (stored / MANIFEST).exists():
+        save_songs(songs, stored)
+    facts = DataFacts(
+        data=songs.name,
+        checksum=checksum,
+        provenance=songs.provenance or "",
+        sizes={name: len(index) for name, index in songs.splits.items()},
+        duplicates=len(leaks.duplicates),
+        segments=songs.n_segments,
+        features=songs.n_features,
+        shape=songs.song_shape if songs.kind == "image" else None,
+        genres=songs.genres,
+        synthetic=bool(songs.about.get("synthetic") or songs.about.get("synthetic_audio")),
+        ceilings=ceilings(songs) if songs.about.get("synthetic") else None,
+    )
+    features = songs.about.get("features")
+    return _Prepared(stored.resolve(), facts, features.get("kind") if isinstance(features, dict) else None)
+
+
+def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[_Prepared], folder: Path) -> list[Cell]:
+    """All cells; recipes stand after those that may be their members."""
+    found = []
+    options = {"passes": plan.passes, "train_scores": plan.train_scores}
+    for songs in data:
+        for name in plan.baselines:
+            settings = BASELINES[name].settings
+            for seed in range(1, plan.seeds + 1 if BASELINES[name].seeded else 2):
+                parts = ["baseline", name, settings, seed, songs.facts.checksum, versions()["genrezoo"]]
+                key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+                run = folder / "runs" / f"{name}-{safe_name(songs.facts.data)}-{seed}-{key}"
+                about = {"recipe": name, "model": name, "family": "baseline", "settings": settings}
+                found.append(_cell(songs, key, seed, run, about, options))
+    for entrant, recipe in sorted(entrants, key=lambda pair: pair[1].depth):
+        for songs in data:
+            for seed in range(1, plan.seeds + 1) if entrant.suits(songs.kind) else ():
+                key = recipe.digest(seed, songs.facts.checksum)
+                run = folder / "runs" / recipe.run_name(songs.facts.data, seed, songs.facts.checksum)
+                about = {"recipe": recipe.name, "model": recipe.model, "family": "zoo", **entrant.place}
+                about["settings"] = recipe.model_dump(mode="json")
+                found.append(_cell(songs, key, seed, run, about, options))
+    return found
+
+
+def _cell(songs: _Prepared, key: str, seed: int, run: Path, about: dict[str, Any], options: dict[str, Any]) -> Cell:
+    facts = CellFacts(**songs.facts.model_dump(), key=key, seed=seed, run=f"runs/{run.name}", **about)
+    return Cell(facts=facts, data=str(songs.folder), run=str(run.resolve()), **options)
 
 
 def _run_all(
     todo: list[Cell], folder: Path, workers: int, on_cell: Callable[[str, str, int, int], None] | None
 ) -> None:
-    path = folder / "rows.jsonl"
-    done = {(row.get("kind"), row.get("key")): row for row in files.read_json_lines(path)}
-    timed = list({(cell.name, cell.data): cell for cell in reversed(todo)}.values())[::-1]  # the first seed of each
-    kinds = {"speed": cells.speed_cell, "passes": cells.passes_cell}
-    kinds = kinds if any(cell.passes for cell in todo) else {"speed": cells.speed_cell}
-    finished, total = 0, len(todo) + len(timed) * len(kinds)
+    path = folder / FILE
+    done: dict[tuple[str, str], Row] = {(row.kind, row.key): row for row in read_rows(path).rows}
+    # speed is measured for the first seed of each
+    timed = list({(cell.facts.recipe, cell.facts.checksum): cell for cell in reversed(todo)}.values())[::-1]
+    timings = {"speed": cells.speed_cell, **({"passes": cells.passes_cell} if todo[0].passes else {})}
+    finished, total = 0, len(todo) + len(timed) * len(timings)
 
     def report(cell: Cell, kind: str, status: str) -> None:
         nonlocal finished
         finished += 1
         if on_cell:
-            on_cell(f"{cell.name} on {cell.facts['data']}, {f'seed {cell.seed}' if kind == 'accuracy' else kind}",
-                    status, finished, total)  # fmt: skip
+            what = f"seed {cell.facts.seed}" if kind == "accuracy" else kind
+            on_cell(f"{cell.facts.recipe} on {cell.facts.data}, {what}", status, finished, total)
 
-    def run(
-        batch: list[Cell], kind: str, call: Callable[..., Any], executor: parallel.ProcessExecutor, beside: int
-    ) -> None:
+    def run(batch: list[Cell], kind: str, call: Callable[..., Any], workers: int) -> None:
         waiting = {}
-        for cell in batch:
-            if _answers(done.get((kind, cell.key)), cell):
-                report(cell, kind, "kept")
-            else:
-                waiting[executor.submit(call, cells.as_plain(cell))] = cell
-        for future in concurrent.futures.as_completed(waiting):
-            cell = waiting[future]
-            try:
-                row = future.result()
-            except parallel.ChildError as error:
-                row = cells.failed_row(cell, kind, error)
-            row["environment"]["parallel"] = beside
-            files.append_line(path, json.dumps(row, allow_nan=False, ensure_ascii=False))
-            done[(kind, cell.key)] = row
-            report(cell, kind, row["status"])
+        with parallel.ProcessExecutor(workers, threads=1) as executor:
+            for cell in batch:
+                if is_measured(done.get((kind, cell.facts.key)), cell):
+                    report(cell, kind, "kept")
+                else:
+                    waiting[executor.submit(call, cell.model_dump(mode="json"))] = cell
+            for future in concurrent.futures.as_completed(waiting):
+                cell = waiting[future]
+                try:
+                    plain = future.result()
+                except parallel.ChildError as error:
+                    plain = {"kind": kind, "status": "refused" if error.user else "failed", "schema": SCHEMA}
+                    plain["reason"] = str(error) if error.user else f"{error}\n{error.detail}".strip()
+                    plain |= {**cell.facts.model_dump(mode="json"), "environment": environment()}
+                plain["environment"]["parallel"] = workers
+                files.append_line(path, json.dumps(plain, allow_nan=False, ensure_ascii=False))
+                done[kind, cell.facts.key] = parse_row(plain)
+                report(cell, kind, plain["status"])
 
-    with parallel.ProcessExecutor(workers, threads=1) as executor:
-        run(todo, "accuracy", cells.accuracy_cell, executor, workers)
-    with parallel.ProcessExecutor(1, threads=1) as executor:
-        measurable = [cell for cell in timed if done.get(("accuracy", cell.key), {}).get("status") == "ok"]
-        for kind, call in kinds.items():
-            finished += len(timed) - len(measurable)
-            run(measurable, kind, call, executor, 1)
-
-
-def _answers(row: dict[str, Any] | None, cell: Cell) -> bool:
-    """Whether a row has all that is asked of a cell, or says that it cannot be had."""
-    if row is None or row.get("status") != "ok":
-        return row is not None and row.get("status") == "refused"
-    return "train" in row or not cell.train_scores or row["kind"] != "accuracy"
+    run(todo, "accuracy", cells.accuracy_cell, workers)
+    measurable = [cell for cell in timed if isinstance(done.get(("accuracy", cell.facts.key)), AccuracyRow)]
+    for kind, call in timings.items():
+        finished += len(timed) - len(measurable)
+        run(measurable, kind, call, 1)
 
 
-def _prepare(source: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any], str | None]:
-    """Loads, splits and checks songs and keeps them where the children can map them.
-
-    Returns:
-        Their folder, what rows say of them, and the kind of features that they hold where they say so.
-    """
-    options = {key: value for key, value in source.items() if key not in ("source", "name")}
-    songs = default_split(load_songs(source["source"], **options))
-    songs = songs.named(str(source.get("name", songs.name)))
-    leaks = check_split(songs)
-    checksum = songs.checksum()
-    kept = folder / "songs" / f"{safe_name(songs.name)}-{checksum[:12]}"
-    if not (kept / "manifest.json").exists():
-        save_songs(songs, kept)
-    facts = {
-        "data": songs.name,
-        "checksum": checksum,
-        "provenance": songs.provenance,
-        "sizes": {name: len(index) for name, index in songs.splits.items()},
-        "duplicates": len(leaks.duplicates),
-        "segments": songs.n_segments,
-        "features": songs.n_features,
-        **({"shape": list(songs.song_shape)} if songs.kind == "image" else {}),
-        "genres": list(songs.genres),
-        "synthetic": bool(songs.about.get("synthetic") or songs.about.get("synthetic_audio")),
-        "ceilings": _ceilings(load_arrays(kept, verify=False)),
-    }
-    features = songs.about.get("features")
-    return str(kept), facts, features.get("kind") if isinstance(features, dict) else None
-
-
-def _ceilings(songs: SongSet) -> dict[str, Any] | None:
-    return ceilings(songs) if songs.about.get("synthetic") else None
-
-
-def _cell(
-    family: str, name: str, settings: dict[str, Any], seed: int, data: str, facts: dict[str, Any], folder: Path
-) -> Cell:
-    if family == "zoo":
-        recipe = Recipe.model_validate(settings)
-        key = recipe.digest(seed, facts["checksum"])
-        run = folder / "runs" / recipe.run_name(facts["data"], seed, facts["checksum"])
-    else:
-        parts = [family, name, settings, seed, facts["checksum"], versions()["genrezoo"]]
-        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-        run = folder / "runs" / f"{name}-{safe_name(facts['data'])}-{seed}-{key}"
-    return Cell(key, name, family, settings, seed, str(Path(data).resolve()), str(run.resolve()), facts)
+def is_measured(row: Row | None, cell: Cell) -> bool:
+    """Whether a row has all that is asked of a cell, or says that the cell is refused."""
+    if isinstance(row, AccuracyRow):
+        return row.train is not None or not cell.train_scores
+    return row is not None and row.status != "failed"

@@ -1,27 +1,18 @@
-"""What a suite is made of, as data: entrants, grids that expand into entrants, and the figures drawn of them."""
+"""The entrants of a suite, as data: single recipes, and grids that expand into entrants."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import re
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from genrezoo.benchmarking.cell import SCORES
-from genrezoo.errors import UnknownNameError
 from genrezoo.recipes import Recipe, get_recipe
 
 MOST_CELLS = 1000
-MOST_CURVES = 8
 NAME = r"^[a-z][a-z0-9_]*$"
-VALUES = (
-    *(f"{side}_{score}" for side in ("train", "valid", "test") for score in SCORES),
-    "train_seconds", "seconds_per_epoch", "evaluation_seconds", "seconds_per_pass",
-    "epochs", "best_epoch", "parameters",
-)  # fmt: skip
-HEAD = r"^heads\.[a-z][a-z0-9_]*$"
 
 
 class Entrant(BaseModel):
@@ -33,13 +24,13 @@ class Entrant(BaseModel):
     name: str | None = Field(None, pattern=NAME, description="Name in tables; the recipe's if left out.")
     changes: dict[str, Any] = Field({}, description="Arguments and settings that differ from the recipe's.")
     feature_kinds: tuple[str, ...] = Field(
-        (), description="Kinds of features of sounds that it is for; songs that hold another kind are passed over."
+        (), description="Kinds of audio features that it is for; songs with another kind are skipped."
     )
     label: str | None = Field(None, min_length=1, description="What the study's figures call it; the name if left out.")
     study: str | None = Field(None, pattern=NAME, description="Name of the grid that it stands in, or beside.")
     axes: dict[str, Any] = Field({}, description="Where it stands on that grid's axes.")
     reported: dict[str, str] | None = Field(
-        None, description="What the reference reports for it; the recipe's figures if left out and nothing is changed."
+        None, description="What the reference reports for it; the recipe's if left out and nothing is changed."
     )
 
     @property
@@ -60,7 +51,7 @@ class Entrant(BaseModel):
     def build(self, changes: dict[str, Any]) -> Recipe:
         """The recipe as it will be trained; the suite's changes go to members too, and this entrant's own win.
 
-        What the reference reports holds for its own values: an entrant with others has only figures of its own.
+        What the reference reports holds for its own values: an entrant with others has only results of its own.
         """
         recipe = get_recipe(self.recipe).changed(changes, everywhere=True).changed(self.changes)
         reported = self.reported if self.reported is not None else {} if self.changes else recipe.reported
@@ -82,7 +73,7 @@ class Grid(BaseModel):
     name: str | None = Field(None, pattern=NAME, description="Name of the grid; the recipe's if left out.")
     axes: dict[str, list[Any]] = Field(min_length=1, description="Options or settings, each with its values.")
     changes: dict[str, Any] = Field({}, description="Arguments and settings that all its entrants get.")
-    feature_kinds: tuple[str, ...] = Field((), description="Kinds of features of sounds that its entrants are for.")
+    feature_kinds: tuple[str, ...] = Field((), description="Kinds of audio features that its entrants are for.")
 
     @property
     def called(self) -> str:
@@ -125,69 +116,6 @@ class Grid(BaseModel):
             place = {"study": self.called, "axes": axes, "feature_kinds": self.feature_kinds}
             found.append(Entrant(recipe=self.recipe, name=name, changes=changes, **place))
         return found
-
-
-class Figure(BaseModel):
-    """One figure of a study, drawn by the report from rows and histories."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["heatmap", "bars", "curves", "table"] = Field(description="How it is drawn.")
-    title: str = Field(min_length=1, description="Its heading.")
-    caption: str = Field("", description="What the reference shows in the same place, for comparison.")
-    entrants: tuple[str, ...] = Field((), description="Names of entrants, grids or peers; all if left out.")
-    x: str | None = Field(
-        None, description="Axis across; bars and tables without one have a bar or a column for each entrant."
-    )
-    y: str | None = Field(None, description="Axis upwards, of a heat map.")
-    values: tuple[str, ...] = Field(
-        ("valid_accuracy",),
-        min_length=1,
-        description="A picture, or a row of a table, for each: SIDE_SCORE with train, valid or test and accuracy, "
-        "macro_f1, macro_precision, macro_recall, log_loss or calibration_error; train_seconds, seconds_per_epoch, "
-        "evaluation_seconds (of the test songs), seconds_per_pass; epochs, best_epoch, parameters; or heads.NAME "
-        "(validation accuracy of an auxiliary output). All are of the weights kept, but valid_accuracy in pictures is "
-        "that of the best epoch. Curves take learning_rate alone: its course stands in the place of the error.",
-    )
-    best: int = Field(
-        MOST_CURVES, ge=1, le=MOST_CURVES, description="Curves: how many, by validation accuracy; more look alike."
-    )
-    transpose: bool = Field(False, description="Tables: a row for each entrant, and a column for each value.")
-    together: bool = Field(
-        False, description="Tables: one table over all sets of songs, before them, in place of one for each."
-    )
-
-    @property
-    def of_training_songs(self) -> bool:
-        """Whether it shows scores on training songs, which are measured where the suite says so."""
-        return any(value.startswith("train_") and value != "train_seconds" for value in self.values)
-
-    @model_validator(mode="after")
-    def _values_fit(self) -> Figure:
-        if self.kind == "curves":
-            if self.values not in (("valid_accuracy",), ("learning_rate",)):
-                raise ValueError("curves show error and accuracy, or with learning_rate alone the rate and accuracy")
-            return self
-        for name in self.values:
-            if name == "learning_rate":
-                raise ValueError("learning_rate is drawn by curves alone")
-            if name not in VALUES and not re.fullmatch(HEAD, name):
-                raise ValueError(str(UnknownNameError("value", name, [*VALUES, "heads.NAME"])))
-        return self
-
-    @model_validator(mode="after")
-    def _axes_fit(self) -> Figure:
-        if self.kind == "heatmap" and (self.x is None or self.y is None or self.x == self.y):
-            raise ValueError("a heat map needs two different axes, x and y")
-        if self.kind == "curves" and (self.x or self.y):
-            raise ValueError("curves run over epochs and take no axes")
-        if self.kind in ("bars", "table") and self.y:
-            raise ValueError(f"{self.kind} take{'s' * (self.kind == 'table')} one axis, x")
-        if self.kind != "table" and (self.transpose or self.together):
-            raise ValueError("transpose and together are for tables alone")
-        if self.together and self.x:
-            raise ValueError("a table over all sets of songs takes no axis: it has a column for each entrant and set")
-        return self
 
 
 def _word(value: Any) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genrezoo import files
-from genrezoo.benchmarking.peers import PEERS
-from genrezoo.benchmarking.study import Entrant, Figure, Grid
+from genrezoo.benchmarking.baselines import BASELINES
+from genrezoo.benchmarking.study import Entrant, Grid
 from genrezoo.errors import DataError, UnknownNameError, first_problem
+from genrezoo.figures import FigurePlan
 from genrezoo.recipes import RECIPES
 
 
@@ -24,16 +25,19 @@ class Suite(BaseModel):
     summary: str = Field(description="One line: what the suite is for.")
     recipes: tuple[Entrant, ...] = Field((), description="Recipe names, or tables with recipe, name and changes.")
     grid: tuple[Grid, ...] = Field((), description="Grids of recipes' options, each expanded into entrants.")
-    peers: tuple[str, ...] = Field((), description="Names of scikit-learn peers.")
+    baselines: tuple[str, ...] = Field((), description="Names of scikit-learn baselines.")
     data: tuple[dict[str, Any], ...] = Field(
         min_length=1, description="Tables with `source`, perhaps a `name` for tables, and the loader's options."
     )
     seeds: int = Field(3, ge=1, le=1000, description="Trainings per recipe, with seeds 1, 2, ….")
     changes: dict[str, Any] = Field({}, description="Arguments and settings that all recipes get.")
-    figures: tuple[Figure, ...] = Field((), description="Figures that the report draws beside its usual ones.")
-    reported: bool = Field(False, description="Whether the report shows the references' figures beside the measured.")
+    figures: tuple[FigurePlan, ...] = Field((), description="Figures that the report draws beside its usual ones.")
+    reported: bool = Field(False, description="Whether the report shows the references' results beside the measured.")
     passes: int = Field(
-        0, ge=0, le=1000, description="Timed predictions of all training and validation songs by each recipe and peer."
+        0,
+        ge=0,
+        le=1000,
+        description="Timed predictions of all training and validation songs.",
     )
     train_scores: bool = Field(False, description="Whether scores on the training songs are measured too.")
 
@@ -59,12 +63,12 @@ class Suite(BaseModel):
             raise ValueError("each data table needs a source")
         return value
 
-    @field_validator("peers")
+    @field_validator("baselines")
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
-            if name not in PEERS:
-                raise UnknownNameError("peer", name, PEERS)
+            if name not in BASELINES:
+                raise UnknownNameError("baseline", name, BASELINES)
         return value
 
     @model_validator(mode="after")
@@ -77,9 +81,9 @@ class Suite(BaseModel):
                     raise ValueError(f"grid {grid.called!r}: an entrant is called {entrant.called!r} already")
         for figure in self.figures:
             for name in figure.entrants:
-                known = {*single, *self.peers, *(entrant.study for entrant in entrants if entrant.study)}
+                known = {*single, *self.baselines, *(entrant.study for entrant in entrants if entrant.study)}
                 if name not in known:
-                    raise ValueError(f"figure {figure.title!r}: {name!r} is neither an entrant, a grid nor a peer")
+                    raise ValueError(f"figure {figure.title!r}: {name!r} is neither an entrant, a grid nor a baseline")
             if figure.of_training_songs and not self.train_scores:
                 raise ValueError(f"figure {figure.title!r} shows scores on training songs: set train_scores = true")
             for axis in filter(None, (figure.x, figure.y)):
@@ -88,38 +92,43 @@ class Suite(BaseModel):
         return self
 
     def select(self, names: list[str]) -> Suite:
-        """The suite with other entrants: any recipes, grids and peers by name; figures of none of them are dropped.
+        """The suite with other entrants: any recipes, grids and baselines by name; figures of none of them are dropped.
 
         Raises:
-            UnknownNameError: Neither an entrant or grid of the suite, a registered recipe, nor a peer.
+            UnknownNameError: Neither an entrant or grid of the suite, a registered recipe, nor a baseline.
         """
         own = {entrant.called: entrant for entrant in self.entrants}
         grids = {grid.called: grid for grid in self.grid}
-        recipes, grid, peers = [], [], []
+        recipes, grid, baselines = [], [], []
         for name in names:
             if name in own:
                 recipes.append(own[name])
             elif name in grids:
                 grid.append(grids[name])
-            elif name in PEERS:
-                peers.append(name)
+            elif name in BASELINES:
+                baselines.append(name)
             elif name in RECIPES.names():
                 recipes.append(Entrant(recipe=name))
             else:
-                raise UnknownNameError("recipe or peer", name, {*own, *grids, *PEERS, *RECIPES.names()})
+                raise UnknownNameError("recipe or baseline", name, {*own, *grids, *BASELINES, *RECIPES.names()})
         kept = [*recipes, *(entrant for one in grid for entrant in one.entrants())]
-        known = {*peers, *(name for entrant in kept for name in (entrant.called, entrant.study) if name)}
+        known = {*baselines, *(name for entrant in kept for name in (entrant.called, entrant.study) if name)}
         figures = []
         for figure in self.figures:
             left = tuple(name for name in figure.entrants if name in known)
             axes = {axis for entrant in kept if _is_of(entrant, figure) for axis in entrant.axes}
             if (left or not figure.entrants) and {figure.x, figure.y} - {None} <= axes:
                 figures.append(figure.model_copy(update={"entrants": left}))
-        chosen = {"recipes": tuple(recipes), "grid": tuple(grid), "peers": tuple(peers), "figures": tuple(figures)}
+        chosen = {
+            "recipes": tuple(recipes),
+            "grid": tuple(grid),
+            "baselines": tuple(baselines),
+            "figures": tuple(figures),
+        }
         return self.model_copy(update=chosen)
 
 
-def _is_of(entrant: Entrant, figure: Figure) -> bool:
+def _is_of(entrant: Entrant, figure: FigurePlan) -> bool:
     return not figure.entrants or bool({entrant.called, entrant.study} & set(figure.entrants))
 
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 import genrezoo
-from genrezoo.cli import benchmark, data, draw, evaluate, listing, predict, report, show, train, tune
+from genrezoo.cli import benchmark, data, evaluate, listing, plot, predict, report, show, train, tune
 from genrezoo.errors import GenrezooError, ResourceError, is_scarce
 
 INTERRUPTED = 130
@@ -33,7 +33,7 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
-app.add_typer(draw.app, name="draw")
+app.add_typer(plot.app, name="plot")
 app.command("tune")(tune.tune)
 app.command("benchmark")(benchmark.benchmark)
 app.command("report")(report.report)

@@ -18,7 +18,7 @@ def benchmark(
     ] = None,
     data: Annotated[list[str] | None, typer.Option(help="Songs in place of the suite's; may be repeated.")] = None,
     models: Annotated[
-        list[str] | None, typer.Option(help="Recipe or peer in place of the suite's; may be repeated.")
+        list[str] | None, typer.Option(help="Recipe or baseline in place of the suite's; may be repeated.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Trainings per recipe.")] = None,
     changes: Annotated[

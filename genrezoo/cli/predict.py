@@ -155,10 +155,10 @@ def _targets(timeline: Path, predictions: Sequence[Prediction], *, several: bool
 
 def _draw(path: Path, prediction: Prediction) -> None:
     from genrezoo import files
-    from genrezoo.report.timeline import timeline_picture
+    from genrezoo.report.run.timeline import timeline_figure
 
     edges, probabilities = prediction.timeline()
-    picture = timeline_picture(
+    picture = timeline_figure(
         edges, probabilities, prediction.genres,
         answer=prediction.probabilities, rule=prediction.how, title=shown_path(Path(prediction.path.name)),
         kind=path.suffix.lower(),

@@ -27,7 +27,7 @@ def report(
     results = [folder for folder in folders if folder not in searches]
     if out is not None and len(searches) + bool(results) > 1:
         raise SettingsError(
-            "--out takes one page, and these folders make several: leave it out, or name them one by one"
+            "--out takes one page, and these folders make several: leave it out, or pass them one by one"
         )
     from genrezoo import report  # here, so that --help does not wait for matplotlib
 

@@ -1,17 +1,20 @@
-"""The report: leaderboards, searches and figures from rows, predictions and journals alone, without Keras."""
+"""The report: leaderboards, searches and runs from rows, predictions and journals alone, without Keras.
 
-from genrezoo.report.curves import learning_curves
-from genrezoo.report.records import Board, Leaderboard, Line
-from genrezoo.report.search import render_search
-from genrezoo.report.search_tables import print_search
-from genrezoo.report.tables import leaderboard
-from genrezoo.report.text import print_leaderboard
-from genrezoo.report.write import render
+Three rooms that do not know each other, `benchmark`, `search` and `run`, share one `style`.
+"""
+
+from genrezoo.report.benchmark.leaderboard import leaderboard
+from genrezoo.report.benchmark.records import Board, Entry, Leaderboard
+from genrezoo.report.benchmark.terminal import print_leaderboard
+from genrezoo.report.benchmark.write import render
+from genrezoo.report.search.terminal import print_search
+from genrezoo.report.search.write import render_search
+from genrezoo.report.style.learning_curves import learning_curves
 
 __all__ = [
     "Board",
+    "Entry",
     "Leaderboard",
-    "Line",
     "leaderboard",
     "learning_curves",
     "print_leaderboard",

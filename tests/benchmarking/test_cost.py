@@ -2,7 +2,7 @@ import keras
 import pytest
 from toys import make_songs
 
-from genrezoo.benchmarking.cell import _chunks
+from genrezoo.benchmarking.cell import chunks_of
 from genrezoo.benchmarking.cost import multiply_adds
 from genrezoo.layers import Frozen
 from genrezoo.models import create_model
@@ -49,5 +49,5 @@ def test_frozen_members_count_as_they_would_alone():
 
 def test_a_song_in_chunks_costs_as_often_as_the_model_answers():
     recipe = get_recipe("fully_connected").changed({"chunks": {"segments": 2, "hop": 1}})
-    assert _chunks(get_recipe("fully_connected"), make_songs(n_segments=6)) == 1
-    assert _chunks(recipe, make_songs(n_segments=6)) == 5
+    assert chunks_of(get_recipe("fully_connected"), make_songs(n_segments=6)) == 1
+    assert chunks_of(recipe, make_songs(n_segments=6)) == 5

@@ -1,9 +1,10 @@
 import pytest
 from pydantic import ValidationError
 
-from genrezoo.benchmarking.study import Entrant, Figure, Grid
+from genrezoo.benchmarking.study import Entrant, Grid
 from genrezoo.benchmarking.suite import Suite, load_suite
 from genrezoo.errors import DataError, UnknownNameError
+from genrezoo.figures import FigurePlan
 
 GRID = {"recipe": "lstm", "axes": {"units": [4, 8], "l2": [0.1, 1e-5]}, "changes": {"epochs": 2}}
 
@@ -83,7 +84,7 @@ def test_the_suites_changes_reach_members_and_the_entrants_own_do_not():
         ({"kind": "bars", "x": "units", "y": "l2"}, "bars take one axis"),
         ({"kind": "bars", "values": ["speed"]}, "unknown value 'speed'"),
         ({"kind": "curves", "best": 9}, "less than or equal to 8"),
-        ({"kind": "curves", "values": ["test_accuracy"]}, "curves show error and accuracy"),
+        ({"kind": "curves", "values": ["test_accuracy"]}, "curves show loss and accuracy"),
         ({"kind": "bars", "values": ["learning_rate"]}, "learning_rate is drawn by curves alone"),
         ({"kind": "table", "values": ["test_acuracy"]}, "unknown value 'test_acuracy'. Did you mean 'test_accuracy'"),
         ({"kind": "table", "x": "units", "y": "l2"}, "table takes one axis"),
@@ -94,13 +95,13 @@ def test_the_suites_changes_reach_members_and_the_entrants_own_do_not():
 )
 def test_figures_that_cannot_be_drawn_are_refused(figure, message):
     with pytest.raises(ValidationError, match=message):
-        Figure(title="t", **figure)
+        FigurePlan(title="t", **figure)
 
 
 @pytest.mark.parametrize(
     ("figure", "message"),
     [
-        ({"kind": "bars", "entrants": ["gru"]}, "'gru' is neither an entrant, a grid nor a peer"),
+        ({"kind": "bars", "entrants": ["gru"]}, "'gru' is neither an entrant, a grid nor a baseline"),
         ({"kind": "bars", "x": "beta"}, "no entrant stands on an axis 'beta'"),
         ({"kind": "bars", "x": "units", "entrants": ["mlp"]}, "no entrant stands on an axis 'units'"),
         ({"kind": "table", "values": ["train_accuracy"]}, "set train_scores = true"),
@@ -152,7 +153,7 @@ def test_the_grid_of_parts_is_that_of_its_source():
 def test_scores_on_training_songs_are_shown_where_they_are_measured():
     figure = {"kind": "table", "title": "t", "values": ["train_accuracy", "train_seconds"]}
     assert suite(train_scores=True, figures=[figure]).figures[0].of_training_songs
-    assert not Figure(title="t", kind="table", values=("train_seconds",)).of_training_songs
+    assert not FigurePlan(title="t", kind="table", values=("train_seconds",)).of_training_songs
 
 
 def test_an_entrant_is_for_its_kinds_of_features_and_for_songs_that_say_nothing():

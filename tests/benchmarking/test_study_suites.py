@@ -10,7 +10,7 @@ from genrezoo.runs.preprocessing import Preprocessing
 
 SUITES = (
     "activations", "batch_sizes", "image_networks", "mel_forms", "optimisers", "patience", "schedules",
-    "sound_families", "tables_and_pictures", "transfer_learning", "weight_decay_and_dropout",
+    "sound_families", "tables_and_images", "transfer_learning", "weight_decay_and_dropout",
 )  # fmt: skip
 FEW = {"n_train": 10, "n_valid": 10, "n_test": 10}
 
@@ -30,6 +30,7 @@ def songs():
     return of
 
 
+@pytest.mark.slow  # some are as large as a ResNet50
 @pytest.mark.parametrize("name", SUITES)
 def test_every_recipe_builds_on_the_songs_of_its_suite(name, songs):
     suite = load_suite(name)
@@ -95,7 +96,7 @@ def test_patience_has_the_sources_seven_and_a_training_that_never_stops_early():
     assert {recipe.settings["epochs"] for recipe in found} == {60}
 
 
-def test_pictures_are_seen_by_the_sources_combinations_of_depth_kernel_and_stride():
+def test_images_are_read_by_the_sources_combinations_of_depth_kernel_and_stride():
     found = [entrant.build({}).arguments for entrant in load_suite("image_networks").recipes]
     shapes = {(part["conv_layers"], part["kernel_size"], part["strides"]) for part in found}
     assert shapes == {(3, 4, 5), (4, 3, 4), (4, 4, 4), (4, 5, 4), (5, 4, 3), (6, 4, 2)}

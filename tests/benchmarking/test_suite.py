@@ -8,7 +8,7 @@ TEXT = """
 name = "own"
 summary = "s"
 recipes = ["lstm", {recipe = "lstm", name = "small_lstm", changes = {units = 4}}]
-peers = ["svm_rbf_flat"]
+baselines = ["svm_rbf_flat"]
 data = ["synthetic"]
 [changes]
 epochs = 2
@@ -40,11 +40,11 @@ def test_entrants_have_names_and_changes_of_their_own(path):
     assert suite.data == ({"source": "synthetic"},)
 
 
-def test_selection_takes_own_entrants_registered_recipes_and_peers(path):
+def test_selection_takes_own_entrants_registered_recipes_and_baselines(path):
     chosen = load_suite(path).select(["small_lstm", "mlp", "extra_trees_stats"])
     assert [entrant.name or entrant.recipe for entrant in chosen.recipes] == ["small_lstm", "mlp"]
-    assert chosen.peers == ("extra_trees_stats",)
-    with pytest.raises(UnknownNameError, match="unknown recipe or peer 'smal_lstm'. Did you mean 'small_lstm'"):
+    assert chosen.baselines == ("extra_trees_stats",)
+    with pytest.raises(UnknownNameError, match="unknown recipe or baseline 'smal_lstm'. Did you mean 'small_lstm'"):
         load_suite(path).select(["smal_lstm"])
 
 
@@ -70,8 +70,8 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, text, message):
 def test_unknown_names_suggest_the_nearest(path):
     with pytest.raises(UnknownNameError, match="unknown suite 'quik'. Did you mean 'quick'"):
         load_suite("quik")
-    with pytest.raises(UnknownNameError, match="unknown peer 'svm'"):
-        Suite(name="own", summary="s", peers=("svm",), data=["synthetic"])
+    with pytest.raises(UnknownNameError, match="unknown baseline 'svm'"):
+        Suite(name="own", summary="s", baselines=("svm",), data=["synthetic"])
     with pytest.raises(DataError, match="no such file"):
         load_suite(path.parent / "none.toml")
 

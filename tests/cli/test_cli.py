@@ -108,7 +108,7 @@ def test_train_evaluate_and_train_again(songs_folder, tmp_path):
         (["train", "snippet_lstm", "--data", "SONGS", "--out", "OUT", "--set", "snippets=50"], "snippets"),
         (["evaluate", "SONGS"], "not a run folder"),
         (["benchmark", "quik"], "unknown suite 'quik'. Did you mean 'quick'"),
-        (["benchmark", "--models", "svm", "--out", "OUT"], "unknown recipe or peer 'svm'"),
+        (["benchmark", "--models", "svm", "--out", "OUT"], "unknown recipe or baseline 'svm'"),
         (["report", "SONGS"], "rows"),
         (["data", "describe", "/none"], "/none"),
     ],

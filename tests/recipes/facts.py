@@ -13,7 +13,7 @@ from genrezoo.registry import find_builder
 TOP = Path(__file__).resolve().parents[2]
 TABLE = tomllib.loads((TOP / "docs" / "systems.toml").read_text(encoding="utf-8"))
 KINDS = {"recipe": "recipes", "suite": "suites", "search": "searches"}
-TEXT = {"name", "summary", "reference", "label", "study", "figures", "peers", "baselines"}
+TEXT = {"name", "summary", "reference", "label", "study", "figures", "baselines"}
 """Keys of suites and searches that change nothing in a training."""
 FREE = {"recipes", "recipe", "feature_kinds", "seeds", "data", "reported", "train_scores"}
 """What a suite may choose as it likes, where no document says anything."""

@@ -13,7 +13,7 @@ from made_results import Rows, add_blank, add_results
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two data sets, three recipes of three seeds, two peers, one refused, one failed. Not to be changed."""
+    """Two data sets, three recipes of three seeds, two baselines, one refused, one failed. Not to be changed."""
     folder = tmp_path_factory.mktemp("results") / "a"
     fill(folder)
     return folder
@@ -29,10 +29,12 @@ def results(written: Path, tmp_path: Path) -> Path:
 
 
 def fill(folder: Path) -> None:
-    zoo, peers = {"lstm": 1.6, "gru": 1.55, "mlp": 0.4}, {"forest": 1.0, "logistic": 0.6}
-    add_results(folder, zoo=zoo, peers=peers)
+    zoo, baselines = {"lstm": 1.6, "gru": 1.55, "mlp": 0.4}, {"forest": 1.0, "logistic": 0.6}
+    add_results(folder, zoo=zoo, baselines=baselines)
     ceilings = {"bayes": 0.905, "order_free": 0.516}
-    add_results(folder, data="synthetic", provenance="random", zoo=zoo, peers=peers, ceilings=ceilings, duplicates=3)
+    add_results(
+        folder, data="synthetic", provenance="random", zoo=zoo, baselines=baselines, ceilings=ceilings, duplicates=3
+    )
     add_blank(folder, "image_cnn", "refused", "the songs are tables, an image was expected")
     add_blank(folder, "cascade", "failed", "out of memory after 3 epochs")
     recipes = [{"recipe": name, "name": None, "changes": {}} for name in zoo]
@@ -40,7 +42,7 @@ def fill(folder: Path) -> None:
         "name": "quick",
         "summary": "For tests",
         "recipes": recipes,
-        "peers": list(peers),
+        "baselines": list(baselines),
         "seeds": 3,
         "changes": {},
     }

@@ -23,7 +23,7 @@ def add_results(
     data: str = "mfcc4",
     provenance: str = "official",
     zoo: dict[str, float],
-    peers: dict[str, float],
+    baselines: dict[str, float],
     seeds: Sequence[int] = (1, 2, 3),
     genres: Sequence[str] = GENRES[:4],
     songs: int = 200,
@@ -31,14 +31,14 @@ def add_results(
     duplicates: int = 0,
     resamples: int = 50,
 ) -> None:
-    """Adds rows and run folders; ``zoo`` and ``peers`` give each recipe's skill (0: chance, 3: nearly always right)."""
+    """Adds rows and run folders; ``zoo`` and ``baselines`` give each skill (0: chance, 3: nearly always right)."""
     draw = np.random.default_rng(sum(data.encode()))
     sides: dict[str, Any] = {}
     for side, number in (("valid", songs // 2), ("test", songs)):
         y = draw.integers(0, len(genres), number)
         sides[side] = (np.array([f"{side}-{i}" for i in range(number)]), y, draw.normal(size=(number, len(genres))))
     head = {
-        "schema": 1, "data": data, "checksum": hashlib.sha256(data.encode()).hexdigest(), "provenance": provenance,
+        "schema": 2, "data": data, "checksum": hashlib.sha256(data.encode()).hexdigest(), "provenance": provenance,
         "sizes": {"train": 4 * songs, "valid": songs // 2, "test": songs}, "duplicates": duplicates, "segments": 120,
         "features": 25, "genres": list(genres), "ceilings": ceilings,
     }  # fmt: skip
@@ -47,8 +47,8 @@ def add_results(
         "backend": "tensorflow", "versions": {"genrezoo": "0.1.0", "keras": "3.15.1"}, "git_revision": "abc1234",
         "created": "2026-01-02T03:04:05Z",
     }  # fmt: skip
-    for place, (name, skill) in enumerate([*zoo.items(), *peers.items()]):
-        family = "zoo" if name in zoo else "peer"
+    for place, (name, skill) in enumerate([*zoo.items(), *baselines.items()]):
+        family = "zoo" if name in zoo else "baseline"
         for seed in seeds:
             key = hashlib.sha256(f"{name}{data}{seed}".encode()).hexdigest()[:16]
             run = folder / "runs" / f"{place}-{seed}-{key}"
@@ -78,8 +78,7 @@ def add_results(
             append(folder, row)
             if seed == seeds[0]:
                 speed = {
-                    "schema": 1, "kind": "speed", "key": key, "recipe": name, "data": data,
-                    "checksum": head["checksum"], "seed": seed, "status": "ok", "reason": None,
+                    **head, "kind": "speed", "key": key, "recipe": name, "family": family, "seed": seed, "status": "ok",
                     "latency_ms": {"p50": latency, "p90": 1.2 * latency, "p99": 1.9 * latency, "calls": 300},
                     "bulk_songs_per_second": 20_000 / latency, "bulk_batch": 256,
                     "first_prediction_seconds": 3.1 + place, "peak_memory_mb": 612.0 + place,
@@ -93,7 +92,7 @@ def add_blank(
 ) -> None:
     """Adds a row of a recipe that was refused or that failed."""
     row = {
-        "schema": 1, "kind": "accuracy", "key": hashlib.sha256(f"{name}{data}{status}".encode()).hexdigest()[:16],
+        "schema": 2, "kind": "accuracy", "key": hashlib.sha256(f"{name}{data}{status}".encode()).hexdigest()[:16],
         "recipe": name, "model": name, "family": "zoo", "data": data,
         "checksum": hashlib.sha256(data.encode()).hexdigest(), "provenance": "official", "seed": 1, "status": status,
         "reason": reason, "settings": {}, "environment": {},

@@ -19,10 +19,9 @@ from typer.testing import CliRunner
 from genrezoo.cli import app
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.report import print_search, render_search
-from genrezoo.report.search_figures import draw_search
-from genrezoo.report.search_importance import EPOCHS, Importance, importance, trust
-from genrezoo.report.search_records import read_search
-from genrezoo.report.search_words import at_a_time, cautions, counted, facts, status, summary
+from genrezoo.report.search.captions import cautions, counted, facts, status, summary
+from genrezoo.report.search.importance import EPOCHS, Importance, importance, trust
+from genrezoo.report.search.records import read_search
 
 KINDS = {"usual": made_search.usual, "grid": made_search.grid, "hyperband": made_search.hyperband,
          "pareto": made_search.pareto}  # fmt: skip
@@ -56,8 +55,8 @@ def printed(folder, **more):
     return file.getvalue()
 
 
-def one_setting(folder, space, scores, **plan):
-    """A search over one setting, or several, with given points and scores."""
+def one_hyperparameter(folder, space, scores, **plan):
+    """A search over one hyperparameter, or several, with given points and scores."""
     search = MadeSearch(folder, space, **plan)
     for values, score in scores:
         search.end(search.ask(values), score=score, scores=[score])
@@ -70,10 +69,10 @@ def one_setting(folder, space, scores, **plan):
 @pytest.mark.parametrize(
     ("kind", "figures"),
     [
-        ("usual", ["convergence", "courses", "importance", "parallel", "scores", "slices"]),
-        ("grid", ["convergence", "courses", "importance", "scores", "slices", "values"]),
-        ("hyperband", ["convergence", "courses", "importance", "parallel", "rungs", "scores", "slices"]),
-        ("pareto", ["convergence", "courses", "front", "importance", "parallel", "scores", "slices"]),
+        ("usual", ["convergence", "curves", "importance", "parallel", "slices"]),
+        ("grid", ["convergence", "curves", "importance", "slices"]),
+        ("hyperband", ["convergence", "curves", "importance", "parallel", "rungs", "slices"]),
+        ("pareto", ["convergence", "curves", "front", "importance", "parallel", "slices"]),
     ],
 )
 def test_a_report_is_a_page_two_tables_and_the_figures_that_the_search_allows(rendered, kind, figures):
@@ -157,12 +156,12 @@ def test_the_head_says_what_was_searched_and_what_was_found(tmp_path):
         f"checksum of songs and split: {'c0ffee' * 10}",
         "objective: accuracy on validation songs of the best epoch, higher is better",
         "tuner: bayesian (initial points 5, beta 1.9)",
-        "budget: 4 trials, each at most 10 min 0 s, those that fall behind the median of the others are stopped",
-        "warm start from searches/old",
+        "budget: 4 trials, each at most 10 min 0 s, trials that fall behind the median of the others are stopped",
+        "warm start from: searches/old",
         "seed: 1",
-        "status: finished: 4 of 4 trials have ended, as many as it was given",
+        "status: finished: 4 of 4 trials have ended, the whole budget",
         "trials: 4 completed",
-        "time: 20.0 s from the first start to the last end, 10.0 s of all trials together; one trial at a time",
+        "time: 20.0 s from the first start to the last end, 10.0 s of all trials",
     ]
 
 
@@ -191,7 +190,7 @@ def test_the_objective_is_said_in_words(tmp_path, objective, said):
 def test_of_a_loss_the_lowest_is_the_best(tmp_path):
     space = [float_of("dropout", 0.0, 1.0)]
     scores = [({"dropout": place / 10}, 1.0 + abs(place - 3)) for place in range(8)]
-    folder = one_setting(tmp_path / "a", space, scores, objective={"metric": "loss"})
+    folder = one_hyperparameter(tmp_path / "a", space, scores, objective={"metric": "loss"})
     search = read_search(folder)
     assert search.best.number == 3
     assert search.limits == (5.0, 1.0)
@@ -228,7 +227,7 @@ def test_cautions_name_what_makes_scores_doubtful(tmp_path):
     songs = {"name": "synthetic", "provenance": "random"}
     space = [float_of("dropout", 0.0, 0.5), float_of("rate", 1e-4, 1e-1, log=True)]
     points = [({"dropout": 0.0, "rate": 1e-4}, 0.9), ({"dropout": 0.2, "rate": 1e-2}, 0.5)]
-    found = " ".join(cautions(read_search(one_setting(tmp_path / "a", space, points, songs=songs))))
+    found = " ".join(cautions(read_search(one_hyperparameter(tmp_path / "a", space, points, songs=songs))))
     for phrase in ("best of 2 trials is optimistic", "split is random", "say nothing about music", "one seed"):
         assert phrase in found
     assert "rate (0.000100, the lower end)" in found
@@ -238,25 +237,12 @@ def test_cautions_name_what_makes_scores_doubtful(tmp_path):
 def test_a_running_search_says_so_and_a_larger_budget_goes_on(tmp_path):
     search = MadeSearch(tmp_path / "a", max_trials=2)
     search.run(2)
-    assert status(read_search(search.finish())) == "finished: 2 of 2 trials have ended, as many as it was given"
+    assert status(read_search(search.finish())) == "finished: 2 of 2 trials have ended, the whole budget"
     search.write(event="budget", max_trials=9)
     search.ask()
     told = read_search(search.folder)
     assert status(told) == "not finished: 2 of 9 trials have ended so far; it is running, or was interrupted"
     assert counted(told) == "2 completed, 1 not ended"
-
-
-def test_trials_at_a_time_follow_from_their_times(tmp_path):
-    search = MadeSearch(tmp_path / "a")
-    first, second = search.ask(), search.ask()
-    search.end(first)
-    third = search.ask()
-    search.end(second)
-    search.end(third)
-    trials = read_search(search.folder).trials
-    assert at_a_time(trials) == 2
-    assert at_a_time(trials[:1]) == 1
-    assert at_a_time([]) is None
 
 
 def test_the_terminal_shows_the_best_trials_in_its_width(rendered, usual):
@@ -319,19 +305,18 @@ def test_only_infeasible_trials_make_a_report(tmp_path):
     search = MadeSearch(tmp_path / "a", objective={"latency_limit_ms": 1.0})
     search.run(3, change=lambda number: {"status": "infeasible", "latency_ms": 2.0})
     render_search(search.finish())
-    assert "3 over the limit of latency" in text_of(search.folder)
+    assert "3 over the latency limit" in text_of(search.folder)
 
 
-def test_trials_without_courses_and_plans_without_details(tmp_path):
+def test_trials_without_histories_and_plans_without_details(tmp_path):
     search = MadeSearch(tmp_path / "a", SPACE[:2], recipe={"name": "forest"}, songs={"name": "audio"},
                         tuner={"name": "random"}, environment=None)  # fmt: skip
     search.run(9, change=lambda number: {"history": {}, "quality": 0.5 + 0.01 * number, "seconds": None})
     render_search(search.finish())
-    assert "courses" not in figures_of(search.folder)
-    assert "the trials have no figures for each epoch" in text_of(search.folder)
+    assert "curves" not in figures_of(search.folder)
 
 
-def test_two_hundred_trials_of_twelve_settings(tmp_path):
+def test_two_hundred_trials_of_twelve_hyperparameters(tmp_path):
     names = ["a name of a choice that goes on and on and on", "another", "x", "y", "z"]
     space = [*SPACE, choice_of("aggregation", names), float_of("autoencoder_learning_rate", 1e-5, 1e-2, log=True),
              dimension("batch_normalisation", "boolean"), int_of("layers", 1, 3), choice_of("num_steps", STEPS),
@@ -343,8 +328,8 @@ def test_two_hundred_trials_of_twelve_settings(tmp_path):
     worst, best = told.limits
     assert 0 < best < worst < 3  # the five that diverged do not count
     render_search(search.folder)
-    assert figures_of(search.folder) == ["convergence", "courses", "importance", "parallel", "scores", "slices"]
-    assert "5 far worse trials stand at the edge" in text_of(search.folder)
+    assert figures_of(search.folder) == ["convergence", "curves", "importance", "parallel", "slices"]
+    assert "5 far worse trials are drawn at the edge" in text_of(search.folder)
     assert len(text_of(search.folder)) < 4e6
 
 
@@ -408,7 +393,7 @@ def test_a_folder_without_a_journal_is_refused(tmp_path):
 
 def test_values_lie_on_their_axes(tmp_path):
     search = read_search(MadeSearch(tmp_path / "a", [*SPACE, choice_of("steps", [8, 2, 4])]).folder)
-    units, dropout, rate, optimizer, decay, steps = search.settings
+    units, dropout, rate, optimizer, decay, steps = search.space
     assert units.place({"units": 260}) == 0.5
     assert dropout.place({"dropout": 0.15}) == 0.25
     assert rate.place({"learning_rate": 1e-3}) == pytest.approx(1 / 3)
@@ -417,10 +402,11 @@ def test_values_lie_on_their_axes(tmp_path):
     assert [steps.place({"steps": value}) for value in (2, 4, 8)] == [0.0, 0.5, 1.0]  # in order, whatever the plan's
     assert [text for _, text in rate.ticks(6)] == ["0.0001", "0.001", "0.01", "0.1"]
     assert [text for _, text in steps.ticks(2)] == ["2", "8"]
-    assert units.text(1000) == "1,000"
+    assert units.text({"units": 1000}) == "1,000"
+    assert decay.text({}) == "–"
     assert (rate.range_text(), optimizer.range_text()) == ("0.0001 to 0.1, logarithmic", "adam, adamw")
-    assert decay.condition_text() == "only where optimizer is adamw"
-    (even,) = read_search(MadeSearch(tmp_path / "b", [int_of("units", 64, 512, step=64)]).folder).settings
+    assert decay.range_text() == "0.00001 to 0.1, logarithmic, only where optimizer is adamw"
+    (even,) = read_search(MadeSearch(tmp_path / "b", [int_of("units", 64, 512, step=64)]).folder).space
     assert even.range_text() == "64 to 512, steps of 64"
     assert units.label == "units"
     assert rate.label == "learning rate"
@@ -429,8 +415,8 @@ def test_values_lie_on_their_axes(tmp_path):
 def test_ticks_stay_within_the_range_and_are_few(tmp_path):
     spaces = [float_of("a", 0.0, 0.6), int_of("b", 1, 3), float_of("c", 3e-5, 3e-2, log=True), int_of("d", 16, 128),
               float_of("e", 0.31, 0.32), float_of("f", 2.0, 3.0, log=True), float_of("g", 5.0, 5.0)]  # fmt: skip
-    for setting in read_search(MadeSearch(tmp_path / "a", spaces).folder).settings:
-        ticks = setting.ticks(6)
+    for one in read_search(MadeSearch(tmp_path / "a", spaces).folder).space:
+        ticks = one.ticks(6)
         assert 1 <= len(ticks) <= 7
         assert all(-1e-6 <= place <= 1 + 1e-6 for place, _ in ticks)
         assert len({text for _, text in ticks}) == len(ticks)
@@ -439,7 +425,7 @@ def test_ticks_stay_within_the_range_and_are_few(tmp_path):
 def test_far_off_scores_do_not_flatten_the_others(tmp_path):
     space, scores = [float_of("dropout", 0.0, 1.0)], [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1e6]
     points = [({"dropout": place / 10}, score) for place, score in enumerate(scores)]
-    search = read_search(one_setting(tmp_path / "a", space, points, objective={"metric": "loss"}))
+    search = read_search(one_hyperparameter(tmp_path / "a", space, points, objective={"metric": "loss"}))
     assert search.limits == (1.5, 1.0)
     assert search.bounded(1e6) == 1.5
     assert search.merit(1e6) == 0.0
@@ -456,7 +442,7 @@ def test_lines_and_points_say_what_they_are(rendered, usual):
     assert usual.tip(best).startswith(
         f"Trial {best.number}: {100 * best.score:.1f}\u00a0%. units {best.values['units']}"
     )
-    scores = (rendered / "usual" / "report" / "figures" / "scores.svg").read_text("utf-8")
+    scores = (rendered / "usual" / "report" / "figures" / "convergence.svg").read_text("utf-8")
     assert scores.count("<title>") == 25
     assert "(failed, by random)" in scores
 
@@ -478,18 +464,6 @@ def test_a_training_that_was_continued_counts_once(rendered):
     assert search.leaves[0].number == search.best.number
 
 
-def test_bars_are_for_one_setting_of_few_values(rendered, tmp_path):
-    drawings, _ = draw_search(read_search(rendered / "grid"))
-    (bars,) = [drawing for drawing in drawings if drawing.name == "values"]
-    assert bars.title == "Score of each num steps"
-    points = [({"rate": place / 10}, 0.5 + place / 100) for place in range(10)]
-    names = [
-        one.name for one in draw_search(read_search(one_setting(tmp_path / "a", [float_of("rate", 0, 1)], points)))[0]
-    ]
-    assert "values" not in names
-    assert "slices" in names
-
-
 # --- importance ---
 
 
@@ -501,35 +475,32 @@ def noisy(folder, space, score, trials=40, seed=5):
     return read_search(search.finish())
 
 
-def test_the_setting_that_makes_the_score_is_the_most_important(tmp_path):
+def test_the_hyperparameter_that_makes_the_score_is_the_most_important(tmp_path):
     search = noisy(tmp_path / "a", SPACE, lambda values: 0.4 + 0.3 * values["dropout"] + 1e-4 * values["units"])
     found = importance(search)
     assert isinstance(found, Importance)
     assert max(found.loss, key=lambda name: found.loss[name].mean) == "dropout"
     assert found.loss["dropout"].low > 0.5
-    assert found.share["dropout"] > 0.7
     for name in ("learning_rate", "optimizer", "weight_decay"):
         assert abs(found.loss[name].mean) < 0.05
-        assert found.share[name] < 0.05
     assert found.r2.mean > 0.8
     assert found.r2.low <= found.r2.mean <= found.r2.high
-    assert "most of what makes the score" in trust(found)
+    assert "chance" not in trust(found)
     assert importance(search) == found
 
 
-def test_a_setting_does_not_take_the_merit_of_its_condition(tmp_path):
+def test_a_hyperparameter_does_not_take_the_merit_of_its_condition(tmp_path):
     search = noisy(tmp_path / "a", SPACE, lambda values: 0.4 + 0.2 * (values["optimizer"] == "adamw"))
     found = importance(search)
     assert found.loss["optimizer"].mean > 1.0
     assert abs(found.loss["weight_decay"].mean) < 0.1
 
 
-def test_words_without_order_count_as_one_setting(tmp_path):
+def test_choices_without_order_count_as_one_hyperparameter(tmp_path):
     space = [choice_of("cell", ["a", "b", "c", "d"]), float_of("rate", 0.0, 1.0)]
     found = importance(noisy(tmp_path / "a", space, lambda values: 0.5 + 0.2 * (values["cell"] in "bd"), trials=60))
     assert set(found.loss) == {"cell", "rate"}
     assert found.loss["cell"].mean > 1.0
-    assert found.share["cell"] > 0.9
 
 
 def test_chance_is_called_chance(tmp_path):
@@ -539,7 +510,7 @@ def test_chance_is_called_chance(tmp_path):
     assert "may be chance" in trust(found)
 
 
-def test_epochs_are_no_merit_of_a_setting(rendered):
+def test_epochs_are_no_merit_of_a_hyperparameter(rendered):
     found = importance(read_search(rendered / "hyperband"))
     assert found.trials == 17
     assert max(found.loss, key=lambda name: found.loss[name].mean) == EPOCHS
@@ -551,7 +522,7 @@ def test_epochs_are_no_merit_of_a_setting(rendered):
 )
 def test_importance_is_not_made_up(tmp_path, scores, why):
     points = [({"rate": place / 10}, score) for place, score in enumerate(scores)]
-    folder = one_setting(tmp_path / "a", [float_of("rate", 0.0, 1.0)], points)
+    folder = one_hyperparameter(tmp_path / "a", [float_of("rate", 0.0, 1.0)], points)
     assert why in importance(read_search(folder))
     render_search(folder)
     assert why in text_of(folder)

@@ -8,8 +8,8 @@ from matplotlib import colormaps, image
 from matplotlib.colors import to_hex
 
 from genrezoo.errors import DataError, UnknownNameError
-from genrezoo.report import timeline
-from genrezoo.report.timeline import clock, timeline_picture
+from genrezoo.report.run import timeline
+from genrezoo.report.run.timeline import clock, timeline_figure
 
 GENRES = ["blues", "jazz", "rock"]
 POSTERIOR = np.array([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1], [0.05, 0.05, 0.9], [0.0, 1.0, 0.0]])
@@ -18,7 +18,7 @@ POSTERIOR = np.array([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1], [0.05, 0.05, 0.9], [0.0,
 def draw(posterior=POSTERIOR, *, kind=".svg", edges=None, genres=GENRES, answer=None, title="a.wav"):
     edges = np.arange(len(posterior) + 1) if edges is None else edges
     answer = posterior.mean(axis=0) if answer is None else answer
-    return timeline_picture(edges, posterior, genres, answer=answer, rule="mean of moments", title=title, kind=kind)
+    return timeline_figure(edges, posterior, genres, answer=answer, rule="mean of windows", title=title, kind=kind)
 
 
 def cells(svg):
@@ -46,7 +46,7 @@ def test_the_most_probable_genre_is_marked_in_stretches():
 
 
 @pytest.mark.parametrize("kind", [".png", ".svg"])
-def test_pictures_are_whole_and_the_same_each_time(kind):
+def test_figures_are_whole_and_the_same_each_time(kind):
     one = draw(kind=kind)
     assert one == draw(kind=kind)
     if kind == ".svg":
@@ -113,9 +113,9 @@ def test_names_that_could_be_formulas_or_markup_are_drawn():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(UnknownNameError, match="kind of picture '.pgn'. Did you mean '.png'"):
+    with pytest.raises(UnknownNameError, match="kind of figure '.pgn'. Did you mean '.png'"):
         draw(kind=".pgn")
-    with pytest.raises(DataError, match="an edge more than moments"):
+    with pytest.raises(DataError, match="one edge more than windows"):
         draw(edges=np.arange(4))
     with pytest.raises(DataError, match="one probability a genre"):
         draw(genres=["blues", "jazz"])

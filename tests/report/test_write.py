@@ -94,7 +94,7 @@ def test_the_page_shows_every_line_every_blank_and_every_fact(written, page):
     for board in report.boards:
         assert board.summary.replace("\u00a0", " ") in text.replace("\u00a0", " ")
         assert board.checksum in text
-        for line in board.lines:
+        for line in board.entries:
             assert sum(cell.strip() == line.name for cell in page.cells) >= 2
             assert any(cell.startswith(f"{100 * line.accuracy.mean:.1f} [") for cell in page.cells)
         for cell in board.unmeasured:

@@ -1,0 +1,132 @@
+"""Scikit-learn baselines: what one line of scikit-learn reaches on the very same songs and split.
+
+Each classifier is offered the songs in two forms: all segments side by side (``flat``) and the mean and standard
+deviation of each feature over the song's real segments (``stats``). A table of features has the first form only.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from genrezoo.errors import DataError
+from genrezoo.seeds import child_seed
+from genrezoo.songs import SongSet, Standardiser
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One classifier on one form of the songs.
+
+    Attributes:
+        name: Name in tables.
+        make: Makes the unfitted classifier from a seed.
+        form: Turns standardised songs, ``(n_songs, n_segments, n_features)`` with NaN padding, into ``(n_songs,
+            numbers)``.
+        seeded: Whether the seed makes a difference; otherwise it is fitted once.
+        settings: What was set, for the row.
+    """
+
+    name: str
+    make: Callable[[int], Any]
+    form: Callable[[np.ndarray], np.ndarray]
+    seeded: bool
+    settings: dict[str, Any]
+
+
+def flatten(x: np.ndarray) -> np.ndarray:
+    """All segments side by side; padding becomes 0, the mean of the training songs."""
+    filled: np.ndarray = np.nan_to_num(x, nan=0.0)
+    return filled.reshape(len(x), -1)
+
+
+def statistics(x: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation of each feature over the real segments of each song.
+
+    Raises:
+        DataError: The songs have one segment, whose standard deviation is 0, or are images.
+    """
+    if x.ndim != 3:
+        raise DataError("images have no segments to average", where="songs", remedy="use the flat form")
+    if x.shape[1] < 2:
+        raise DataError(
+            "a table has one segment: its standard deviation is 0", where="songs", remedy="use the flat form"
+        )
+    return np.concatenate([np.nanmean(x, axis=1), np.nanstd(x, axis=1)], axis=1)
+
+
+CLASSIFIERS: dict[str, tuple[Callable[[int], Any], bool, dict[str, Any]]] = {
+    "logistic_regression": (lambda _: LogisticRegression(C=0.1, max_iter=2000), False, {"C": 0.1}),
+    "svm_rbf": (
+        lambda _: SVC(C=3.0),
+        False,
+        {"C": 3.0, "kernel": "rbf", "probabilities": "temperature scaling on valid"},
+    ),
+    "random_forest": (lambda seed: RandomForestClassifier(500, random_state=seed), True, {"n_estimators": 500}),
+    "extra_trees": (lambda seed: ExtraTreesClassifier(500, random_state=seed), True, {"n_estimators": 500}),
+    "hist_gradient_boosting": (lambda seed: HistGradientBoostingClassifier(random_state=seed), False, {}),
+}
+FORMS = {"flat": flatten, "stats": statistics}
+BASELINES = {
+    f"{name}_{form}": Baseline(f"{name}_{form}", make, function, seeded, {"form": form, **settings})
+    for name, (make, seeded, settings) in CLASSIFIERS.items()
+    for form, function in FORMS.items()
+}
+
+
+@dataclass(frozen=True)
+class FittedBaseline:
+    """A fitted baseline with the standardisation that belongs to it."""
+
+    baseline: Baseline
+    standardiser: Standardiser
+    scaler: StandardScaler
+    classifier: Any
+
+    def log_posterior(self, songs: SongSet) -> np.ndarray:
+        """Log posteriors, ``(n_songs, n_genres)`` float32; probabilities of zero are floored at 1e-6."""
+        x = self.scaler.transform(self.baseline.form(self.standardiser.apply(songs)))
+        posterior: np.ndarray = np.log(np.maximum(self.classifier.predict_proba(x), 1e-6)).astype(np.float32)
+        return posterior
+
+
+def fit_baseline(baseline: Baseline, songs: SongSet, seed: int) -> FittedBaseline:
+    """Fits a baseline on the training songs.
+
+    A support-vector machine has no probabilities of its own: its scores are scaled by one temperature, chosen on the
+    validation songs, which leaves its decisions alone.
+
+    Args:
+        baseline: Which one.
+        songs: Songs with splits ``train`` and ``valid``.
+        seed: Seed of the trees.
+    """
+    train, valid = songs.split("train"), songs.split("valid")
+    standardiser = Standardiser.fit(train)
+    scaler = StandardScaler()
+    x = scaler.fit_transform(baseline.form(standardiser.apply(train)))
+    classifier = baseline.make(child_seed(seed, "baseline", baseline.name))
+    classifier.fit(x, train.y)
+    if not hasattr(classifier, "predict_proba"):
+        fewest = int(np.bincount(valid.y, minlength=songs.num_classes).min())
+        if fewest < 2:
+            remedy = "keep at least two songs of each genre for validation, or choose a baseline with probabilities"
+            raise DataError(f"a genre has {fewest} validation songs", where=songs.name, remedy=remedy)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            calibrated = CalibratedClassifierCV(
+                FrozenEstimator(classifier), method="temperature", ensemble=False, cv=min(5, fewest)
+            )  # the classifier is fitted already: the folds change nothing
+            calibrated.fit(scaler.transform(baseline.form(standardiser.apply(valid))), valid.y)
+        classifier = calibrated
+    return FittedBaseline(baseline, standardiser, scaler, classifier)

@@ -1,0 +1,1 @@
+"""The report on benchmarks: leaderboards, studies, and what they were measured on."""

@@ -1,0 +1,149 @@
+"""The sentences of a benchmark's report, computed from its results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genrezoo.report.benchmark.records import Board, Difference, Entry
+from genrezoo.report.style.captions import PROVENANCE, RANDOM_SPLIT, SYNTHETIC
+from genrezoo.report.style.number_format import interval, percent, plain, points
+from genrezoo.rows import SpeedRow
+
+INTERVALS = (
+    "Intervals have 95 % confidence. Without a mark they are Student t intervals over the seeds: another training run, "
+    "the same songs. Those marked † are bootstrap intervals over the songs: the same run, other songs; they stand "
+    "where there is one seed, or where all seeds agree."
+)
+GROUPS = (
+    "Models that share a letter cannot be told apart on these songs (McNemar's exact test between their representative "
+    "runs, Holm's correction over all pairs, 5 %). The run that stands for a recipe is the seed with the median "
+    "validation accuracy, never chosen by the test songs."
+)
+DIFFERENCES = (
+    "The difference is between the means over all seeds; its interval is over songs, in pairs, and over seeds together "
+    "(Student t with Welch's degrees of freedom), for each pair by itself. It compares recipes where the letters "
+    "compare single runs, so that the two can disagree."
+)
+
+COMPARISON = (
+    "What the references report was measured by them, on their own data and mostly on the epoch that was best on the "
+    "validation songs: beside it stands the same metric measured here, on the songs above."
+)
+
+
+def compared(board: Board) -> list[Entry]:
+    """The entries whose references report results, the highest validation accuracy first."""
+    return sorted((entry for entry in board.entries if entry.reported), key=lambda entry: -entry.validation)
+
+
+def facts(board: Board) -> list[str]:
+    """What a board was measured on, one fact an item: split, sizes, duplicates, ceilings, checksum."""
+    sides = ", ".join(f"{plain(size)} {side}" for side, size in board.sizes.items())
+    duplicates = "not counted" if board.duplicates is None else plain(board.duplicates)
+    items = [
+        PROVENANCE.get(board.provenance, f"split: {board.provenance}"),
+        f"songs: {sides or 'sizes not recorded'}",
+        f"songs that occur in more than one split: {duplicates}",
+        f"{len(board.genres)} genres: {', '.join(board.genres)}",
+    ]
+    if board.shape is not None:
+        items.append(f"input: images of {' x '.join(map(plain, board.shape))} (height, width, channels)")
+    elif board.segments is not None and board.features is not None:
+        items.append(f"input: {plain(board.segments)} segments of {plain(board.features)} features")
+    if board.bayes is not None:
+        items.append(f"best accuracy attainable at all: {percent(board.bayes)}\u00a0%")
+    if board.order_free is not None:
+        items.append(f"best accuracy attainable without the order of segments: {percent(board.order_free)}\u00a0%")
+    return [*items, f"checksum of songs and split: {board.checksum}"]
+
+
+def cautions(board: Board, speeds: Sequence[SpeedRow]) -> tuple[str, ...]:
+    """What a reader must know before believing a board's results.
+
+    Args:
+        board: The board.
+        speeds: Its speed rows.
+    """
+    found = []
+    if board.provenance == "random":
+        found.append(RANDOM_SPLIT)
+    if board.duplicates:
+        found.append(
+            f"{plain(board.duplicates)} songs occur bit-identical in more than one split: a model that "
+            "merely memorises gets them right."
+        )
+    if board.synthetic:
+        found.append(SYNTHETIC.format("models"))
+    trained = [entry for entry in board.entries if entry.family == "zoo"]
+    once = [entry.name for entry in trained if len(entry.seeds) == 1]
+    if once:
+        who = "Each recipe of the zoo" if len(once) == len(trained) else ", ".join(once)
+        found.append(
+            f"{who} was trained with one seed: nothing is known of how much another training run would differ."
+        )
+    places = {tuple(str(row.environment.get(key)) for key in ("processor", "cores", "threads")) for row in speeds}
+    if len(places) > 1:
+        found.append("Speeds were measured on different machines or numbers of threads and are not comparable.")
+    return tuple(found)
+
+
+def summary(board: Board) -> str:
+    """The board in two or three sentences: the best of the zoo, the best baseline, and whether they differ.
+
+    "Best" is by validation accuracy: choosing by the test songs would flatter the chosen.
+    """
+    best = {family: _best(board, family) for family in ("zoo", "baseline")}
+    zoo, baseline = best["zoo"], best["baseline"]
+    size = board.sizes.get("test")
+    songs = f"the {plain(size)} test songs" if size is not None else "the test songs"
+    if zoo is None or baseline is None:
+        for entry, kind in ((zoo, "model of the zoo"), (baseline, "baseline")):
+            if entry is not None:
+                best_one = f"the best {kind} by validation accuracy, {entry.name}"
+                return f"On {songs} of {board.data} {best_one}, is right on {_accuracy(entry)}."
+        return "No recipe was measured."
+    text = (
+        f"On {songs} of {board.data} the zoo's best model by validation accuracy, {zoo.name}, is right on "
+        f"{_accuracy(zoo)}; the best baseline, {baseline.name}, on {_accuracy(baseline)}."
+    )
+    pair = between(board.differences, zoo.name, baseline.name)
+    if pair is None:
+        return f"{text} They were not compared song by song, because predictions are missing."
+    if pair.low > 0:
+        verdict = f"{zoo.name} is the better of the two"
+    elif pair.high < 0:
+        verdict = f"{baseline.name} is the better of the two"
+    else:
+        verdict = "these runs do not show which is the better"
+    drawn = "songs and seeds" if len(zoo.seeds) + len(baseline.seeds) > 2 else "songs"
+    return (
+        f"{text} The difference is {points(pair.mean)} points, 95 % interval {points(pair.low)} to {points(pair.high)} "
+        f"(over {drawn}, each song paired): {verdict}."
+    )
+
+
+def between(differences: Sequence[Difference], one: str, other: str) -> Difference | None:
+    """The difference ``one`` minus ``other``, whichever stands higher; None where they were not compared."""
+    for pair in differences:
+        if (pair.upper, pair.lower) == (one, other):
+            return pair
+        if (pair.upper, pair.lower) == (other, one):
+            return Difference(one, other, -pair.mean, -pair.high, -pair.low, pair.p, pair.adjusted)
+    return None
+
+
+def groups(board: Board) -> list[tuple[str, list[str]]]:
+    """Each letter with the names of the entries that bear it."""
+    letters = dict.fromkeys("".join(entry.group for entry in board.entries))  # in the order of the entries
+    return [(letter, [entry.name for entry in board.entries if letter in entry.group]) for letter in letters]
+
+
+def _best(board: Board, family: str) -> Entry | None:
+    return max(
+        (entry for entry in board.entries if entry.family == family), key=lambda entry: entry.validation, default=None
+    )
+
+
+def _accuracy(entry: Entry) -> str:
+    seeds = f"{len(entry.seeds)} seeds" if len(entry.seeds) > 1 else "one seed"
+    return f"{percent(entry.accuracy.mean)}\u00a0% {interval(entry.accuracy)} ({seeds})"

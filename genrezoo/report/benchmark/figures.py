@@ -1,0 +1,224 @@
+"""The figures of a leaderboard as SVG text, each from plain data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from genrezoo.report.benchmark.records import Board, Entry
+from genrezoo.report.style.drawing import (
+    FAMILY_COLOURS,
+    FAMILY_MARKERS,
+    INK,
+    LINE_COLOURS,
+    WIDTH,
+    Plot,
+    as_svg,
+    short,
+    write_beside,
+)
+from genrezoo.report.style.front import draw_front
+from genrezoo.report.style.heatmap import draw_heatmap
+from genrezoo.report.style.learning_curves import learning_curves
+from genrezoo.report.style.number_format import interval, percent
+
+MOST_CURVES = len(LINE_COLOURS)
+
+
+def draw_board(board: Board, number: int) -> list[Plot]:
+    """All figures of a board that its data allow.
+
+    Args:
+        board: The board.
+        number: Its place in the report, from 1: part of the figures' names.
+    """
+    stem, plots = stem_of(board, number), []
+    if board.entries:
+        caption = "Mean test accuracy with its 95 % interval. Squares are baselines."
+        if any(len(entry.seeds) > 1 for entry in board.entries):
+            caption += " Pale dots are the single seeds."
+        if board.bayes is not None:
+            caption += " Dashed lines: the best accuracy attainable at all, and without the order of segments."
+        plots.append(Plot(f"{stem}-accuracy", "Accuracy", caption, accuracy_figure(board, f"{stem}-accuracy")))
+    if any("p50" in entry.speed for entry in board.entries):
+        caption = (
+            "Median time for one song, on a logarithmic scale, against test accuracy. The line joins the models that "
+            "no other beats in both. Squares are baselines."
+        )
+        plots.append(Plot(f"{stem}-speed", "Accuracy against latency", caption, pareto_figure(board, f"{stem}-speed")))
+    trained = sorted((entry for entry in board.entries if entry.history), key=lambda entry: -entry.validation)
+    if trained:
+        which = f"The {MOST_CURVES} best models by validation accuracy. " if len(trained) > MOST_CURVES else ""
+        caption = (
+            f"{which}Representative run of each. Solid: validation songs; dashed: training songs (with dropout and "
+            "penalties where the recipe has them). The dot marks the best epoch by validation accuracy."
+        )
+        histories = {entry.name: entry.history for entry in trained[:MOST_CURVES] if entry.history}
+        plots.append(
+            Plot(f"{stem}-learning", "Learning curves", caption, learning_curves(histories, f"{stem}-learning"))
+        )
+    f1 = {entry.name: entry.f1 for entry in board.entries if entry.f1}
+    if f1:
+        caption = "In per cent, mean over the seeds; darker is better. The genres stand in order, the easiest first."
+        plots.append(
+            Plot(f"{stem}-genres", "F1 of each genre", caption, genre_figure(f1, board.genres, f"{stem}-genres"))
+        )
+    best = _best_of_each([entry for entry in board.entries if entry.confusion])
+    confusions = {entry.name: entry.confusion for entry in best if entry.confusion}
+    if confusions:
+        caption = (
+            "Per cent of each genre's songs (rows) that were predicted as each genre (columns), by the representative "
+            "run of the best models by validation accuracy. Cells below half a per cent are left blank."
+        )
+        svg = confusion_figure(confusions, board.genres, f"{stem}-confusion")
+        plots.append(Plot(f"{stem}-confusion", "Confusion", caption, svg))
+    return plots
+
+
+def stem_of(board: Board, number: int) -> str:
+    """What the names of a board's figures begin with: its place in the report and the data's name."""
+    stem = re.sub(r"[^a-z0-9]+", "-", board.data.lower())[:40].strip("-")
+    return f"{number}-{stem}" if stem else str(number)
+
+
+def accuracy_figure(board: Board, name: str = "accuracy") -> str:
+    """Test accuracy with intervals as a forest plot: the best on top, baselines in another colour and shape."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for place, entry in enumerate(board.entries):
+            colour = FAMILY_COLOURS[entry.family]
+            _draw_interval(axes, [place, place], entry, across=True)
+            if len(entry.seeds) > 1:
+                seeds = [100 * value for value in entry.accuracies]
+                axes.plot(seeds, [place + 0.3] * len(seeds), "o", color=colour, markersize=3, alpha=0.6)
+            axes.plot(100 * entry.accuracy.mean, place, FAMILY_MARKERS[entry.family], color=colour, markersize=6)
+            write_beside(axes, place, (f"{percent(entry.accuracy.mean)}  {interval(entry.accuracy)}", entry.group))
+        write_beside(axes, -1, ("Accuracy (%)", "Group"), "bold")
+        # The lower ceiling is named to its left, the upper to its right: they never write over each other.
+        for value, label, side in ((board.order_free, "without order", "right"), (board.bayes, "attainable", "left")):
+            if value is not None:
+                axes.axvline(100 * value, color=INK, linestyle=(0, (4, 3)), linewidth=1)
+                axes.text(100 * value, -1.9, f" {label} {percent(value)} ", ha=side, va="center", fontsize=8)
+        axes.set_yticks(range(len(board.entries)), [short(entry.name) for entry in board.entries])
+        axes.set_ylim(len(board.entries) - 0.4, -0.6)
+        axes.set_xlabel("Test accuracy (%)")
+        axes.grid(visible=False, axis="y")
+        low, high = axes.dataLim.intervalx
+        axes.set_xlim(low - 0.04 * (high - low) - 0.5, high + 0.04 * (high - low) + 0.5)
+
+    return as_svg(name, draw, height=1.0 + 0.29 * len(board.entries))
+
+
+def pareto_figure(board: Board, name: str = "speed") -> str:
+    """Accuracy against the median latency of one song, with the front of models that no other beats in both."""
+    entries = [entry for entry in board.entries if "p50" in entry.speed]
+    points = [(entry.speed["p50"], 100 * entry.accuracy.mean) for entry in entries]
+    front = pareto_front(points)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        for entry, (x, y) in zip(entries, points, strict=True):
+            _draw_interval(axes, [x, x], entry, across=False)
+            axes.plot(x, y, FAMILY_MARKERS[entry.family], color=FAMILY_COLOURS[entry.family], markersize=7)
+        axes.set_xlabel("Latency of one song, median (ms)")
+        axes.set_ylabel("Test accuracy (%)")
+        axes.margins(x=0.12, y=0.08)
+        axes.autoscale_view()
+        order = front + [number for number in range(len(entries)) if number not in front]
+        walls = [
+            ((x, 100 * entry.accuracy.low), (x, 100 * entry.accuracy.high))
+            for entry, (x, _) in zip(entries, points, strict=True)
+        ]
+        names = [entries[number].name for number in order]
+        draw_front(axes, [points[number] for number in front], [points[number] for number in order], names, walls)
+
+    return as_svg(name, draw, height=5.6)
+
+
+def _draw_interval(axes: Axes, place: list[float], entry: Entry, *, across: bool) -> None:
+    bounds, colour = [100 * entry.accuracy.low, 100 * entry.accuracy.high], FAMILY_COLOURS[entry.family]
+    look: dict[str, Any] = {"linewidth": 1.8} if across else {"linewidth": 1.2, "alpha": 0.45}
+    axes.plot(*((bounds, place) if across else (place, bounds)), color=colour, solid_capstyle="butt", **look)
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Positions of the points (cost, gain) that no other beats in one of the two without losing in the other.
+
+    Returns:
+        Positions in the order of rising cost and gain.
+
+    Example:
+        >>> pareto_front([(1.0, 0.5), (2.0, 0.4), (3.0, 0.9)])
+        [0, 2]
+    """
+    front: list[int] = []
+    for number in sorted(range(len(points)), key=lambda n: (points[n][0], -points[n][1])):
+        if not front or points[number][1] > points[front[-1]][1]:
+            front.append(number)
+    return front
+
+
+def genre_figure(f1: Mapping[str, Sequence[float]], genres: Sequence[str], name: str = "genres") -> str:
+    """F1 of each genre (columns) under each model (rows) as a heat map with the figures in it.
+
+    Args:
+        f1: One value in [0, 1] a genre, by model.
+        genres: Names of the genres.
+        name: Goes into the ids inside the figure.
+    """
+    table = np.array(list(f1.values()))  # (models, genres)
+    order = np.argsort(-table.mean(axis=0), kind="stable")
+    table = np.concatenate([table.mean(axis=1, keepdims=True), table[:, order]], axis=1)
+    heads = ["macro", *(genres[place] for place in order)]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        draw_heatmap(axes, table, _per_cent(table), list(f1), heads, inches=WIDTH * 0.8, gap_after=1)
+
+    return as_svg(name, draw, height=1.0 + 0.25 * len(f1) + 0.055 * min(max(map(len, heads)), 24))
+
+
+def confusion_figure(
+    confusions: Mapping[str, Sequence[Sequence[int]]], genres: Sequence[str], name: str = "confusion"
+) -> str:
+    """Confusion matrices with each row as fractions of the genre's songs.
+
+    Args:
+        confusions: Songs by truth (rows) and prediction (columns), by model.
+        genres: Names of the genres.
+        name: Goes into the ids inside the figure.
+    """
+    beside = len(genres) <= 12  # more do not fit side by side
+    rows, columns = (1, len(confusions)) if beside else (len(confusions), 1)
+
+    def draw(figure: Figure) -> None:
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, (model, confusion) in zip(grid.ravel(), confusions.items(), strict=True):
+            table = np.array(confusion, float)
+            table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
+            draw_heatmap(axes, table, _per_cent(table, blank=0.005), genres, genres, inches=WIDTH * 0.85 / columns)
+            axes.set_title(short(model), pad=12)
+            axes.set_ylabel("truth")
+
+    per = WIDTH / 2 if beside else 0.27 * len(genres) + 1.4
+    return as_svg(name, draw, height=rows * per, width=WIDTH)
+
+
+def _per_cent(table: np.ndarray, blank: float = -1.0) -> np.ndarray:
+    """Fractions as whole per cent; those below ``blank`` as nothing."""
+    return np.array([[f"{100 * part:.0f}" if part >= blank else "" for part in row] for row in table])
+
+
+def _best_of_each(entries: Sequence[Entry]) -> list[Entry]:
+    """The best entry of each family by validation accuracy; the two best of the zoo where there is no baseline."""
+    ordered = sorted(entries, key=lambda entry: -entry.validation)
+    firsts = [next((entry for entry in ordered if entry.family == family), None) for family in ("zoo", "baseline")]
+    found = [entry for entry in firsts if entry is not None]
+    return found if len(found) == 2 else ordered[:2]

@@ -1,0 +1,187 @@
+"""What a report shows, as plain records: every output draws from these and computes nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from genrezoo.figures import FigurePlan
+from genrezoo.report.benchmark.results import Source
+from genrezoo.report.style.number_format import Estimate
+from genrezoo.rows import NotMeasured
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recipe on one board.
+
+    Attributes:
+        name: The recipe's name; where a board holds it with several settings, with what differs in brackets.
+        recipe: The recipe's name alone.
+        model: Name of the model.
+        family: ``"zoo"`` or ``"baseline"``.
+        seeds: Seeds that were measured.
+        accuracy: On the test songs, [0, 1].
+        macro_f1: On the test songs, [0, 1].
+        log_loss: On the test songs, nats.
+        calibration_error: On the test songs, [0, 1].
+        accuracies: Test accuracy of each seed.
+        validation: Mean accuracy on the validation songs.
+        fraction_of_ceiling: Test accuracy divided by the best attainable one, where that is known.
+        representative: Seed with the median validation accuracy, which stands for the recipe in McNemar's test.
+        parameters: Numbers that the model holds.
+        multiply_adds: For one song.
+        train_seconds: Mean over the seeds.
+        epochs: Mean over the seeds.
+        speed: ``p50``, ``p90``, ``p99`` (ms for one song), ``bulk`` (songs a second), ``first`` (seconds to the first
+            prediction), ``memory`` (peak, MB), ``pass_mean``, ``pass_min``, ``pass_max``, ``pass_variance`` (seconds to
+            predict all training and validation songs); what was not measured is missing.
+        settings: The recipe as JSON.
+        group: Letters; entries that share one cannot be told apart. Empty without predictions.
+        vote: Accuracy of the seeds' mean log posterior: what averaging all of them gives, at that many times the cost.
+        f1: Mean F1 of each genre over the seeds.
+        confusion: Of the representative run; songs by truth (rows) and prediction.
+        histories: Of every seed's run, one list a column; empty if one of them has none.
+        label: What the figures of a study call it.
+        study: Name of the study that it belongs to; empty for none.
+        axes: Where it stands on the study's axes.
+        measured: What a study's figures show, one value a seed: scores as ``test_macro_f1``, costs as
+            ``seconds_per_epoch``, and ``heads.NAME`` for auxiliary outputs; ``valid_accuracy`` is of the best epoch,
+            ``valid_accuracy_kept`` of the weights kept.
+        reported: What its reference reports; never ours.
+    """
+
+    name: str
+    recipe: str
+    model: str
+    family: str
+    seeds: tuple[int, ...]
+    accuracy: Estimate
+    macro_f1: Estimate
+    log_loss: Estimate
+    calibration_error: Estimate
+    accuracies: tuple[float, ...]
+    validation: float
+    fraction_of_ceiling: float | None
+    representative: int
+    parameters: float | None
+    multiply_adds: float | None
+    train_seconds: float | None
+    epochs: float | None
+    speed: Mapping[str, float]
+    settings: Mapping[str, Any]
+    group: str = ""
+    vote: float | None = None
+    f1: tuple[float, ...] | None = None
+    confusion: tuple[tuple[int, ...], ...] | None = None
+    histories: tuple[Mapping[str, Sequence[float]], ...] = ()
+    label: str = ""
+    study: str = ""
+    axes: Mapping[str, Any] = field(default_factory=dict)
+    measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    reported: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def history(self) -> Mapping[str, Sequence[float]] | None:
+        """The history of the representative run; None without histories."""
+        return self.histories[self.seeds.index(self.representative)] if self.histories else None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two entries compared.
+
+    Attributes:
+        upper: Name of the entry that stands higher on the board.
+        lower: Name of the other.
+        mean: Mean accuracy of ``upper`` over its seeds minus that of ``lower``.
+        low: Lower bound of the 95 % interval of ``mean`` over songs and seeds.
+        high: Upper bound.
+        p: McNemar's p-value for the two representative runs.
+        adjusted: The same after Holm's correction over all pairs of the board.
+    """
+
+    upper: str
+    lower: str
+    mean: float
+    low: float
+    high: float
+    p: float
+    adjusted: float
+
+
+@dataclass(frozen=True)
+class Board:
+    """All recipes on one data set under one split.
+
+    Attributes:
+        data: Name of the data set.
+        checksum: Of songs, labels and split.
+        provenance: Where the split comes from.
+        sizes: Songs of each split.
+        duplicates: Songs that occur bit-identical in more than one split, or None if not counted.
+        segments: Segments a song.
+        features: Features a segment.
+        shape: Of images height, width and channels; None for songs in segments.
+        genres: Names of the classes.
+        bayes: Best accuracy attainable at all, where the songs' origin is known exactly.
+        order_free: Best accuracy attainable without using the order of segments.
+        entries: The most accurate first.
+        unmeasured: Every cell that was refused or failed.
+        differences: Every pair of entries with predictions, in the order of the entries.
+        cautions: What a reader must know before believing the results.
+        notes: What was left out and why.
+        summary: The board in two or three sentences.
+        synthetic: Whether the songs were made by a program.
+    """
+
+    data: str
+    checksum: str
+    provenance: str
+    sizes: Mapping[str, int]
+    duplicates: int | None
+    segments: int | None
+    features: int | None
+    shape: tuple[int, ...] | None
+    genres: tuple[str, ...]
+    bayes: float | None
+    order_free: float | None
+    entries: tuple[Entry, ...]
+    unmeasured: tuple[NotMeasured, ...]
+    differences: tuple[Difference, ...]
+    cautions: tuple[str, ...]
+    notes: tuple[str, ...]
+    summary: str
+    synthetic: bool = False
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where rows were measured: the facts, how many rows, and the first and last time."""
+
+    facts: Mapping[str, Any]
+    rows: int
+    first: str
+    last: str
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Everything that a report shows.
+
+    Attributes:
+        boards: One for each data set and split, in the order in which the rows mention them.
+        sources: The folders.
+        environments: Machines and versions that the rows were measured with.
+        notes: What was passed over while reading.
+        plans: Figures that the suites ask for.
+        compares: Whether a suite asks for the measured beside what the references report.
+    """
+
+    boards: tuple[Board, ...]
+    sources: tuple[Source, ...]
+    environments: tuple[Environment, ...]
+    notes: tuple[str, ...]
+    plans: tuple[FigurePlan, ...] = ()
+    compares: bool = False

@@ -1,0 +1,136 @@
+"""Folders of results, read and checked: rows, suites, stored predictions and histories."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrezoo.errors import DataError
+from genrezoo.files import read_columns, read_json, sha256_of
+from genrezoo.rows import FILE, AccuracyRow, Row, read_rows
+
+
+@dataclass(frozen=True)
+class Source:
+    """One folder of results.
+
+    Attributes:
+        folder: As it was given.
+        rows: Number of rows in its file, replaced ones included.
+        sha256: Of ``rows.jsonl``.
+        suite: The suite as run, or None without ``suite.json``.
+    """
+
+    folder: str
+    rows: int
+    sha256: str
+    suite: Any
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions of one run for the test songs: ``ids (songs,)``, ``y (songs,)``, ``logits (songs, classes)``."""
+
+    ids: np.ndarray
+    y: np.ndarray
+    logits: np.ndarray
+
+
+def read_folders(
+    folders: str | Path | Iterable[str | Path],
+) -> tuple[list[tuple[Row, Path]], list[Source], list[str]]:
+    """Reads the rows of one or several folders of results.
+
+    Args:
+        folders: One or several folders written by ``genrezoo benchmark``. Of rows with the same kind and key the last
+            counts; of the same row in two folders, that of the later folder.
+
+    Returns:
+        The rows that count in their first order, each with its folder; the folders; and notes on skipped rows.
+
+    Raises:
+        DataError: A folder is missing or without rows, or a row is not what the benchmark writes.
+    """
+    latest: dict[tuple[str, str], tuple[Row, Path]] = {}
+    sources, notes, replaced, unknown = [], [], 0, 0
+    for folder in as_paths(folders):
+        path = folder / FILE
+        if not path.is_file():
+            raise DataError(f"has no {FILE}", path=folder, remedy="specify a folder that genrezoo benchmark wrote")
+        found = read_rows(path)
+        if not found.rows and not found.unknown:
+            raise DataError(
+                f"none of its {found.torn} lines is a row", path=path, remedy="run genrezoo benchmark again"
+            )
+        if found.torn:
+            notes.append(f"{found.torn} torn lines of {path} were skipped.")
+        for row in found.rows:
+            replaced += (row.kind, row.key) in latest
+            latest[row.kind, row.key] = (row, folder)
+        unknown += found.unknown
+        suite = read_json(folder / "suite.json") if (folder / "suite.json").is_file() else None
+        sources.append(Source(str(folder), len(found.rows) + found.unknown, sha256_of(path), suite))
+    if not sources:
+        raise DataError("no folder was given", remedy="specify a folder that genrezoo benchmark wrote")
+    if replaced:
+        notes.append(f"{replaced} rows were replaced by later rows of the same cell.")
+    if unknown:
+        notes.append(f"{unknown} rows are of a kind that this report does not show.")
+    return list(latest.values()), sources, notes
+
+
+def as_paths(folders: str | Path | Iterable[str | Path]) -> list[Path]:
+    """One folder or several as a list; a text is one folder, not an iterable of letters."""
+    return [Path(folders)] if isinstance(folders, str | Path) else [Path(folder) for folder in folders]
+
+
+def read_predictions(row: AccuracyRow, folder: Path) -> Predictions:
+    """The test predictions of a row's run, in the order of the songs' ids.
+
+    Raises:
+        DataError: The file is missing, broken, or has another accuracy than its row.
+    """
+    path = _run_file(row, folder, "predictions.npz")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            ids, y, logits = (arrays[f"test_{name}"] for name in ("ids", "y", "logits"))
+    except FileNotFoundError as error:
+        raise DataError("is missing", path=path, remedy="run the cell again") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"cannot be read ({error})", path=path, remedy="run the cell again") from error
+    if ids.ndim != 1 or y.shape != ids.shape or y.dtype.kind not in "iu" or logits.shape != (len(ids), len(row.genres)):
+        raise DataError(f"has logits of shape {logits.shape}", path=path, remedy="run the cell again")
+    order = np.argsort(ids, kind="stable")
+    found = float((logits.argmax(axis=1) == y).mean())
+    if not math.isclose(row.test.accuracy, found, abs_tol=1e-6):
+        raise DataError(
+            f"has accuracy {found:.4f}, its row {row.test.accuracy:.4f}", path=path, remedy="run the cell again"
+        )
+    return Predictions(ids[order], y[order], logits[order])
+
+
+def read_history(row: AccuracyRow, folder: Path) -> dict[str, list[float]]:
+    """The history of a row's run: one list a column, one value an epoch.
+
+    Raises:
+        DataError: The file is missing or not a table of numbers.
+    """
+    path = _run_file(row, folder, "history.csv")
+    history = read_columns(path)
+    for name in ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy"):
+        if not np.isfinite(history.get(name, [np.nan])).all():
+            raise DataError(f"is not a history: no finite {name}", path=path, remedy="run the cell again")
+    return history
+
+
+def _run_file(row: AccuracyRow, folder: Path, name: str) -> Path:
+    run = folder / row.run
+    if not run.resolve().is_relative_to(folder.resolve()):
+        raise DataError("lies outside its folder of results", path=run, remedy="fix `run` in the row")
+    return run / name

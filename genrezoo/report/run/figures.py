@@ -1,0 +1,142 @@
+"""Figures of single runs, from plain data: difficulty of songs, weights, a cascade's trade-off, feature importance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from genrezoo.report.style.drawing import LINE_COLOURS, MUTED, as_svg, short
+
+
+def difficulty_figure(table: Mapping[str, Any], name: str = "difficulty") -> str:
+    """The histogram of the songs' difficulty, and how it grows from the easiest song to the hardest.
+
+    Args:
+        table: ``songs``, ``mean``, ``variance`` and ``histogram`` (``edges``, ``counts``), as
+            `genrezoo.training.curriculum.difficulty_table` gives them.
+        name: Goes into the ids inside the figure.
+    """
+    edges, counts = (np.array(table["histogram"][key], float) for key in ("edges", "counts"))
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        left.bar(edges[:-1], counts, np.diff(edges), align="edge", color=LINE_COLOURS[0], edgecolor="none")
+        left.set_title(f"{table['songs']:,} songs: mean {table['mean']:.4f}, variance {table['variance']:.4f}")
+        left.set_ylabel("Songs")
+        left.axvline(table["mean"], color=LINE_COLOURS[1], linewidth=1.2)
+        right.plot(edges, np.concatenate([[0], np.cumsum(counts)]) / max(counts.sum(), 1) * 100, color=LINE_COLOURS[0])
+        right.set_title("Songs that are no harder (%)")
+        for axes in (left, right):
+            axes.set_xlabel("Difficulty: cross entropy of the true genre (nats)")
+
+    return as_svg(name, draw, height=3.2)
+
+
+def weights_figure(histogram: Mapping[str, Any], name: str = "weights") -> str:
+    """Histograms of weights, one panel an array, counts on a logarithmic scale so that the tails can be seen.
+
+    Args:
+        histogram: ``edges``, ``counts`` and ``zeros``, as `genrezoo.training.pruning.weight_histogram` gives them.
+        name: Goes into the ids inside the figure.
+    """
+    edges, names = np.array(histogram["edges"], float), list(histogram["counts"])
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+
+    def draw(figure: Figure) -> None:
+        panels = np.atleast_1d(figure.subplots(rows, columns, sharey=True)).ravel()
+        for axes, label in zip(panels, names, strict=False):
+            counts = np.array(histogram["counts"][label], float)
+            axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=LINE_COLOURS[0], edgecolor="none")
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+            axes.set_xlim(edges[0], edges[-1])
+            axes.set_title(f"{short(label)}: {100 * histogram['zeros'][label]:.1f} % zero")
+            axes.set_xlabel("Weight")
+        for axes in panels[len(names) :]:
+            axes.set_visible(False)
+        for row in range(rows):
+            panels[row * columns].set_ylabel("Weights")
+
+    return as_svg(name, draw, height=2.6 * rows)
+
+
+def trade_off_figure(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    teacher: float,
+    student: float,
+    chosen: Mapping[str, tuple[float, float]],
+    name: str = "trade-off",
+) -> str:
+    """Accuracy of a cascade against the fraction of songs that it defers to the teacher.
+
+    Args:
+        curves: For each set of songs the fractions and the accuracies, both in [0, 1].
+        teacher: Accuracy of the teacher alone on the last of these sets.
+        student: The same of the student.
+        chosen: For each set the fraction and the accuracy at the cascade's threshold.
+        name: Goes into the ids inside the figure.
+    """
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for colour, (label, (fractions, accuracies)) in zip(LINE_COLOURS, curves.items(), strict=False):
+            axes.plot(100 * np.array(fractions), 100 * np.array(accuracies), color=colour, linewidth=1.5, label=label)
+            fraction, accuracy = chosen[label]
+            axes.plot(100 * fraction, 100 * accuracy, "o", color=colour, markersize=6)
+        for accuracy, label in ((teacher, "teacher alone"), (student, "student alone")):
+            axes.axhline(100 * accuracy, color=MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
+            axes.annotate(
+                label, (100, 100 * accuracy), xytext=(-2, 3), textcoords="offset points", ha="right", fontsize=8.5
+            )
+        axes.set_xlabel("Songs deferred to the teacher (%)")
+        axes.set_ylabel("Accuracy (%)")
+        axes.set_title("Trade-off of a cascade; the dots are its threshold")
+        figure.legend(frameon=False, loc="outside right upper")
+
+    return as_svg(name, draw, height=3.8, width=7.0)
+
+
+def importance_figure(
+    genres: Sequence[str],
+    lost: Mapping[str, Sequence[tuple[float, float, float]]],
+    *,
+    recall: Sequence[float],
+    name: str = "importance",
+) -> str:
+    """Recall of each genre that a run loses when a group of features is permuted among the songs.
+
+    Args:
+        genres: Names of the genres, perhaps ``"all"`` first.
+        lost: For each group of features, and each genre, the lost recall, with the bounds of its interval.
+        recall: Recall of each genre without permutation.
+        name: Goes into the ids inside the figure.
+    """
+    groups = list(lost)
+    step = 0.8 / len(groups)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for number, group in enumerate(groups):
+            middle, low, high = 100 * np.array(lost[group], float).T
+            places = np.arange(len(genres)) + (number - (len(groups) - 1) / 2) * step
+            colour = LINE_COLOURS[number % len(LINE_COLOURS)]
+            axes.hlines(places, low, high, color=colour, linewidth=1.5)
+            axes.plot(middle, places, "o", color=colour, markersize=4.5, label=short(group))
+        axes.axvline(0, color=MUTED, linewidth=0.9)
+        labels = [f"{short(genre, 24)} ({100 * right:.0f} %)" for genre, right in zip(genres, recall, strict=True)]
+        axes.set_yticks(range(len(genres)), labels)
+        axes.set_ylim(len(genres) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+        for place in range(1, len(genres)):
+            axes.axhline(place - 0.5, color=MUTED, linewidth=0.4, alpha=0.5)
+        axes.set_xlabel("Recall lost when the group is permuted among the songs (points, 95 % intervals)")
+        axes.set_title("Importance of each group of features (recall with all of them)")
+        figure.legend(frameon=False, loc="outside right upper")
+
+    return as_svg(name, draw, height=1.2 + 0.16 * len(genres) * (len(groups) + 1), width=8.6)

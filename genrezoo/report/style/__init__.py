@@ -1,0 +1,1 @@
+"""What all reports share: how numbers, tables, figures and pages look."""

@@ -1,0 +1,13 @@
+"""Sentences that every page may need."""
+
+PROVENANCE = {
+    "official": "official split: the one published with the data",
+    "artist-filtered": "artist-filtered split: no artist is in two splits",
+    "fault-filtered": "fault-filtered split: the published lists without faulty and repeated clips",
+    "random": "random split: drawn without regard to artists",
+}
+RANDOM_SPLIT = (
+    "The split is random: songs of one artist, or excerpts of one recording, may be in two splits, and then the "
+    "results are better than on songs of unknown artists."
+)
+SYNTHETIC = "The songs are synthetic: the results compare {} with each other and say nothing about music."

@@ -1,0 +1,68 @@
+"""Columns of tables, defined once for every output: heading, unit, meaning, value, and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from genrezoo.report.style import number_format
+from genrezoo.report.style.number_format import Estimate, interval
+
+Value = Estimate | float | str | None
+Of = TypeVar("Of")
+"""What a table has a row for."""
+
+
+@dataclass(frozen=True)
+class Column(Generic[Of]):
+    """One column.
+
+    Attributes:
+        key: Name in the CSV file.
+        heading: Name in tables, with its unit.
+        about: What it is, in one sentence.
+        value: Takes the value out of a row's record; None where it was not measured.
+        write: Writes a number as text.
+        look: Classes of its cells: empty for numbers, ``"text"``, ``"text name"`` or ``"text prose"``, which breaks.
+    """
+
+    key: str
+    heading: str
+    about: str
+    value: Callable[[Of], Value]
+    write: Callable[[float | None], str] = number_format.plain
+    look: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a column of words, which stand on the left and are sorted by the alphabet."""
+        return self.look.startswith("text")
+
+    def main(self, line: Of) -> str:
+        """The value as text, without its interval."""
+        value = self.value(line)
+        if isinstance(value, str):
+            return value or number_format.MISSING
+        return self.write(value.mean if isinstance(value, Estimate) else value)
+
+    def interval(self, line: Of) -> str:
+        """The interval as text; empty where there is none."""
+        value = self.value(line)
+        if not isinstance(value, Estimate):
+            return ""
+        return interval(value, scale=1, digits=3) if self.write is number_format.nats else interval(value)
+
+    def text(self, line: Of) -> str:
+        """Value and interval as text."""
+        return f"{self.main(line)} {self.interval(line)}".rstrip()
+
+    def order(self, line: Of) -> float | str | None:
+        """What a table is sorted by."""
+        value = self.value(line)
+        return value.mean if isinstance(value, Estimate) else value
+
+
+def used_columns(columns: Sequence[Column[Of]], rows: Sequence[Of]) -> list[Column[Of]]:
+    """The columns that at least one row fills."""
+    return [column for column in columns if any(column.order(row) is not None for row in rows)]

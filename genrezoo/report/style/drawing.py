@@ -1,0 +1,220 @@
+"""How figures look: one style, colours that colour-blind readers can tell apart, labels that keep clear of each other.
+
+Figures are SVG text with letters as paths, so that they look alike everywhere, and the same data give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.sax.saxutils import escape
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.transforms import Bbox
+
+from genrezoo.report.style.number_format import significant
+
+INK, MUTED = "#1b1f24", "#7a828a"
+GROUND = "#fdfefe"
+"""Of the page behind a figure: a page puts its own in its place."""
+FAMILY_COLOURS = {"zoo": "#0072b2", "baseline": "#d55e00"}
+FAMILY_MARKERS = {"zoo": "o", "baseline": "s"}
+LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Six colours of Okabe and Ito (2008) that differ for all common kinds of colour blindness."""
+CURVE_COLOURS = (*LINE_COLOURS, INK, MUTED)
+BEST_COLOUR, OWN_COLOUR = LINE_COLOURS[1], LINE_COLOURS[2]
+"""Of the best trial of a search, and of the recipe's own values."""
+
+WIDTH = 10.4  # inches; a page shows it some 1,040 pixels wide
+_STYLE: Any = {
+    "font.family": "DejaVu Sans", "font.size": 9, "svg.fonttype": "path", "text.parse_math": False, "text.color": INK,
+    "axes.edgecolor": MUTED, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.grid": True, "grid.color": MUTED, "grid.alpha": 0.25, "grid.linewidth": 0.6,
+    "axes.axisbelow": True, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "xtick.major.size": 0, "ytick.major.size": 0, "xtick.minor.size": 0, "ytick.minor.size": 0, "figure.dpi": 72,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One figure of a report.
+
+    Attributes:
+        name: Part of its file's name: lower-case letters, digits and hyphens.
+        title: Heading.
+        caption: What it shows and how to read it.
+        svg: The SVG element.
+        study: Whether a suite asked for it: then it stands before the leaderboard.
+    """
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+    study: bool = False
+
+
+def as_svg(name: str, draw: Callable[[Figure], None], *, height: float, width: float = WIDTH) -> str:
+    """Draws a figure and returns it as SVG.
+
+    Args:
+        name: Goes into the ids inside the figure, so that several figures on one page do not disturb each other.
+        draw: Fills the empty figure.
+        height: In inches.
+        width: In inches.
+
+    Returns:
+        The SVG element, without a background: it takes that of the page.
+    """
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        # Letters that the font lacks become boxes in the figure; the tables of the page still have them.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)  # measures the labels before anything is written
+        draw(figure)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True)
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :]
+    # Neither the date of drawing nor the texts of the labels (as comments) are to be in it.
+    svg = re.sub(r"<metadata>.*?</metadata>\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    # A style element would reach into the whole page; its one rule is inherited as well.
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", '<g stroke-linejoin="round">', svg, count=1, flags=re.DOTALL)
+    svg = svg.rstrip().removesuffix("</svg>") + "</g>\n</svg>\n"
+    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>figure-{name}-", svg)
+
+
+def on_white(svg: str) -> str:
+    """A figure as a file of its own: it needs a ground that the page gives it otherwise."""
+    head, rest = svg.split(">", 1)
+    return f'{head}>\n <rect width="100%" height="100%" fill="#ffffff"/>{rest}'
+
+
+def with_tips(svg: str, tips: Mapping[str, str]) -> str:
+    """A figure whose parts say more when they are pointed at.
+
+    Args:
+        svg: The figure.
+        tips: Text for each part that was drawn with that ``gid``.
+    """
+
+    def say(found: re.Match[str]) -> str:
+        tip = tips.get(found.group(1))
+        return found.group() if tip is None else f"{found.group()}<title>{escape(tip)}</title>"
+
+    return re.sub(r'<g id="figure-[a-z0-9-]+?-(tip-[a-z0-9-]+)">', say, svg)
+
+
+def short(name: str, longest: int = 40) -> str:
+    """A name on one line and no longer than ``longest`` letters, so that none can fill a figure."""
+    name = " ".join(name.split())
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def place_labels(
+    axes: Axes, points: Sequence[tuple[float, float]], labels: Sequence[str], obstacles: list[Bbox]
+) -> None:
+    """Writes a label beside each point where it overlaps nothing, further away with a thin line if need be.
+
+    Args:
+        axes: Axes with their final limits.
+        points: In data coordinates; the first are served first.
+        labels: One a point.
+        obstacles: What else to keep clear of, in pixels of the figure.
+    """
+    figure = axes.figure
+    figure.canvas.draw()  # fixes the layout, so that pixels are final
+    pixels = axes.transData.transform(points)
+    frame = axes.get_window_extent()
+    taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in pixels] + list(obstacles)
+    for (x, y), label in zip(pixels, labels, strict=True):
+        text = axes.text(0, 0, short(label), transform=None, fontsize=8, va="center", ha="center")
+        text.set_in_layout(False)
+        size = text.get_window_extent()
+        best = (math.inf, x, y, 0.0)
+        for radius, turn in itertools.product((0.0, 8.0, 18.0, 30.0, 44.0, 60.0, 80.0), range(16)):
+            angle = math.tau * turn / 16
+            across, up = math.cos(angle), math.sin(angle)
+            # An anchor on the rim of the label: its nearest side or corner faces the point.
+            middle_x = x + (radius + 8) * across + max(-1, min(1, 1.5 * across)) * size.width / 2
+            middle_y = y + (radius + 7) * up + max(-1, min(1, 1.5 * up)) * size.height / 2
+            box = Bbox.from_bounds(middle_x - size.width / 2, middle_y - size.height / 2, size.width, size.height)
+            lost = size.width * size.height - _overlap(box, frame)
+            cost = sum(_overlap(box, other) for other in taken) + 3 * lost + 0.5 * radius
+            best = min(best, (cost, middle_x, middle_y, radius))
+        _, middle_x, middle_y, radius = best
+        text.set_position((middle_x, middle_y))
+        taken.append(text.get_window_extent().padded(1))
+        if radius > 12:
+            edge_x = min(max(x, middle_x - size.width / 2), middle_x + size.width / 2)
+            edge_y = min(max(y, middle_y - size.height / 2), middle_y + size.height / 2)
+            ends = axes.transData.inverted().transform([(x, y), (edge_x, edge_y)])
+            axes.plot(*zip(*ends, strict=True), color=MUTED, linewidth=0.6, zorder=1, scalex=False, scaley=False)
+
+
+def around(one: np.ndarray, other: np.ndarray) -> Bbox:
+    """The box around a straight line, a little wider."""
+    (x0, y0), (x1, y1) = one, other
+    return Bbox.from_extents(min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1)
+
+
+def log_ticks(axes: Axes) -> None:
+    """Ticks at 1, 2 and 5 times powers of ten, written as plain numbers."""
+    low, high = axes.get_xlim()
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    axes.xaxis.set_major_locator(FixedLocator([step * 10.0**power for power in powers for step in (1, 2, 5)]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{float(significant(value).replace(',', '')):g}"))
+    axes.set_xlim(low, high)
+
+
+def write_beside(axes: Axes, place: float, texts: Sequence[str], weight: str = "normal") -> None:
+    """Writes a row of texts to the right of axes, at a height in data coordinates."""
+    for shift, text in zip((10, 130), texts, strict=True):  # points to the right of the axes
+        axes.annotate(
+            text, (1, place), xycoords=axes.get_yaxis_transform(), xytext=(shift, 0), textcoords="offset points",
+            va="center", fontsize=8.5, fontweight=weight, annotation_clip=False,
+        )  # fmt: skip
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """The nearest places that are at least ``gap`` apart, in the same order of height.
+
+    Example:
+        >>> spread([1.0, 1.0, 5.0], gap=2.0)
+        [0.0, 2.0, 5.0]
+    """
+    order = sorted(range(len(places)), key=lambda number: places[number])
+    clusters: list[list[float]] = []  # [sum of wanted starts, members]
+    for number in order:
+        clusters.append([places[number], 1])
+        while len(clusters) > 1 and _start(clusters[-2], gap) + clusters[-2][1] * gap > _start(clusters[-1], gap):
+            total, members = clusters.pop()
+            clusters[-1][0] += total
+            clusters[-1][1] += members
+    heights = [_start(cluster, gap) + gap * step for cluster in clusters for step in range(int(cluster[1]))]
+    result = [0.0] * len(places)
+    for number, height in zip(order, heights, strict=True):
+        result[number] = height
+    return result
+
+
+def _start(cluster: list[float], gap: float) -> float:
+    return cluster[0] / cluster[1] - gap * (cluster[1] - 1) / 2
+
+
+def _overlap(one: Bbox, other: Bbox) -> float:
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return float(width * height) if width > 0 and height > 0 else 0.0

@@ -1,0 +1,58 @@
+"""Tables as coloured cells with their values in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from genrezoo.report.style.drawing import short
+
+_MAP = colormaps["Blues"]
+
+
+def draw_heatmap(
+    axes: Axes,
+    fractions: np.ndarray,
+    texts: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    inches: float,
+    gap_after: int = 0,
+) -> None:
+    """Draws a table as cells that are the darker the greater the fraction.
+
+    Args:
+        axes: Empty axes, some ``inches`` wide.
+        fractions: ``(rows, columns)`` in [0, 1]; NaN leaves a cell out.
+        texts: ``(rows, columns)``, what stands in the cells.
+        rows: Labels on the left.
+        columns: Labels on top; slanted where they would not fit side by side.
+        inches: Width to reckon with.
+        gap_after: Number of columns that are set apart from the rest.
+    """
+    rows, columns = [short(label) for label in rows], [short(label, 24) for label in columns]
+    small = 7.5 if len(columns) <= 13 else 6.5
+    for (row, column), fraction in np.ndenumerate(fractions):
+        if np.isnan(fraction):
+            continue
+        x = column + 0.25 * (0 < gap_after <= column)
+        colour = _MAP(0.04 + 0.9 * fraction)
+        axes.add_patch(Rectangle((x - 0.47, row - 0.46), 0.94, 0.92, facecolor=colour, linewidth=0))
+        dark = 0.2126 * colour[0] ** 2.2 + 0.7152 * colour[1] ** 2.2 + 0.0722 * colour[2] ** 2.2 < 0.25
+        ink = "#ffffff" if dark else "#000000"
+        text = str(texts[row, column])
+        axes.text(x, row, text, ha="center", va="center_baseline", fontsize=small, color=ink)
+    places = [column + 0.25 * (0 < gap_after <= column) for column in range(len(columns))]
+    slanted = max(map(len, columns)) * 9 * 0.62 > 72 * inches / len(columns)
+    axes.set_xticks(places, columns, rotation=40 if slanted else 0, ha="left" if slanted else "center")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.xaxis.tick_top()
+    axes.set_xlim(-0.5, places[-1] + 0.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)

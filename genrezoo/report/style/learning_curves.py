@@ -1,0 +1,111 @@
+"""Learning curves: loss and accuracy of several runs, or of several recipes over their seeds, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from genrezoo.report.style.drawing import CURVE_COLOURS, as_svg, short, spread
+
+History = Mapping[str, Sequence[float]]
+COLUMNS = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy")
+
+
+def learning_curves(
+    histories: Mapping[str, History],
+    name: str = "learning",
+    bands: Mapping[str, tuple[History, History]] | None = None,
+    *,
+    rates: bool = False,
+) -> str:
+    """Loss and accuracy of several runs, epoch by epoch, in one figure.
+
+    Args:
+        histories: Of each run the columns of its ``history.csv``: ``epoch``, ``loss``, ``accuracy``, ``valid_loss`` and
+            ``valid_accuracy``. Up to eight runs get a colour of their own; further ones repeat them.
+        name: Goes into the ids inside the figure.
+        bands: Of each run that stands for several their lowest and highest values, drawn behind its validation curves.
+        rates: Draw the learning rate at the end of each epoch (``learning_rate``) in place of the loss.
+    """
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        ends = []
+        for number, (label, history) in enumerate(histories.items()):
+            colour = CURVE_COLOURS[number % len(CURVE_COLOURS)]
+            best = int(np.argmax(history["valid_accuracy"]))
+            if rates:
+                left.plot(history["epoch"], history["learning_rate"], color=colour, linewidth=1.6)
+                left.plot(history["epoch"][best], history["learning_rate"][best], "o", color=colour, markersize=4.5)
+            for axes, key, scale in ((left, "loss", 1), (right, "accuracy", 100))[int(rates) :]:
+                train, valid = ([scale * value for value in history[f"{side}{key}"]] for side in ("", "valid_"))
+                axes.plot(history["epoch"], train, color=colour, linewidth=0.9, linestyle=(0, (4, 2)), alpha=0.7)
+                axes.plot(history["epoch"], valid, color=colour, linewidth=1.6)
+                axes.plot(history["epoch"][best], valid[best], "o", color=colour, markersize=4.5)
+                if bands and label in bands:
+                    between = [[scale * value for value in edge[f"valid_{key}"]] for edge in bands[label]]
+                    axes.fill_between(history["epoch"], *between, color=colour, alpha=0.15, linewidth=0)
+            ends.append((history["epoch"][-1], 100 * history["valid_accuracy"][-1]))
+        first = "Learning rate at the end of the epoch" if rates else "Loss (cross entropy, nats)"
+        for axes, title in ((left, first), (right, "Accuracy (%)")):
+            axes.set_title(title)
+            axes.set_xlabel("Epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        if rates:
+            left.set_ylim(bottom=0)
+            left.yaxis.set_major_formatter(FuncFormatter(_as_rate))
+        else:
+            edges = [edge for pair in (bands or {}).values() for edge in pair]
+            _bound_losses(left, [*histories.values(), *edges])
+        bottom, top = right.get_ylim()
+        edge = right.get_xlim()[1]
+        heights = spread([y for _, y in ends], gap=(top - bottom) * 0.06)
+        for number, (label, end, height) in enumerate(zip(histories, ends, heights, strict=True)):
+            colour = CURVE_COLOURS[number % len(CURVE_COLOURS)]
+            right.plot(*zip(end, (edge, height), strict=True), color=colour, linewidth=0.6, clip_on=False)
+            right.plot(edge, height, "s", color=colour, markersize=6, clip_on=False)
+            right.annotate(
+                short(label), (edge, height), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8.5,
+                annotation_clip=False,
+            )  # fmt: skip
+        right.set_xlim(right.get_xlim()[0], edge)
+        right.set_ylim(bottom, top)
+
+    return as_svg(name, draw, height=3.6)
+
+
+def over_seeds(histories: Sequence[History]) -> tuple[History, tuple[History, History]]:
+    """The mean of several seeds' histories, and their lowest and highest values, as far as all of them go.
+
+    Example:
+        >>> runs = [dict.fromkeys(COLUMNS, [1.0, 2.0]), dict.fromkeys(COLUMNS, [3.0])]
+        >>> mean, (low, high) = over_seeds(runs)
+        >>> mean["loss"], low["loss"], high["loss"]
+        ([2.0], [1.0], [3.0])
+    """
+    epochs = min(len(history["epoch"]) for history in histories)
+    columns = [key for key in (*COLUMNS, "learning_rate") if all(key in history for history in histories)]
+    tables = {key: np.array([history[key][:epochs] for history in histories]) for key in columns}  # (seeds, epochs)
+    mean, low, high = (
+        {key: reduce(table, axis=0).tolist() for key, table in tables.items()} for reduce in (np.mean, np.min, np.max)
+    )
+    return mean, (low, high)
+
+
+def _as_rate(value: float, _: object) -> str:
+    """Three digits that count, never in powers of ten, so that rates can be compared by their length."""
+    return np.format_float_positional(value, precision=3, fractional=False, trim="-")
+
+
+def _bound_losses(axes: Axes, histories: Sequence[History]) -> None:
+    """Keeps a penalised training loss, often far above the error itself, from flattening all other curves."""
+    columns = ([value for history in histories for value in history[key]] for key in ("valid_loss", "loss"))
+    valid, train = ([value for value in column if np.isfinite(value)] for column in columns)
+    if valid and train:
+        low, high = min(valid + train), min(max(valid + train), 1.5 * max(valid))
+        margin = 0.05 * (high - low) or 0.1
+        axes.set_ylim(low - margin, high + margin)

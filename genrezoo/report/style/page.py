@@ -1,0 +1,65 @@
+"""One HTML file that holds a whole report: it needs no network, no other file, and no trust in the names in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+import json
+import re
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from genrezoo.report.style import number_format
+from genrezoo.report.style.columns import used_columns
+from genrezoo.report.style.drawing import GROUND, INK, Plot
+
+
+def fill(template: str, **shown: Any) -> str:
+    """Fills the template of a page, giving it what all pages share.
+
+    Args:
+        template: Path of a file in ``genrezoo/report``; it extends ``style/frame.html.jinja``.
+        **shown: What stands on the page.
+
+    Returns:
+        HTML. All text is escaped, and a policy in the page lets the browser run its own script only.
+    """
+    folder = importlib.resources.files("genrezoo.report")
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"inline": inline, "json": _json, "breakable": breakable}
+    script = (folder / "style/sort.js").read_text(encoding="utf-8")
+    return environment.get_template(template).render(
+        style=Markup((folder / "style/page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        number_format=number_format,
+        used=used_columns,
+        **shown,
+    )
+
+
+def inline(plot: Plot) -> Markup:
+    """A figure's SVG for use inside HTML: as wide as its place, in the page's ink, with a name for screen readers."""
+    head, rest = plot.svg.split(">", 1)
+    box = re.search(r'viewBox="[^"]*"', head)
+    svg = f'<svg role="img" aria-label="{escape(plot.title)}" {box.group() if box else ""}>{rest}'
+    return Markup(svg.replace("xlink:href", "href").replace(INK, "currentColor").replace(GROUND, "var(--ground)"))
+
+
+def breakable(name: str) -> Markup:
+    """A name, escaped, that a narrow column breaks after its underscores instead of anywhere."""
+    return Markup(escape(name).replace("_", Markup("_<wbr>")))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str)

@@ -1,0 +1,243 @@
+"""The rows of a benchmark: what it writes of each of its cells, one JSON object a line, and what the report reads.
+
+A row is of the kind ``accuracy``, ``speed`` or ``passes``; a cell without a result leaves a `NotMeasured` row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from genrezoo.errors import DataError, first_problem
+
+FILE = "rows.jsonl"
+SCHEMA = 2
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Bounds = tuple[Number, Number]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")  # a later version may say more
+
+
+class Scores(_Record):
+    """Metrics of the predictions of one split."""
+
+    accuracy: Number
+    macro_f1: Number
+    log_loss: Number
+    calibration_error: Number
+    macro_precision: Number | None = None
+    macro_recall: Number | None = None
+
+
+SCORES = tuple(Scores.model_fields)
+
+
+class Intervals(_Record):
+    """Bootstrap intervals over the test songs, at 95 % confidence."""
+
+    accuracy: Bounds
+    macro_f1: Bounds
+    log_loss: Bounds
+    calibration_error: Bounds
+
+
+class ScoresAndIntervals(Scores):
+    """Metrics of the test songs, with their intervals."""
+
+    intervals: Intervals
+
+
+class HeadScores(_Record):
+    """Accuracy of one auxiliary output by itself."""
+
+    valid: Number
+    test: Number | None = None
+
+
+class Latency(_Record):
+    """Milliseconds for one song: percentiles of so many calls."""
+
+    p50: Positive
+    p90: Positive
+    p99: Positive
+    calls: int | None = None
+
+
+class PassSeconds(_Record):
+    """Seconds of repeated passes over all training and validation songs."""
+
+    mean: Number
+    min: Number
+    max: Number
+    variance: Number
+
+
+class DataFacts(_Record):
+    """What every row says of its songs."""
+
+    data: str = Field(description="Name of the songs.")
+    checksum: str = Field(description="Of songs, labels and split.")
+    provenance: str = Field(description="Where the split comes from; no result is reported without it.")
+    sizes: dict[str, int] = Field({}, description="Songs of each split.")
+    duplicates: int | None = Field(None, description="Songs that occur in more than one split.")
+    segments: int | None = None
+    features: int | None = None
+    shape: tuple[int, int, int] | None = Field(None, description="Height, width and channels of images.")
+    genres: tuple[str, ...] = ()
+    synthetic: bool = False
+    ceilings: dict[str, Number] | None = Field(None, description="Best accuracies attainable, where they are known.")
+
+
+class CellFacts(DataFacts):
+    """What every row says of its cell, whatever became of it."""
+
+    key: str = Field(description="Identifies the cell by everything that its result depends on.")
+    recipe: str = Field(description="Name of the recipe or baseline.")
+    model: str = Field("", description="Name of the model.")
+    family: Literal["zoo", "baseline"]
+    seed: int
+    settings: dict[str, Any] = Field({}, description="The recipe, or the baseline's settings.")
+    run: str = Field("", description="Folder of the run, relative to that of the results.")
+    study: str | None = Field(None, description="Name of the study that it belongs to.")
+    axes: dict[str, Any] | None = Field(None, description="Its values on the study's axes.")
+    label: str | None = Field(None, description="What the study's figures call it.")
+
+
+class _Row(CellFacts):
+    version: Literal[2] = Field(2, alias="schema")
+    environment: dict[str, Any] = {}
+
+    def to_plain(self) -> dict[str, Any]:
+        """The row as JSON data."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class AccuracyRow(_Row):
+    """How good one training is, and what it cost."""
+
+    kind: Literal["accuracy"] = "accuracy"
+    status: Literal["ok"] = "ok"
+    valid: Scores
+    test: ScoresAndIntervals
+    train: Scores | None = None
+    heads: dict[str, HeadScores] = {}
+    parameters: Number | None = None
+    multiply_adds: Number | None = None
+    train_seconds: Number | None = None
+    seconds_per_epoch: Number | None = None
+    epochs: int | None = None
+    best_epoch: int | None = None
+    evaluation_seconds: Number | None = None
+
+
+class SpeedRow(_Row):
+    """How fast one recipe predicts."""
+
+    kind: Literal["speed"] = "speed"
+    status: Literal["ok"] = "ok"
+    latency_ms: Latency
+    bulk_songs_per_second: Number | None = None
+    bulk_batch: int | None = None
+    first_prediction_seconds: Number | None = None
+    peak_memory_mb: Number | None = None
+
+
+class PassesRow(_Row):
+    """How long one recipe takes to predict all training and validation songs."""
+
+    kind: Literal["passes"] = "passes"
+    status: Literal["ok"] = "ok"
+    songs: int | None = None
+    passes: int | None = None
+    seconds: PassSeconds
+
+
+class NotMeasured(_Row):
+    """A cell without a result: refused by the package, or failed."""
+
+    kind: Literal["accuracy", "speed", "passes"]
+    status: Literal["refused", "failed"]
+    reason: str = "no reason was recorded"
+
+
+Row = AccuracyRow | SpeedRow | PassesRow | NotMeasured
+_MEASURED: dict[str, type[Row]] = {"accuracy": AccuracyRow, "speed": SpeedRow, "passes": PassesRow}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one file.
+
+    Attributes:
+        rows: In the order of the file, replaced ones included.
+        torn: Number of lines that are not JSON objects: a crash leaves at most one.
+        unknown: Number of rows of kinds that this version does not know.
+    """
+
+    rows: list[Row]
+    torn: int
+    unknown: int
+
+
+def read_rows(path: Path) -> Rows:
+    """Reads a file of rows; those of schema 1 are read as rows of schema 2.
+
+    Args:
+        path: The file; a missing one has no rows.
+
+    Raises:
+        DataError: A row is not what a benchmark writes.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+    rows: list[Row] = []
+    torn = unknown = 0
+    for number, line in enumerate(lines, 1):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            torn += bool(line.strip())
+        elif value.get("kind") not in _MEASURED:
+            unknown += 1
+        else:
+            try:
+                rows.append(parse_row(value))
+            except ValidationError as error:
+                raise DataError(
+                    first_problem(error), path=path, where=f"line {number}",
+                    remedy="remove the line or run its cell again",
+                ) from error  # fmt: skip
+    return Rows(rows, torn, unknown)
+
+
+def parse_row(value: Mapping[str, Any]) -> Row:
+    """A row as a record, whether of this or of an earlier schema.
+
+    Raises:
+        ValidationError: It is not what a benchmark writes.
+    """
+    return (_MEASURED[value["kind"]] if value.get("status") == "ok" else NotMeasured)(**upgrade(value))
+
+
+def upgrade(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of schema 1 in the words of schema 2, any other row as it is.
+
+    Example:
+        >>> upgrade({"schema": 1, "family": "peer", "reason": None})
+        {'schema': 2, 'family': 'baseline'}
+    """
+    if row.get("schema") != 1:
+        return dict(row)
+    words: dict[str, Any] = {"family": "baseline"} if row.get("family") == "peer" else {}
+    if "pieces" in (settings := row.get("settings") or {}):
+        words["settings"] = {"chunks" if key == "pieces" else key: value for key, value in settings.items()}
+    return {**{key: value for key, value in row.items() if value is not None}, "schema": SCHEMA, **words}

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from toys import make_songs
+
+from genrezoo.benchmarking.baselines import BASELINES, fit_baseline, flatten, statistics
+from genrezoo.errors import DataError
+
+NAN = np.nan
+
+
+def test_forms_by_hand():
+    x = np.array([[[1.0, 10.0], [3.0, 20.0], [NAN, NAN]]])
+    np.testing.assert_array_equal(flatten(x), [[1, 10, 3, 20, 0, 0]])
+    np.testing.assert_array_equal(statistics(x), [[2, 15, 1, 5]])
+    with pytest.raises(DataError, match="a table has one segment"):
+        statistics(x[:, :1])
+
+
+@pytest.mark.parametrize("name", sorted(BASELINES))
+def test_every_peer_beats_chance_and_gives_log_posteriors(name):
+    songs = make_songs(120)
+    fitted = fit_baseline(BASELINES[name], songs, seed=1)
+    test = songs.split("test")
+    logits = fitted.log_posterior(test)
+    np.testing.assert_allclose(np.exp(logits).sum(axis=1), 1, atol=1e-4)
+    assert (logits.argmax(1) == test.y).mean() > 0.6
+
+
+@pytest.mark.parametrize("name", sorted(BASELINES))
+def test_the_seed_matters_where_it_is_said_to(name):
+    songs = make_songs(120)
+    one, other = (fit_baseline(BASELINES[name], songs, seed=seed).log_posterior(songs.split("test")) for seed in (1, 2))
+    assert BASELINES[name].seeded == (not np.array_equal(one, other))
+
+
+def test_decisions_are_scikit_learns_own():
+    songs = make_songs(200, num_classes=4)
+    train, test = songs.split("train"), songs.split("test")
+    scaler = StandardScaler().fit(train.x.reshape(len(train), -1))
+    forms = [scaler.transform(part.x.reshape(len(part), -1)) for part in (train, test)]
+    svm = SVC(C=3.0, decision_function_shape="ovr").fit(forms[0], train.y)
+    ours = fit_baseline(BASELINES["svm_rbf_flat"], songs, seed=1).log_posterior(test)
+    assert (ours.argmax(1) == svm.decision_function(forms[1]).argmax(1)).all()
+    linear = LogisticRegression(C=0.1, max_iter=2000).fit(forms[0], train.y)
+    ours = fit_baseline(BASELINES["logistic_regression_flat"], songs, seed=1).log_posterior(test)
+    np.testing.assert_allclose(ours, np.log(np.maximum(linear.predict_proba(forms[1]), 1e-6)), atol=1e-3)
+
+
+def test_test_songs_have_no_part_in_the_fit():
+    songs = make_songs(120)
+    x = songs.x.copy()
+    x[songs.splits["test"]] = 1e6
+    other = type(songs)(x=x, y=songs.y, genres=songs.genres, splits=songs.splits, provenance="random")
+    valid = songs.split("valid")
+    for name in ("svm_rbf_flat", "random_forest_stats"):
+        one, two = (fit_baseline(BASELINES[name], given, seed=1).log_posterior(valid) for given in (songs, other))
+        np.testing.assert_array_equal(one, two)

@@ -1,0 +1,146 @@
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from genrezoo.report import leaderboard, learning_curves
+from genrezoo.report.benchmark.figures import confusion_figure, draw_board, genre_figure, pareto_front
+from genrezoo.report.style.drawing import as_svg, place_labels, short, spread
+
+
+@pytest.fixture(scope="module")
+def drawings(written):
+    return [draw_board(board, number) for number, board in enumerate(leaderboard(written).boards, 1)]
+
+
+def test_every_board_has_every_figure(drawings):
+    for number, stem in ((0, "1-mfcc4"), (1, "2-synthetic")):
+        kinds = ("accuracy", "speed", "learning", "genres", "confusion")
+        assert [drawing.name for drawing in drawings[number]] == [f"{stem}-{kind}" for kind in kinds]
+        assert all(drawing.title and drawing.caption for drawing in drawings[number])
+
+
+def test_figures_are_well_formed_and_hold_no_date_no_raster_and_no_text_that_needs_a_font(drawings):
+    for drawing in (drawing for part in drawings for drawing in part):
+        root = ElementTree.fromstring(drawing.svg)
+        assert root.tag.endswith("svg")
+        kinds = {element.tag.rpartition("}")[2] for element in root.iter()}
+        assert not kinds & {"image", "text", "script", "style", "metadata", "foreignObject"}
+        assert "<!--" not in drawing.svg
+
+
+def test_ids_of_two_figures_never_meet(drawings):
+    ids = [set(re.findall(r'\bid="([^"]+)"', drawing.svg)) for part in drawings for drawing in part]
+    assert len(set.union(*ids)) == sum(map(len, ids))
+    for part in drawings:
+        for drawing in part:
+            used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', drawing.svg))
+            assert {one or other for one, other in used} <= set(re.findall(r'\bid="([^"]+)"', drawing.svg))
+
+
+def test_what_was_not_measured_leaves_out_only_its_own_figure(results):
+    (results / "rows.jsonl").write_text(
+        "".join(
+            line for line in (results / "rows.jsonl").read_text("utf-8").splitlines(keepends=True)
+            if '"kind": "speed"' not in line
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
+    for path in results.glob("runs/*/history.csv"):
+        path.unlink()
+    names = [drawing.name for drawing in draw_board(leaderboard(results).boards[0], 1)]
+    assert names == ["1-mfcc4-accuracy", "1-mfcc4-genres", "1-mfcc4-confusion"]
+
+
+def test_the_front_holds_exactly_the_points_that_no_other_beats():
+    draw = np.random.default_rng(0)
+    points = [(float(x), float(y)) for x, y in draw.integers(0, 6, (40, 2))]
+    front = pareto_front(points)
+    for x, y in points:
+        beaten = any((u <= x and v >= y) and (u, v) != (x, y) for u, v in points)
+        assert beaten == ((x, y) not in [points[number] for number in front])
+    assert [points[number] for number in front] == sorted(points[number] for number in front)
+
+
+def test_spread_keeps_order_distance_and_middle():
+    places = [5.0, 1.0, 1.1, 9.0]
+    spreaded = spread(places, gap=1.0)
+    assert np.argsort(spreaded).tolist() == np.argsort(places).tolist()
+    assert np.diff(sorted(spreaded)).min() >= 1 - 1e-9
+    assert spreaded[0] == 5
+    assert spreaded[3] == 9
+    assert spreaded[1] + spreaded[2] == pytest.approx(2.1)
+    assert spread([], gap=1) == []
+
+
+def test_labels_overlap_neither_each_other_nor_points_nor_obstacles():
+    figure = Figure(figsize=(8, 5), dpi=72)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    draw = np.random.default_rng(1)
+    points = [(float(x), float(y)) for x, y in draw.normal(size=(17, 2))]
+    points[1] = (points[0][0] + 0.01, points[0][1])
+    axes.plot(*zip(*points, strict=True), "o")
+    axes.set_xlim(-4, 4)
+    axes.set_ylim(-4, 4)
+    figure.canvas.draw()
+    x, y = axes.transData.transform(points[2])
+    wall = Bbox.from_extents(x + 8, y - 20, x + 10, y + 20)
+    place_labels(axes, points, [f"model_number_{number}" for number in range(17)], [wall])
+    boxes = [text.get_window_extent() for text in axes.texts]
+    dots = [Bbox.from_extents(x - 3, y - 3, x + 3, y + 3) for x, y in axes.transData.transform(points)]
+    assert len(boxes) == 17
+    for number, box in enumerate(boxes):
+        others = [*boxes[:number], *dots, wall]
+        assert not any(Bbox.intersection(box, other) for other in others)
+        assert axes.get_window_extent().contains(*box.p0)
+        assert axes.get_window_extent().contains(*box.p1)
+
+
+def test_short_names_stay_and_long_ones_are_cut_on_one_line():
+    assert short("snippet_lstm") == "snippet_lstm"
+    assert short("a\nb") == "a b"
+    assert len(short("x" * 500)) == 40
+
+
+HISTORY = {
+    "epoch": [1.0, 2.0, 3.0], "loss": [2.0, 1.0, 0.5], "accuracy": [0.3, 0.6, 0.8], "valid_loss": [1.8, 1.2, 1.3],
+    "valid_accuracy": [0.3, 0.6, 0.55],
+}  # fmt: skip
+
+
+def test_learning_curves_take_any_number_of_runs_and_epochs():
+    ElementTree.fromstring(learning_curves({f"run {number}": HISTORY for number in range(9)}))
+    ElementTree.fromstring(learning_curves({"one epoch": {key: [1.0] for key in HISTORY}}))
+
+
+def test_a_penalised_or_diverged_training_loss_does_not_flatten_the_curves(monkeypatch):
+    limits = []
+    monkeypatch.setattr("matplotlib.axes.Axes.set_title", lambda self, title, **_: limits.append((title, self)))
+    learning_curves({"a": {**HISTORY, "loss": [5000.0, float("nan"), 0.5]}})
+    error = next(axes for title, axes in limits if title.startswith("Loss"))
+    assert error.get_ylim()[1] < 3
+
+
+def test_names_with_dollars_and_letters_without_a_shape_are_drawn(recwarn):
+    confusion_figure({r"$\frac": [[3, 1], [0, 4]]}, ["音楽", "x" * 200])
+    genre_figure({"a" * 300: [0.2, 0.9]}, [r"_^{$", "é"])
+    assert not recwarn.list
+
+
+def test_a_genre_without_songs_leaves_a_blank_row():
+    ElementTree.fromstring(confusion_figure({"m": [[0, 0], [1, 4]]}, ["none", "some"]))
+
+
+def test_the_same_data_give_the_same_bytes(written, drawings):
+    again = draw_board(leaderboard(written).boards[0], 1)
+    assert again == drawings[0]
+
+
+def test_a_figure_takes_the_ground_of_its_page():
+    svg = as_svg("empty", lambda figure: None, height=1)
+    assert "fill: #ffffff" not in svg

@@ -1,0 +1,68 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from genrezoo.errors import DataError
+from genrezoo.rows import AccuracyRow, NotMeasured, PassesRow, SpeedRow, parse_row, read_rows
+
+COMMITTED = sorted((Path(__file__).parents[1] / "benchmarks/results").glob("*/rows.jsonl"))
+FACTS = {
+    "schema": 2, "key": "k", "recipe": "lstm", "family": "zoo", "seed": 1, "data": "d", "checksum": "c",
+    "provenance": "random",
+}  # fmt: skip
+SCORES = {"accuracy": 0.5, "macro_f1": 0.4, "log_loss": 1.0, "calibration_error": 0.1}
+TEST = {**SCORES, "intervals": {name: [0.0, 1.0] for name in SCORES}}
+ROWS = {
+    AccuracyRow: {"kind": "accuracy", "status": "ok", "valid": SCORES, "test": TEST},
+    SpeedRow: {"kind": "speed", "status": "ok", "latency_ms": {"p50": 1.0, "p90": 2.0, "p99": 3.0}},
+    PassesRow: {"kind": "passes", "status": "ok", "seconds": {"mean": 1, "min": 1, "max": 1, "variance": 0}},
+    NotMeasured: {"kind": "speed", "status": "failed", "reason": "killed"},
+}
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.parent.name)
+def test_committed_rows_of_schema_1_are_read_as_they_stand(path):
+    """They stay at schema 1: they are the living test of it."""
+    found = read_rows(path)
+    stored = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert (len(found.rows), found.torn, found.unknown) == (len(stored), 0, 0)
+    for row, old in zip(found.rows, stored, strict=True):
+        assert old["schema"] == 1
+        assert row.family == {"zoo": "zoo", "peer": "baseline"}[old["family"]]
+        for name in ("kind", "key", "recipe", "seed", "status", "checksum", "sizes"):
+            assert getattr(row, name) == old[name]
+        words = {"pieces": "chunks"}
+        assert row.settings == {words.get(name, name): value for name, value in old["settings"].items()}
+        if isinstance(row, AccuracyRow):
+            assert row.test.accuracy == old["test"]["accuracy"]
+            assert row.test.intervals.log_loss == tuple(old["test"]["intervals"]["log_loss"])
+
+
+@pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
+def test_a_row_comes_back_as_it_was_written(kind):
+    row = parse_row({**FACTS, **ROWS[kind]})
+    assert type(row) is kind
+    assert parse_row(json.loads(json.dumps(row.to_plain(), allow_nan=False))) == row
+    assert row.to_plain()["schema"] == 2
+
+
+def test_torn_lines_and_unknown_kinds_are_counted_and_a_missing_file_has_no_rows(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    assert read_rows(path).rows == []
+    lines = [json.dumps({**FACTS, **ROWS[SpeedRow]}), '{"kind": "export"}', "", "[1]", '{"kind": "acc']
+    path.write_text("\n".join(lines))
+    found = read_rows(path)
+    assert (len(found.rows), found.torn, found.unknown) == (1, 2, 1)
+
+
+def test_a_damaged_row_is_named_by_file_line_and_field(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    good = {**FACTS, **ROWS[SpeedRow]}
+    path.write_text(f"{json.dumps(good)}\n\n{json.dumps({**good, 'latency_ms': {'p50': -1, 'p90': 2, 'p99': 3}})}\n")
+    with pytest.raises(DataError) as caught:
+        read_rows(path)
+    assert str(caught.value) == (
+        f"{path}: line 3: latency_ms.p50: Input should be greater than 0, got -1. "
+        "Remedy: remove the line or run its cell again."
+    )
