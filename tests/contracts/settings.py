@@ -40,6 +40,8 @@ SMALLER: dict[str, dict[str, Any]] = {
     "rnn": {"units": 6},
     "snippet_ensemble": {"member_arguments": {"units": 5}, "rule": "weighted"},
     "snippet_lstm": {"units": 5},
+    # without dropout, the normalisation behind the first layer cancels the shift of the one before it
+    "statistics_mlp": {"input_dropout": 0.3, "dropout": 0.5},
 }
 """Options that are not searched, or take time at the least value that is: a model needs no line here."""
 
