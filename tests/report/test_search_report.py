@@ -123,6 +123,7 @@ def test_the_csv_file_holds_every_trial_in_full_precision(rendered, usual):
         assert row["epochs"] == (str(len(trial.history["loss"])) if trial.history else "")
 
 
+@pytest.mark.slow
 def test_a_journal_alone_is_enough_and_keras_is_not_needed(tmp_path):
     folder = made_search.grid(tmp_path / "grid", STEPS[:8])
     code = (
@@ -308,6 +309,7 @@ def test_only_infeasible_trials_make_a_report(tmp_path):
     assert "3 over the latency limit" in text_of(search.folder)
 
 
+@pytest.mark.slow
 def test_trials_without_histories_and_plans_without_details(tmp_path):
     search = MadeSearch(tmp_path / "a", SPACE[:2], recipe={"name": "forest"}, songs={"name": "audio"},
                         tuner={"name": "random"}, environment=None)  # fmt: skip
@@ -316,6 +318,7 @@ def test_trials_without_histories_and_plans_without_details(tmp_path):
     assert "curves" not in figures_of(search.folder)
 
 
+@pytest.mark.slow
 def test_two_hundred_trials_of_twelve_hyperparameters(tmp_path):
     names = ["a name of a choice that goes on and on and on", "another", "x", "y", "z"]
     space = [*SPACE, choice_of("aggregation", names), float_of("autoencoder_learning_rate", 1e-5, 1e-2, log=True),
@@ -496,6 +499,7 @@ def test_a_hyperparameter_does_not_take_the_merit_of_its_condition(tmp_path):
     assert abs(found.loss["weight_decay"].mean) < 0.1
 
 
+@pytest.mark.slow
 def test_choices_without_order_count_as_one_hyperparameter(tmp_path):
     space = [choice_of("cell", ["a", "b", "c", "d"]), float_of("rate", 0.0, 1.0)]
     found = importance(noisy(tmp_path / "a", space, lambda values: 0.5 + 0.2 * (values["cell"] in "bd"), trials=60))
@@ -503,6 +507,7 @@ def test_choices_without_order_count_as_one_hyperparameter(tmp_path):
     assert found.loss["cell"].mean > 1.0
 
 
+@pytest.mark.slow
 def test_chance_is_called_chance(tmp_path):
     draw = np.random.default_rng(3)
     found = importance(noisy(tmp_path / "a", SPACE, lambda values: float(draw.random())))

@@ -13,7 +13,7 @@ from genrezoo.report.style.number_format import Estimate, plain
 
 LEAST = 8
 """Points below which a forest tells nothing."""
-FORESTS, TREES, SHUFFLES = 10, 64, 5
+FORESTS, TREES, SHUFFLES = 5, 64, 5
 EPOCHS = "epochs reached"
 
 
@@ -36,7 +36,7 @@ class Importance:
 def importance(search: SearchRecord) -> Importance | str:
     """The importance of each hyperparameter, or a sentence that says why it is unknown.
 
-    Ten forests, which differ by their seeds, predict the score from the hyperparameters. The loss by shuffling is
+    Five forests, which differ by their seeds, predict the score from the hyperparameters. The loss by shuffling is
     measured on the trials that a tree has not seen. A hyperparameter that is not active has its median, and it is
     shuffled among the trials in which it is active. Scores that are far off are moved to the limits of the figures.
 

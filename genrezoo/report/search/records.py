@@ -91,7 +91,11 @@ class Hyperparameter:
         ]
         inside = [(place, text) for place, text in places if -1e-9 <= place <= 1 + 1e-9]
         ends = {self.low, self.high}
-        return inside if len(inside) > 1 else [(self._place_of(number), _tick_text(number)) for number in sorted(ends)]
+        return (
+            inside
+            if len(inside) > 1 and self.low < self.high
+            else [(self._place_of(number), _tick_text(number)) for number in sorted(ends)]
+        )
 
     def range_text(self) -> str:
         """The searched values as text, with the condition."""
