@@ -181,7 +181,7 @@ def test_the_median_run_is_the_middle_one_and_of_two_the_lower(values, expected)
 
 
 def test_the_median_of_nothing_is_refused():
-    with pytest.raises(SettingsError, match="no runs"):
+    with pytest.raises(SettingsError, match="one run or more, got none"):
         median_run([])
 
 

@@ -173,6 +173,7 @@ class Stop(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_stopped_training_with_augmentation_ends_with_the_same_bits(tmp_path):
     settings = SupervisedSettings(epochs=3, batch_size=16, snapshot="last", **ALL)
 

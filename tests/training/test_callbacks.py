@@ -103,6 +103,7 @@ def test_every_procedure_tells_of_its_beginning_once(tmp_path, recipe, changes, 
     assert told == ["begin", *epochs, "end"]
 
 
+@pytest.mark.slow
 def test_a_callback_that_interferes_is_refused(tmp_path):
     songs = make_songs()
     early = keras.callbacks.EarlyStopping(monitor="val_loss", patience=0, min_delta=10.0)

@@ -107,6 +107,7 @@ def test_l1_comes_before_pruning_and_l2_after_it(songs):
     np.testing.assert_allclose(found[1], bias, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_models_own_penalties_stay_unless_others_are_given_and_come_back(songs):
     def conv_model():
         return create_model("segment_cnn", (6, 4), 3, seed=0, filters=5, units=6, conv_l1=0.1, conv_l2=0.0)

@@ -49,6 +49,7 @@ def test_stored_answers_train_as_the_whole_composition_does(build):
 
 
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")  # the pipeline itself may stay compiled
+@pytest.mark.slow
 def test_members_are_asked_once_and_not_in_each_epoch(monkeypatch):
     calls = []
     call = Frozen.call

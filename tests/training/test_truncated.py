@@ -151,6 +151,7 @@ def test_it_is_the_sources_loop(case, update):
     np.testing.assert_allclose([row["accuracy"] for row in fitted.history], hits, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_no_gradient_reaches_the_part_before():
     songs = make_songs(40)
     x = songs.x.copy()
@@ -202,7 +203,8 @@ def test_with_parts_as_long_as_songs_it_is_supervised_training(build, options, u
             assert found[name] == pytest.approx(row[name], rel=1e-5)
 
 
-@pytest.mark.parametrize("update", ["part", pytest.param("song", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("update", ["part", "song"])
+@pytest.mark.slow
 def test_padding_after_every_song_changes_nothing(update):
     songs = make_songs(40)
     longer = dataclasses.replace(
@@ -214,6 +216,7 @@ def test_padding_after_every_song_changes_nothing(update):
     assert_same_bits(one.model, other.model)
 
 
+@pytest.mark.slow
 def test_batch_statistics_follow_the_segments_however_they_are_cut():
     def averages(num_steps):
         model = built(build_batch_norm_rnn, units=4, momentum=0.7)
@@ -241,6 +244,7 @@ def test_a_stabiliser_sees_the_state_that_a_part_begins_with():
     assert found == pytest.approx(2.0 * changes[real].mean(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_layer_is_left_as_it_was():
     model = recurrent_model()
     truncated(model, make_songs(40), settings(epochs=1), seed=1)
