@@ -20,7 +20,7 @@ def test_forms_by_hand():
 
 
 @pytest.mark.parametrize("name", sorted(BASELINES))
-def test_every_peer_beats_chance_and_gives_log_posteriors(name):
+def test_every_baseline_beats_chance_and_gives_log_posteriors(name):
     songs = make_songs(120)
     fitted = fit_baseline(BASELINES[name], songs, seed=1)
     test = songs.split("test")
