@@ -187,7 +187,7 @@ def test_lists_of_another_shape_are_refused(archive, tmp_path, lists):
         (("--by", "ids", "--provenance", "official"), "--by ids needs"),
         (("--by", "group", "--ids", "lists.json"), "not with --by group"),
         (("--provenance", "random"), "not with --by random"),
-        (("--valid", "0.6", "--test", "0.6"), "shares must be in"),
+        (("--valid", "0.6", "--test", "0.6"), "fractions must be in"),
     ],
 )
 def test_options_at_odds_are_refused(archive, tmp_path, arguments, message):
