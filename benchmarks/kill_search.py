@@ -218,7 +218,7 @@ def whole_lines(folder: Path) -> bytes:
 
 def events(folder: Path, kind: str) -> list[dict[str, Any]]:
     """The journal's events of a kind."""
-    return [event for event in map(json.loads, whole_lines(folder).splitlines()) if event["event"] == kind]
+    return [event for event in files.read_json_lines(folder / "journal.jsonl") if event["event"] == kind]
 
 
 def outcome(folder: Path) -> list[tuple[Any, ...]]:
@@ -240,7 +240,7 @@ def faults(
         found.append("a point was asked for twice")
     found += [f"trial {end['trial']} failed: {end['error']}" for end in ends if end["status"] == "failed"]
     over = set[int]()
-    for event in map(json.loads, content.splitlines()):
+    for event in files.read_json_lines(folder / "journal.jsonl"):
         if event.get("trial") in over:
             found.append(f"trial {event['trial']} goes on after its end")
         over |= {event["trial"]} if event["event"] == "end" else set()
