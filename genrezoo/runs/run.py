@@ -114,8 +114,9 @@ class Run:
         songs by ``chunks, owner = run.preprocessing.cut(songs)`` and combine the answers by
         ``run.preprocessing.combine(run.model.predict(chunks.padded()), owner)``.
 
-        Compile and fit it to train it further on raw features. It shares its weights with `network`, so `predict` and
-        `logits` answer with the new weights; the run folder keeps the old ones.
+        Compile and fit it to train it further on raw features; in a process in which `genrezoo.train` has run, call
+        ``keras.utils.set_random_seed`` before, because deterministic operations need a seed to shuffle. It shares its
+        weights with `network`, so `predict` and `logits` answer with the new ones; the run folder keeps the old ones.
         """
         import keras
 
