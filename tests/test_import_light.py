@@ -84,7 +84,10 @@ STORED = """
 import resource, sys
 from genrezoo.cli import main
 sys.argv[1:] = ["evaluate", sys.argv[1], "--json"]
-main()
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(used.ru_maxrss / (1024 if sys.platform != "darwin" else 2**20), used.ru_utime + used.ru_stime)
 """

@@ -140,7 +140,7 @@ def test_nothing_predicted_is_exit_code_2(made, tmp_path):
     ("words", "message"),
     [
         (["RUN", "MUSIC", "--strict"], "c.wav"),
-        (["RUN", "MUSIC", "--json", "--csv"], "give one of them"),
+        (["RUN", "MUSIC", "--json", "--csv"], "pass one of them"),
         (["RUN", "MUSIC", "--timeline", "a.jpg"], "--timeline draws .png and .svg"),
         (["RUN", "MUSIC", "--rule", "maen"], "Did you mean 'mean'"),
         (["RUN", "MUSIC", "--window", "5"], "window cannot be chosen"),
