@@ -222,6 +222,7 @@ def test_a_second_pass_gives_the_same(write):
         assert sound.warnings == warnings != ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", [4000, 8000, 11025, 22050, 44100, 48000, 192000])
 @pytest.mark.parametrize("rate", [16000, 22050, 44100])
 def test_samples_are_those_of_librosa(write, native, rate):
@@ -351,6 +352,7 @@ print(len(samples), n, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - bef
 """
 
 
+@pytest.mark.slow
 def test_an_hour_is_read_in_constant_memory(tmp_path, write):
     path = tmp_path / "hour.flac"
     with soundfile.SoundFile(path, "w", 8000, 1, format="FLAC", subtype="PCM_16") as file:

@@ -19,6 +19,7 @@ def test_filters_are_librosas(rate, n_fft, n_mels, ends):
     assert not ours.flags.writeable
 
 
+@pytest.mark.slow
 def test_equals_librosa():
     spectra = librosa.feature.melspectrogram(y=NOISE, sr=22050, hop_length=1050)
     theirs = librosa.power_to_db(spectra, top_db=None).T[:63]

@@ -49,6 +49,7 @@ def test_a_frame_for_every_hop_and_whole_seconds_meet():
     assert at[[0, 1, 20, 100]].tolist() == [0, 1103, 22050, 5 * 22050]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [70_000, 5_000, 1_500])
 def test_inverse_equals_librosa_and_returns_the_signal(length):
     spectrum = stft(NOISE[:length])

@@ -65,6 +65,7 @@ def librosas(sound):
     return values
 
 
+@pytest.mark.slow
 @whatever_the_sound
 def test_every_column_equals_librosa(sound):
     ours = dict(zip(COLUMNS, measure(sound, RATE), strict=True))
@@ -95,6 +96,7 @@ def separated(sound):
     return harmonic_part(spectra, analyse(sound, RATE, spectra).power, length=len(sound))
 
 
+@pytest.mark.slow
 @whatever_the_sound
 def test_every_frame_equals_librosa(sound):
     theirs = librosas(sound)
@@ -110,6 +112,7 @@ def test_every_frame_equals_librosa(sound):
     assert np.allclose(values.T, power(stft(sound)), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [512, 2047, 2048, 2049, 33_333])
 def test_level_and_sign_changes(length):
     sound = SOUNDS["music"][:length].copy()
@@ -121,6 +124,7 @@ def test_level_and_sign_changes(length):
     assert np.array_equal(crossings, librosa.feature.zero_crossing_rate(sound)[0])
 
 
+@pytest.mark.slow
 @whatever_the_sound
 def test_separated_waveforms_equal_librosa(sound):
     harmonic, percussive = librosa.effects.hpss(sound)
@@ -147,6 +151,7 @@ def test_chroma_filters_are_librosas(tuning, rate, n_fft):
     assert np.abs(chroma_filters(rate, n_fft, tuning).T - theirs).max() < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tuning", [-0.4, -0.05, 0.0, 0.23])
 def test_tuning(tuning):
     sound = chord(*(440 * 2 ** ((note + tuning) / 12) for note in (-9, 0, 4, 7))).astype(np.float32)
@@ -157,6 +162,7 @@ def test_tuning(tuning):
     assert estimate == pytest.approx(tuning, abs=0.03)
 
 
+@pytest.mark.slow
 @whatever_the_sound
 def test_onsets_equal_librosa(sound):
     theirs = librosa.onset.onset_strength(y=sound, sr=RATE, aggregate=np.median)
@@ -176,6 +182,7 @@ def test_onset_is_the_median_rise(n_bands):
     assert onset_strength(level[:3].T, n_fft=2048, hop=512).tolist() == [0, 0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beats", [60, 87, 120, 170])
 @pytest.mark.parametrize(("rate", "hop"), [(22050, 512), (44100, 512), (8000, 256)])
 def test_tempo_equals_librosa(beats, rate, hop):

@@ -19,7 +19,13 @@ def test_forms_by_hand():
         statistics(x[:, :1])
 
 
-@pytest.mark.parametrize("name", sorted(BASELINES))
+BOOSTED = {"hist_gradient_boosting_flat", "hist_gradient_boosting_stats"}
+"""Those that take seconds."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in BOOSTED else []) for name in sorted(BASELINES)]
+)
 def test_every_baseline_beats_chance_and_gives_log_posteriors(name):
     songs = make_songs(120)
     fitted = fit_baseline(BASELINES[name], songs, seed=1)
@@ -29,6 +35,7 @@ def test_every_baseline_beats_chance_and_gives_log_posteriors(name):
     assert (logits.argmax(1) == test.y).mean() > 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(BASELINES))
 def test_the_seed_matters_where_it_is_said_to(name):
     songs = make_songs(120)
@@ -49,6 +56,7 @@ def test_decisions_are_scikit_learns_own():
     np.testing.assert_allclose(ours, np.log(np.maximum(linear.predict_proba(forms[1]), 1e-6)), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_test_songs_have_no_part_in_the_fit():
     songs = make_songs(120)
     x = songs.x.copy()

@@ -292,6 +292,7 @@ def test_songs_without_a_split_get_a_seeded_one(tmp_path):
     assert one["test"] == other["test"]
 
 
+@pytest.mark.slow
 def test_reports_holds_the_measured_against_the_reported_on_the_documents_own_files(tmp_path, monkeypatch):
     """The suite as it is, on small files in the very form of the published ones: no test songs with labels."""
     generator = np.random.default_rng(0)

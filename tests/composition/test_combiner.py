@@ -83,6 +83,7 @@ def test_diversity_and_own_errors_count_as_they_say():
     assert 0 < float(model.get_layer("diversity").losses[0]) < 2.0
 
 
+@pytest.mark.slow
 def test_diversity_keeps_two_members_from_becoming_alike():
     songs, labels = np.nan_to_num(SONGS), np.arange(len(SONGS)) % CLASSES
     alike = {}

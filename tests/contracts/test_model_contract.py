@@ -31,8 +31,16 @@ def reloaded():
     return good, bad
 
 
-@pytest.mark.parametrize("check", [name for name in CHECKS if name != "reload"])
-@pytest.mark.parametrize("model", MODELS.names())
+def cases():
+    """Each model with each check; whole trainings of all but the fully connected one are slow."""
+    for model in MODELS.names():
+        for check in CHECKS:
+            slow = check == "learns" and model != "fully_connected"
+            if check != "reload":
+                yield pytest.param(model, check, id=f"{model}-{check}", marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize(("model", "check"), list(cases()))
 def test_model(model, check):
     CHECKS[check](case_of(model))
 
