@@ -40,6 +40,8 @@ CASES = {
     "ensemble": CompositionCase("ensemble", TWO),
 }
 CHECKS = dict(composition_checks())
+LONG = ("training", "export")
+"""Checks that take seconds."""
 
 BROKEN = [
     ("builds", "compiled", "leaves compiling"),
@@ -77,10 +79,10 @@ def reloaded():
 
 
 def pairs():
-    """Each case with each check; of trainings and exports those of one case for each composition are quick."""
+    """Each case with each check; of trainings and exports those of one case are quick."""
     for case in CASES:
         for check in CHECKS:
-            slow = check in ("training", "export") and case not in COMPOSITIONS.names()
+            slow = check in LONG and case != "combiner"
             if check != "reload":
                 yield pytest.param(case, check, id=f"{case}-{check}", marks=[pytest.mark.slow] if slow else [])
 
@@ -90,30 +92,39 @@ def test_composition(case, check):
     CHECKS[check](CASES[case])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_reload_in_a_fresh_process(case, reloaded):
     CHECKS["reload"](CASES[case])
 
 
+@pytest.mark.slow
 def test_reload_catches_state_outside_the_weights(reloaded):
     with pytest.raises(AssertionError, match="logits differs, built anew"):
         CHECKS["reload"](reloaded)
 
 
-@pytest.mark.parametrize(("check", "name", "reason"), BROKEN, ids=[f"{check}_{name}" for check, name, _ in BROKEN])
+@pytest.mark.parametrize(
+    ("check", "name", "reason"),
+    [
+        pytest.param(*each, id=f"{each[0]}_{each[1]}", marks=[pytest.mark.slow] if each[0] in LONG else [])
+        for each in BROKEN
+    ],
+)
 def test_broken_composition_is_caught(check, name, reason):
     trains = ("one", "other") if (check, name) == ("training", "copy") else ()
     with pytest.raises(AssertionError, match=reason):
         CHECKS[check](broken(name, trains=trains))
 
 
+@pytest.mark.slow
 def test_export_catches_what_differs_in_a_graph():
     caught = pytest.raises(AssertionError, match="logits differs, exported")
     with caught if keras.backend.backend() == "tensorflow" else contextlib.nullcontext():  # the format is its own
         CHECKS["export"](broken("export"))
 
 
-@pytest.mark.parametrize("check", [name for name in CHECKS if name != "reload"])
+@pytest.mark.parametrize("check", [name for name in CHECKS if name not in ("reload", *LONG)])
 def test_good_composition_passes(check):
     CHECKS[check](broken("nothing"))
 

@@ -32,10 +32,10 @@ def reloaded():
 
 
 def cases():
-    """Each model with each check; whole trainings of all but the fully connected one are slow."""
+    """Each model with each check; all of ResNet50 and whole trainings of all but the fully connected one are slow."""
     for model in MODELS.names():
         for check in CHECKS:
-            slow = check == "learns" and model != "fully_connected"
+            slow = model == "resnet50" or (check == "learns" and model != "fully_connected")
             if check != "reload":
                 yield pytest.param(model, check, id=f"{model}-{check}", marks=[pytest.mark.slow] if slow else [])
 
@@ -45,11 +45,13 @@ def test_model(model, check):
     CHECKS[check](case_of(model))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS.names())
 def test_reload_in_a_fresh_process(model, reloaded):
     CHECKS["reload"](case_of(model))
 
 
+@pytest.mark.slow
 def test_reload_catches_state_outside_the_weights(reloaded):
     good, bad = reloaded
     CHECKS["reload"](good)
