@@ -27,8 +27,19 @@ def test_every_procedure_has_a_row_of_smallest_settings():
     assert set(SMALLEST) == set(PROCEDURES.names())
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", [entry.name for entry in PROCEDURES.members() if entry.by_gradient])
+QUICK = ("distillation", "supervised")
+"""Procedures whose trainings take a moment; those of the others are slow."""
+
+
+def pairs():
+    """Each procedure that descends a gradient with each check."""
+    for entry in PROCEDURES.members():
+        for check in CHECKS if entry.by_gradient else ():
+            marks = [] if entry.name in QUICK else [pytest.mark.slow]
+            yield pytest.param(entry.name, check, id=f"{entry.name}-{check}", marks=marks)
+
+
+@pytest.mark.parametrize(("name", "check"), list(pairs()))
 def test_procedure(name, check):
     CHECKS[check](PROCEDURES.get(name), SMALLEST[name])
 

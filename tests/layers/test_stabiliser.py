@@ -71,6 +71,7 @@ def test_gradient_is_finite_where_states_are_zero():
     np.testing.assert_allclose(gradient, [[[0, 0], [0, 0], [2, 8 / 3]]], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_training_with_it_keeps_the_length_of_the_state_steady():
     songs = np.random.default_rng(0).standard_normal((16, 12, 3)).astype("float32")
     unsteadiness = {}

@@ -61,6 +61,7 @@ def songs_of(n_segments):
 
 @pytest.mark.parametrize("name", ["mfcc_mlp", "feature_mlp"])
 @pytest.mark.parametrize("n_segments", [1, 5])
+@pytest.mark.slow
 def test_recipes_take_tables_and_songs_of_many_segments(name, n_segments, tmp_path):
     songs = songs_of(n_segments)
     recipe = get_recipe(name).changed({"epochs": 20, "optimizer": "adam", "learning_rate": 0.01})

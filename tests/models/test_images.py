@@ -84,6 +84,7 @@ def test_the_smallest_picture_builds():
     assert create_model("spectrogram_cnn", (86, 86, 1), 3, filters=2).get_layer("conv_4").output.shape[1:3] == (1, 1)
 
 
+@pytest.mark.slow
 def test_resnet50_is_the_whole_of_its_source():
     """Parameters and multiply-adds of He et al.: 25.6 million less the old output layer, and 3.8 billion."""
     model = create_model("resnet50", (224, 224, 3), 10, unfrozen=2)
@@ -97,6 +98,7 @@ def test_resnet50_is_the_whole_of_its_source():
     ("unfrozen", "stages"),
     [(0, set()), (2, {"conv4", "conv5"}), (4, {"conv2", "conv3", "conv4", "conv5"})],
 )
+@pytest.mark.slow
 def test_the_unfrozen_stages_alone_move_and_keep_statistics(unfrozen, stages):
     model = create_model("resnet50", (32, 32, 3), 3, seed=1, unfrozen=unfrozen)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -110,6 +112,7 @@ def test_the_unfrozen_stages_alone_move_and_keep_statistics(unfrozen, stages):
     assert any("moving_mean" in path for path in moved) == bool(stages)
 
 
+@pytest.mark.slow
 def test_frozen_stages_stay_frozen_in_a_copy_of_the_model(tmp_path):
     model = create_model("resnet50", (32, 32, 3), 3, unfrozen=1)
     model.save(tmp_path / "model.keras")
@@ -142,6 +145,7 @@ def sha256_of(path):
 
 
 @pytest.mark.parametrize(("file", "unfrozen"), [("new.weights.h5", 0), ("old.h5", 2)])
+@pytest.mark.slow
 def test_a_local_file_gives_its_weights(pretrained, file, unfrozen):
     network, folder = pretrained
     path = folder / file
@@ -159,6 +163,7 @@ def test_one_channel_is_the_same_picture_in_grey():
     np.testing.assert_allclose(grey(one), colour(np.repeat(one, 3, axis=-1)), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_file_is_checked_before_it_is_opened(tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr(keras.Model, "load_weights", lambda self, path: opened.append(path))
@@ -214,6 +219,7 @@ def test_offline_no_weights_are_fetched_but_those_that_are_here_are_taken(pretra
     assert create_model("resnet50", (32, 32, 3), 3, weights="imagenet", unfrozen=0).output_shape == (None, 3)
 
 
+@pytest.mark.slow
 def test_imagenet_weights_are_fetched_once_and_a_failure_names_the_way_out(pretrained, monkeypatch):
     network, folder = pretrained
     asked = []
@@ -251,6 +257,7 @@ def picture_songs():
     return SongSet(x=x, y=y, genres=("low", "high"), splits=splits, provenance="random", kind="image")
 
 
+@pytest.mark.slow
 def test_recipe_of_the_spectrogram_cnn_trains(tmp_path):
     small = {"conv_layers": 2, "filters": 4, "epochs": 10, "learning_rate": 0.01}
     recipe = get_recipe("spectrogram_cnn").changed(small)
@@ -261,6 +268,7 @@ def test_recipe_of_the_spectrogram_cnn_trains(tmp_path):
     assert run.card.best_epoch == best
 
 
+@pytest.mark.slow
 def test_a_trained_resnet50_is_opened_without_the_weights_that_it_began_with(pretrained, tmp_path):
     _, folder = pretrained
     path = tmp_path / "old.h5"

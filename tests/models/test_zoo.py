@@ -145,6 +145,7 @@ def test_clash_is_reported_to_the_newcomer_even_before_the_first_look_up(tmp_pat
 
 
 @pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.slow
 def test_twenty_random_points_of_the_space_build(name):
     recipe = Recipe(name="mine", summary="mine", reference="me", model=name)
     space = search_space(recipe, only=list(MODELS.get(name).space))
