@@ -206,6 +206,7 @@ def test_each_song_gets_one_logit_vector_from_a_model_that_never_saw_it(executor
     assert files.sha256_of(tmp_path / "f" / "fold-01" / "card.json") == before
 
 
+@pytest.mark.slow
 def test_groups_stay_in_one_fold(monkeypatch, tmp_path):
     monkeypatch.setattr(parallel, "ProcessExecutor", Here)
     songs = make_songs(60)

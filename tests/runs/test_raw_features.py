@@ -52,7 +52,12 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+QUICK = ("segments with padding", "feature groups", "chunks", "image")
+
+
+@pytest.fixture(
+    scope="module", params=[*QUICK, *(pytest.param(kind, marks=pytest.mark.slow) for kind in {*KINDS} - {*QUICK})]
+)
 def case(request, tmp_path_factory):
     make, what = KINDS[request.param]
     songs = make()

@@ -165,6 +165,7 @@ def test_masked_songs_train_and_predict(tmp_path):
     np.testing.assert_allclose(shorter, run.predict(test.x, test.lengths)[test.lengths == 4], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_stored_predictions_of_experts_are_aggregated_again_without_the_model(tmp_path):
     songs = make_songs()
     recipe = get_recipe("snippet_lstm").changed({"units": 3, "snippets": 2, "epochs": 1})

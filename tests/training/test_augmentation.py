@@ -79,7 +79,7 @@ def test_mixing_by_hand():
     np.testing.assert_allclose(alone["target logits"], batch["target logits"])
 
 
-@pytest.mark.parametrize("alpha", [1e-3, 0.2, 1.0, 4.0])
+@pytest.mark.parametrize("alpha", [0.2, *(pytest.param(a, marks=pytest.mark.slow) for a in (1e-3, 1.0, 4.0))])
 def test_shares_follow_their_beta_distribution(alpha):
     shares = np.array([draw_mixture(4, alpha, tf.constant([number, 0]))[0] for number in range(400)])
     assert shares.mean() == pytest.approx(0.5, abs=0.06)

@@ -61,6 +61,7 @@ def test_the_run_does_not_depend_on_them(tmp_path):
     assert again.told == []  # there was nothing to train
 
 
+@pytest.mark.slow
 def test_epochs_are_counted_on_when_a_training_goes_on(tmp_path):
     def stop(record):
         if record["epoch"] == 2:

@@ -132,6 +132,7 @@ def test_hardest_first_turns_the_order_and_shuffling_stays_within_the_level(song
     np.testing.assert_array_equal(course.orders[0], np.sort(order[:18])[seeds.generator(1, "order", 0).permutation(18)])
 
 
+@pytest.mark.slow
 def test_final_epochs_end_the_training(songs):
     options = settings(batches_per_level=3, final_epochs=2, epochs=40)
     assert len(curriculum(make_model(), songs, options, seed=1, logits=judged(songs)).history) == 4
@@ -152,7 +153,8 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("pace", ["epochs", pytest.param("validation", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("pace", ["epochs", "validation"])
 def test_a_stopped_curriculum_ends_with_the_same_bits(songs, tmp_path, pace):
     options = settings(batches_per_level=2, pace=pace, epochs=5, learning_rate=1.0, snapshot="last")
     logits, path = judged(songs), tmp_path / "checkpoint.safetensors"

@@ -45,6 +45,7 @@ def test_each_schedule_takes_the_course_of_its_formula(schedule):
     assert found == pytest.approx(expected, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_a_rate_that_stays_and_one_that_warms_up():
     assert rates() == pytest.approx([RATE] * EPOCHS)
     warm = {"initial_learning_rate": 0.0, "warmup_target": RATE, "warmup_epochs": 2, "decay_epochs": 4}

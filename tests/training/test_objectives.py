@@ -107,6 +107,7 @@ def test_objectives_of_a_model_with_several_heads():
     np.testing.assert_array_equal(soft["logits"].target, np.eye(3)[train.y])
 
 
+@pytest.mark.slow
 def test_heads_train_with_augmentation():
     songs = make_songs()
     options = SupervisedSettings(

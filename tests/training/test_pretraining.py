@@ -97,6 +97,7 @@ def test_an_autoencoder_is_gradient_descent_on_the_squared_error():
     np.testing.assert_allclose(found.bias, -0.01 * np.sign(slope.sum(axis=0)), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_an_autoencoder_learns_and_stops_when_its_error_is_settled():
     generator = np.random.default_rng(0)
     x = np.tanh(generator.standard_normal((64, 2)) @ generator.standard_normal((2, 6))).astype(np.float32) * 0.5
@@ -153,7 +154,8 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("finished_layers", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("finished_layers", [1, 2])
 def test_killed_between_layers_it_ends_with_the_same_bits(songs, tmp_path, monkeypatch, finished_layers):
     import genrezoo.training.pretraining as module
 
@@ -181,6 +183,7 @@ def test_killed_between_layers_it_ends_with_the_same_bits(songs, tmp_path, monke
     ]
 
 
+@pytest.mark.slow
 def test_a_damaged_or_foreign_file_of_autoencoders_is_refused(songs, tmp_path):
     path, x = tmp_path / "autoencoders.safetensors", songs.split("train").x
     pretrain(make_stack(), x, settings(autoencoder_epochs=1), seed=1, path=path)
