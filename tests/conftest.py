@@ -2,10 +2,17 @@
 
 import concurrent.futures
 import json
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from toys import make_model, make_songs
+
+# Processes that compile the same functions at once overwrite each other's files in Numba's cache, and crash.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"genrezoo-numba-{os.getuid()}-{WORKER}"))
 
 # The same examples in every run: a red run must come from the change that it tests.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
