@@ -52,8 +52,8 @@ class BayesianOracle:
     """The point whose score, by a model of the scores so far, may be best; choose it when a trial takes over a second.
 
     The model is KerasTuner's Gaussian process on KerasTuner's embedding, and its bound is minimised. Its way to the
-    minimum is not used: 50 climbs take 2 s of processor time (these candidates 0.13 s), and they end at points that
-    were tried already (7 of 14 over 7 values), and at one point for 4 suggestions at once.
+    minimum is not used: 50 climbs take 0.3 to 2 s of processor time (these candidates 0.13 s), and they end at points
+    that were tried already (7 of 14 over 7 values), and at one point for 4 suggestions at once.
 
     Args:
         space: What is searched.
