@@ -10,6 +10,7 @@ NOISE = (0.1 * np.random.default_rng(0).standard_normal(90_000)).astype(np.float
 SOUND = NOISE * np.sin(np.arange(90_000) / 9_000, dtype=np.float32) ** 2
 
 
+@pytest.mark.slow
 def test_cosines_are_librosas():
     level = np.random.default_rng(1).standard_normal((128, 7)).astype(np.float32)
     assert np.allclose(level.T @ cosines(128, 13), librosa.feature.mfcc(S=level, n_mfcc=13).T, atol=1e-5)

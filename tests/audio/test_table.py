@@ -133,6 +133,7 @@ def test_separated_waveforms_equal_librosa(sound):
     assert np.abs(sound - ours - percussive).max() <= 1e-5 * np.abs(sound).max()
 
 
+@pytest.mark.slow
 def test_a_tone_is_harmonic_and_a_click_percussive():
     tone = chord(440.0).astype(np.float32)
     click = np.zeros_like(tone)

@@ -61,6 +61,7 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(part) for part in arguments])
 
 
+@pytest.mark.slow
 def test_curves_of_several_runs_in_one_figure(made, tmp_path):
     answer = run("plot", "curves", made / "a", made / "b", "--out", tmp_path / "c.svg")
     assert answer.exit_code == 0, answer.output

@@ -79,10 +79,10 @@ def reloaded():
 
 
 def pairs():
-    """Each case with each check; of trainings and exports those of one case are quick."""
+    """Each case with each check: of a composition's further cases all are slow, and trainings and exports but one."""
     for case in CASES:
         for check in CHECKS:
-            slow = check in LONG and case != "combiner"
+            slow = case not in COMPOSITIONS.names() or (check in LONG and case != "combiner")
             if check != "reload":
                 yield pytest.param(case, check, id=f"{case}-{check}", marks=[pytest.mark.slow] if slow else [])
 

@@ -375,6 +375,7 @@ def read_chunk_that_dies(files, target, *form):
     return msd._read_chunk(files, target, *form)
 
 
+@pytest.mark.slow
 def test_a_child_that_dies_rejects_only_the_guilty_file(tmp_path, children, monkeypatch):
     for number in range(6):
         make_track(tmp_path / f"{number}.h5", number)

@@ -98,6 +98,7 @@ def test_genres_told_apart_by_order_alone_have_the_same_bags(mechanism):
         np.testing.assert_allclose(bag[:, 0], bag[:, 1], rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_order_free_ceiling_is_never_below_the_best_answer_to_a_bag():
     every, n_orders = in_every_order(load_synthetic(**TINY, seed=5, mechanisms=("order", "timbre")).split("test"))
     song = densities(every)  # genres: a mirrored pair, then two of one set each

@@ -207,6 +207,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
         create_model("resnet50", (32, 32, 3), 3, weights=str(path), weights_sha256=sha256_of(path))
 
 
+@pytest.mark.slow
 def test_offline_no_weights_are_fetched_but_those_that_are_here_are_taken(pretrained, monkeypatch, tmp_path):
     _, folder = pretrained
     monkeypatch.setenv("GENREZOO_OFFLINE", "1")

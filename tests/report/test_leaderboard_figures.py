@@ -17,6 +17,7 @@ def drawings(written):
     return [draw_board(board, number) for number, board in enumerate(leaderboard(written).boards, 1)]
 
 
+@pytest.mark.slow
 def test_every_board_has_every_figure(drawings):
     for number, stem in ((0, "1-mfcc4"), (1, "2-synthetic")):
         kinds = ("accuracy", "speed", "learning", "genres", "confusion")
@@ -136,6 +137,7 @@ def test_a_genre_without_songs_leaves_a_blank_row():
     ElementTree.fromstring(confusion_figure({"m": [[0, 0], [1, 4]]}, ["none", "some"]))
 
 
+@pytest.mark.slow
 def test_the_same_data_give_the_same_bytes(written, drawings):
     again = draw_board(leaderboard(written).boards[0], 1)
     assert again == drawings[0]

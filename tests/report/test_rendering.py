@@ -113,6 +113,7 @@ def test_the_terminal_table_fits_a_hundred_columns_and_drops_nothing(written):
     assert "songs that occur in more than one split: 3" in text
 
 
+@pytest.mark.slow
 def test_tables_show_the_first_line_of_a_reason_the_page_and_the_csv_all_of_it(results):
     text = (
         (results / "rows.jsonl").read_text("utf-8").replace("out of memory after 3 epochs", r"it broke\nTraceback: x")

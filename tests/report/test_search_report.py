@@ -86,6 +86,7 @@ def test_a_report_is_a_page_two_tables_and_the_figures_that_the_search_allows(re
         ElementTree.parse(path)
 
 
+@pytest.mark.slow
 def test_rendering_twice_gives_the_same_bytes(rendered, tmp_path):
     again = render_search(rendered / "grid", tmp_path / "out").parent
     for path in (rendered / "grid" / "report").rglob("*"):
@@ -188,6 +189,7 @@ def test_the_objective_is_said_in_words(tmp_path, objective, said):
     assert f"objective: {said}" in facts(read_search(search.folder))
 
 
+@pytest.mark.slow
 def test_of_a_loss_the_lowest_is_the_best(tmp_path):
     space = [float_of("dropout", 0.0, 1.0)]
     scores = [({"dropout": place / 10}, 1.0 + abs(place - 3)) for place in range(8)]

@@ -236,6 +236,7 @@ def test_measured_stands_beside_reported_where_the_suite_asks(study, capsys):
     assert "0.63" in shown
 
 
+@pytest.mark.slow
 def test_nothing_is_said_of_the_reported_where_no_suite_asks(results):
     assert "Measured and reported" not in markdown(leaderboard(results))
     assert "Measured and reported" not in render(results).read_text(encoding="utf-8")
