@@ -95,6 +95,7 @@ def by_hand(run, windows):
     return np.concatenate([run.predict(window) for window in windows])
 
 
+@pytest.mark.slow
 def test_a_joined_recording_changes_its_genre_at_the_right_second(runs, here, tmp_path):
     joined = np.concatenate([tone("low", 5, 100), tone("high", 3, 101)])
     (found,) = predict_audio(runs["chunks"], write(tmp_path / "joined.wav", joined))

@@ -260,7 +260,7 @@ def test_an_interrupted_benchmark_goes_on(songs_folder, tmp_path):
     baselines = ["logistic_regression_flat", "random_forest_flat", "extra_trees_flat", "logistic_regression_stats"]
     suite = tmp_path / "baselines.toml"
     suite.write_text(
-        f'name = "baselines"\nsummary = "s"\nseeds = 2\nbaselines = {json.dumps(baselines)}\ndata = ["{songs_folder}"]\n'
+        f'name = "own"\nsummary = "s"\nseeds = 2\nbaselines = {json.dumps(baselines)}\ndata = ["{songs_folder}"]\n'
     )
     code = "import sys; from genrezoo.benchmarking import benchmark; benchmark(sys.argv[1], out=sys.argv[2], workers=1)"
     command = [sys.executable, "-c", code, str(suite), str(tmp_path / "out")]

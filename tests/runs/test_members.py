@@ -27,6 +27,7 @@ def trained(tmp_path_factory):
     return train(composed(), songs, seed=1, out=store / "c", store=store), songs, store
 
 
+@pytest.mark.slow
 def test_a_composition_is_one_run_that_names_its_members(trained):
     run, songs, store = trained
     again = load_run(run.folder)
@@ -129,6 +130,7 @@ def test_a_stopped_composition_goes_on_where_it_was(trained, tmp_path):
     assert resumed.card.weights_sha256 == run.card.weights_sha256
 
 
+@pytest.mark.slow
 def test_fresh_members_are_trained_by_the_composition(tmp_path):
     songs = make_songs()
     members = {"a": {"recipe": SMALL}, "b": {"recipe": OTHER, "fresh": True}}
@@ -139,6 +141,7 @@ def test_fresh_members_are_trained_by_the_composition(tmp_path):
     np.testing.assert_array_equal(again.logits(songs.split("test")), run.predictions("test")["logits"])
 
 
+@pytest.mark.slow
 def test_chunks_answer_as_one_song(tmp_path):
     songs = make_songs(60, n_segments=9)
     recipe = SMALL.changed({"chunks": {"segments": 6, "hop": 3, "rule": "product"}})

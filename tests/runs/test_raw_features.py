@@ -84,6 +84,7 @@ def test_a_reopened_run_has_the_same_model(case):
     keras.tree.map_structure(np.testing.assert_array_equal, one, other)
 
 
+@pytest.mark.slow
 def test_the_model_is_trained_further_by_hand(tmp_path):
     songs = segments()
     run = gz.train(LSTM, songs, seed=1, out=tmp_path / "run")

@@ -154,6 +154,7 @@ def test_the_same_seed_shifts_longer_arrays_alike():
     np.testing.assert_array_equal(shift(tf.constant(longer), 2, SEED)[:, :20], shift(tf.constant(x), 2, SEED))
 
 
+@pytest.mark.slow
 def test_without_augmentation_it_is_plain_fitting():
     songs, model = make_songs(), make_model("dropout")
     settings = SupervisedSettings(

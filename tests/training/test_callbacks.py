@@ -48,6 +48,7 @@ def test_callbacks_are_told_what_fit_tells_them(tmp_path):
     assert end == ("end", epochs[-1][1])
 
 
+@pytest.mark.slow
 def test_the_run_does_not_depend_on_them(tmp_path):
     songs = make_songs()
     plain = train(SMALL, songs, seed=1, out=tmp_path / "a")

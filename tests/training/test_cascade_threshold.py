@@ -33,6 +33,7 @@ def chosen(members, **wish):
     return model, float(accuracy), float(asked.mean())
 
 
+@pytest.mark.slow
 def test_without_a_wish_it_keeps_the_teachers_accuracy_asking_as_seldom_as_possible(members):
     model, accuracy, fraction = chosen(members)
     valid = SONGS.split("valid")

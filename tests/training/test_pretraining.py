@@ -145,6 +145,7 @@ def test_only_training_songs_are_seen(songs):
     assert bits(pretraining(make_stack(), songs, last, seed=1)) == bits(pretraining(make_stack(), other, last, seed=1))
 
 
+@pytest.mark.slow
 def test_without_epochs_for_autoencoders_it_is_supervised_training_to_the_bit(songs):
     plain = supervised(make_stack(), songs, SupervisedSettings(**SMALL), seed=1)
     assert bits(pretraining(make_stack(), songs, settings(autoencoder_epochs=0), seed=1)) == bits(plain)

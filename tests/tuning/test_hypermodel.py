@@ -123,6 +123,7 @@ def test_it_learns(data):
     assert max(history["val_accuracy"]) > 0.7
 
 
+@pytest.mark.slow
 def test_the_same_seed_of_keras_trains_the_same(data):
     x, y, valid = data
     model = hypermodel("fully_connected", SHAPE, 3, units=[4], epochs=2, mixup=0.3)

@@ -25,6 +25,7 @@ def run_benchmark(*arguments):
     return cases
 
 
+@pytest.mark.slow
 def test_killed_at_steps_a_search_ends_as_if_it_had_not_been():
     steps = ("half of ask", "cleaning")
     assert len(run_benchmark("steps", *(word for step in steps for word in ("--step", step)))) == 3

@@ -27,6 +27,7 @@ def best_so_far(course):
     return [max(course[: epoch + 1]) for epoch in range(len(course))]
 
 
+@pytest.mark.slow
 def test_the_median_rule_stops_who_is_worse_and_not_who_is_equal(songs, tmp_path):
     history = run_trial(order(), songs=songs, folder=str(tmp_path / "a"))["history"]["valid_accuracy"]
     medians = best_so_far(history)
@@ -52,6 +53,7 @@ def test_a_pause_is_scored_by_its_own_epochs_even_if_the_training_has_come_to_it
     assert later["score"] == pytest.approx(max(later["history"]["valid_accuracy"]), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_pause_within_a_second_training_counts_the_epochs_of_both(songs, tmp_path):
     asked = {"recipe": "pruned", "epochs": 6, "changes": {"refit_fraction": 0.5}}
     first = run_trial(order(until=2, **asked), songs=songs, folder=str(tmp_path))
