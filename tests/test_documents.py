@@ -16,7 +16,7 @@ from genrezoo.benchmarking import Suite, list_suites
 from genrezoo.cli import main
 from genrezoo.datasets.synthetic_audio import render_audio
 from genrezoo.recipes import RECIPES
-from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES
+from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
 
 TOP = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*TOP.glob("*.md"), *(TOP / "docs").glob("*.md")])
@@ -118,14 +118,15 @@ def costly_ones_slow(documents, costly):
 )
 def test_python_blocks_run_one_after_another(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    zoo = set(MODELS.names())
+    known = {registry: set(registry.names()) for registry in (MODELS, DATASETS)}
     namespace = {"__name__": "document"}
     try:
         for text, _ in blocks(document, "python"):
             exec(compile(text, document.name, "exec"), namespace)
     finally:
-        for name in set(MODELS.names()) - zoo:
-            MODELS.remove(name)
+        for registry, names in known.items():
+            for name in set(registry.names()) - names:
+                registry.remove(name)
 
 
 @pytest.mark.parametrize("line", command_lines())

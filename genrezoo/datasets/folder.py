@@ -88,7 +88,7 @@ def load_folder(
         >>> folder = Path(tempfile.mkdtemp())
         >>> _ = render_audio(folder / "synthetic_audio", seconds=1, n_genres=2, n_train=2, n_valid=2, n_test=2)
         >>> load_folder(folder / "synthetic_audio", cache=folder / "cache")
-        SongSet('tones_log_mel': 6 songs x 21 segments x 128 features, 2 genres, no split)
+        SongSet('synthetic_audio_log_mel': 6 songs x 21 segments x 128 features, 2 genres, no split)
     """
     root = Path(path)
     rejected: dict[str, str] = {}

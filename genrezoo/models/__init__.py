@@ -60,7 +60,8 @@ def create_model(
         check_input_shape(input_shape, any_length=entry.any_length)
     check_num_classes(num_classes)
     with contextlib.nullcontext() if seed is None else keras_seed(seed):
-        return entry.build(tuple(input_shape), num_classes, **arguments)
+        shape = tuple(size if size is None else int(size) for size in input_shape)  # NumPy's whole numbers too
+        return entry.build(shape, int(num_classes), **arguments)
 
 
 def list_models(pattern: str = "*") -> list[str]:

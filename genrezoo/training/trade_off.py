@@ -100,7 +100,7 @@ def choose_threshold(curve: Any, *, accuracy: float | None = None, fraction: flo
     Example:
         >>> student, teacher = np.array([[0.5, 0.0], [0.0, 0.1]]), np.array([[0.0, 9.0], [9.0, 0.0]])
         >>> curve = trade_off(student, teacher, np.array([1, 0]))
-        >>> choose_threshold(curve, accuracy=0.5).fraction, choose_threshold(curve, fraction=1.0).accuracy
+        >>> float(choose_threshold(curve, accuracy=0.5).fraction), float(choose_threshold(curve, fraction=1.0).accuracy)
         (0.5, 1.0)
     """
     if (accuracy is None) == (fraction is None):

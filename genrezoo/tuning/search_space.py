@@ -49,7 +49,7 @@ def search_space(
         >>> from genrezoo.recipes import get_recipe
         >>> found = search_space(get_recipe("fully_connected"), space={"units": [[100], [100, 100]]}, only=["units"])
         >>> found.describe()[0]["values"], found.recipe({"units": [100]}).arguments
-        ([[100], [100, 100]], {'units': [100], 'dropout': 0.0, 'l2': 0.01})
+        ([[100], [100, 100]], {'units': [100]})
     """
     declared = declared_space(recipe)
     asked: dict[str, Domain] = {}

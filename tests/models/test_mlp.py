@@ -111,7 +111,7 @@ def test_softmax_gives_the_posteriors_of_the_logits(name, batch_norm):
         ({"dropout": True}, "got True"),
         ({"input_dropout": -0.1}, "input_dropout must be"),
         ({"l2": float("inf")}, "l2=inf.* expected a non-negative float"),
-        ({"l2": -1}, "got -1"),
+        ({"l2": -1}, "l2=-1.* expected a non-negative float"),
         ({"classifier_activation": "sigmoid"}, "classifier_activation must be one of None, 'softmax', got 'sigmoid'"),
     ],
 )

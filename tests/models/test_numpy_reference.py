@@ -69,7 +69,7 @@ CASES = [
     ),
     (
         "spectrogram_cnn",
-        {"filters": 3, "conv_layers": 2, "kernel_size": 5, "padding": 0},
+        {"filters": 3, "conv_layers": 2, "kernel_size": 5, "strides": 4, "padding": 0},
         lambda w, x: reference.spectrogram_cnn(w, x, layers=2, strides=4, padding=0),
     ),
     ("resnet50", {}, reference.resnet50),
