@@ -206,8 +206,8 @@ def test_a_fork_server_that_is_killed_takes_its_processes_with_it_and_is_replace
             with pytest.raises(ChildError, match="fork server ended with signal SIGKILL") as caught:
                 answer.result(timeout=30)
             assert (caught.value.died, caught.value.late) == (True, False)
-        assert not alive(first)  # or the same call could run twice at a time
-        assert not alive(second)
+        wait_for(lambda: not alive(first))  # or the same call could run twice at a time
+        wait_for(lambda: not alive(second))
         assert executor.submit(noisy).result()["parent"] not in (server, os.getpid())
 
 
