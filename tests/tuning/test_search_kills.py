@@ -34,7 +34,7 @@ def test_killed_at_steps_a_search_ends_as_if_it_had_not_been():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "cases"),
-    [(["steps"], 34), (["random", "--kills", "4"], 2), (["cuts"], 50), (["cluster"], 1), (["second"], 1)],
+    [(["steps"], 34), (["cuts"], 50), (["cluster"], 1)],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_whatever_happens_nothing_is_lost(arguments, cases):
