@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from toys import make_model, make_songs
 
-# Processes that compile the same functions at once overwrite each other's files in Numba's cache, and crash.
+# Processes that compile the same functions at once can spoil Numba's cache, and whoever reads it crashes.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"genrezoo-numba-{os.getuid()}-{WORKER}"))
 

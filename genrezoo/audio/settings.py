@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import importlib
 import json
@@ -14,7 +16,9 @@ import numpy as np
 import threadpoolctl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from genrezoo.errors import DataError, SettingsError, UnknownNameError, first_problem
+from genrezoo.environment import default_cache
+from genrezoo.errors import DataError, GenrezooError, SettingsError, UnknownNameError, first_problem
+from genrezoo.files import lock_folder
 
 HOMES = {  # file and class of each kind; a file is imported when its kind is asked for
     "feature_table": ("table", "FeatureTable"),
@@ -179,5 +183,18 @@ def extract(settings: FeatureSettings, blocks: Iterable[np.ndarray]) -> Features
 
     The matrix products are small as well: more threads would only wait for each other.
     """
+    _compile(settings)
     with threadpoolctl.threadpool_limits(1):
         return settings.extract(blocks)
+
+
+@functools.cache
+def _compile(settings: FeatureSettings) -> None:
+    """Compiles what the features need, in one process at a time.
+
+    Processes that write to numba's cache at once can enter one function under the name of another. Whoever reads it
+    from there crashes, now and for ever: four times in seven when two processes import librosa for the first time.
+    """
+    noise = np.random.default_rng(1).uniform(-1, 1, 3 * settings.rate).astype(np.float32)
+    with contextlib.suppress(GenrezooError), lock_folder(default_cache() / "compiling", wait=True):
+        settings.extract([noise])

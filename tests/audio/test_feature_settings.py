@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from genrezoo.audio.mel import LogMel
-from genrezoo.audio.settings import KINDS, Counted, FeatureSettings, feature_settings
-from genrezoo.errors import SettingsError, UnknownNameError
+from genrezoo.audio.settings import KINDS, Counted, FeatureSettings, extract, feature_settings
+from genrezoo.environment import default_cache
+from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.files import lock_folder
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,6 +66,27 @@ def test_counted_blocks():
     sound = Counted([np.zeros(3), np.zeros(4)])
     assert [len(block) for block in sound] == [3, 4]
     assert sound.samples == 7
+
+
+def test_one_process_compiles_at_a_time():
+    folder, lengths = default_cache() / "compiling", []
+
+    class Noted(LogMel):
+        def extract(self, blocks):
+            blocks = list(blocks)
+            if lengths:
+                with lock_folder(folder):  # free again
+                    pass
+            else:
+                with pytest.raises(DataError, match="another process is using"), lock_folder(folder):
+                    pass
+            lengths.append(sum(map(len, blocks)))
+            return super().extract(blocks)
+
+    settings = Noted(kind="log_mel", rate=16000)
+    for _ in range(2):
+        extract(settings, [np.zeros(20000, np.float32)])
+    assert lengths == [48000, 20000, 20000]
 
 
 def test_every_kind_needs_no_optional_library():
