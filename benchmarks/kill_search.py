@@ -373,7 +373,7 @@ def kill_at_steps(bench: Bench, steps: list[str]) -> Iterator[tuple[str, list[st
 # --- damaged files ---
 
 
-def cut_files(bench: Bench, seed: int) -> Iterator[tuple[str, list[str]]]:
+def cut_files(bench: Bench, seed: int, limit: int | None) -> Iterator[tuple[str, list[str]]]:
     """Cuts files of a finished search, whose trials took no time, and of one that was killed while it trained."""
     draws = random.Random(seed)
     search: dict[str, Any] = {"trials": 6, "epochs": 12, "where": ("--parallel", "1")}
@@ -389,7 +389,7 @@ def cut_files(bench: Bench, seed: int) -> Iterator[tuple[str, list[str]]]:
         (whole, "best/card.json"), (part, "best/card.json"), (part, "best.json"), (whole, "best/weights.safetensors"),
         (part, "trials/0003/checkpoint.safetensors"), (part, "trials/0003/plan.json"),
     ] for share in (0.0, 0.5, 0.99)]  # fmt: skip
-    for source, name, share in cases:
+    for source, name, share in cases if limit is None else draws.sample(cases, limit):
         folder = bench.folder()
         shutil.copytree(source, folder, symlinks=True)
         os.truncate(folder / name, round(share * (folder / name).stat().st_size))
@@ -450,6 +450,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help="all if left out")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cuts", type=int, help="how many places of the files, drawn with the seed; all if left out")
     parser.add_argument("--step", action="append", choices=STEPS, help="of the steps; all if left out")
     options = parser.parse_args()
     for name in PRELOAD:
@@ -462,7 +463,7 @@ def main() -> int:
         parts = {
             "random": lambda: kill_at_random(bench, options.kills, options.seed),
             "steps": lambda: kill_at_steps(bench, options.step or list(STEPS)),
-            "cuts": lambda: cut_files(bench, options.seed),
+            "cuts": lambda: cut_files(bench, options.seed, options.cuts),
             "cluster": lambda: kill_a_worker(bench),
             "second": lambda: start_second(bench),
         }
