@@ -19,11 +19,12 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from genrezoo.errors import DataError, GenrezooError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], None]) -> Path:
@@ -91,6 +92,8 @@ def drop_parts(folder: str | Path) -> None:
 
 def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
     """Writes named arrays as a compressed npz, whole or not at all; arrays of objects are refused."""
+    import numpy as np  # here, because commands that need no numbers use this file too
+
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return write_atomic(path, buffer.getvalue())

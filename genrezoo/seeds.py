@@ -6,10 +6,13 @@ import contextlib
 import hashlib
 import random
 from collections.abc import Iterator
-
-import numpy as np
+from numbers import Integral
+from typing import TYPE_CHECKING
 
 from genrezoo.errors import SettingsError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def check_seed(seed: int) -> int:
@@ -18,7 +21,7 @@ def check_seed(seed: int) -> int:
     Raises:
         SettingsError: The seed is a bool, not an integer, negative or 2**32 and above.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+    if isinstance(seed, bool) or not isinstance(seed, int | Integral) or not 0 <= seed < 2**32:
         raise SettingsError(f"seed must be an integer from 0 to 2**32 - 1, got {seed!r}")
     return int(seed)
 
@@ -43,6 +46,8 @@ def child_seed(seed: int, *path: str | int) -> int:
 
 def generator(seed: int, *path: str | int) -> np.random.Generator:
     """A NumPy generator for one named part (see `child_seed`)."""
+    import numpy as np  # here, because seeds are checked where nothing is drawn
+
     return np.random.default_rng(child_seed(seed, *path))
 
 

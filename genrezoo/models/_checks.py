@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from numbers import Integral, Real
 from typing import TypeAlias
-
-import numpy as np
 
 from genrezoo.errors import SettingsError
 
@@ -129,9 +128,9 @@ def check_choice(name: str, value: str | None, choices: Collection[str | None]) 
 
 def is_count(value: object, *, least: int = 1) -> bool:
     """Whether it is an integer (no bool) of at least ``least``."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= least
+    return not isinstance(value, bool) and isinstance(value, int | Integral) and int(value) >= least
 
 
 def is_number(value: object) -> bool:
     """Whether it is a real number (no bool)."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return not isinstance(value, bool) and isinstance(value, float | Real)
