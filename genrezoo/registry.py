@@ -131,19 +131,19 @@ class Registry(Generic[Member]):
         self._members: dict[str, Member] = {}
         self._filled = False
 
-    def add(self, member: Member) -> Member:
-        """Adds a member.
+    def add(self, *members: Member) -> None:
+        """Adds members.
 
         Raises:
-            GenrezooError: The name is not lower-case words joined by underscores, or is taken already.
+            GenrezooError: A name is not lower-case words joined by underscores, or is taken already.
         """
-        name = member.name
-        if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
-            raise GenrezooError(f"{self.kind} name {name!r} must be lower-case words joined by underscores")
-        if name in self._members:
-            raise GenrezooError(f"{self.kind} {name!r} is registered already; choose another name")
-        self._members[name] = member
-        return member
+        for member in members:
+            name = member.name
+            if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
+                raise GenrezooError(f"{self.kind} name {name!r} must be lower-case words joined by underscores")
+            if name in self._members:
+                raise GenrezooError(f"{self.kind} {name!r} is registered already; choose another name")
+            self._members[name] = member
 
     def register(self, name: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorator that registers a function as an `Entry`; ``facts`` are the fields of `Entry`."""

@@ -5,78 +5,73 @@ from genrezoo.recipes.recipe import RECIPES, Recipe
 SETTINGS = {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40}
 """Adam with its default rate, as the report says; it does not give batch size and epochs."""
 
-FULLY_CONNECTED = RECIPES.add(
-    Recipe(
-        name="fully_connected",
-        summary="Two hidden ReLU layers of 200 units",
-        reference="document B, section 5.1",
-        model="fully_connected",
-        settings=SETTINGS,
-        reported={"MSD-10 validation accuracy": "0.50"},
-    )
+FULLY_CONNECTED = Recipe(
+    name="fully_connected",
+    summary="Two hidden ReLU layers of 200 units",
+    reference="document B, section 5.1",
+    model="fully_connected",
+    settings=SETTINGS,
+    reported={"MSD-10 validation accuracy": "0.50"},
 )
-SEGMENT_CNN = RECIPES.add(
-    Recipe(
-        name="segment_cnn",
-        summary="The same small network on each segment, then one over all",
-        reference="document B, section 3",
-        model="segment_cnn",
-        settings=SETTINGS,
-        reported={"MSD-10 validation accuracy": "0.58"},
-    )
+
+SEGMENT_CNN = Recipe(
+    name="segment_cnn",
+    summary="The same small network on each segment, then one over all",
+    reference="document B, section 3",
+    model="segment_cnn",
+    settings=SETTINGS,
+    reported={"MSD-10 validation accuracy": "0.58"},
 )
-RECIPES.add(
-    Recipe(
-        name="sparse_kernels",
-        summary="The network on each segment with L1 in place of L2 in its convolutions",
-        reference="document B, section 3.2",
-        model="segment_cnn",
-        arguments={"conv_l1": 1e-3, "conv_l2": 0.0},
-        settings=SETTINGS,
-    )
+
+SPARSE_KERNELS = Recipe(
+    name="sparse_kernels",
+    summary="The network on each segment with L1 in place of L2 in its convolutions",
+    reference="document B, section 3.2",
+    model="segment_cnn",
+    arguments={"conv_l1": 1e-3, "conv_l2": 0.0},
+    settings=SETTINGS,
 )
-RECIPES.add(
-    Recipe(
-        name="pruned",
-        summary="The network on each segment, sparse kernels first, their small weights then zero for good",
-        reference="document B, section 3.2",
-        model="segment_cnn",
-        arguments={"conv_l2": 1e-2},
-        procedure="prune_and_refit",
-        settings={
-            **SETTINGS,
-            "epochs": 80,
-            "refit_fraction": 0.5,
-            "layers": "conv_*",
-            "l1": 1e-3,
-            "threshold": 0.01,
-            "refit_l2": 1e-2,
-        },
-    )
+
+PRUNED = Recipe(
+    name="pruned",
+    summary="The network on each segment, sparse kernels first, their small weights then zero for good",
+    reference="document B, section 3.2",
+    model="segment_cnn",
+    arguments={"conv_l2": 1e-2},
+    procedure="prune_and_refit",
+    settings={
+        **SETTINGS,
+        "epochs": 80,
+        "refit_fraction": 0.5,
+        "layers": "conv_*",
+        "l1": 1e-3,
+        "threshold": 0.01,
+        "refit_l2": 1e-2,
+    },
 )
-CONV_IN_TIME = RECIPES.add(
-    Recipe(
-        name="conv_in_time",
-        summary="Kernels over three consecutive segments, max pooling in time",
-        reference="document B, section 4.2",
-        model="conv_in_time",
-        arguments={"kernel_size": 3, "pooling": "max", "pool_size": 2},
-        settings=SETTINGS,
-        reported={"MSD-10 validation accuracy": "0.63 (0.61 without pooling)"},
-    )
+
+CONV_IN_TIME = Recipe(
+    name="conv_in_time",
+    summary="Kernels over three consecutive segments, max pooling in time",
+    reference="document B, section 4.2",
+    model="conv_in_time",
+    arguments={"kernel_size": 3, "pooling": "max", "pool_size": 2},
+    settings=SETTINGS,
+    reported={"MSD-10 validation accuracy": "0.63 (0.61 without pooling)"},
 )
-RECIPES.add(
-    Recipe(
-        name="snippet_conv",
-        summary="Four snippets, convolution in time for each, the product of their posteriors",
-        reference="own; document B, section 4.2, within document C, section 2.2",
-        model="snippet_ensemble",
-        arguments={
-            "member": "conv_in_time",
-            "member_arguments": {"kernel_size": 3, "pooling": "max", "pool_size": 2},
-            "snippets": 4,
-            "rule": "product",
-        },
-        settings=SETTINGS,
-    )
+
+SNIPPET_CONV = Recipe(
+    name="snippet_conv",
+    summary="Four snippets, convolution in time for each, the product of their posteriors",
+    reference="own; document B, section 4.2, within document C, section 2.2",
+    model="snippet_ensemble",
+    arguments={
+        "member": "conv_in_time",
+        "member_arguments": {"kernel_size": 3, "pooling": "max", "pool_size": 2},
+        "snippets": 4,
+        "rule": "product",
+    },
+    settings=SETTINGS,
 )
+
+RECIPES.add(FULLY_CONNECTED, SEGMENT_CNN, SPARSE_KERNELS, PRUNED, CONV_IN_TIME, SNIPPET_CONV)

@@ -5,187 +5,189 @@ from genrezoo.recipes.recipe import RECIPES, Chunks, Member, Recipe
 LAYERS = {"units": [500, 500, 25], "input_dropout": 0.3, "dropout": 0.16287534, "l2": 1e-2}
 SETTINGS = {"optimizer": "adam", "learning_rate": 1e-4, "batch_size": 50}
 
-RECIPES.add(
-    Recipe(
-        name="mlp",
-        summary="3000-500-500-25-10 tanh network with batch norm, dropout and L2 on every layer",
-        reference="document A, Baseline Classifier (without the autoencoder pretraining)",
-        model="mlp",
-        arguments=LAYERS,
-        settings={**SETTINGS, "epochs": 35},
-        reported={"MSD-10 validation accuracy": "about 0.50"},
-    )
+MLP = Recipe(
+    name="mlp",
+    summary="3000-500-500-25-10 tanh network with batch norm, dropout and L2 on every layer",
+    reference="document A, Baseline Classifier (without the autoencoder pretraining)",
+    model="mlp",
+    arguments=LAYERS,
+    settings={**SETTINGS, "epochs": 35},
+    reported={"MSD-10 validation accuracy": "about 0.50"},
 )
-MLP_PRETRAINED = RECIPES.add(
-    Recipe(
-        name="mlp_pretrained",
-        summary="3000-500-500-25-10 tanh network whose hidden layers began as stacked autoencoders",
-        reference="document A, Baseline Classifier",
-        model="mlp",
-        arguments=LAYERS,
-        procedure="pretraining",
-        settings={**SETTINGS, "epochs": 35},
-        reported={"MSD-10 validation accuracy": "about 0.50"},
-    )
+
+MLP_PRETRAINED = Recipe(
+    name="mlp_pretrained",
+    summary="3000-500-500-25-10 tanh network whose hidden layers began as stacked autoencoders",
+    reference="document A, Baseline Classifier",
+    model="mlp",
+    arguments=LAYERS,
+    procedure="pretraining",
+    settings={**SETTINGS, "epochs": 35},
+    reported={"MSD-10 validation accuracy": "about 0.50"},
 )
+
 
 # The judge is the network with pretraining, as in the source; the one that it judges for begins without.
 JUDGE = {"judge": Member(recipe=MLP_PRETRAINED)}
 
-RECIPES.add(
-    Recipe(
-        name="curriculum",
-        summary="The tanh network on easy songs first, 50 batches more every 10 epochs",
-        reference="document A, Curriculum Learning Experiment 6",
-        model="mlp",
-        arguments=LAYERS,
-        procedure="curriculum",
-        settings={**SETTINGS, "batches_per_level": 50, "epochs_per_level": 10, "epochs": 180},
-        members=JUDGE,
-        reported={"MSD-10 validation accuracy": "0.46"},
-    )
-)
-# Self-paced runs end with their last level; the source's took 94 and 701 epochs.
-RECIPES.add(
-    Recipe(
-        name="curriculum_self_paced",
-        summary="The tanh network on easy songs first, harder ones as soon as the validation error rises",
-        reference="document A, Curriculum Learning Experiment 9",
-        model="mlp",
-        arguments={**LAYERS, "input_dropout": 0.2, "dropout": 0.2},
-        procedure="curriculum",
-        settings={**SETTINGS, "batches_per_level": 50, "pace": "validation", "final_epochs": 0, "epochs": 200},
-        members=JUDGE,
-    )
-)
-RECIPES.add(
-    Recipe(
-        name="curriculum_reverse",
-        summary="The tanh network on hard songs first, easier ones as soon as the validation error rises",
-        reference="document A, (Reverse) Curriculum Learning Experiment 11",
-        model="mlp",
-        arguments=LAYERS,
-        procedure="curriculum",
-        settings={
-            **SETTINGS,
-            "batches_per_level": 5,
-            "hardest_first": True,
-            "pace": "validation",
-            "final_epochs": 0,
-            "epochs": 800,
-        },
-        members=JUDGE,
-        reported={"MSD-10 validation accuracy": "0.49 (0.46 with 50 batches a level)"},
-    )
+CURRICULUM = Recipe(
+    name="curriculum",
+    summary="The tanh network on easy songs first, 50 batches more every 10 epochs",
+    reference="document A, Curriculum Learning Experiment 6",
+    model="mlp",
+    arguments=LAYERS,
+    procedure="curriculum",
+    settings={**SETTINGS, "batches_per_level": 50, "epochs_per_level": 10, "epochs": 180},
+    members=JUDGE,
+    reported={"MSD-10 validation accuracy": "0.46"},
 )
 
+# Self-paced runs end with their last level; the source's took 94 and 701 epochs.
+CURRICULUM_SELF_PACED = Recipe(
+    name="curriculum_self_paced",
+    summary="The tanh network on easy songs first, harder ones as soon as the validation error rises",
+    reference="document A, Curriculum Learning Experiment 9",
+    model="mlp",
+    arguments={**LAYERS, "input_dropout": 0.2, "dropout": 0.2},
+    procedure="curriculum",
+    settings={**SETTINGS, "batches_per_level": 50, "pace": "validation", "final_epochs": 0, "epochs": 200},
+    members=JUDGE,
+)
+
+CURRICULUM_REVERSE = Recipe(
+    name="curriculum_reverse",
+    summary="The tanh network on hard songs first, easier ones as soon as the validation error rises",
+    reference="document A, (Reverse) Curriculum Learning Experiment 11",
+    model="mlp",
+    arguments=LAYERS,
+    procedure="curriculum",
+    settings={
+        **SETTINGS,
+        "batches_per_level": 5,
+        "hardest_first": True,
+        "pace": "validation",
+        "final_epochs": 0,
+        "epochs": 800,
+    },
+    members=JUDGE,
+    reported={"MSD-10 validation accuracy": "0.49 (0.46 with 50 batches a level)"},
+)
+
+
 # Where the source names the rate of a recurrent network, it is that of its perceptron.
-RECIPES.add(
-    Recipe(
-        name="rnn_without_readout",
-        summary="Basic recurrent network, one unit a genre, trained in parts of 6 segments",
-        reference="document A, RNNs manually implemented using Tensorflow",
-        model="rnn",
-        arguments={"readout": False},
-        procedure="truncated",
-        settings={"num_steps": 6, **SETTINGS, "epochs": 35},
-        reported={"MSD-10 validation accuracy": "about 0.37"},
-    )
+RNN_WITHOUT_READOUT = Recipe(
+    name="rnn_without_readout",
+    summary="Basic recurrent network, one unit a genre, trained in parts of 6 segments",
+    reference="document A, RNNs manually implemented using Tensorflow",
+    model="rnn",
+    arguments={"readout": False},
+    procedure="truncated",
+    settings={"num_steps": 6, **SETTINGS, "epochs": 35},
+    reported={"MSD-10 validation accuracy": "about 0.37"},
 )
-RNN = RECIPES.add(
-    Recipe(
-        name="rnn",
-        summary="Basic recurrent network with a readout, trained in parts of 4 segments",
-        reference="document A, RNN Experiment with Best Parameters",
-        model="rnn",
-        arguments={"units": 341},
-        procedure="truncated",
-        settings={"num_steps": 4, **SETTINGS, "epochs": 50},
-        reported={"MSD-10 validation accuracy": "0.5744", "MSD-25 validation accuracy": "0.2294"},
-    )
+
+RNN = Recipe(
+    name="rnn",
+    summary="Basic recurrent network with a readout, trained in parts of 4 segments",
+    reference="document A, RNN Experiment with Best Parameters",
+    model="rnn",
+    arguments={"units": 341},
+    procedure="truncated",
+    settings={"num_steps": 4, **SETTINGS, "epochs": 50},
+    reported={"MSD-10 validation accuracy": "0.5744", "MSD-25 validation accuracy": "0.2294"},
 )
-RECIPES.add(
-    Recipe(
-        name="batch_norm_rnn",
-        summary="Recurrent network with batch norm before its tanh, trained in parts of 4 segments",
-        reference="document A, RNN with Batch Normalization Experiment for 100 epochs",
-        model="batch_norm_rnn",
-        arguments={"units": 341},
-        procedure="truncated",
-        settings={"num_steps": 4, **SETTINGS, "epochs": 100},
-        reported={"MSD-10 validation accuracy": "0.6117, with parts of 8 segments over 0.62"},
-    )
+
+BATCH_NORM_RNN = Recipe(
+    name="batch_norm_rnn",
+    summary="Recurrent network with batch norm before its tanh, trained in parts of 4 segments",
+    reference="document A, RNN with Batch Normalization Experiment for 100 epochs",
+    model="batch_norm_rnn",
+    arguments={"units": 341},
+    procedure="truncated",
+    settings={"num_steps": 4, **SETTINGS, "epochs": 100},
+    reported={"MSD-10 validation accuracy": "0.6117, with parts of 8 segments over 0.62"},
 )
-RECIPES.add(
-    Recipe(
-        name="gru",
-        summary="One GRU layer with L2, linear output",
-        reference="document A, Future work; with the settings of the LSTM of document C",
-        model="gru",
-        arguments={"units": 100, "l2": 1e-3},
-        settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
-    )
+
+GRU = Recipe(
+    name="gru",
+    summary="One GRU layer with L2, linear output",
+    reference="document A, Future work; with the settings of the LSTM of document C",
+    model="gru",
+    arguments={"units": 100, "l2": 1e-3},
+    settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
 )
+
 
 # Each song's logits are of one of ten teachers, one that never saw it; they were trained for 30 epochs.
 TEACHER = {"teacher": Member(recipe=RNN.model_copy(update={"settings": {**RNN.settings, "epochs": 30}}), folds=10)}
 
-STUDENT_MLP = RECIPES.add(
-    Recipe(
-        name="student_mlp",
-        summary="One hidden layer of 1784 units, trained on the logits of the recurrent network",
-        reference="document A, Full training of Student Shallow Neural Network with learning rate 1e-4",
-        model="student_mlp",
-        arguments={"units": 1784, "input_dropout": 0.5, "dropout": 0.0, "l2": 1e-3},
-        procedure="distillation",
-        settings={**SETTINGS, "epochs": 100},
-        members=TEACHER,
-        reported={"MSD-10 test accuracy": "0.50"},
-    )
+STUDENT_MLP = Recipe(
+    name="student_mlp",
+    summary="One hidden layer of 1784 units, trained on the logits of the recurrent network",
+    reference="document A, Full training of Student Shallow Neural Network with learning rate 1e-4",
+    model="student_mlp",
+    arguments={"units": 1784, "input_dropout": 0.5, "dropout": 0.0, "l2": 1e-3},
+    procedure="distillation",
+    settings={**SETTINGS, "epochs": 100},
+    members=TEACHER,
+    reported={"MSD-10 test accuracy": "0.50"},
 )
-RECIPES.add(
-    Recipe(
-        name="student_mlp_small",
-        summary="One hidden layer of 828 units, trained on the logits of the recurrent network",
-        reference="document A, Full training of Student Shallow Neural Network with learning rate 1e-5",
-        model="student_mlp",
-        arguments={"units": 828, "input_dropout": 1 - 0.605013, "dropout": 1 - 0.684124, "l2": 0.06207},
-        procedure="distillation",
-        settings={**SETTINGS, "learning_rate": 1e-5, "epochs": 100},
-        members=TEACHER,
-        reported={"MSD-10 test accuracy": "0.45 to 0.46"},
-    )
+
+STUDENT_MLP_SMALL = Recipe(
+    name="student_mlp_small",
+    summary="One hidden layer of 828 units, trained on the logits of the recurrent network",
+    reference="document A, Full training of Student Shallow Neural Network with learning rate 1e-5",
+    model="student_mlp",
+    arguments={"units": 828, "input_dropout": 1 - 0.605013, "dropout": 1 - 0.684124, "l2": 0.06207},
+    procedure="distillation",
+    settings={**SETTINGS, "learning_rate": 1e-5, "epochs": 100},
+    members=TEACHER,
+    reported={"MSD-10 test accuracy": "0.45 to 0.46"},
 )
-RECIPES.add(
-    Recipe(
-        name="cascade",
-        summary="The student answers, and asks the recurrent network where it is unsure",
-        reference="document A, Future work",
-        model="cascade",
-        members={"student": Member(recipe=STUDENT_MLP), "teacher": Member(recipe=RNN)},
-        procedure="cascade_threshold",
-    )
+
+CASCADE = Recipe(
+    name="cascade",
+    summary="The student answers, and asks the recurrent network where it is unsure",
+    reference="document A, Future work",
+    model="cascade",
+    members={"student": Member(recipe=STUDENT_MLP), "teacher": Member(recipe=RNN)},
+    procedure="cascade_threshold",
 )
-RECIPES.add(
-    Recipe(
-        name="rnn_with_noise",
-        summary="The recurrent network with readout, trained on songs with Gaussian noise",
-        reference="document A, Future work",
-        model="rnn",
-        arguments=RNN.arguments,
-        procedure="truncated",
-        settings={**RNN.settings, "noise": 0.1},  # of each feature's standard deviation; the source gives no number
-    )
+
+RNN_WITH_NOISE = Recipe(
+    name="rnn_with_noise",
+    summary="The recurrent network with readout, trained on songs with Gaussian noise",
+    reference="document A, Future work",
+    model="rnn",
+    arguments=RNN.arguments,
+    procedure="truncated",
+    settings={**RNN.settings, "noise": 0.1},  # of each feature's standard deviation; the source gives no number
 )
+
+RNN_IN_CHUNKS = Recipe(
+    name="rnn_in_chunks",
+    summary="The recurrent network on overlapping chunks of 60 segments, their posteriors averaged",
+    reference="document A, Future work",
+    model="rnn",
+    arguments=RNN.arguments,
+    procedure="truncated",
+    settings=RNN.settings,
+    chunks=Chunks(segments=60, hop=30),
+)
+
 RECIPES.add(
-    Recipe(
-        name="rnn_in_chunks",
-        summary="The recurrent network on overlapping chunks of 60 segments, their posteriors averaged",
-        reference="document A, Future work",
-        model="rnn",
-        arguments=RNN.arguments,
-        procedure="truncated",
-        settings=RNN.settings,
-        chunks=Chunks(segments=60, hop=30),
-    )
+    MLP,
+    MLP_PRETRAINED,
+    CURRICULUM,
+    CURRICULUM_SELF_PACED,
+    CURRICULUM_REVERSE,
+    RNN_WITHOUT_READOUT,
+    RNN,
+    BATCH_NORM_RNN,
+    GRU,
+    STUDENT_MLP,
+    STUDENT_MLP_SMALL,
+    CASCADE,
+    RNN_WITH_NOISE,
+    RNN_IN_CHUNKS,
 )

@@ -2,81 +2,77 @@
 
 from genrezoo.recipes.recipe import RECIPES, Recipe
 
-LSTM = RECIPES.add(
-    Recipe(
-        name="lstm",
-        summary="One LSTM layer with L2, linear output",
-        reference="document C, section 3",
-        model="lstm",
-        arguments={"units": 100, "l2": 1e-3},
-        settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
-    )
+LSTM = Recipe(
+    name="lstm",
+    summary="One LSTM layer with L2, linear output",
+    reference="document C, section 3",
+    model="lstm",
+    arguments={"units": 100, "l2": 1e-3},
+    settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
 )
-RECIPES.add(
-    Recipe(
-        name="stabilised_lstm",
-        summary="One LSTM layer whose activations keep their norm over time",
-        reference="document C, section 3; Krueger and Memisevic 2016",
-        model="stabilised_lstm",
-        arguments={"units": 100, "beta": 100.0},
-        settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
-        reported={"MSD-10 validation accuracy": "0.64", "MSD-25 validation accuracy": "0.29"},
-    )
+
+STABILISED_LSTM = Recipe(
+    name="stabilised_lstm",
+    summary="One LSTM layer whose activations keep their norm over time",
+    reference="document C, section 3; Krueger and Memisevic 2016",
+    model="stabilised_lstm",
+    arguments={"units": 100, "beta": 100.0},
+    settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
+    reported={"MSD-10 validation accuracy": "0.64", "MSD-25 validation accuracy": "0.29"},
 )
-RECIPES.add(
-    Recipe(
-        name="stabilised_gru",
-        summary="One GRU layer whose activations keep their norm over time",
-        reference="Krueger and Memisevic 2016; with the settings of the LSTM of document C, section 3",
-        model="stabilised_gru",
-        arguments={"units": 100, "beta": 100.0},
-        settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
-    )
+
+STABILISED_GRU = Recipe(
+    name="stabilised_gru",
+    summary="One GRU layer whose activations keep their norm over time",
+    reference="Krueger and Memisevic 2016; with the settings of the LSTM of document C, section 3",
+    model="stabilised_gru",
+    arguments={"units": 100, "beta": 100.0},
+    settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
 )
-RECIPES.add(
-    Recipe(
-        name="stabilised_rnn",
-        summary="One basic recurrent layer whose activations keep their norm over time",
-        reference="Krueger and Memisevic 2016; with the settings of the LSTM of document C, section 3",
-        model="stabilised_rnn",
-        arguments={"units": 100, "beta": 100.0},
-        settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
-    )
+
+STABILISED_RNN = Recipe(
+    name="stabilised_rnn",
+    summary="One basic recurrent layer whose activations keep their norm over time",
+    reference="Krueger and Memisevic 2016; with the settings of the LSTM of document C, section 3",
+    model="stabilised_rnn",
+    arguments={"units": 100, "beta": 100.0},
+    settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
 )
-RECIPES.add(
-    Recipe(
-        name="snippet_lstm",
-        summary="Four snippets, an LSTM for each, the product of their posteriors",
-        reference="document C, section 4; Silla, Kaestner and Koerich 2007",
-        model="snippet_lstm",
-        arguments={"units": 100, "snippets": 4, "rule": "product"},
-        settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 30},
-        reported={
-            "MSD-10 validation accuracy": "0.66",
-            "MSD-10 test accuracy": "0.65",
-            "MSD-25 validation accuracy": "0.30",
-        },
-    )
+
+SNIPPET_LSTM = Recipe(
+    name="snippet_lstm",
+    summary="Four snippets, an LSTM for each, the product of their posteriors",
+    reference="document C, section 4; Silla, Kaestner and Koerich 2007",
+    model="snippet_lstm",
+    arguments={"units": 100, "snippets": 4, "rule": "product"},
+    settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 30},
+    reported={
+        "MSD-10 validation accuracy": "0.66",
+        "MSD-10 test accuracy": "0.65",
+        "MSD-25 validation accuracy": "0.30",
+    },
 )
-RECIPES.add(
-    Recipe(
-        name="multitask_binary",
-        summary="The stabilised LSTM with a second head: yes or no for each genre",
-        reference="document C, sections 2.3 and 5.1",
-        model="multitask_binary",
-        arguments={"trunk": "stabilised_lstm", "trunk_arguments": {"units": 100, "beta": 100.0}, "alpha": 1.0},
-        settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 30},
-        reported={"MSD-10 and MSD-25 validation accuracy": "0.005 to 0.01 above stabilised_lstm, less with some sizes"},
-    )
+
+MULTITASK_BINARY = Recipe(
+    name="multitask_binary",
+    summary="The stabilised LSTM with a second head: yes or no for each genre",
+    reference="document C, sections 2.3 and 5.1",
+    model="multitask_binary",
+    arguments={"trunk": "stabilised_lstm", "trunk_arguments": {"units": 100, "beta": 100.0}, "alpha": 1.0},
+    settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 30},
+    reported={"MSD-10 and MSD-25 validation accuracy": "0.005 to 0.01 above stabilised_lstm, less with some sizes"},
 )
+
+MULTITASK_AUTOENCODER = Recipe(
+    name="multitask_autoencoder",
+    summary="The stabilised LSTM with a second head that reconstructs the song",
+    reference="document C, sections 2.3 and 5.2",
+    model="multitask_autoencoder",
+    arguments={"trunk": "stabilised_lstm", "trunk_arguments": {"units": 100, "beta": 100.0}, "alpha": 1.0},
+    settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 30},
+    reported={"MSD-10 and MSD-25 validation accuracy": "0.005 to 0.01 above stabilised_lstm, above the other head"},
+)
+
 RECIPES.add(
-    Recipe(
-        name="multitask_autoencoder",
-        summary="The stabilised LSTM with a second head that reconstructs the song",
-        reference="document C, sections 2.3 and 5.2",
-        model="multitask_autoencoder",
-        arguments={"trunk": "stabilised_lstm", "trunk_arguments": {"units": 100, "beta": 100.0}, "alpha": 1.0},
-        settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 30},
-        reported={"MSD-10 and MSD-25 validation accuracy": "0.005 to 0.01 above stabilised_lstm, above the other head"},
-    )
+    LSTM, STABILISED_LSTM, STABILISED_GRU, STABILISED_RNN, SNIPPET_LSTM, MULTITASK_BINARY, MULTITASK_AUTOENCODER
 )

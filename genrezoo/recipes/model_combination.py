@@ -10,117 +10,119 @@ THREE = {
 }
 ORIGINAL = {"original": Member(recipe=CONV_IN_TIME)}
 
-LINEAR_COMBINER = RECIPES.add(
-    Recipe(
-        name="linear_combiner",
-        summary="A linear layer on the logits of three finished models that see songs differently",
-        reference="document B, section 5",
-        model="combiner",
-        members=THREE,
-        procedure="stagewise",
-        settings=SETTINGS,
-        reported={"MSD-10 validation accuracy": "0.64"},
-    )
+LINEAR_COMBINER = Recipe(
+    name="linear_combiner",
+    summary="A linear layer on the logits of three finished models that see songs differently",
+    reference="document B, section 5",
+    model="combiner",
+    members=THREE,
+    procedure="stagewise",
+    settings=SETTINGS,
+    reported={"MSD-10 validation accuracy": "0.64"},
 )
+
+HIDDEN_COMBINER = Recipe(
+    name="hidden_combiner",
+    summary="One hidden layer on the logits of three finished models",
+    reference="document B, section 5",
+    model="combiner",
+    arguments={"hidden_units": 200},  # the size of the source's other hidden layers; it gives none for this one
+    members=THREE,
+    procedure="stagewise",
+    settings=SETTINGS,
+    reported={"MSD-10 validation accuracy": "no gain over the linear combiner"},
+)
+
+UNFROZEN_COMBINER = Recipe(
+    name="unfrozen_combiner",
+    summary="A linear combiner that goes on training the three models too",
+    reference="document B, section 5",
+    model="combiner",
+    arguments={"freeze": False},
+    members=THREE,
+    procedure="stagewise",
+    settings=SETTINGS,
+    reported={"MSD-10 validation accuracy": "no gain over the linear combiner"},
+)
+
+DIVERSE_COMBINER = Recipe(
+    name="diverse_combiner",
+    summary="A linear combiner trained with its three models, which are penalised for agreeing",
+    reference="document B, section 5.2 (future work); Liu and Yao 1999",
+    model="combiner",
+    arguments={"freeze": False, "diversity": 0.1},
+    members=THREE,
+    procedure="stagewise",
+    settings=SETTINGS,
+)
+
+CORRECTING = Recipe(
+    name="correcting",
+    summary="Two hidden layers learn what to add to the logits of a finished model",
+    reference="document B, section 6.1",
+    model="correcting",
+    arguments={"units": [200, 200]},
+    members=ORIGINAL,
+    procedure="stagewise",
+    settings=SETTINGS,
+    reported={"MSD-10 validation accuracy": "0.645"},
+)
+
+CORRECTING_UNFROZEN = Recipe(
+    name="correcting_unfrozen",
+    summary="A correcting model that goes on training the original too",
+    reference="document B, section 6.1",
+    model="correcting",
+    arguments={"units": [200, 200], "freeze": False},
+    members=ORIGINAL,
+    procedure="stagewise",
+    settings=SETTINGS,
+    reported={"MSD-10 validation accuracy": "below the frozen one"},
+)
+
+CORRECTING_HIDDEN = Recipe(
+    name="correcting_hidden",
+    summary="A correcting model that sees the original's hidden layers and answer as well as the song",
+    reference="document B, section 6.2",
+    model="correcting",
+    arguments={"units": [200, 200], "see_hidden": True},
+    members=ORIGINAL,
+    procedure="stagewise",
+    settings=SETTINGS,
+    reported={"MSD-10 validation accuracy": "no gain over the song alone"},
+)
+
+CORRECTING_STACKED = Recipe(
+    name="correcting_stacked",
+    summary="A correcting model on top of a corrected one",
+    reference="document B, section 6.1 (future work)",
+    model="correcting",
+    arguments={"units": [200, 200]},
+    members={"original": Member(recipe=CORRECTING)},
+    procedure="stagewise",
+    settings=SETTINGS,
+)
+
+CORRECTING_AS_COMBINER = Recipe(
+    name="correcting_as_combiner",
+    summary="A finished model and a new one under a linear combiner: a correcting model with free weights",
+    reference="document B, section 6.3",
+    model="combiner",
+    arguments={"freeze": ["original"]},
+    members={**ORIGINAL, "second": Member(recipe=FULLY_CONNECTED, fresh=True)},
+    procedure="stagewise",
+    settings=SETTINGS,
+    reported={"MSD-10 validation accuracy": "as the correcting model"},
+)
+
 RECIPES.add(
-    Recipe(
-        name="hidden_combiner",
-        summary="One hidden layer on the logits of three finished models",
-        reference="document B, section 5",
-        model="combiner",
-        arguments={"hidden_units": 200},  # the size of the source's other hidden layers; it gives none for this one
-        members=THREE,
-        procedure="stagewise",
-        settings=SETTINGS,
-        reported={"MSD-10 validation accuracy": "no gain over the linear combiner"},
-    )
-)
-RECIPES.add(
-    Recipe(
-        name="unfrozen_combiner",
-        summary="A linear combiner that goes on training the three models too",
-        reference="document B, section 5",
-        model="combiner",
-        arguments={"freeze": False},
-        members=THREE,
-        procedure="stagewise",
-        settings=SETTINGS,
-        reported={"MSD-10 validation accuracy": "no gain over the linear combiner"},
-    )
-)
-RECIPES.add(
-    Recipe(
-        name="diverse_combiner",
-        summary="A linear combiner trained with its three models, which are penalised for agreeing",
-        reference="document B, section 5.2 (future work); Liu and Yao 1999",
-        model="combiner",
-        arguments={"freeze": False, "diversity": 0.1},
-        members=THREE,
-        procedure="stagewise",
-        settings=SETTINGS,
-    )
-)
-CORRECTING = RECIPES.add(
-    Recipe(
-        name="correcting",
-        summary="Two hidden layers learn what to add to the logits of a finished model",
-        reference="document B, section 6.1",
-        model="correcting",
-        arguments={"units": [200, 200]},
-        members=ORIGINAL,
-        procedure="stagewise",
-        settings=SETTINGS,
-        reported={"MSD-10 validation accuracy": "0.645"},
-    )
-)
-RECIPES.add(
-    Recipe(
-        name="correcting_unfrozen",
-        summary="A correcting model that goes on training the original too",
-        reference="document B, section 6.1",
-        model="correcting",
-        arguments={"units": [200, 200], "freeze": False},
-        members=ORIGINAL,
-        procedure="stagewise",
-        settings=SETTINGS,
-        reported={"MSD-10 validation accuracy": "below the frozen one"},
-    )
-)
-RECIPES.add(
-    Recipe(
-        name="correcting_hidden",
-        summary="A correcting model that sees the original's hidden layers and answer as well as the song",
-        reference="document B, section 6.2",
-        model="correcting",
-        arguments={"units": [200, 200], "see_hidden": True},
-        members=ORIGINAL,
-        procedure="stagewise",
-        settings=SETTINGS,
-        reported={"MSD-10 validation accuracy": "no gain over the song alone"},
-    )
-)
-RECIPES.add(
-    Recipe(
-        name="correcting_stacked",
-        summary="A correcting model on top of a corrected one",
-        reference="document B, section 6.1 (future work)",
-        model="correcting",
-        arguments={"units": [200, 200]},
-        members={"original": Member(recipe=CORRECTING)},
-        procedure="stagewise",
-        settings=SETTINGS,
-    )
-)
-RECIPES.add(
-    Recipe(
-        name="correcting_as_combiner",
-        summary="A finished model and a new one under a linear combiner: a correcting model with free weights",
-        reference="document B, section 6.3",
-        model="combiner",
-        arguments={"freeze": ["original"]},
-        members={**ORIGINAL, "second": Member(recipe=FULLY_CONNECTED, fresh=True)},
-        procedure="stagewise",
-        settings=SETTINGS,
-        reported={"MSD-10 validation accuracy": "as the correcting model"},
-    )
+    LINEAR_COMBINER,
+    HIDDEN_COMBINER,
+    UNFROZEN_COMBINER,
+    DIVERSE_COMBINER,
+    CORRECTING,
+    CORRECTING_UNFROZEN,
+    CORRECTING_HIDDEN,
+    CORRECTING_STACKED,
+    CORRECTING_AS_COMBINER,
 )

@@ -16,36 +16,34 @@ GENTLE = {
 }
 """Decoupled weight decay and a rate that falls to zero: for sets of a few hundred to a few thousand songs."""
 
-BAG_OF_SEGMENTS = RECIPES.add(
-    Recipe(
-        name="bag_of_segments",
-        summary="A layer on each segment, their average over the song, one dense layer; knows nothing of order",
-        reference="own; after document B, section 3, with global average pooling (Lin, Chen and Yan 2014)",
-        model="conv_in_time",
-        # chosen among nine by the mean validation accuracy of three seeds on GTZAN features and AudioSet embeddings
-        arguments={
-            "kernel_size": 1,
-            "conv_layers": 1,
-            "pooling": "average",
-            "pool_size": None,
-            "filters": 256,
-            "units": 256,
-        },
-        settings={**GENTLE, "epochs": 40, "patience": 12},
-    )
+BAG_OF_SEGMENTS = Recipe(
+    name="bag_of_segments",
+    summary="A layer on each segment, their average over the song, one dense layer; knows nothing of order",
+    reference="own; after document B, section 3, with global average pooling (Lin, Chen and Yan 2014)",
+    model="conv_in_time",
+    # chosen among nine by the mean validation accuracy of three seeds on GTZAN features and AudioSet embeddings
+    arguments={
+        "kernel_size": 1,
+        "conv_layers": 1,
+        "pooling": "average",
+        "pool_size": None,
+        "filters": 256,
+        "units": 256,
+    },
+    settings={**GENTLE, "epochs": 40, "patience": 12},
 )
-STATISTICS_MLP = RECIPES.add(
-    Recipe(
-        name="statistics_mlp",
-        summary="One hidden layer on each feature's mean and standard deviation over the song, with much dropout",
-        reference="own; statistics pooling after Snyder et al. 2018",
-        model="statistics_mlp",
-        # of the two most accurate of five on the validation songs of GTZAN features (three seeds), the one with the
-        # lower log loss: so few songs make accuracy too coarse a scale, and so loss chooses the epoch as well
-        arguments={"units": [256], "input_dropout": 0.3, "dropout": 0.5, "l2": 1e-3},
-        settings={**GENTLE, "epochs": 60, "patience": 20, "monitor": "loss"},
-    )
+
+STATISTICS_MLP = Recipe(
+    name="statistics_mlp",
+    summary="One hidden layer on each feature's mean and standard deviation over the song, with much dropout",
+    reference="own; statistics pooling after Snyder et al. 2018",
+    model="statistics_mlp",
+    # of the two most accurate of five on the validation songs of GTZAN features (three seeds), the one with the
+    # lower log loss: so few songs make accuracy too coarse a scale, and so loss chooses the epoch as well
+    arguments={"units": [256], "input_dropout": 0.3, "dropout": 0.5, "l2": 1e-3},
+    settings={**GENTLE, "epochs": 60, "patience": 20, "monitor": "loss"},
 )
+
 GENTLE_PERCEPTRON = FULLY_CONNECTED.model_copy(
     update={
         "name": "gentle_perceptron",
@@ -57,47 +55,45 @@ GENTLE_PERCEPTRON = FULLY_CONNECTED.model_copy(
 GENTLE_BAG = BAG_OF_SEGMENTS.model_copy(
     update={"name": "gentle_bag", "settings": {**GENTLE, "epochs": 60, "monitor": "loss"}}
 )
-RECIPES.add(
-    Recipe(
-        name="gentle_ensemble",
-        summary="Three perceptrons and three bags of segments, the mean of their posteriors",
-        reference="own; Lakshminarayanan, Pritzel and Blundell 2017",
-        model="ensemble",
-        # of 28 kinds of members on GTZAN features (three seeds each, with and without noise and mixup) the perceptrons
-        # had the lowest validation log loss together; of the three tried on AudioSet embeddings the bags had
-        arguments={"rule": "mean"},
-        members={
-            **{f"bag_{number}": Member(recipe=GENTLE_BAG) for number in (1, 2, 3)},
-            **{f"perceptron_{number}": Member(recipe=GENTLE_PERCEPTRON) for number in (1, 2, 3)},
-        },
-        procedure="stagewise",
-    )
+GENTLE_ENSEMBLE = Recipe(
+    name="gentle_ensemble",
+    summary="Three perceptrons and three bags of segments, the mean of their posteriors",
+    reference="own; Lakshminarayanan, Pritzel and Blundell 2017",
+    model="ensemble",
+    # of 28 kinds of members on GTZAN features (three seeds each, with and without noise and mixup) the perceptrons
+    # had the lowest validation log loss together; of the three tried on AudioSet embeddings the bags had
+    arguments={"rule": "mean"},
+    members={
+        **{f"bag_{number}": Member(recipe=GENTLE_BAG) for number in (1, 2, 3)},
+        **{f"perceptron_{number}": Member(recipe=GENTLE_PERCEPTRON) for number in (1, 2, 3)},
+    },
+    procedure="stagewise",
 )
-RECIPES.add(
-    Recipe(
-        name="lstm_ensemble",
-        summary="Five LSTMs that differ by their seed, the mean of their posteriors",
-        reference="own; Lakshminarayanan, Pritzel and Blundell 2017",
-        model="ensemble",
-        arguments={"rule": "mean"},
-        members={f"member_{number}": Member(recipe=LSTM) for number in range(1, 6)},
-        procedure="stagewise",
-    )
+
+LSTM_ENSEMBLE = Recipe(
+    name="lstm_ensemble",
+    summary="Five LSTMs that differ by their seed, the mean of their posteriors",
+    reference="own; Lakshminarayanan, Pritzel and Blundell 2017",
+    model="ensemble",
+    arguments={"rule": "mean"},
+    members={f"member_{number}": Member(recipe=LSTM) for number in range(1, 6)},
+    procedure="stagewise",
 )
-RECIPES.add(
-    Recipe(
-        name="family_ensemble",
-        summary="One model of each family, the mean of their posteriors",
-        reference="own; Kuncheva and Whitaker 2003 on members that err differently",
-        model="ensemble",
-        arguments={"rule": "mean"},
-        members={
-            "bag_of_segments": Member(recipe=BAG_OF_SEGMENTS),
-            "conv_in_time": Member(recipe=CONV_IN_TIME),
-            "fully_connected": Member(recipe=FULLY_CONNECTED),
-            "lstm": Member(recipe=LSTM),
-            "statistics_mlp": Member(recipe=STATISTICS_MLP),
-        },
-        procedure="stagewise",
-    )
+
+FAMILY_ENSEMBLE = Recipe(
+    name="family_ensemble",
+    summary="One model of each family, the mean of their posteriors",
+    reference="own; Kuncheva and Whitaker 2003 on members that err differently",
+    model="ensemble",
+    arguments={"rule": "mean"},
+    members={
+        "bag_of_segments": Member(recipe=BAG_OF_SEGMENTS),
+        "conv_in_time": Member(recipe=CONV_IN_TIME),
+        "fully_connected": Member(recipe=FULLY_CONNECTED),
+        "lstm": Member(recipe=LSTM),
+        "statistics_mlp": Member(recipe=STATISTICS_MLP),
+    },
+    procedure="stagewise",
 )
+
+RECIPES.add(BAG_OF_SEGMENTS, STATISTICS_MLP, GENTLE_ENSEMBLE, LSTM_ENSEMBLE, FAMILY_ENSEMBLE)

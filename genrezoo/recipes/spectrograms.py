@@ -11,69 +11,64 @@ SECOND = Chunks(segments=21, hop=21, rule="mean")
 
 PLAIN = {"pool_size": None, "padding": 0, "batch_norm": False, "activation": "linear"}
 
-RECIPES.add(
-    Recipe(
-        name="mfcc_mlp",
-        summary="26-128-32 perceptron on the MFCC statistics of each second",
-        reference="document D, question 1",
-        model="mfcc_mlp",
-        arguments={"units": [128, 32]},
-        settings=SOURCE,
-        chunks=Chunks(segments=1, hop=1, rule="mean"),
-    )
+MFCC_MLP = Recipe(
+    name="mfcc_mlp",
+    summary="26-128-32 perceptron on the MFCC statistics of each second",
+    reference="document D, question 1",
+    model="mfcc_mlp",
+    arguments={"units": [128, 32]},
+    settings=SOURCE,
+    chunks=Chunks(segments=1, hop=1, rule="mean"),
 )
-RECIPES.add(
-    Recipe(
-        name="mel_cnn_plain",
-        summary="Four 5 x 5 convolutions and three dense layers on each second, all of them linear",
-        reference="document D, question 2, step 2",
-        model="mel_cnn",
-        arguments=PLAIN,
-        settings=SOURCE,
-        chunks=SECOND,
-    )
+
+MEL_CNN_PLAIN = Recipe(
+    name="mel_cnn_plain",
+    summary="Four 5 x 5 convolutions and three dense layers on each second, all of them linear",
+    reference="document D, question 2, step 2",
+    model="mel_cnn",
+    arguments=PLAIN,
+    settings=SOURCE,
+    chunks=SECOND,
 )
-RECIPES.add(
-    Recipe(
-        name="mel_cnn_pooled",
-        summary="The linear network with padding of 2 and max pooling of 2 in its convolutions",
-        reference="document D, question 2, step 4",
-        model="mel_cnn",
-        arguments={**PLAIN, "pool_size": 2, "padding": 2},
-        settings=SOURCE,
-        chunks=SECOND,
-    )
+
+MEL_CNN_POOLED = Recipe(
+    name="mel_cnn_pooled",
+    summary="The linear network with padding of 2 and max pooling of 2 in its convolutions",
+    reference="document D, question 2, step 4",
+    model="mel_cnn",
+    arguments={**PLAIN, "pool_size": 2, "padding": 2},
+    settings=SOURCE,
+    chunks=SECOND,
 )
-RECIPES.add(
-    Recipe(
-        name="mel_cnn_relu",
-        summary="The network with padding, pooling and rectified units",
-        reference="document D, question 3, step 2",
-        model="mel_cnn",
-        arguments={"pool_size": 2, "padding": 2, "batch_norm": False, "activation": "relu"},
-        settings=SOURCE,
-        chunks=SECOND,
-    )
+
+MEL_CNN_RELU = Recipe(
+    name="mel_cnn_relu",
+    summary="The network with padding, pooling and rectified units",
+    reference="document D, question 3, step 2",
+    model="mel_cnn",
+    arguments={"pool_size": 2, "padding": 2, "batch_norm": False, "activation": "relu"},
+    settings=SOURCE,
+    chunks=SECOND,
 )
-RECIPES.add(
-    Recipe(
-        name="mel_cnn_batch_norm",
-        summary="The network without padding and pooling, with batch norm before each rectification",
-        reference="document D, question 2, step 2, with question 3, step 4",
-        model="mel_cnn",
-        arguments={**PLAIN, "batch_norm": True, "activation": "relu"},
-        settings=SOURCE,
-        chunks=SECOND,
-    )
+
+MEL_CNN_BATCH_NORM = Recipe(
+    name="mel_cnn_batch_norm",
+    summary="The network without padding and pooling, with batch norm before each rectification",
+    reference="document D, question 2, step 2, with question 3, step 4",
+    model="mel_cnn",
+    arguments={**PLAIN, "batch_norm": True, "activation": "relu"},
+    settings=SOURCE,
+    chunks=SECOND,
 )
-RECIPES.add(
-    Recipe(
-        name="mel_cnn",
-        summary="Four 5 x 5 convolutions with padding, batch norm, ReLU and pooling on each second, three dense layers",
-        reference="document D, question 3, step 4",
-        model="mel_cnn",
-        arguments={"pool_size": 2, "padding": 2, "batch_norm": True, "activation": "relu"},
-        settings=SOURCE,
-        chunks=SECOND,
-    )
+
+MEL_CNN = Recipe(
+    name="mel_cnn",
+    summary="Four 5 x 5 convolutions with padding, batch norm, ReLU and pooling on each second, three dense layers",
+    reference="document D, question 3, step 4",
+    model="mel_cnn",
+    arguments={"pool_size": 2, "padding": 2, "batch_norm": True, "activation": "relu"},
+    settings=SOURCE,
+    chunks=SECOND,
 )
+
+RECIPES.add(MFCC_MLP, MEL_CNN_PLAIN, MEL_CNN_POOLED, MEL_CNN_RELU, MEL_CNN_BATCH_NORM, MEL_CNN)

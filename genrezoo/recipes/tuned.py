@@ -23,47 +23,45 @@ def found(
     return recipe.model_copy(update={**about, "arguments": arguments, "settings": settings, "reported": {}})
 
 
-RECIPES.add(
-    found(
-        BAG_OF_SEGMENTS,
-        "bag_of_segments_mfcc4",
-        "The bag of segments with the settings of a search on MFCC statistics",
-        f"--epochs 20 --max-trials 25 --median-rule --seed 1` on {MFCC4}",
-        arguments={
-            **BAG_OF_SEGMENTS.arguments,
-            "filters": 246,
-            "units": 325,
-            "conv_l2": 0.016583974296199264,
-            "dense_l2": 0.007178066517576864,
-        },
-        optimizer="adam",
-        learning_rate=0.001247927504880073,
-        weight_decay=None,
-        schedule="cosine",
-        batch_size=52,
-        epochs=20,
-        patience=12,
-        noise=0.03785434040742499,
-        mixup=0.028564324370635743,
-    )
+BAG_OF_SEGMENTS_MFCC4 = found(
+    BAG_OF_SEGMENTS,
+    "bag_of_segments_mfcc4",
+    "The bag of segments with the settings of a search on MFCC statistics",
+    f"--epochs 20 --max-trials 25 --median-rule --seed 1` on {MFCC4}",
+    arguments={
+        **BAG_OF_SEGMENTS.arguments,
+        "filters": 246,
+        "units": 325,
+        "conv_l2": 0.016583974296199264,
+        "dense_l2": 0.007178066517576864,
+    },
+    optimizer="adam",
+    learning_rate=0.001247927504880073,
+    weight_decay=None,
+    schedule="cosine",
+    batch_size=52,
+    epochs=20,
+    patience=12,
+    noise=0.03785434040742499,
+    mixup=0.028564324370635743,
 )
-FULLY_CONNECTED_GTZAN = RECIPES.add(
-    found(
-        FULLY_CONNECTED,
-        "fully_connected_gtzan",
-        "Two hidden ReLU layers of 150 units with the settings of a search on segments of GTZAN",
-        f"--epochs 40 {ON_LOSS}` on {GTZAN}",
-        arguments={"units": [150, 150], "dropout": 0.0, "l2": 0.027251377810215693},
-        optimizer="adam",
-        learning_rate=0.0015920132560323064,
-        schedule=None,
-        batch_size=35,
-        epochs=40,
-        monitor="loss",
-        noise=0.0,
-        mixup=0.0,
-    )
+
+FULLY_CONNECTED_GTZAN = found(
+    FULLY_CONNECTED,
+    "fully_connected_gtzan",
+    "Two hidden ReLU layers of 150 units with the settings of a search on segments of GTZAN",
+    f"--epochs 40 {ON_LOSS}` on {GTZAN}",
+    arguments={"units": [150, 150], "dropout": 0.0, "l2": 0.027251377810215693},
+    optimizer="adam",
+    learning_rate=0.0015920132560323064,
+    schedule=None,
+    batch_size=35,
+    epochs=40,
+    monitor="loss",
+    noise=0.0,
+    mixup=0.0,
 )
+
 BAG_OF_SEGMENTS_GTZAN = found(
     BAG_OF_SEGMENTS,
     "bag_of_segments_gtzan",
@@ -143,19 +141,18 @@ def three_of_each(name: str, summary: str, **recipes: Recipe) -> Recipe:
     )
 
 
-RECIPES.add(
-    three_of_each(
-        "ensemble_gtzan",
-        "Three perceptrons and three bags of segments as searches on GTZAN found them, their mean posterior",
-        bag_of_segments=BAG_OF_SEGMENTS_GTZAN,
-        fully_connected=FULLY_CONNECTED_GTZAN,
-    )
+ENSEMBLE_GTZAN = three_of_each(
+    "ensemble_gtzan",
+    "Three perceptrons and three bags of segments as searches on GTZAN found them, their mean posterior",
+    bag_of_segments=BAG_OF_SEGMENTS_GTZAN,
+    fully_connected=FULLY_CONNECTED_GTZAN,
 )
-RECIPES.add(
-    three_of_each(
-        "ensemble_audioset",
-        "Three bags of segments and three LSTMs as searches on AudioSet found them, their mean posterior",
-        bag_of_segments=BAG_OF_SEGMENTS_AUDIOSET,
-        lstm=LSTM_AUDIOSET,
-    )
+
+ENSEMBLE_AUDIOSET = three_of_each(
+    "ensemble_audioset",
+    "Three bags of segments and three LSTMs as searches on AudioSet found them, their mean posterior",
+    bag_of_segments=BAG_OF_SEGMENTS_AUDIOSET,
+    lstm=LSTM_AUDIOSET,
 )
+
+RECIPES.add(BAG_OF_SEGMENTS_MFCC4, FULLY_CONNECTED_GTZAN, ENSEMBLE_GTZAN, ENSEMBLE_AUDIOSET)
