@@ -26,6 +26,7 @@ HOMES = {  # file and class of each kind; a file is imported when its kind is as
     "mfcc_statistics": ("mfcc", "MfccStatistics"),
     "segments": ("segments", "Segments"),
     "spectrogram_image": ("images", "SpectrogramImage"),
+    "tagger_mel": ("tagger_mel", "TaggerMel"),
 }
 KINDS = tuple(HOMES)
 

@@ -173,7 +173,7 @@ def build(
     out: Target,
     features: Annotated[
         str,
-        typer.Option(help="Kind: log_mel, mfcc_statistics, segments, feature_table or spectrogram_image."),
+        typer.Option(help="Kind: log_mel, mfcc_statistics, segments, feature_table, spectrogram_image or tagger_mel."),
     ] = "log_mel",
     changes: Annotated[
         list[str] | None,

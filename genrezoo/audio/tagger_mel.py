@@ -1,0 +1,76 @@
+"""Mel spectra as the music taggers of Pons and others read them (``tagger_mel``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from genrezoo.audio.mel import mel_filters
+from genrezoo.audio.settings import Counted, Features, FeatureSettings, compute
+from genrezoo.audio.spectrum import power, spectrum_blocks
+
+N_FFT, HOP, N_MELS = 512, 256, 96
+GAIN = np.float32(10_000)
+
+
+class TaggerMel(FeatureSettings):
+    """Mel power spectra on the scale that `musicnn` and `vgg_tagger` were trained on; nothing of it can be set.
+
+    Choose it for these networks and their weights. At 16,000 Hz there are frames of 512 samples every 256, so 62.5 a
+    second, and 96 bands up to 8,000 Hz. The value is ``log10(1 + 10000 power)``, 0 in silence. Frame ``i`` is centred at
+    ``256 i / 16000`` seconds; the one that is centred where the sound ends is left out, so 3 s have 187 frames.
+
+    Example:
+        >>> features = TaggerMel().extract([np.zeros(48_000, np.float32)])
+        >>> features.x.shape, float(features.x.max()), float(features.edges[-1])
+        ((187, 96), 0.0, 2.992)
+
+    Reference: J. Pons, X. Serra, "musicnn: pre-trained convolutional neural networks for music audio tagging" (2019).
+    """
+
+    unit_of_values: ClassVar[str] = "log10(1 + 10000 power)"
+
+    kind: Literal["tagger_mel"] = "tagger_mel"
+    rate: Literal[16000] = Field(16000, description="Samples per second that audio is resampled to.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``mel1`` (the lowest band), ``mel2``, …."""
+        return tuple(f"mel{band + 1}" for band in range(N_MELS))
+
+    def extract(self, blocks: Iterable[np.ndarray]) -> Features:
+        """``x`` is ``(samples // 256, 96)``.
+
+        Raises:
+            DataError: The recording is shorter than a frame.
+        """
+        sound = Counted(blocks)
+        filters = mel_filters(self.rate, N_FFT, N_MELS)
+        spectra = [
+            np.log10(1 + GAIN * (power(each) @ filters)) for each in spectrum_blocks(sound, n_fft=N_FFT, hop=HOP)
+        ]
+        sound.check(N_FFT / self.rate, self)
+        count = sound.samples // HOP
+        return Features(np.concatenate(spectra)[:count], np.arange(count + 1) * HOP / self.rate)
+
+
+def tagger_mel(samples: np.ndarray) -> np.ndarray:
+    """Mel spectra of a whole signal, as the taggers read them.
+
+    Args:
+        samples: ``(n,)`` floating-point mono at 16,000 Hz, full scale 1.
+
+    Returns:
+        ``(n // 256, 96)`` float32, ``log10(1 + 10000 power)``.
+
+    Raises:
+        DataError: The signal is not one channel of finite numbers, or shorter than a frame.
+
+    Example:
+        >>> tagger_mel(np.zeros(16_000, np.float32)).shape
+        (62, 96)
+    """
+    return compute("tagger_mel", samples, {})
