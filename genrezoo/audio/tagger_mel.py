@@ -20,8 +20,8 @@ class TaggerMel(FeatureSettings):
     """Mel power spectra on the scale that `musicnn` and `vgg_tagger` were trained on; nothing of it can be set.
 
     Choose it for these networks and their weights. At 16,000 Hz there are frames of 512 samples every 256, so 62.5 a
-    second, and 96 bands up to 8,000 Hz. The value is ``log10(1 + 10000 power)``, 0 in silence. Frame ``i`` is centred at
-    ``256 i / 16000`` seconds; the one that is centred where the sound ends is left out, so 3 s have 187 frames.
+    second, and 96 bands up to 8,000 Hz. The value is ``log10(1 + 10000 power)``, 0 in silence. Frame ``i`` is centred
+    at ``256 i / 16000`` seconds; the last one, less than a step before the end, is left out: 3 s have 187 frames.
 
     Example:
         >>> features = TaggerMel().extract([np.zeros(48_000, np.float32)])
