@@ -35,8 +35,8 @@ class Aggregate(keras.layers.Layer):
         [[0.731, 0.269]]
     """
 
-    def __init__(self, rule: str = "product", **options: Any):
-        super().__init__(**options)
+    def __init__(self, rule: str = "product", **kwargs: Any):
+        super().__init__(**kwargs)
         if rule not in RULES:
             raise UnknownNameError("rule", rule, RULES)
         self.rule = rule
@@ -49,10 +49,6 @@ class Aggregate(keras.layers.Layer):
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """The shape of one member's logits."""
         return input_shape[0]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "rule": self.rule}
 
 
 @keras.saving.register_keras_serializable("genrezoo")
@@ -75,9 +71,6 @@ class RealMembers(keras.layers.Layer):
         >>> np.asarray(RealMembers()([np.ones((2, 2), "float32")], real=real)[0]).tolist()
         [[1.0, 1.0], [0.0, 0.0]]
     """
-
-    def __init__(self, **options: Any):
-        super().__init__(**options)
 
     def call(self, inputs: list[Any], real: Any = None) -> list[Any]:
         """The logits, or zeros."""

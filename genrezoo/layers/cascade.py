@@ -58,8 +58,8 @@ class Cascade(keras.layers.Layer):
         [0, 1, 0]
     """
 
-    def __init__(self, threshold: float = 0.5, **options: Any):
-        super().__init__(**options)
+    def __init__(self, threshold: float = 0.5, **kwargs: Any):
+        super().__init__(**kwargs)
         self.first_threshold = check_threshold(threshold)
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
@@ -80,10 +80,6 @@ class Cascade(keras.layers.Layer):
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """The shape of one model's logits."""
         return input_shape[0]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "threshold": self.first_threshold}
 
 
 def check_threshold(threshold: float) -> float:

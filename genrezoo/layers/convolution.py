@@ -52,7 +52,6 @@ class MaskedConv1D(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.activation = keras.activations.get(activation)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.supports_masking = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes the kernels."""

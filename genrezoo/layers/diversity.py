@@ -69,8 +69,8 @@ class DiversityPenalty(keras.layers.Layer):
         As `similarity`.
     """
 
-    def __init__(self, weight: float = 0.1, **options: Any):
-        super().__init__(**options)
+    def __init__(self, weight: float = 0.1, **kwargs: Any):
+        super().__init__(**kwargs)
         if not (math.isfinite(weight) and weight >= 0):
             raise SettingsError(f"weight of the diversity penalty must be a finite number from 0, got {weight}")
         self.weight = float(weight)
@@ -89,7 +89,3 @@ class DiversityPenalty(keras.layers.Layer):
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> list[tuple[int | None, ...]]:
         """The input's shapes."""
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "weight": self.weight}

@@ -46,8 +46,8 @@ class Head(keras.layers.Layer):
         ([1.0, 1.0], 0.0)
     """
 
-    def __init__(self, *, target: str, weight: float, **options: Any):
-        super().__init__(**options)
+    def __init__(self, *, target: str, weight: float, **kwargs: Any):
+        super().__init__(**kwargs)
         if target not in TARGETS:
             raise UnknownNameError("target of a head", target, TARGETS)
         if not (math.isfinite(weight) and weight >= 0):
@@ -63,7 +63,3 @@ class Head(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "target": self.target, "weight": self.weight}

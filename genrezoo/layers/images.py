@@ -40,9 +40,6 @@ class ImagenetInput(keras.layers.Layer):
         weights that its authors published for Caffe.
     """
 
-    def __init__(self, **options: Any):
-        super().__init__(**options)
-
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Checks the channels."""
         if len(input_shape) != 4 or input_shape[-1] not in (1, 3):

@@ -30,10 +30,6 @@ class MaskPadding(keras.layers.Layer):
         ([[[1.0, 2.0], [0.0, 0.0]]], [[True, False]])
     """
 
-    def __init__(self, **options: Any):
-        super().__init__(**options)
-        self.supports_masking = True
-
     def call(self, inputs: Any) -> Any:
         """Zeros for padding."""
         # Selected by isnan itself: converters to other formats multiply by any other condition, and NaN times 0 is NaN.
@@ -68,10 +64,6 @@ class EndMask(keras.layers.Layer):
         >>> np.asarray(EndMask()(np.ones((1, 2, 1), "float32"), mask=np.array([[True, False]]))).ravel().tolist()
         [1.0, 0.0]
     """
-
-    def __init__(self, **options: Any):
-        super().__init__(**options)
-        self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Zeros where masked."""

@@ -46,15 +46,14 @@ class MaskedPooling1D(keras.layers.Layer):
         [-1.0, -3.0]
     """
 
-    def __init__(self, kind: str = "max", size: int = 2, **options: Any):
-        super().__init__(**options)
+    def __init__(self, kind: str = "max", size: int = 2, **kwargs: Any):
+        super().__init__(**kwargs)
         if kind not in KINDS:
             raise SettingsError(f"kind of pooling must be one of {', '.join(map(repr, KINDS))}, got {kind!r}")
         if size < 1:
             raise SettingsError(f"size of a pooling window must be at least 1, got {size}")
         self.kind = kind
         self.size = size
-        self.supports_masking = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Checks that a window fits."""
@@ -76,10 +75,6 @@ class MaskedPooling1D(keras.layers.Layer):
         """One position for each window."""
         batch, segments, features = input_shape
         return batch, None if segments is None else segments // self.size, features
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "kind": self.kind, "size": self.size}
 
     def _maximum(self, inputs: Any, mask: Any) -> Any:
         if mask is None:
@@ -118,10 +113,6 @@ class LastSegment(keras.layers.Layer):
         >>> np.asarray(LastSegment()(states, mask=np.array([[True, True, False]]))).tolist()
         [[2.0]]
     """
-
-    def __init__(self, **options: Any):
-        super().__init__(**options)
-        self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """One segment of each song."""
@@ -163,10 +154,6 @@ class StatisticsPooling(keras.layers.Layer):
     Reference:
         D. Snyder et al., X-vectors: robust DNN embeddings for speaker recognition, ICASSP 2018, section 2 (the layer).
     """
-
-    def __init__(self, **options: Any):
-        super().__init__(**options)
-        self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Means and standard deviations."""

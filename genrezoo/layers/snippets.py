@@ -36,8 +36,8 @@ class CutSnippets(keras.layers.Layer):
         [3, 3, 2, 2]
     """
 
-    def __init__(self, snippets: int, **options: Any):
-        super().__init__(**options)
+    def __init__(self, snippets: int, **kwargs: Any):
+        super().__init__(**kwargs)
         if snippets < 1:
             raise SettingsError(f"snippets must be at least 1, got {snippets}")
         self.snippets = snippets
@@ -62,10 +62,6 @@ class CutSnippets(keras.layers.Layer):
         batch, segments, features = inputs.shape
         parts = [keras.KerasTensor((batch, b - a, features), dtype=inputs.dtype) for a, b in self._bounds(segments)]
         return [*parts, keras.KerasTensor((batch, self.snippets), dtype="bool")]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "snippets": self.snippets}
 
     def _bounds(self, segments: int) -> list[tuple[int, int]]:
         size, longer = divmod(segments, self.snippets)

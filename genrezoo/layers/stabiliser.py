@@ -46,8 +46,8 @@ class ActivityStabiliser(keras.layers.Layer):
         D. Krueger, R. Memisevic, "Regularizing RNNs by Stabilizing Activations", ICLR 2016.
     """
 
-    def __init__(self, beta: float = 100.0, **options: Any):
-        super().__init__(**options)
+    def __init__(self, beta: float = 100.0, **kwargs: Any):
+        super().__init__(**kwargs)
         if not (math.isfinite(beta) and beta >= 0):
             raise SettingsError(f"beta must be a finite number from 0, got {beta}")
         self.beta = float(beta)
@@ -62,10 +62,6 @@ class ActivityStabiliser(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "beta": self.beta}
 
 
 def _mean_change(states: Any, mask: Any) -> Any:

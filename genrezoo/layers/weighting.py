@@ -47,8 +47,8 @@ class WeightedAggregate(keras.layers.Layer):
         the network sees, and that its weights sum to 1, is our reading: the source says neither.
     """
 
-    def __init__(self, l2: float = 1e-3, **options: Any):
-        super().__init__(**options)
+    def __init__(self, l2: float = 1e-3, **kwargs: Any):
+        super().__init__(**kwargs)
         if not (math.isfinite(l2) and l2 >= 0):
             raise SettingsError(f"l2 must be a finite number from 0, got {l2}")
         self.l2 = float(l2)
@@ -75,7 +75,3 @@ class WeightedAggregate(keras.layers.Layer):
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """The shape of one member's logits."""
         return input_shape[0]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "l2": self.l2}

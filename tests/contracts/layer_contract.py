@@ -117,7 +117,7 @@ def check_documented(case: LayerCase) -> None:
 def own_parameters(layer: type) -> list[inspect.Parameter]:
     """The parameters of a layer's constructor, those forwarded to its parent left out."""
     parameters = inspect.signature(layer).parameters.values()
-    return [parameter for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
+    return [one for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
 
 
 def _real(output: Any, mark: Any) -> np.ndarray:

@@ -312,7 +312,7 @@ def trained_outputs(model: Any) -> dict[str, tuple[str, float]]:
 def constructor_arguments(layer: type) -> set[str]:
     """Names of the arguments of a layer's constructor, those of its parent left out."""
     parameters = inspect.signature(layer).parameters.values()
-    return {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
+    return {one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)}
 
 
 _reloaded: dict[Case, dict[str, dict[str, np.ndarray]]] = {}
