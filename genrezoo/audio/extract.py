@@ -16,7 +16,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,12 +27,12 @@ from genrezoo.audio.settings import Features, FeatureSettings, extract, feature_
 from genrezoo.environment import AUDIO_PACKAGES, cores, default_cache, versions
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import sha256_of, write_atomic
-from genrezoo.parallel import ChildError, ProcessExecutor
+from genrezoo.parallel import ChildError, ProcessExecutor, in_chunks
 
 CHUNK = 128
 """Files of one child process, at most: its start (1 to 4 s) is then a small share of its work."""
 
-_POLL = 0.5  # seconds between two looks at what the children have finished
+_LOOK = 0.5  # seconds between two looks at what the workers have finished
 _BROKEN = (  # what zipfile and NumPy raise on damaged bytes
     zipfile.BadZipFile,
     zlib.error,
@@ -240,43 +240,22 @@ def _identify(path: Path, folder: Path) -> _Job | str:
 def _compute(
     jobs: list[_Job], settings: FeatureSettings, workers: int
 ) -> Generator[tuple[_Job, _Entry | str], None, None]:
-    """Yields each job with its entry, or with why it has none, soon after it is finished.
-
-    Where a child dies, the first unfinished file of its chunk is tried alone and the rest together, until the one that
-    kills is alone.
-    """
-    plain = settings.model_dump(mode="json")
+    """Yields each job with its entry, or with why it has none, soon after it is finished."""
+    plain, done = settings.model_dump(mode="json"), set()
     with ProcessExecutor(workers, threads=1) as executor:
-        running: dict[concurrent.futures.Future[Any], dict[str, _Job]] = {}
-
-        def start(chunk: Sequence[_Job]) -> None:
-            if chunk:
-                running[executor.submit(_extract_chunk, list(chunk), plain)] = {job.path: job for job in chunk}
-
-        for some in _chunks(jobs, workers):
-            start(some)
-        while running:
-            ended, _ = concurrent.futures.wait(running, _POLL, concurrent.futures.FIRST_COMPLETED)
-            for future, chunk in list(running.items()):
-                if future.running() or future in ended:
-                    alone = len(chunk) == 1
-                    yield from _collect(chunk)
-                if future not in ended:
+        for chunk, reasons in in_chunks(executor, _extract_chunk, _chunks(jobs, workers), plain, look=_LOOK):
+            for job in chunk:
+                if job in done:
                     continue
-                left = list(running.pop(future).values())
-                try:
-                    reasons = future.result()
-                except ChildError as error:
-                    if error.user:
-                        raise SettingsError(str(error)) from error
-                    if alone and left:
-                        yield left[0], f"computing its features failed: {error}"
-                    else:
-                        start(left[:1])
-                        start(left[1:])
+                if Path(job.entry).exists() and (entry := _read_entry(Path(job.entry))):
+                    yield job, entry
+                elif isinstance(reasons, ChildError):
+                    yield job, f"computing its features failed: {reasons}"
+                elif reasons is not None:
+                    yield job, reasons.get(job.path, "its features could not be read back")
                 else:
-                    for job in left:
-                        yield job, reasons.get(job.path, "its features could not be read back")
+                    continue
+                done.add(job)
 
 
 def _chunks(jobs: list[_Job], workers: int) -> list[list[_Job]]:
@@ -288,18 +267,13 @@ def _chunks(jobs: list[_Job], workers: int) -> list[list[_Job]]:
     return [by_size[first::number] for first in range(number)]
 
 
-def _collect(chunk: dict[str, _Job]) -> Iterator[tuple[_Job, _Entry]]:
-    """Takes out of a chunk what is finished."""
-    for job in list(chunk.values()):
-        if Path(job.entry).exists() and (entry := _read_entry(Path(job.entry))):
-            yield chunk.pop(job.path), entry
-
-
 def _extract_chunk(jobs: Sequence[Sequence[Any]], settings: Mapping[str, Any]) -> dict[str, str]:
     """The child's side: computes features into the cache and says why files have none."""
     made = feature_settings(settings)
     rejected = {}
     for job in map(_Job._make, jobs):
+        if Path(job.entry).exists():  # by a worker that died of another file of the chunk
+            continue
         try:
             features, warnings = extract_file(job.path, made)
             facts = os.stat(job.path)

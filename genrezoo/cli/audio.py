@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import json
 from collections import Counter
@@ -19,8 +18,8 @@ from rich.table import Table
 
 from genrezoo.cli.options import FileProgress, file_progress, progress_bar, results_console, shown_path
 from genrezoo.environment import cores
-from genrezoo.errors import DataError, SettingsError
-from genrezoo.parallel import ChildError, ProcessExecutor
+from genrezoo.errors import DataError
+from genrezoo.parallel import ChildError, ProcessExecutor, in_chunks
 
 if TYPE_CHECKING:
     from genrezoo.datasets.folder import Tree
@@ -233,34 +232,17 @@ def _show_done(
 
 
 def _decode_all(paths: Sequence[Path], workers: int, advance: Callable[[int], None]) -> list[dict[str, Any]]:
-    """Everything about each file, in the order given; ``advance`` is told how many more are finished."""
-    facts: dict[Path, dict[str, Any]] = {}
-    size = min(CHUNK, -(-len(paths) // workers))
+    """Decodes files in processes of their own, so that one that kills its decoder is refused alone."""
+    facts: dict[str, dict[str, Any]] = {}
+    names, size = list(map(str, paths)), min(CHUNK, -(-len(paths) // workers))
+    chunks = [names[first : first + size] for first in range(0, len(names), size)]
     with ProcessExecutor(workers, threads=1) as executor:
-        running: dict[concurrent.futures.Future[Any], Sequence[Path]] = {}
-
-        def start(some: Sequence[Path]) -> None:
-            running[executor.submit(_decode_files, [str(path) for path in some])] = some
-
-        for first in range(0, len(paths), size):
-            start(paths[first : first + size])
-        while running:
-            ended, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in ended:
-                some = running.pop(future)
-                try:
-                    told = future.result()
-                except ChildError as error:
-                    if error.user:
-                        raise SettingsError(str(error)) from error
-                    if len(some) > 1:  # one of them did it: each gets a child of its own
-                        for path in some:
-                            start([path])
-                        continue
-                    told = [_refused(some[0], f"killed its decoder: {error}")]
-                facts |= zip(some, told, strict=True)
-                advance(len(some))
-    return [facts[path] for path in paths]
+        for chunk, told in in_chunks(executor, _decode_files, chunks):
+            if isinstance(told, ChildError):
+                told = [_refused(Path(chunk[0]), f"killed its decoder: {told}")]
+            facts |= zip(chunk, told, strict=True)
+            advance(len(chunk))
+    return [facts[name] for name in names]
 
 
 def _decode_files(paths: Sequence[str]) -> list[dict[str, Any]]:

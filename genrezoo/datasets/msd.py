@@ -18,7 +18,6 @@ Licence: for research, under the terms of The Echo Nest and LabROSA.
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import math
 import signal
@@ -36,7 +35,7 @@ from genrezoo.datasets._table import read_table
 from genrezoo.datasets.npz import load_npz
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import write_atomic
-from genrezoo.parallel import ChildError, ProcessExecutor
+from genrezoo.parallel import ChildError, ProcessExecutor, in_chunks
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet
 from genrezoo.songs.columns import to_float32
@@ -311,10 +310,13 @@ def read_track(path: str | Path, *, segments: int | None, least: int, most: int)
     return track, artist, number, to_float32(values, path=path, where="analysis")
 
 
-def _read_chunk(files: list[str], target: str, segments: int | None, least: int, most: int) -> dict[str, Any]:
-    """Reads files in a child process: the segments go to an npz, everything else is the answer."""
+def _read_chunk(
+    files: list[tuple[int, str]], results: str, segments: int | None, least: int, most: int
+) -> dict[str, Any]:
+    """Reads numbered files in a child process: the segments go to a file in ``results``, all else is the answer."""
     tracks, rejected, kept, start = [], [], [], 0
-    for number, file in enumerate(files):
+    target = Path(results) / f"{files[0][0]}-{files[-1][0]}.npy"
+    for number, file in files:
         signal.alarm(SECONDS_PER_FILE)  # ends this child, even inside the C library
         try:
             track, artist, length, x = read_track(file, segments=segments, least=least, most=most)
@@ -324,7 +326,7 @@ def _read_chunk(files: list[str], target: str, segments: int | None, least: int,
             continue
         finally:
             signal.alarm(0)
-        tracks.append([number, track, artist, length, len(x), start])
+        tracks.append([number, track, artist, length, len(x), target.name, start])
         kept.append(x)
         start += len(x)
     x = np.concatenate([np.empty((0, 25), np.float32), *kept])
@@ -335,38 +337,19 @@ def _read_chunk(files: list[str], target: str, segments: int | None, least: int,
 def _read_all(
     files: Sequence[Path], form: tuple[int | None, int, int], workers: int, results: Path
 ) -> tuple[list[_Track], dict[int, str]]:
-    """All files in child processes. A chunk whose child dies is halved until the guilty file is alone."""
+    """All files in child processes, a chunk each."""
     size = min(CHUNK, math.ceil(len(files) / workers))
+    numbered = list(enumerate(map(str, files)))
+    chunks = [numbered[first : first + size] for first in range(0, len(files), size)]
     tracks: list[_Track] = []
     rejected: dict[int, str] = {}
     with ProcessExecutor(workers, threads=1) as executor:
-        waiting: dict[concurrent.futures.Future[Any], tuple[range, str]] = {}
-
-        def submit(part: range) -> None:
-            name = f"{part.start}-{part.stop}.npy"
-            names = [str(files[place]) for place in part]
-            waiting[executor.submit(_read_chunk, names, str(results / name), *form)] = part, name
-
-        for start in range(0, len(files), size):
-            submit(range(start, min(start + size, len(files))))
-        while waiting:
-            for future in concurrent.futures.wait(waiting, return_when="FIRST_COMPLETED").done:
-                part, name = waiting.pop(future)
-                try:
-                    answer = future.result()
-                except ChildError as error:
-                    if len(part) == 1:
-                        rejected[part[0]] = f"reading it failed: {error}"
-                    else:
-                        middle = len(part) // 2
-                        submit(part[:middle])
-                        submit(part[middle:])
-                    continue
-                rejected |= {part[number]: reason for number, reason in answer["rejected"]}
-                tracks += [
-                    _Track(part[number], track, artist, segments, length, name, start)
-                    for number, track, artist, segments, length, start in answer["tracks"]
-                ]
+        for chunk, answer in in_chunks(executor, _read_chunk, chunks, str(results), *form):
+            if isinstance(answer, ChildError):
+                rejected[chunk[0][0]] = f"reading it failed: {answer}"
+            else:
+                rejected |= dict(answer["rejected"])
+                tracks += [_Track(*track) for track in answer["tracks"]]
     return sorted(tracks), rejected
 
 

@@ -1,7 +1,7 @@
 """Layers without any knowledge of genres, in `keras.ops` alone: the same code runs on TensorFlow, JAX and torch.
 
-Importing this package is all that Keras's own loader needs to read a model made of them. Keras records the plain arguments
-of a constructor by itself if further ones are called ``kwargs``; only layers with others define ``get_config``.
+Importing this package is all that Keras's own loader needs to read a model made of them. Keras records the plain
+arguments of a constructor by itself if further ones are called ``kwargs``; layers with others define ``get_config``.
 """
 
 from genrezoo.layers.aggregation import Aggregate, RealMembers

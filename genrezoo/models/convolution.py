@@ -69,21 +69,23 @@ def build_segment_cnn(
     Reference:
         R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017), sections 3 and 3.1.
     """
-    return _convolution(
-        "segment_cnn",
+    model = build_conv_in_time(
         input_shape,
         num_classes,
         filters=filters,
         kernel_size=1,
-        conv_layers=2,
         pooling=None,
-        pool_size=1,
         units=units,
-        conv=(conv_l1, conv_l2),
-        dense=(dense_l1, dense_l2),
-        output=(output_l1, output_l2),
+        conv_l1=conv_l1,
+        conv_l2=conv_l2,
+        dense_l1=dense_l1,
+        dense_l2=dense_l2,
+        output_l1=output_l1,
+        output_l2=output_l2,
         classifier_activation=classifier_activation,
     )
+    model.name = "segment_cnn"
+    return model
 
 
 @MODELS.register(
@@ -145,47 +147,13 @@ def build_conv_in_time(
     Reference:
         R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017), sections 4.2.1 and 4.2.2.
     """
-    return _convolution(
-        "conv_in_time",
-        input_shape,
-        num_classes,
-        filters=filters,
-        kernel_size=kernel_size,
-        conv_layers=conv_layers,
-        pooling=pooling,
-        pool_size=pool_size,
-        units=units,
-        conv=(conv_l1, conv_l2),
-        dense=(dense_l1, dense_l2),
-        output=(output_l1, output_l2),
-        classifier_activation=classifier_activation,
-    )
-
-
-def _convolution(
-    name: str,
-    input_shape: InputShape,
-    num_classes: int,
-    *,
-    filters: int,
-    kernel_size: int,
-    conv_layers: int,
-    pooling: str | None,
-    pool_size: int | None,
-    units: int,
-    conv: tuple[float, float],
-    dense: tuple[float, float],
-    output: tuple[float, float],
-    classifier_activation: str | None,
-) -> Any:
-    """The network of both; ``conv``, ``dense`` and ``output`` are the weights of those layers' L1 and L2 penalties."""
     filters = check_count("filters", filters)
     units = check_count("units", units)
     kernel_size = check_count("kernel_size", kernel_size)
     conv_layers = check_count("conv_layers", conv_layers)
     pool_size = None if pool_size is None else check_count("pool_size", pool_size)
     _check_length(input_shape[0] or 0, kernel_size, conv_layers, pool_size or 1 if pooling else 1)
-    conv_penalty, dense_penalty = l1_l2_penalty(*conv), l1_l2_penalty(*dense)
+    conv_penalty, dense_penalty = l1_l2_penalty(conv_l1, conv_l2), l1_l2_penalty(dense_l1, dense_l2)
 
     songs, x = song_input(input_shape)
     for number in range(1, conv_layers + 1):
@@ -200,8 +168,8 @@ def _convolution(
     x = keras.layers.Flatten(name="flatten")(x)  # (batch, positions * filters)
     check_weights("dense", x.shape[-1], units)
     x = keras.layers.Dense(units, activation="relu", kernel_regularizer=dense_penalty, name="dense")(x)
-    logits = classify(x, num_classes, classifier_activation=classifier_activation, l1=output[0], l2=output[1])
-    return keras.Model(songs, logits, name=name)
+    logits = classify(x, num_classes, classifier_activation=classifier_activation, l1=output_l1, l2=output_l2)
+    return keras.Model(songs, logits, name="conv_in_time")
 
 
 def _check_length(n_segments: int, kernel_size: int, conv_layers: int, pool_size: int) -> None:

@@ -13,13 +13,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from genrezoo.parallel.chunks import in_chunks
 from genrezoo.parallel.forkserver import THREAD_VARIABLES, started
 from genrezoo.parallel.processes import ChildError, ProcessExecutor
 
 if TYPE_CHECKING:
     from genrezoo.parallel.cluster import ClusterExecutor
 
-__all__ = ["THREAD_VARIABLES", "ChildError", "ClusterExecutor", "ProcessExecutor", "started"]
+__all__ = ["THREAD_VARIABLES", "ChildError", "ClusterExecutor", "ProcessExecutor", "in_chunks", "started"]
 
 
 def __getattr__(name: str) -> Any:

@@ -370,9 +370,9 @@ def killed_by(path, **form):
     return read_track(path, **form)
 
 
-def read_chunk_that_dies(files, target, *form):
+def read_chunk_that_dies(files, results, *form):
     msd.read_track = killed_by
-    return msd._read_chunk(files, target, *form)
+    return msd._read_chunk(files, results, *form)
 
 
 @pytest.mark.slow
