@@ -19,11 +19,6 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-def pytest_configure(config):
-    # xdist would keep files with few tests for the end, and with them the one that takes longest, for one worker alone.
-    config.option.loadscopereorder = False
-
-
 @pytest.fixture(autouse=True, scope="session")
 def feature_cache(tmp_path_factory):
     """Features that a test computes are kept for the other tests of this process, and away from the user's own."""

@@ -195,7 +195,7 @@ def test_links_lead_somewhere(document):
 def test_readme_has_the_two_commands():
     found = {mark: text for text, mark in blocks(TOP / "README.md", "bash")}
     assert found["command: run"] == "pip install .\ngenrezoo benchmark\n"
-    pytest_line = 'python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"'
+    pytest_line = 'python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not slow"'
     assert found["command: test"] == f"pip install '.[test]'\n{pytest_line}\n"
     script = (TOP / ".ci" / "run").read_text(encoding="utf-8")
     assert pytest_line.replace("not slow", "slow") in script  # nothing is run by neither
