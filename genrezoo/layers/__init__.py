@@ -12,8 +12,8 @@ from genrezoo.layers.diversity import DiversityPenalty, similarity
 from genrezoo.layers.frozen import Frozen
 from genrezoo.layers.heads import Head
 from genrezoo.layers.images import ImagenetInput
-from genrezoo.layers.masking import EndMask, MaskPadding
-from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, StatisticsPooling
+from genrezoo.layers.masking import EndMask, MaskPadding, TakeMask
+from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, MaxMeanPooling, StatisticsPooling
 from genrezoo.layers.snippets import CutSnippets
 from genrezoo.layers.stabiliser import ActivityStabiliser
 from genrezoo.layers.standardise import Standardise
@@ -35,8 +35,10 @@ __all__ = [
     "MaskPadding",
     "MaskedConv1D",
     "MaskedPooling1D",
+    "MaxMeanPooling",
     "Standardise",
     "StatisticsPooling",
+    "TakeMask",
     "TanhCell",
     "WeightedAggregate",
     "similarity",

@@ -77,6 +77,43 @@ class EndMask(keras.layers.Layer):
         return input_shape
 
 
+@keras.saving.register_keras_serializable("genrezoo")
+class TakeMask(keras.layers.Layer):
+    """Gives a sequence the mask of another one of the same length.
+
+    Stands behind layers that know no mask (`Conv2D`) but keep the number of segments.
+
+    Call arguments:
+        inputs: Two tensors: the sequence ``(batch, segments, features)`` without a mask, and one ``(batch, segments,
+            …)`` that carries a mask.
+
+    Returns:
+        The first one, carrying the mask of the second.
+
+    Example:
+        >>> import numpy as np
+        >>> songs = np.array([[[1.0], [np.nan]]], "float32")
+        >>> EndMask()(TakeMask()([np.ones((1, 2, 1), "float32"), MaskPadding()(songs)])).shape == (1, 2, 1)
+        True
+    """
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        """The sequence as it is."""
+        return ops.copy(inputs[0])  # a tensor carries one mask, and the first one must keep its own
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The second input's mask."""
+        return previous_mask[1] if previous_mask else None
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The sequence's shape."""
+        return tuple(input_shape[0])
+
+
 def zero_masked(sequence: Any, mask: Any) -> Any:
     """The sequence ``(batch, segments, features)``, which must be finite, with zeros where ``mask`` is False.
 

@@ -171,3 +171,43 @@ class StatisticsPooling(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
         """Two numbers a feature."""
         return input_shape[0], 2 * (input_shape[-1] or 0)
+
+
+@keras.saving.register_keras_serializable("genrezoo")
+class MaxMeanPooling(keras.layers.Layer):
+    """Maximum and mean of each feature over the real segments of a song, feature by feature.
+
+    Call arguments:
+        inputs: ``(batch, segments, features)``.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. What stands at other segments has no
+            influence as long as it is finite.
+
+    Returns:
+        ``(batch, 2 * features)``: maximum and mean of the first feature, of the second, …
+
+    Example:
+        >>> import numpy as np
+        >>> np.asarray(MaxMeanPooling()(np.array([[[1.0, 5.0], [3.0, 5.0]]], "float32"))).tolist()
+        [[3.0, 2.0, 5.0, 5.0]]
+    """
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Two numbers for each feature."""
+        if mask is None:
+            pooled = [ops.max(inputs, axis=1), ops.mean(inputs, axis=1)]
+        else:
+            real = real_steps(mask, inputs.dtype)
+            count = ops.maximum(ops.sum(real, axis=1), 1)
+            pooled = [ops.max(inputs + (real - 1) * FAR, axis=1), ops.sum(inputs * real, axis=1) / count]
+        return ops.reshape(ops.stack(pooled, axis=-1), (-1, 2 * inputs.shape[-1]))
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """No mask goes on."""
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """Two numbers a feature."""
+        return input_shape[0], 2 * (input_shape[-1] or 0)

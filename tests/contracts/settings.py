@@ -29,7 +29,7 @@ class Row:
     spread: float = 1.0
 
 
-SHAPES = {"segments": [(12, 3), (21, 18), (60, 40)], "image": [(32, 33, 3), (88, 90, 3), (180, 180, 3)]}
+SHAPES = {"segments": [(12, 3), (21, 18), (60, 40), (64, 65)], "image": [(32, 33, 3), (88, 90, 3), (180, 180, 3)]}
 """By input kind, shapes of songs from small to large: the first one is taken that the model's defaults build for."""
 
 SMALLER: dict[str, dict[str, Any]] = {
@@ -37,6 +37,7 @@ SMALLER: dict[str, dict[str, Any]] = {
     "mel_cnn": {"filters": (4, 4, 6, 6), "units": (8, 8)},
     "multitask_autoencoder": {"trunk_arguments": {"units": 6}, "alpha": 0.5},
     "multitask_binary": {"trunk_arguments": {"units": 6}, "alpha": 0.5},
+    "musicnn": {"timbral_filters": 6, "temporal_filters": 3},
     "rnn": {"units": 6},
     "snippet_ensemble": {"member_arguments": {"units": 5}, "rule": "weighted"},
     "snippet_lstm": {"units": 5},
@@ -45,7 +46,7 @@ SMALLER: dict[str, dict[str, Any]] = {
 }
 """Options that are not searched, or take time at the least value that is: a model needs no line here."""
 
-SPREAD = {"resnet50": 60.0}
+SPREAD = {"resnet50": 60.0, "efficientnet_lite0": 60.0}
 """Models that take pixels as they are."""
 
 

@@ -53,10 +53,12 @@ CASES = {
             masked=True,
         ),
         LayerCase(layers.MaskedPooling1D, {"kind": "average", "size": 3}, SONGS, masked=True),
+        LayerCase(layers.MaxMeanPooling, {}, SONGS, masked=True),
         LayerCase(
             layers.Standardise, {"mean": [1.0, -2.0], "scale": [0.5, 3.0], "clip": 1.5, "columns": [2, 0]}, PADDED
         ),
         LayerCase(layers.StatisticsPooling, {}, SONGS, masked=True),
+        LayerCase(layers.TakeMask, {}, [SONGS, SONGS[..., :1]]),
         LayerCase(layers.TanhCell, {"units": 4, "kernel_regularizer": keras.regularizers.L2(0.1)}, LOGITS[0]),
         LayerCase(layers.WeightedAggregate, {"l2": 0.5}, LOGITS),
     )

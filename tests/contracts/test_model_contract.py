@@ -32,10 +32,10 @@ def reloaded():
 
 
 def cases():
-    """Each model with each check; all of ResNet50 and whole trainings of all but the fully connected one are slow."""
+    """Each model with each check; all of deep networks on images, and most whole trainings, are slow."""
     for model in MODELS.names():
         for check in CHECKS:
-            slow = model == "resnet50" or (check == "learns" and model != "fully_connected")
+            slow = model in ("resnet50", "efficientnet_lite0") or (check == "learns" and model != "fully_connected")
             if check != "reload":
                 yield pytest.param(model, check, id=f"{model}-{check}", marks=[pytest.mark.slow] if slow else [])
 

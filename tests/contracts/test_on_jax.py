@@ -36,7 +36,7 @@ ONCE = (
 def run_on_jax(*tests: str, which: str = "", optimised: bool = False) -> None:
     which = " and ".join([*filter(None, [which]), *(f"not {name}" for name in ONCE)])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", which, *tests]
-    # compiling takes the time here, not running; except for 50 layers of convolutions
+    # compiling takes the time here, not running; except for many layers of convolutions
     quick = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": str(int(not optimised))}
     paths = os.pathsep.join([str(Path(genrezoo.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": paths, "PYTEST_ADDOPTS": "", **quick}
@@ -56,9 +56,10 @@ def test_layers_pass_on_jax():
 
 @pytest.mark.slow
 def test_all_models_and_compositions_pass_on_jax():
-    run_on_jax(MODEL, COMPOSITION, which="not resnet50")
+    run_on_jax(MODEL, COMPOSITION, which="not resnet50 and not efficientnet")
 
 
 @pytest.mark.slow
-def test_resnet50_passes_on_jax():
-    run_on_jax(MODEL, which="resnet50", optimised=True)
+@pytest.mark.parametrize("network", ["resnet50", "efficientnet and not learns"])
+def test_deep_networks_on_images_pass_on_jax(network):
+    run_on_jax(MODEL, which=network, optimised=True)

@@ -93,6 +93,73 @@ def resnet50(weights, picture):
     return _affine(weights, "logits", x.mean(axis=(0, 1)))
 
 
+def efficientnet_lite0(weights, picture):
+    """`efficientnet_lite0`: what does not change the shape is added to what comes out."""
+
+    def layer(name, x, size=1, strides=1, depthwise=False):
+        pads = []
+        for length in x.shape[:2]:
+            missing = max((-(-length // strides) - 1) * strides + size - length, 0)
+            pads.append((missing // 2, missing - missing // 2))
+        windows = _windows(np.pad(x, (*pads, (0, 0))), size, strides)
+        kernel = weights[f"{name}/kernel"]
+        if depthwise:
+            x = np.einsum("hwcij,ijc->hwc", windows, kernel[..., 0])
+        else:
+            x = np.einsum("hwcij,ijck->hwk", windows, kernel, optimize=True)
+        return _normalise(weights, f"{name}_norm", x)
+
+    def clipped(x):
+        return np.minimum(_relu(x), 6)
+
+    x = np.broadcast_to(picture, (*picture.shape[:2], 3))
+    x = clipped(layer("stem", (x - 127) / 128, size=3, strides=2))
+    stages = [(1, 3, 1), (2, 3, 2), (2, 5, 2), (3, 3, 2), (3, 5, 1), (4, 5, 2), (1, 3, 1)]
+    for stage, (blocks, size, first) in enumerate(stages, start=1):
+        for block in range(1, blocks + 1):
+            name, strides = f"stage{stage}_block{block}", first if block == 1 else 1
+            inner = clipped(layer(f"{name}_expand", x)) if stage > 1 else x
+            inner = clipped(layer(f"{name}_depthwise", inner, size, strides, depthwise=True))
+            inner = layer(f"{name}_project", inner)
+            x = inner + x if inner.shape == x.shape else inner
+    return _affine(weights, "logits", clipped(layer("head", x)).mean(axis=(0, 1)))
+
+
+def vgg_tagger(weights, song, *, sizes, strides):
+    """`vgg_tagger`: padding counts as silence, which is zero."""
+    x = _normalise(weights, "input_norm", np.nan_to_num(song)[..., None])
+    for number, (size, stride) in enumerate(zip(sizes, strides, strict=True), start=1):
+        x = _normalise(weights, f"conv_{number}_norm", _relu(_convolve(weights, f"conv_{number}", x, padding=1)))
+        x = np.lib.stride_tricks.sliding_window_view(x, size, axis=(0, 1))[:: stride[0], :: stride[1]].max(axis=(3, 4))
+    return _affine(weights, "logits", x.ravel())
+
+
+def musicnn(weights, song):
+    """`musicnn`: frame by frame over the real ones, what is before and after them being zero."""
+    x = _normalise(weights, "input_norm", _real(song)[..., None])[..., 0]
+    parts = []
+    for name in ("timbral_1", "timbral_2", "temporal_1", "temporal_2", "temporal_3"):
+        kernel = weights[f"{name}/kernel"][:, :, 0]  # (frames, bands, filters)
+        before = (len(kernel) - 1) // 2
+        padded = np.pad(x, ((before, len(kernel) - 1 - before), (0, 0)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[:2])  # (frames, places, ...)
+        found = _relu(np.einsum("tpij,ijk->tpk", windows, kernel) + weights[f"{name}/bias"])
+        parts.append(_normalise(weights, f"{name}_norm", found).max(axis=1))
+    parts = [np.concatenate(parts, axis=1)]
+    for number in (1, 2, 3):
+        padded = np.pad(parts[-1], ((3, 3), (0, 0)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 7, axis=0)  # (frames, channels, 7)
+        found = _relu(
+            np.einsum("tci,ick->tk", windows, weights[f"conv_{number}/kernel"]) + weights[f"conv_{number}/bias"]
+        )
+        found = _normalise(weights, f"conv_{number}_norm", found)
+        parts.append(found + parts[-1] if number > 1 else found)
+    x = np.concatenate(parts, axis=1)
+    x = np.stack([x.max(axis=0), x.mean(axis=0)], axis=1).ravel()  # maximum and mean of each channel in turn
+    x = _relu(_affine(weights, "hidden_1", _normalise(weights, "pooled_norm", x)))
+    return _affine(weights, "logits", _normalise(weights, "hidden_1_norm", x))
+
+
 def lstm(weights, song):
     """`lstm` and `stabilised_lstm`: the state after the last real segment."""
     return _affine(weights, "logits", lstm_states(weights, "lstm", song)[-1])

@@ -12,7 +12,14 @@ from genrezoo.models import create_model
 from genrezoo.registry import MODELS
 
 N_SEGMENTS, N_FEATURES, NUM_CLASSES = 13, 4, 3
-SHAPES = {"mel_cnn": (21, 18), "spectrogram_cnn": (40, 43, 3), "resnet50": (37, 34, 3)}
+SHAPES = {
+    "efficientnet_lite0": (37, 34, 3),
+    "mel_cnn": (21, 18),
+    "musicnn": (17, 12),
+    "resnet50": (37, 34, 3),
+    "spectrogram_cnn": (40, 43, 3),
+    "vgg_tagger": (19, 14),
+}
 """Input shapes of models that need another than (N_SEGMENTS, N_FEATURES)."""
 
 CASES = [
@@ -73,6 +80,16 @@ CASES = [
         lambda w, x: reference.spectrogram_cnn(w, x, layers=2, strides=4, padding=0),
     ),
     ("resnet50", {}, reference.resnet50),
+    ("efficientnet_lite0", {}, reference.efficientnet_lite0),
+    ("musicnn", {"timbral_filters": 4, "temporal_filters": 3, "filters": 5, "units": 6}, reference.musicnn),
+    *(
+        (
+            "vgg_tagger",
+            {"filters": 4, "pool_sizes": sizes, "pool_strides": strides},
+            functools.partial(reference.vgg_tagger, sizes=sizes, strides=strides or sizes),
+        )
+        for sizes, strides in ((((4, 1), (1, 3), (2, 2)), None), (((4, 1), (2, 2), (3, 2)), ((2, 2), (2, 1), (1, 2))))
+    ),
     ("lstm", {"units": 5}, reference.lstm),
     ("stabilised_lstm", {"units": 5}, reference.lstm),
     ("gru", {"units": 5}, reference.gru),
@@ -140,7 +157,7 @@ def songs_with_padding(shape=(N_SEGMENTS, N_FEATURES)):
     """Songs of the full length and of 12, 9, 6, 4, 2 and 1 segments; or pictures."""
     songs = np.random.default_rng(9).standard_normal((7, *shape), dtype="float32")
     if len(shape) == 3:
-        return songs[:2] * 60 if shape == SHAPES["resnet50"] else songs
+        return songs[:2] * 60 if shape == SHAPES["resnet50"] else songs  # pixels
     for song, length in enumerate((shape[0], 12, 9, 6, 4, 2, 1)):
         songs[song, length:] = np.nan
     return songs

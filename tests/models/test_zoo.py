@@ -15,7 +15,13 @@ from genrezoo.registry import MODELS, Registry
 from genrezoo.tuning.oracles.base import random_points
 from genrezoo.tuning.search_space import search_space
 
-ROOMY = {"mel_cnn": (21, 18), "resnet50": (32, 33, 3), "spectrogram_cnn": (124, 126, 3)}
+ROOMY = {
+    "efficientnet_lite0": (32, 33, 3),
+    "mel_cnn": (21, 18),
+    "resnet50": (32, 33, 3),
+    "spectrogram_cnn": (124, 126, 3),
+    "vgg_tagger": (64, 64),
+}
 """Input shapes that are large enough for every point of the search space, where (40, 5) is not."""
 
 
@@ -35,6 +41,7 @@ def test_the_families_are_there():
     expected = {"conv_in_time", "fully_connected", "lstm", "mlp", "segment_cnn", "snippet_lstm", "stabilised_lstm"}
     expected |= {"multitask_autoencoder", "multitask_binary", "snippet_ensemble", "student_mlp"}
     expected |= {"feature_mlp", "mel_cnn", "mfcc_mlp", "resnet50", "spectrogram_cnn"}
+    expected |= {"efficientnet_lite0", "musicnn", "vgg_tagger"}
     assert expected <= set(list_models())
     assert list_models("conv*") == ["conv_in_time"]
 
