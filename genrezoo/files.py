@@ -16,7 +16,7 @@ import os
 import re
 import secrets
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -188,6 +188,13 @@ def link(path: str | Path, target: str | Path) -> Path:
     os.replace(new, path)
     _sync_folder(path.parent)
     return path
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows of cells as CSV, the headings first; floats in full precision."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
 
 
 def read_json_lines(path: str | Path) -> list[dict[str, Any]]:

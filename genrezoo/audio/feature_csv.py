@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from genrezoo.audio.extract import extract_files
 from genrezoo.audio.table import FeatureTable
 from genrezoo.errors import DataError
-from genrezoo.files import write_text
+from genrezoo.files import csv_text, write_text
 
 
 @dataclass(frozen=True)
@@ -87,9 +85,7 @@ def write_feature_table(
     found = extract_files(
         nameable, settings, cache=cache, workers=workers, strict=strict, on_file=on_file, on_start=on_start
     )
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["filename", "length", *settings.names, "label"])
+    rows: list[list[object]] = [["filename", "length", *settings.names, "label"]]
     written: dict[str, Path] = {}
     for path in found.paths:
         features = found.features(path)
@@ -98,10 +94,10 @@ def write_feature_table(
             if name in written:
                 raise DataError(f"would have the row {name!r}, as {written[name]} has", path=path, remedy="rename one")
             written[name] = path
-            writer.writerow([name, round((end - start) * settings.rate), *map(repr, row.tolist()), files[path]])
+            rows.append([name, round((end - start) * settings.rate), *row.tolist(), files[path]])
     if written:
         try:
-            write_text(out, buffer.getvalue())
+            write_text(out, csv_text(rows))
         except OSError as error:
             raise DataError(f"cannot be written ({error.strerror})", path=out, remedy="name another file") from error
     return WrittenTable(rows=len(written), rejected={**rejected, **found.rejected}, warnings=found.warnings)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -203,11 +201,7 @@ def _open(run: Path, data: str) -> tuple[Run, SongSet]:
 def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     from genrezoo import files
 
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    files.write_text(path, buffer.getvalue())
+    files.write_text(path, files.csv_text([rows[0], *(row.values() for row in rows)]))
 
 
 def _write(out: Path, svg: Any) -> None:

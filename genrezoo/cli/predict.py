@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from rich.table import Table
 from genrezoo.cli.backend import load_keras
 from genrezoo.cli.options import progress_bar, results_console, shown_path
 from genrezoo.errors import SettingsError
+from genrezoo.files import csv_text
 
 if TYPE_CHECKING:
     from genrezoo.predict import Prediction
@@ -99,20 +98,12 @@ def predict(
 
 
 def _csv(genres: Sequence[str], predictions: Sequence[Prediction]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["file", "genre", *genres, "seconds", "warnings"])
-    for prediction in predictions:
-        probabilities = [f"{value:.6f}" for value in prediction.probabilities]
-        row = [
-            shown_path(prediction.path),
-            prediction.genre,
-            *probabilities,
-            f"{prediction.seconds:.3f}",
-            "; ".join(prediction.warnings),
-        ]
-        writer.writerow(row)
-    return buffer.getvalue()
+    rows: list[list[object]] = [["file", "genre", *genres, "seconds", "warnings"]]
+    for one in predictions:
+        probabilities = [f"{value:.6f}" for value in one.probabilities]
+        seconds, warnings = f"{one.seconds:.3f}", "; ".join(one.warnings)
+        rows.append([shown_path(one.path), one.genre, *probabilities, seconds, warnings])
+    return csv_text(rows)
 
 
 def _show(run: Run, predictions: Sequence[Prediction]) -> None:

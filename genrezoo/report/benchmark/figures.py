@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from genrezoo.report.benchmark.records import Board, Entry
+from genrezoo.report.style.captions import LEARNING
 from genrezoo.report.style.drawing import (
     FAMILY_COLOURS,
     FAMILY_MARKERS,
@@ -37,37 +38,35 @@ def draw_board(board: Board, number: int) -> list[Plot]:
         board: The board.
         number: Its place in the report, from 1: part of the figures' names.
     """
-    stem, plots = stem_of(board, number), []
+    plots: list[Plot] = []
+
+    def add(kind: str, title: str, caption: str, draw: Callable[[str], str]) -> None:
+        name = f"{stem_of(board, number)}-{kind}"
+        plots.append(Plot(name, title, caption, draw(name)))
+
     if board.entries:
         caption = "Mean test accuracy with its 95 % interval. Squares are baselines."
         if any(len(entry.seeds) > 1 for entry in board.entries):
             caption += " Pale dots are the single seeds."
         if board.bayes is not None:
             caption += " Dashed lines: the best accuracy attainable at all, and without the order of segments."
-        plots.append(Plot(f"{stem}-accuracy", "Accuracy", caption, accuracy_figure(board, f"{stem}-accuracy")))
+        add("accuracy", "Accuracy", caption, lambda name: accuracy_figure(board, name))
     if any("p50" in entry.speed for entry in board.entries):
         caption = (
             "Median time for one song, on a logarithmic scale, against test accuracy. The line joins the models that "
             "no other beats in both. Squares are baselines."
         )
-        plots.append(Plot(f"{stem}-speed", "Accuracy against latency", caption, pareto_figure(board, f"{stem}-speed")))
+        add("speed", "Accuracy against latency", caption, lambda name: pareto_figure(board, name))
     trained = sorted((entry for entry in board.entries if entry.history), key=lambda entry: -entry.validation)
     if trained:
         which = f"The {MOST_CURVES} best models by validation accuracy. " if len(trained) > MOST_CURVES else ""
-        caption = (
-            f"{which}Representative run of each. Solid: validation songs; dashed: training songs (with dropout and "
-            "penalties where the recipe has them). The dot marks the best epoch by validation accuracy."
-        )
+        caption = f"{which}Representative run of each. {LEARNING}"
         histories = {entry.name: entry.history for entry in trained[:MOST_CURVES] if entry.history}
-        plots.append(
-            Plot(f"{stem}-learning", "Learning curves", caption, learning_curves(histories, f"{stem}-learning"))
-        )
+        add("learning", "Learning curves", caption, lambda name: learning_curves(histories, name))
     f1 = {entry.name: entry.f1 for entry in board.entries if entry.f1}
     if f1:
         caption = "In per cent, mean over the seeds; darker is better. The genres stand in order, the easiest first."
-        plots.append(
-            Plot(f"{stem}-genres", "F1 of each genre", caption, genre_figure(f1, board.genres, f"{stem}-genres"))
-        )
+        add("genres", "F1 of each genre", caption, lambda name: genre_figure(f1, board.genres, name))
     best = _best_of_each([entry for entry in board.entries if entry.confusion])
     confusions = {entry.name: entry.confusion for entry in best if entry.confusion}
     if confusions:
@@ -75,8 +74,7 @@ def draw_board(board: Board, number: int) -> list[Plot]:
             "Per cent of each genre's songs (rows) that were predicted as each genre (columns), by the representative "
             "run of the best models by validation accuracy. Cells below half a per cent are left blank."
         )
-        svg = confusion_figure(confusions, board.genres, f"{stem}-confusion")
-        plots.append(Plot(f"{stem}-confusion", "Confusion", caption, svg))
+        add("confusion", "Confusion", caption, lambda name: confusion_figure(confusions, board.genres, name))
     return plots
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
+from genrezoo.files import csv_text
 from genrezoo.report.benchmark import captions
 from genrezoo.report.benchmark.columns import COMPARISON, COST, EVERY, FAMILY, GROUP, NAME, PEAK, QUALITY
 from genrezoo.report.benchmark.records import Leaderboard
@@ -70,9 +69,7 @@ def comma_separated(report: Leaderboard) -> str:
         heads.append(column.key)
         if column in (*QUALITY[:4], PEAK):
             heads += [f"{column.key}_low", f"{column.key}_high", f"{column.key}_over"]
-    file = io.StringIO()
-    writer = csv.DictWriter(file, heads, restval="", lineterminator="\n")
-    writer.writeheader()
+    rows: list[dict[str, object]] = []
     for board in report.boards:
         place = {"data": board.data, "checksum": board.checksum, "provenance": board.provenance}
         for entry in board.entries:
@@ -81,28 +78,24 @@ def comma_separated(report: Leaderboard) -> str:
                 value = column.value(entry)
                 if isinstance(value, Estimate):
                     cells[column.key] = value.mean
-                    for part in ("low", "high", "over"):
-                        cells[f"{column.key}_{part}"] = getattr(value, part)
+                    cells |= {f"{column.key}_{part}": getattr(value, part) for part in ("low", "high", "over")}
                 else:
-                    cells[column.key] = "" if value is None else value
-            writer.writerow({key: harmless(value) for key, value in cells.items()})
+                    cells[column.key] = value
+            rows.append(cells)
         for cell in board.unmeasured:
             status = {"status": f"{cell.kind} {cell.status}", "reason": cell.reason, "seed": cell.seed}
-            row = {**place, "model": cell.recipe, **status}
-            writer.writerow({key: harmless(value) for key, value in row.items()})
-    return file.getvalue()
+            rows.append({**place, "model": cell.recipe, **status})
+    return csv_text([heads, *([harmless(row.get(head)) for head in heads] for row in rows)])
 
 
 def study_csv(table: StudyTable) -> str:
     """A study's table as CSV in full precision: a row for each entrant, whichever way the table itself stands."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
     numbers = [f"{value}{end}" for value in table.values for end in ("", "_low", "_high")]
-    writer.writerow(["label", "model", *["data"] * table.data, "seeds", *numbers])
+    rows: list[list[object]] = [["label", "model", *["data"] * table.data, "seeds", *numbers]]
     for label, data, entry in table.entries:
         parts = [part for value in table.values for part in estimate(entry, value) or ("", "", "")]
-        writer.writerow([*map(harmless, [label, entry.name, *[data] * table.data]), len(entry.seeds), *parts])
-    return file.getvalue()
+        rows.append([label, entry.name, *[data] * table.data, len(entry.seeds), *parts])
+    return csv_text(map(harmless, row) for row in rows)
 
 
 def _study(table: StudyTable) -> list[str]:

@@ -25,6 +25,7 @@ from genrezoo.report.benchmark.study_values import (
     short_axis,
     shown_values,
 )
+from genrezoo.report.style.captions import LEARNING
 from genrezoo.report.style.drawing import FAMILY_COLOURS, INK, WIDTH, Plot, as_svg, short
 from genrezoo.report.style.heatmap import draw_heatmap
 from genrezoo.report.style.learning_curves import learning_curves, over_seeds
@@ -165,8 +166,7 @@ def _curves(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) 
     labels = labels_of(shown)
     parts = {label: over_seeds(entry.histories) for label, entry in zip(labels, shown, strict=True)}
     several = {label for label, entry in zip(labels, shown, strict=True) if len(entry.histories) > 1}
-    caption = "Solid: validation songs; dashed: training songs (with dropout and penalties where the recipe has them). "
-    caption += "The dot marks the best epoch by validation accuracy."
+    caption = LEARNING
     if several:
         caption += " Means over the seeds, as far as all of them go; the bands reach from the lowest to the highest."
     if len(trained) > len(shown):

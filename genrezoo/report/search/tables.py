@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from operator import attrgetter
 
+from genrezoo.files import csv_text
 from genrezoo.report.search import captions
 from genrezoo.report.search.records import Hyperparameter, SearchRecord, epochs_of
 from genrezoo.report.style.columns import Column, Value
@@ -77,9 +76,7 @@ def space_table(search: SearchRecord) -> list[list[str]]:
 
 def trials_csv(search: SearchRecord) -> str:
     """All trials in full precision, in the order of asking; hyperparameters under ``value.NAME``."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(map(harmless, [*_FACTS, *(f"value.{one.name}" for one in search.space)]))
+    rows: list[list[object]] = [[*_FACTS, *(f"value.{one.name}" for one in search.space)]]
     for trial in search.trials:
         known = {
             **{name: getattr(trial, name, None) for name in _FACTS},
@@ -88,8 +85,8 @@ def trials_csv(search: SearchRecord) -> str:
             "epochs": epochs_of(trial),
             "until": trial.epochs,
         }
-        writer.writerow(map(harmless, [*known.values(), *(trial.values.get(one.name) for one in search.space)]))
-    return file.getvalue()
+        rows.append([*known.values(), *(trial.values.get(one.name) for one in search.space)])
+    return csv_text(map(harmless, row) for row in rows)
 
 
 def search_markdown(search: SearchRecord, plots: Sequence[Plot]) -> str:

@@ -10,4 +10,8 @@ RANDOM_SPLIT = (
     "The split is random: songs of one artist, or excerpts of one recording, may be in two splits, and then the "
     "results are better than on songs of unknown artists."
 )
+LEARNING = (
+    "Solid: validation songs; dashed: training songs (with dropout and penalties where the recipe has them). The dot "
+    "marks the best epoch by validation accuracy."
+)
 SYNTHETIC = "The songs are synthetic: the results compare {} with each other and say nothing about music."

@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
 from genrezoo.report.style.number_format import significant
@@ -172,8 +172,7 @@ def around(one: np.ndarray, other: np.ndarray) -> Bbox:
 def log_ticks(axes: Axes) -> None:
     """Ticks at 1, 2 and 5 times powers of ten, written as plain numbers."""
     low, high = axes.get_xlim()
-    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    axes.xaxis.set_major_locator(FixedLocator([step * 10.0**power for power in powers for step in (1, 2, 5)]))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=99))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{float(significant(value).replace(',', '')):g}"))
     axes.set_xlim(low, high)
@@ -195,23 +194,14 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
         >>> spread([1.0, 1.0, 5.0], gap=2.0)
         [0.0, 2.0, 5.0]
     """
-    order = sorted(range(len(places)), key=lambda number: places[number])
-    clusters: list[list[float]] = []  # [sum of wanted starts, members]
-    for number in order:
-        clusters.append([places[number], 1])
-        while len(clusters) > 1 and _start(clusters[-2], gap) + clusters[-2][1] * gap > _start(clusters[-1], gap):
-            total, members = clusters.pop()
-            clusters[-1][0] += total
-            clusters[-1][1] += members
-    heights = [_start(cluster, gap) + gap * step for cluster in clusters for step in range(int(cluster[1]))]
-    result = [0.0] * len(places)
-    for number, height in zip(order, heights, strict=True):
-        result[number] = height
-    return result
+    from scipy.optimize import isotonic_regression  # on first use: few figures need it
 
-
-def _start(cluster: list[float], gap: float) -> float:
-    return cluster[0] / cluster[1] - gap * (cluster[1] - 1) / 2
+    if not places:
+        return []
+    order, steps = np.argsort(places, kind="stable"), gap * np.arange(len(places))
+    found = np.empty(len(places))
+    found[order] = isotonic_regression(np.array(places)[order] - steps).x + steps
+    return list(map(float, found))
 
 
 def _overlap(one: Bbox, other: Bbox) -> float:
