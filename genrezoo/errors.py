@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+Made = TypeVar("Made")
 
 
 class GenrezooError(Exception):
@@ -98,6 +100,32 @@ def first_problem(error: _Faults) -> str:
     first = error.errors()[0]
     place, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
     return f"{place}: {what}, got {first['input']!r}" if place else what  # a rule for several fields names them itself
+
+
+def checked(make: Callable[[], Made], refuse: Callable[[str], GenrezooError] = SettingsError) -> Made:
+    """What ``make`` gives: a pydantic model of values that a user wrote.
+
+    Args:
+        make: Makes it.
+        refuse: Makes the error to raise of the first problem, if pydantic finds any.
+    """
+    from pydantic import ValidationError  # on first use: names are looked up without it
+
+    try:
+        return make()
+    except ValidationError as error:
+        raise refuse(first_problem(error)) from error
+
+
+def check_known(kind: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Refuses the first name that is not known.
+
+    Raises:
+        UnknownNameError: There is one; see there for ``kind``.
+    """
+    for name in given:
+        if name not in known:
+            raise UnknownNameError(kind, name, known)
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from genrezoo.errors import DataError, first_problem
+from genrezoo.errors import DataError, checked
 
 FILE = "rows.jsonl"
 SCHEMA = 2
@@ -209,13 +210,9 @@ def read_rows(path: Path) -> Rows:
         elif value.get("kind") not in _MEASURED:
             unknown += 1
         else:
-            try:
-                rows.append(parse_row(value))
-            except ValidationError as error:
-                raise DataError(
-                    first_problem(error), path=path, where=f"line {number}",
-                    remedy="remove the line or run its cell again",
-                ) from error  # fmt: skip
+            remedy = "remove the line or run its cell again"
+            refuse = partial(DataError, path=path, where=f"line {number}", remedy=remedy)
+            rows.append(checked(partial(parse_row, value), refuse))
     return Rows(rows, torn, unknown)
 
 

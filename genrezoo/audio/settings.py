@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import threadpoolctl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from genrezoo.environment import default_cache
-from genrezoo.errors import DataError, GenrezooError, SettingsError, UnknownNameError, first_problem
+from genrezoo.errors import DataError, GenrezooError, UnknownNameError, check_known, checked
 from genrezoo.files import lock_folder
 
 HOMES = {  # file and class of each kind; a file is imported when its kind is asked for
@@ -119,13 +119,8 @@ def feature_settings(kind: str | Mapping[str, Any] | FeatureSettings, **options:
         raise UnknownNameError("kind of features", str(name), KINDS)
     module, home = HOMES[name]
     cls: type[FeatureSettings] = getattr(importlib.import_module(f"genrezoo.audio.{module}"), home)
-    for option in given:
-        if option not in cls.model_fields:
-            raise UnknownNameError(f"option of {name!r}", option, cls.model_fields)
-    try:
-        return cls(**given)
-    except ValidationError as error:
-        raise SettingsError(first_problem(error)) from error
+    check_known(f"option of {name!r}", given, cls.model_fields)
+    return checked(lambda: cls(**given))
 
 
 class Counted:

@@ -6,12 +6,12 @@ import importlib.resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from genrezoo import files
 from genrezoo.benchmarking.baselines import BASELINES
 from genrezoo.benchmarking.study import Entrant, Grid
-from genrezoo.errors import DataError, UnknownNameError, first_problem
+from genrezoo.errors import DataError, UnknownNameError, check_known, checked
 from genrezoo.figures import FigurePlan
 from genrezoo.recipes import RECIPES
 
@@ -66,9 +66,7 @@ class Suite(BaseModel):
     @field_validator("baselines")
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if name not in BASELINES:
-                raise UnknownNameError("baseline", name, BASELINES)
+        check_known("baseline", value, BASELINES)
         return value
 
     @model_validator(mode="after")
@@ -162,9 +160,5 @@ def load_suite(suite: str | Path) -> Suite:
         value = files.read_toml(importlib.resources.files("genrezoo.benchmarking") / "suites" / f"{suite}.toml")
     else:
         raise UnknownNameError("suite", str(suite), list_suites())
-    try:
-        return Suite.model_validate(value)
-    except ValidationError as error:
-        raise DataError(
-            first_problem(error), path=path, remedy="see docs/benchmark.md for what a suite holds"
-        ) from error
+    remedy = "see docs/benchmark.md for what a suite holds"
+    return checked(lambda: Suite.model_validate(value), lambda what: DataError(what, path=path, remedy=remedy))

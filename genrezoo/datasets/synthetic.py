@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from genrezoo.datasets._hmm import SongLaw
-from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.errors import DataError, SettingsError, check_known, checked
 from genrezoo.lazy import LazyModule
 from genrezoo.registry import DATASETS
 from genrezoo.seeds import generator
@@ -319,22 +319,8 @@ def _draw_songs(
 
 
 def _settings(options: Mapping[str, Any]) -> SyntheticSettings:
-    for name in options:
-        if name not in SyntheticSettings.model_fields:
-            raise UnknownNameError("option of synthetic songs", name, SyntheticSettings.model_fields)
-    try:
-        return SyntheticSettings.model_validate(dict(options))
-    except ValidationError as error:
-        raise SettingsError(f"synthetic songs: {_problems(error)}") from error
-
-
-def _problems(error: ValidationError) -> str:
-    """What pydantic found, on one line."""
-    found = []
-    for problem in error.errors():
-        place, what = ".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")
-        found.append(f"{place}: {what}, got {problem['input']!r}" if place else what)
-    return "; ".join(found)
+    check_known("option of synthetic songs", options, SyntheticSettings.model_fields)
+    return checked(lambda: SyntheticSettings(**options), lambda what: SettingsError(f"synthetic songs: {what}"))
 
 
 def _genres_of(songs: SongSet) -> list[_Genre]:
@@ -348,10 +334,9 @@ def _genres_of(songs: SongSet) -> list[_Genre]:
     options = songs.about.get("synthetic")
     if not isinstance(options, Mapping):
         raise refuse("these songs are not synthetic, so that nobody knows what is attainable on them")
-    try:
-        settings = SyntheticSettings.model_validate(dict(options))
-    except ValidationError as error:
-        raise refuse(f"damaged settings of the generator: {_problems(error)}") from error
+    settings = checked(
+        lambda: SyntheticSettings(**options), lambda what: refuse(f"damaged settings of the generator: {what}")
+    )
     if songs.n_features != settings.n_features:
         raise refuse(f"{songs.n_features} features, drawn were {settings.n_features}")
     if songs.num_classes != settings.n_genres:

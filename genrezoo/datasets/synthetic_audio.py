@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from genrezoo.audio.settings import FeatureSettings, extract, feature_settings
 from genrezoo.datasets._audio import AudioFile, assemble_songs
-from genrezoo.errors import SettingsError, UnknownNameError, first_problem
+from genrezoo.errors import SettingsError, check_known, checked
 from genrezoo.files import write_atomic
 from genrezoo.lazy import LazyModule
 from genrezoo.registry import DATASETS
@@ -369,10 +369,5 @@ def _note(voice: Voice, pitch: int, artist: Artist, rate: int, beat: float) -> n
 
 
 def _settings(options: Mapping[str, Any]) -> SyntheticAudioSettings:
-    known = SyntheticAudioSettings.model_fields
-    if unknown := sorted(options.keys() - known):
-        raise UnknownNameError("option of synthetic_audio", unknown[0], ["features", *known])
-    try:
-        return SyntheticAudioSettings.model_validate(dict(options))
-    except ValidationError as error:
-        raise SettingsError(f"synthetic_audio: {first_problem(error)}") from error
+    check_known("option of synthetic_audio", options, ["features", *SyntheticAudioSettings.model_fields])
+    return checked(lambda: SyntheticAudioSettings(**options), lambda what: SettingsError(f"synthetic_audio: {what}"))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from genrezoo import files
-from genrezoo.errors import DataError, GenrezooError, first_problem
+from genrezoo.errors import DataError, GenrezooError, checked
 from genrezoo.recipes.recipe import RECIPES, Recipe
 from genrezoo.registry import find_builder
 
@@ -44,11 +42,11 @@ def _from_file(path: Path) -> Recipe:
     if isinstance(value, dict) and isinstance(value.get("recipe"), dict):
         value = value["recipe"]  # of a card
     try:
-        recipe = Recipe.model_validate(value)
+        recipe = checked(lambda: Recipe.model_validate(value), lambda what: DataError(what, path=path, remedy=remedy))
         find_builder(recipe.model)
         recipe.changed({f"model.{name}": given for name, given in recipe.arguments.items()})  # whether all is known
-    except ValidationError as error:
-        raise DataError(first_problem(error), path=path, remedy=remedy) from error
+    except DataError:
+        raise
     except GenrezooError as error:
         raise DataError(str(error), path=path) from error
     return recipe

@@ -8,10 +8,10 @@ import json
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from genrezoo.environment import versions
-from genrezoo.errors import SettingsError, UnknownNameError, first_problem
+from genrezoo.errors import SettingsError, UnknownNameError, check_known, checked
 from genrezoo.registry import PROCEDURES, Registry, find_builder, natural
 
 
@@ -121,15 +121,9 @@ class Recipe(BaseModel):
             SettingsError: A setting is unknown or out of range.
         """
         entry = PROCEDURES.get(self.procedure)
-        assert entry.settings is not None  # every procedure registers its class of settings
-        known = set(entry.settings.model_fields)  # type: ignore[attr-defined]  # it is a pydantic model
-        for key in self.settings:
-            if key not in known:
-                raise UnknownNameError(f"setting of {self.procedure!r}", key, known)
-        try:
-            return entry.settings(**self.settings)
-        except ValidationError as error:
-            raise SettingsError(first_problem(error)) from error
+        make: Any = entry.settings  # a pydantic model
+        check_known(f"setting of {self.procedure!r}", self.settings, make.model_fields)
+        return checked(lambda: make(**self.settings))
 
     def changed(self, changes: dict[str, Any], *, everywhere: bool = False) -> Recipe:
         """The recipe with other values.
@@ -175,11 +169,8 @@ class Recipe(BaseModel):
                     f"{key!r} could be {' or '.join(f'{place}.{name}' for place in found)}; write one of them"
                 )
             values[found[0]][name] = value
-        try:
-            given = {"arguments": arguments, "settings": settings, "members": members, **own}
-            recipe = Recipe(**{**self.model_dump(), **given})
-        except ValidationError as error:
-            raise SettingsError(first_problem(error)) from error
+        given = {"arguments": arguments, "settings": settings, "members": members, **own}
+        recipe = checked(lambda: Recipe(**{**self.model_dump(), **given}))
         recipe.procedure_settings()
         return recipe
 
@@ -214,9 +205,7 @@ class Recipe(BaseModel):
         Raises:
             UnknownNameError: There is no such member.
         """
-        for name in runs:
-            if name not in self.members:
-                raise UnknownNameError(f"member of {self.name!r}", name, self.members)
+        check_known(f"member of {self.name!r}", runs, self.members)
         given = {name: Member(run=str(path)) for name, path in runs.items()}
         return self.model_copy(update={"members": {**self.members, **given}})
 

@@ -6,10 +6,10 @@ import importlib.resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from genrezoo import files
-from genrezoo.errors import DataError, SettingsError, UnknownNameError, first_problem
+from genrezoo.errors import DataError, SettingsError, UnknownNameError, checked
 from genrezoo.recipes import RECIPES, Recipe, get_recipe
 from genrezoo.tuning.objective import Objective, read_objective
 from genrezoo.tuning.options import plain
@@ -107,10 +107,8 @@ def load_search_plan(name: str | Path) -> SearchPlan:
         DataError: The file is missing or is not a plan.
     """
     remedy = "see the plans that come with genrezoo (genrezoo/tuning/searches)"
-    try:
-        return SearchPlan.model_validate(_read(name))
-    except ValidationError as error:
-        raise DataError(first_problem(error), path=name, remedy=remedy) from error
+    value = _read(name)
+    return checked(lambda: SearchPlan.model_validate(value), lambda what: DataError(what, path=name, remedy=remedy))
 
 
 def _read(name: str | Path) -> dict[str, Any]:
@@ -150,10 +148,7 @@ def as_plan(what: str | Recipe | SearchPlan, changes: dict[str, Any]) -> SearchP
         given["objective"] = read_objective(given["objective"])
     if given.get("tuner", plan.tuner) != plan.tuner:
         given.setdefault("tuner_options", {})  # the plan's are another tuner's
-    try:
-        found = SearchPlan(**{**{name: getattr(plan, name) for name in SearchPlan.model_fields}, **given})
-    except ValidationError as error:
-        raise SettingsError(first_problem(error)) from error
+    found = checked(lambda: SearchPlan(**{**{name: getattr(plan, name) for name in SearchPlan.model_fields}, **given}))
     changes, space = ({**getattr(plan, name), **getattr(found, name)} for name in ("changes", "space"))
     return found.model_copy(update={"changes": changes, "space": space})
 

@@ -385,7 +385,7 @@ def test_every_field_is_described():
         ({"n_pools": 4}, "n_pools=4 cannot hold 10 genres, one or two each; give 5 to 10"),
         ({"n_pools": 11}, "give 5 to 10"),
         ({"n_valid": 9}, "9 songs of 10 genres; give each split at least one song of each"),
-        ({"noise": 0, "n_genres": 1}, "n_genres: .*; noise: "),
+        ({"noise": 0, "n_genres": 1}, "n_genres: "),
     ],
 )
 def test_settings_out_of_range_are_refused(options, message):

@@ -11,12 +11,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
-from genrezoo.errors import DataError, first_problem
+from genrezoo.errors import DataError, checked
 from genrezoo.evaluation import (
     compare_models,
     difference_intervals,
@@ -78,11 +78,9 @@ def read_plans(sources: Iterable[Source]) -> tuple[FigurePlan, ...]:
     for source in sources:
         asked = source.suite.get("figures") if isinstance(source.suite, dict) else None
         for number, plan in enumerate(asked if isinstance(asked, list) else [], 1):
-            try:
-                found[FigurePlan.model_validate(plan)] = None
-            except ValidationError as error:
-                path, place = f"{source.folder}/suite.json", f"figure {number}"
-                raise DataError(first_problem(error), path=path, where=place, remedy="fix the suite") from error
+            path, place = f"{source.folder}/suite.json", f"figure {number}"
+            refuse = partial(DataError, path=path, where=place, remedy="fix the suite")
+            found[checked(partial(FigurePlan.model_validate, plan), refuse)] = None
     return tuple(found)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
-from genrezoo.errors import SettingsError, UnknownNameError, first_problem
+from genrezoo.errors import SettingsError, check_known, checked
 from genrezoo.tuning.oracles.base import Options, Oracle, Suggestion
 from genrezoo.tuning.oracles.bayesian import BayesianOptions, BayesianOracle
 from genrezoo.tuning.oracles.grid import GridOracle, grid_size
@@ -79,9 +77,5 @@ def make_oracle(
 
 
 def _options(name: str, options: Mapping[str, Any]) -> Options:
-    if name not in _KINDS:
-        raise UnknownNameError("tuner", name, _KINDS)
-    try:
-        return _KINDS[name][0](**options)
-    except ValidationError as error:
-        raise SettingsError(f"{name}: {first_problem(error)}") from error
+    check_known("tuner", [name], _KINDS)
+    return checked(lambda: _KINDS[name][0](**options), lambda what: SettingsError(f"{name}: {what}"))
