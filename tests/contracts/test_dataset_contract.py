@@ -107,17 +107,16 @@ SAMPLES = {
 }
 
 
-def test_every_data_set_has_a_sample():
-    missing = sorted(set(DATASETS.names()) - set(SAMPLES))
-    assert not missing, (
-        f"data sets without a sample: {', '.join(missing)}. Add to SAMPLES in {__file__} for each name a function that "
-        "writes a few songs into a folder and returns the loader's options; options alone, where it reads no files."
+@pytest.mark.parametrize("name", DATASETS.names())
+def test_a_data_set_has_a_sample(name):
+    assert name in SAMPLES, (
+        f"{name} is not tested: add a function that writes a few songs into a folder and returns the loader's options "
+        f"(options alone, where it reads no files) to SAMPLES in {__file__}"
     )
-    assert set(SAMPLES) == set(DATASETS.names())
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", sorted(set(SAMPLES) & set(DATASETS.names())))
+@pytest.mark.parametrize("name", SAMPLES)
 def test_dataset(name, check, tmp_path):
     CHECKS[check](DATASETS.get(name), SAMPLES[name](tmp_path))
 
