@@ -61,7 +61,7 @@ def test_the_stack_is_what_leads_to_the_logits():
     assert [layer.name for layer in layers] == ["dense"]
     inputs = keras.Input((6, 4))
     flat = keras.layers.Flatten()(inputs)
-    dense = [keras.layers.Dense(size, name=f"dense_{size}") for size in (9, 8, 7)]
+    dense = [keras.layers.Dense(size, name=f"of_{size}") for size in (9, 8, 7)]
     left = dense[1](dense[0](flat))
     both = keras.layers.Concatenate()([left, flat])  # what lies before a junction is no stack
     logits = Head(target="genre", weight=0.5, name="logits")(
