@@ -175,6 +175,26 @@ def damage_json(path: Path, draws: random.Random) -> str:
     return f"{kind} {key}"
 
 
+def damage_line(path: Path, draws: random.Random) -> str:
+    """Damages one line of a file of JSON objects as `damage_json` does; says how."""
+    lines = path.read_text().splitlines()
+    number = draws.randrange(len(lines))
+    part = path.with_suffix(".part")
+    part.write_text(lines[number])
+    how = damage_json(part, draws)
+    lines[number] = part.read_text()
+    part.unlink()
+    path.write_text("\n".join(lines) + "\n")
+    return f"line {number + 1}: {how}"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     for key, value in items:
@@ -254,19 +274,62 @@ def make_material(folder: Path) -> None:
     ):
         done = command_in_child(*line, folder=folder)
         assert done.code == 0, (line, done.err)
+    for line in (
+        ["tune", "statistics_mlp", "--data", "songs", "--max-trials", "2", "--epochs", "1", "--out", "search"],
+        ["benchmark", "--data", "songs", "--models", "statistics_mlp", "--seeds", "1",
+         "--set", "epochs=1", "--workers", "1", "--out", "results"],
+    ):  # fmt: skip
+        done = command_in_child(*line, folder=folder)
+        assert done.code == 0, (line, done.err)
+    _stop_half_way(folder)
     rate = 16_000
     import soundfile
 
     tone = np.sin(np.arange(2 * rate) * 440 * 2 * np.pi / rate).astype(np.float32) / 4
     for name in ("tone.wav", "tone.flac", "tone.mp3"):
         soundfile.write(folder / name, tone, rate)
-    header = ",".join(["id", *(f"f{number}" for number in range(4)), "genre"])
-    rows = [f"s{n},{n % 5},{n % 3}.5,{-n},{n * 0.1:.2f},{'rock' if n % 2 else 'jazz'}" for n in range(40)]
-    (folder / "table.csv").write_text("\n".join([header, *rows]) + "\n")
+    (folder / "music").mkdir()
+    rows = ["path,genre,artist,split"]
+    for number in range(12):
+        soundfile.write(folder / "music" / f"{number}.wav", tone[: rate * (1 + number) // 8], rate)
+        side = ("train", "train", "valid", "test")[number // 3]
+        rows.append(f"{number}.wav,{'rock' if number % 2 else 'jazz'},a{number},{side}")
+    (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
+    ids = np.load(folder / "songs" / "ids.npy").tolist()
+    (folder / "ids.json").write_text(json.dumps({"train": ids[:24], "valid": ids[24:36], "test": ids[36:]}))
+    (folder / "suite.toml").write_text(
+        'name = "small"\nsummary = "A small one"\nrecipes = ["lstm"]\nbaselines = ["svm_rbf_stats"]\nseeds = 2\n'
+        '[[data]]\nsource = "songs"\n'
+    )
+    (folder / "plan.toml").write_text(
+        'name = "small"\nsummary = "A small one"\nreference = "own"\nrecipe = "lstm"\ntuner = "random"\n'
+        "max_trials = 2\n"
+    )
     (folder / "recipe.toml").write_text(
         'name = "small"\nsummary = "A small one"\nreference = "own"\nmodel = "lstm"\n\n'
         "[arguments]\nunits = 4\n\n[settings]\nepochs = 1\n"
     )
+
+
+def _stop_half_way(folder: Path) -> None:
+    """A training with a checkpoint, as a killed process leaves it."""
+    import genrezoo as gz
+
+    class Stop(Exception):
+        pass
+
+    def stop(record: dict[str, float]) -> None:
+        if record["epoch"] == 2:
+            raise Stop
+
+    child = os.fork()
+    if child == 0:
+        recipe = gz.get_recipe("lstm").changed({"epochs": 3, "units": 4})
+        with contextlib.suppress(Stop):
+            gz.train(recipe, gz.load_songs(folder / "songs"), seed=1, out=folder / "half", on_epoch=stop)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert (folder / "half" / "checkpoint.safetensors").exists()
 
 
 def command_in_child(*arguments: str, folder: Path) -> Outcome:
@@ -286,7 +349,11 @@ def fuzz_runs(folder: Path, number: int, draws: random.Random) -> Study:
         "stored": lambda run: ["evaluate", str(run), "--json"],
         "songs": lambda run: ["evaluate", str(run), "--data", "songs", "--json"],
         "page": lambda run: ["evaluate", str(run)],
-    }
+        "curves": lambda run: ["plot", "curves", str(run), "--out", "made.svg"],
+        "again": lambda run: [
+            "train", "lstm", "--data", "songs", "--epochs", "1", "--set", "units=4", "--out", str(run)
+        ],
+    }  # fmt: skip
     expected = {}
     shutil.copytree(folder / "run", folder / "damaged")
     for kind, line in lines.items():
@@ -304,51 +371,65 @@ def fuzz_runs(folder: Path, number: int, draws: random.Random) -> Study:
         if path.suffix == ".npz":
             ways += [damage_npz] * 2
         how = draws.choice(ways)(path, draws)
-        for kind, line in lines.items():
-            study.note(
-                f"run {case} {path.name}: {how}: {kind}", command(*line(Path("damaged")), folder=folder), expected[kind]
-            )
+        for kind in ("stored", "songs", draws.choice(["page", "curves", "again"])):
+            outcome = command(*lines[kind](Path("damaged")), folder=folder)
+            study.note(f"run {case} {path.name}: {how}: {kind}", outcome, expected[kind])
     return study
 
 
 def fuzz_files(folder: Path, number: int, draws: random.Random, only: str | None) -> list[Study]:
     """Damaged input files of every kind, each read by the command that takes it."""
-    kinds: dict[str, tuple[str, Callable[[Path], list[str]]]] = {
-        "npz": ("songs.npz", lambda path: ["data", "describe", str(path)]),
-        "songs folder": ("songs", lambda path: ["data", "describe", str(path)]),
-        "csv": ("table.csv", lambda path: ["data", "inspect", str(path)]),
-        "wav": ("tone.wav", lambda path: ["data", "inspect", str(path)]),
-        "flac": ("tone.flac", lambda path: ["data", "inspect", str(path)]),
-        "mp3": ("tone.mp3", lambda path: ["data", "inspect", str(path)]),
-        "recipe": ("recipe.toml", lambda path: ["show", str(path)]),
-    }
+    half = ["train", "lstm", "--data", "songs", "--epochs", "3", "--set", "units=4", "--out"]
+    build = ["data", "build", "music", "made", "--features", "mfcc_statistics", "--workers", "1", "--manifest"]
+    kinds: dict[str, tuple[str, str, Callable[[str], list[str]]]] = {
+        "npz": ("songs.npz", "", lambda path: ["data", "describe", path]),
+        "songs folder": ("songs", "*", lambda path: ["data", "describe", path]),
+        "manifest": ("manifest.csv", "", lambda path: [*build, path]),
+        "wav": ("tone.wav", "", lambda path: ["data", "inspect", path]),
+        "flac": ("tone.flac", "", lambda path: ["data", "inspect", path]),
+        "mp3": ("tone.mp3", "", lambda path: ["data", "inspect", path]),
+        "recipe": ("recipe.toml", "", lambda path: ["train", path, "--data", "songs", "--out", "made"]),
+        "ids": ("ids.json", "", lambda path: [
+            "data", "split", "songs", "made", "--by", "ids", "--ids", path, "--provenance", "random"
+        ]),
+        "suite": ("suite.toml", "", lambda path: ["benchmark", path, "--models", "nothing", "--out", "made"]),
+        "plan": ("plan.toml", "", lambda path: ["tune", path, "--data", "nothing", "--out", "made"]),
+        "journal": ("search", "journal.jsonl", lambda path: ["report", path]),
+        "rows": ("results", "rows.jsonl", lambda path: ["report", path]),
+        "checkpoint": ("half", "checkpoint.safetensors", lambda path: [*half, path]),
+    }  # fmt: skip
     studies = []
-    for kind, (name, line) in kinds.items():
+    for kind, (name, inner, line) in kinds.items():
         if only and kind != only:
             continue
         study = Study(f"damaged files, {kind}", collections.Counter(), [])
-        source = folder / name
-        for case in range(number):
-            target = folder / f"damaged-{name}"
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)
+        target, expected = folder / f"damaged-{name}", None
+        for case in range(-1, number):
+            for path in (target, folder / "made"):
+                _remove(path)
+            source = folder / name
             if source.is_dir():
-                shutil.copytree(source, target)
-                path = draws.choice(sorted(path for path in target.iterdir() if path.is_file()))
+                shutil.copytree(source, target, symlinks=True)
             else:
                 shutil.copy(source, target)
-                path = target
+            if case < 0:
+                whole = command(*line(target.name), folder=folder)
+                assert whole.code == 0 or kind in ("suite", "plan"), whole.err
+                # what is read of a damaged input may differ where there is no checksum
+                expected = whole.out if kind in ("songs folder", "checkpoint") else None
+                continue
+            path = draws.choice(sorted(filter(Path.is_file, target.glob(inner)))) if inner else target
             ways = [damage_bytes]
             if path.suffix == ".json":
                 ways += [damage_json] * 2
+            if path.suffix == ".jsonl":
+                ways += [damage_line] * 4
             if path.suffix == ".npz":
                 ways += [damage_npz]
             how = draws.choice(ways)(path, draws)
-            # what is read of a damaged input may differ: without a checksum only its kind can be checked
-            study.note(f"{kind} {case} {path.name}: {how}", command(*line(target), folder=folder), None)
+            study.note(f"{kind} {case} {path.name}: {how}", command(*line(target.name), folder=folder), expected)
         studies.append(study)
+        study.close()
     return studies
 
 
@@ -381,13 +462,10 @@ def fuzz_lines(folder: Path, number: int, draws: random.Random) -> Study:
             else:
                 line.insert(place, draws.choice(values))
         for made in ("made", "made.png"):
-            path = folder / made
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            _remove(folder / made)
         outcome = command(*line, folder=folder)
-        if outcome.seconds > LIMIT_SECONDS and (folder / "made").is_dir() and outcome.code == -signal.SIGKILL:
+        working = line[0] in ("train", "tune", "benchmark") and " of " in outcome.err
+        if outcome.seconds > LIMIT_SECONDS and working and outcome.code == -signal.SIGKILL:
             study.counts["a real training or benchmark, stopped"] += 1  # the values were not odd enough
             continue
         study.note(f"line {case}: {' '.join(line)[:150]!r}", outcome, None)
@@ -418,7 +496,7 @@ def main() -> int:
         if "runs" in parts:
             faults += fuzz_runs(folder, options.runs, draws).close()
         if "files" in parts:
-            faults += sum(study.close() for study in fuzz_files(folder, options.files, draws, options.only))
+            faults += sum(len(study.faults) for study in fuzz_files(folder, options.files, draws, options.only))
         if "lines" in parts:
             faults += fuzz_lines(folder, options.lines, draws).close()
     print(f"{faults} faults")

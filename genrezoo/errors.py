@@ -50,6 +50,10 @@ class ResourceError(GenrezooError):
     """A resource is missing: room on a disk, a logger's server. The same call may succeed later."""
 
 
+class GenrezooWarning(UserWarning):
+    """What can be gone on with, but should be known."""
+
+
 class UnknownNameError(GenrezooError, LookupError):
     """A name that no registry knows; the message suggests the nearest ones.
 
@@ -66,7 +70,8 @@ class UnknownNameError(GenrezooError, LookupError):
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         self.kind, self.name = kind, name
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        short = [whole for whole in known if "".join(word[:1] for word in whole.split("_")) == name]  # lr
+        near = short or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         if near:
             advice = f"Did you mean {' or '.join(map(repr, near))}?"
         else:
@@ -98,8 +103,13 @@ class _Faults(Protocol):
 def first_problem(error: _Faults) -> str:
     """The first thing that a validation found, as one line: place, problem, value."""
     first = error.errors()[0]
-    place, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-    return f"{place}: {what}, got {first['input']!r}" if place else what  # a rule for several fields names them itself
+    words = {"extra_forbidden": "is unknown", "missing": "is missing"}
+    what: str = words.get(first.get("type", ""), first["msg"].removeprefix("Value error, "))
+    what = what.replace("Input should be", "must be").replace("Input should have", "must have")
+    place, given = ".".join(map(str, first["loc"])), repr(first["input"])
+    if not place:
+        return what  # a rule for several fields names them itself
+    return f"{place}: {what}" + ("" if what == "is missing" else f", got {given[:200]}{'…' * (len(given) > 200)}")
 
 
 def checked(make: Callable[[], Made], refuse: Callable[[str], GenrezooError] = SettingsError) -> Made:

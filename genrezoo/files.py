@@ -1,7 +1,8 @@
-"""The only place that writes files: whole or not at all.
+"""The only place that writes files, whole or not at all, and that decides what may be read.
 
 Every file is written beside its target, flushed to the disk and moved into place, so that a reader (or a process killed
-at any instant) sees the old content or the new, never a part. Appending is one line, one write, one fsync.
+at any instant) sees the old content or the new, never a part. Appending is one line, one write, one fsync. Only regular
+files are read; whatever the system refuses is told with the path and what to do about it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,133 @@ import json
 import os
 import re
 import secrets
+import stat
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from genrezoo.errors import DataError, GenrezooError
+from genrezoo.errors import SCARCE, DataError, GenrezooError, ResourceError
+
+MOST_LEVELS = 100
+"""How deep lists and tables of a file or an option may be nested."""
+
+
+def checked_path(path: Any) -> Path:
+    """The path, if it is one that the system can look at; whether anything is there is not asked.
+
+    Raises:
+        DataError: It is no path, or the system refuses it: too long a name, a folder that may not be read.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise DataError(f"{path!r} is no path", remedy="pass text or a pathlib.Path")
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), told(path, "read"):
+        os.stat(path)
+    return Path(path)
+
+
+@contextlib.contextmanager
+def told(path: Any, what: str = "written") -> Iterator[None]:
+    """Turns what the system refuses of a path within the block into an error that names it.
+
+    Args:
+        path: The path.
+        what: What cannot be done with it.
+
+    Raises:
+        DataError: The path is at fault; nothing there and no folder on the way are left as they are when reading.
+        ResourceError: Something is missing that may be there later, such as room on the disk.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError) and what == "read"
+        if isinstance(error, GenrezooError) or missing or not isinstance(error, OSError) and "null" not in str(error):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        if getattr(error, "errno", None) in SCARCE:
+            advice = "make room or use another place, then give the same command again"
+            raise ResourceError(f"{path}: cannot be {what} ({reason}). Remedy: {advice}.") from error
+        raise DataError(f"cannot be {what} ({reason})", path=path, remedy="use another path") from error
+
+
+def open_regular(path: str | Path, *, empty: bool = False) -> BinaryIO:
+    """Opens a regular file for unbuffered reading; a pipe or device is not even opened.
+
+    Args:
+        path: The file.
+        empty: Whether it may have no bytes.
+
+    Raises:
+        DataError: Nothing is there, it may not be read, has no bytes, or is a folder, pipe or device.
+    """
+    try:
+        status = os.stat(path)  # does not open: opening a pipe would wait for its writer
+        if stat.S_ISREG(status.st_mode):
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            status = os.fstat(handle)  # of what was opened, if it was exchanged meanwhile
+            if stat.S_ISREG(status.st_mode) and (status.st_size or empty):
+                return os.fdopen(handle, "rb", buffering=0)
+            os.close(handle)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot be read ({reason})", path=path, remedy="check the path") from error
+    if stat.S_ISREG(status.st_mode):
+        raise DataError("is empty (0 bytes)", path=path, remedy="fetch or make the file again")
+    what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
+    raise DataError(f"is {what}, not a file", path=path, remedy="name a regular file")
+
+
+def read_bytes(path: str | Path, *, most: int = 64 * 2**20, empty: bool = False) -> bytes:
+    """The whole of a regular file.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have.
+        empty: Whether it may have none.
+
+    Raises:
+        DataError: See `open_regular`; or it is larger.
+    """
+    with open_regular(path, empty=empty) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            what = f"has {size:,} bytes, the limit is {most:,}"
+            raise DataError(what, path=path, remedy="it was not written by genrezoo")
+        return b"".join(iter(lambda: file.read(2**20), b""))
+
+
+def from_json(text: str | bytes) -> Any:
+    """What a JSON text says.
+
+    Raises:
+        ValueError: It is not JSON, or is nested deeper than `MOST_LEVELS`.
+
+    Example:
+        >>> from_json("[" * 1000 + "]" * 1000)
+        Traceback (most recent call last):
+            ...
+        ValueError: nested more than 100 levels deep
+    """
+    return _shallow(json.loads, text)
+
+
+def _shallow(parse: Callable[[Any], Any], text: str | bytes) -> Any:
+    """What a parser makes of a text, unless it is nested too deep for whoever walks through it."""
+    problem = f"nested more than {MOST_LEVELS} levels deep"
+    try:
+        value = parse(text)
+    except RecursionError:
+        raise ValueError(problem) from None
+    level: list[Any] = [value]
+    for _ in range(MOST_LEVELS + 1):
+        parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        if not parts:
+            return value
+        level = [inner for part in parts for inner in part]
+    raise ValueError(problem)
+
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,25 +157,30 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], None]) 
 
     Returns:
         The target as a `Path`.
+
+    Raises:
+        DataError: It cannot be written: a file or folder is in its place or on the way, its name is too long.
+        ResourceError: There is no room for it.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes
-    try:
-        with os.fdopen(handle, "wb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                content(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    _sync_folder(path.parent)
+    with told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes
+        try:
+            with os.fdopen(handle, "wb") as file:
+                if isinstance(content, bytes):
+                    file.write(content)
+                else:
+                    content(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+        _sync_folder(path.parent)
     return path
 
 
@@ -103,16 +229,11 @@ def read_json(path: str | Path) -> Any:
     """Reads a JSON file.
 
     Raises:
-        DataError: The file is missing, too large (64 MiB) or not JSON.
+        DataError: The file is missing, no regular one, too large (64 MiB), not JSON, or nested too deep.
     """
-    path = Path(path)
     try:
-        if path.stat().st_size > 64 * 2**20:
-            raise DataError("JSON file is larger than 64 MiB", path=path, remedy="it was not written by genrezoo")
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check the path") from error
-    except (ValueError, RecursionError) as error:
+        return from_json(read_bytes(path))
+    except ValueError as error:
         if isinstance(error, GenrezooError):
             raise
         raise DataError(f"not valid JSON ({error})", path=path, remedy="restore the file or make it again") from error
@@ -122,15 +243,14 @@ def read_toml(path: str | Path | Traversable) -> dict[str, Any]:
     """Reads a TOML file, of the file system or of a package.
 
     Raises:
-        DataError: The file is missing or not TOML.
+        DataError: The file is missing, no regular one, too large, not TOML, or nested too deep.
     """
-    path = Path(path) if isinstance(path, str) else path
+    content = read_bytes(path) if isinstance(path, str | Path) else path.read_bytes()
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=str(path), remedy="check the path") from error
+        table: dict[str, Any] = _shallow(lambda text: tomllib.loads(text.decode()), content)
     except ValueError as error:
         raise DataError(f"not valid TOML ({error})", path=str(path), remedy="fix the file") from error
+    return table
 
 
 def append_line(path: str | Path, line: str) -> None:
@@ -141,17 +261,20 @@ def append_line(path: str | Path, line: str) -> None:
     if "\n" in line:
         raise ValueError("append_line takes one line")
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        end = file.seek(0, os.SEEK_END)
-        torn = False
-        if end:
-            file.seek(end - 1)
-            torn = file.read(1) != b"\n"
-        file.write((b"\n" if torn else b"") + line.encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    with told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            open_regular(path, empty=True).close()
+        with open(path, "ab+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            end = file.seek(0, os.SEEK_END)
+            torn = False
+            if end:
+                file.seek(end - 1)
+                torn = file.read(1) != b"\n"
+            file.write((b"\n" if torn else b"") + line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def cut_torn_line(path: str | Path) -> None:
@@ -160,14 +283,12 @@ def cut_torn_line(path: str | Path) -> None:
     Raises:
         DataError: It is no file that can be written.
     """
-    try:
-        with open(path, "rb+") as file:
-            whole = file.read().rfind(b"\n") + 1
-            if whole != file.seek(0, os.SEEK_END):
-                file.truncate(whole)
-                os.fsync(file.fileno())
-    except (IsADirectoryError, PermissionError) as error:
-        raise DataError(f"cannot be written ({error.strerror})", path=path, remedy="restore the file") from error
+    open_regular(path, empty=True).close()
+    with told(path), open(path, "rb+") as file:
+        whole = file.read().rfind(b"\n") + 1
+        if whole != file.seek(0, os.SEEK_END):
+            file.truncate(whole)
+            os.fsync(file.fileno())
 
 
 def link(path: str | Path, target: str | Path) -> Path:
@@ -202,9 +323,9 @@ def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     path = Path(path)
     rows = []
     if path.exists():
-        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):  # not at U+2028
+        for line in read_bytes(path, most=2**30, empty=True).decode(errors="replace").split("\n"):  # not at U+2028
             with contextlib.suppress(ValueError):
-                row = json.loads(line)
+                row = from_json(line)
                 if isinstance(row, dict):
                     rows.append(row)
     return rows
@@ -216,21 +337,24 @@ def read_columns(path: str | Path) -> dict[str, list[float]]:
     Raises:
         DataError: The file is missing, has no rows, or is not a table of numbers.
     """
-    path = Path(path)
+    if not os.path.exists(path):
+        raise DataError("is missing", path=path, remedy="make it again")
+    content = read_bytes(path)
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
         return {name: [float(row[name]) for row in rows] for name in rows[0]}
-    except FileNotFoundError as error:
-        raise DataError("is missing", path=path, remedy="make it again") from error
-    except (OSError, ValueError, IndexError, TypeError, csv.Error) as error:
+    except (ValueError, IndexError, TypeError, csv.Error) as error:
         raise DataError(f"is not a table of numbers ({error!r})", path=path, remedy="make it again") from error
 
 
 def sha256_of(path: str | Path) -> str:
-    """The sha256 of a file as 64 hex digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The sha256 of a regular file as 64 hex digits.
+
+    Raises:
+        DataError: See `open_regular`.
+    """
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has readinto
 
 
 @contextlib.contextmanager
@@ -244,14 +368,12 @@ def lock_folder(folder: str | Path, *, wait: bool = False) -> Iterator[Path]:
     Raises:
         DataError: It cannot be made, or another process holds it. The lock ends with its process, however that ends.
     """
-    folder = Path(folder)
+    folder = checked_path(folder)
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise DataError("is a file, a folder was expected", path=folder, remedy="use another folder")
-    try:
+    with told(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise DataError(f"cannot be written ({error.strerror})", path=folder, remedy="use another folder") from error
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

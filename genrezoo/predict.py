@@ -347,8 +347,8 @@ def find_audio(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], di
 
 def _check_times(run: Run, window: float | None, hop: float | None) -> None:
     for name, seconds in (("window", window), ("hop", hop)):
-        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-            raise SettingsError(f"{name} must be positive (seconds), got {seconds}")
+        if seconds is not None and not 1e-3 <= seconds <= 1e6:
+            raise SettingsError(f"{name} must be from 0.001 to 1,000,000 seconds, got {seconds}")
     recipe = run.card.recipe
     if window is not None and (recipe.chunks is not None or not _any_length(run)):
         length = "images" if _reads_images(run) else f"{run.card.input_shape[0]} segments at a time"

@@ -5,7 +5,6 @@ A row is of the kind ``accuracy``, ``speed`` or ``passes``; a cell without a res
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrezoo.errors import DataError, checked
+from genrezoo.files import from_json, read_bytes
 
 FILE = "rows.jsonl"
 SCHEMA = 2
@@ -197,12 +197,12 @@ def read_rows(path: Path) -> Rows:
     Raises:
         DataError: A row is not what a benchmark writes.
     """
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+    text = read_bytes(path, most=2**30, empty=True).decode(errors="replace") if path.exists() else ""
     rows: list[Row] = []
     torn = unknown = 0
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.split("\n"), 1):
         try:
-            value = json.loads(line)
+            value = from_json(line)
         except ValueError:
             value = None
         if not isinstance(value, dict):

@@ -6,18 +6,21 @@ search knows it can tell from this file alone, so that it goes on after any inte
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from genrezoo.errors import DataError
+from pydantic import ValidationError, model_validator
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from genrezoo.errors import DataError, first_problem
+from genrezoo.files import from_json, read_bytes
 
 FILE = "journal.jsonl"
 ENDED = ("completed", "stopped", "infeasible", "failed")
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True)
 class Trial:
     """One point of a search and what came of it.
 
@@ -63,6 +66,12 @@ class Trial:
     started: float | None = None
     ended: float | None = None
 
+    @model_validator(mode="after")
+    def _columns_fit(self) -> Trial:
+        if len({len(column) for column in self.history.values()}) > 1:
+            raise ValueError("the columns of history have unequal lengths")
+        return self
+
     @property
     def ran(self) -> bool:
         """Whether it has a score that may be the best."""
@@ -95,6 +104,9 @@ class Journal:
             self.plan = dict(event["plan"])
             if lacking := sorted({"recipe", "songs", "given", "objective", "max_trials"} - self.plan.keys()):
                 raise ValueError(f"the plan lacks {lacking[0]!r}")
+            for name in ("recipe", "songs", "given", "objective"):
+                if not isinstance(self.plan[name], dict):
+                    raise ValueError(f"the plan's {name} is no table")
             if lacking := sorted({"metric", "pareto"} - self.plan["objective"].keys()):
                 raise ValueError(f"the plan's objective lacks {lacking[0]!r}")
         elif kind == "budget":
@@ -162,23 +174,21 @@ def read_journal(folder: str | Path) -> Journal:
         DataError: There is no journal, or a line before the last is damaged.
     """
     path, journal = Path(folder) / FILE, Journal()
-    try:
-        lines = path.read_bytes().split(b"\n")[:-1]  # every whole line ends with a break
-    except OSError as error:
-        raise DataError(
-            f"holds no search ({error.strerror})", path=path, remedy="name the folder that `genrezoo tune` wrote"
-        ) from error
+    if not path.exists():
+        raise DataError("holds no search", path=path, remedy="name the folder that `genrezoo tune` wrote")
+    lines = read_bytes(path, most=2**30, empty=True).split(b"\n")[:-1]  # every whole line ends with a break
     if not lines:
         raise DataError("holds no whole line", path=path, remedy="delete the folder and search again")
     for number, line in enumerate(lines, start=1):
         try:
-            event = json.loads(line)
+            event = from_json(line)
             if (event["event"] == "search") != (number == 1):
                 raise ValueError("the plan is the first line and no other")
             journal.take(event)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            reason = first_problem(error) if isinstance(error, ValidationError) else error
             raise DataError(
-                f"damaged ({error})",
+                f"damaged ({reason})",
                 path=path,
                 where=f"line {number}",
                 remedy="restore the file; the lines before that one are whole",

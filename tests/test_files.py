@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -7,7 +8,7 @@ import threading
 import pytest
 
 from genrezoo import files
-from genrezoo.errors import DataError
+from genrezoo.errors import DataError, ResourceError
 
 
 def test_writing_replaces_whole_and_leaves_nothing_beside(tmp_path):
@@ -61,7 +62,7 @@ def test_json_is_strict(tmp_path):
 def test_damaged_json_names_the_file(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.json: not valid JSON"):
+    with pytest.raises(DataError, match=r"a\.json: (not valid JSON|is empty)"):
         files.read_json(path)
 
 
@@ -135,3 +136,68 @@ def test_what_a_killed_writer_left_is_dropped_and_nothing_else(tmp_path):
 def test_names_that_are_no_text_come_back_from_json(tmp_path):
     assert files.read_json(files.write_json(tmp_path / "a.json", {"ä": "s\udcff"})) == {"ä": "s\udcff"}
     assert (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link to a pipe"])
+@pytest.mark.parametrize(
+    "read", [files.read_json, files.read_toml, files.read_columns, files.sha256_of, files.read_json_lines]
+)
+def test_only_regular_files_are_read(tmp_path, kind, read):
+    path = tmp_path / "a"
+    if kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(tmp_path / "pipe")
+        path.symlink_to(tmp_path / "pipe")
+    with pytest.raises(DataError, match="is a (pipe or device|folder), not a file"):
+        read(path)
+
+
+def test_files_of_the_system_without_bytes_are_empty():
+    with pytest.raises(DataError, match="is empty"):
+        files.read_bytes("/proc/self/status")
+
+
+def test_a_file_larger_than_its_kind_is_not_read(tmp_path):
+    path = files.write_text(tmp_path / "a", "12345")
+    with pytest.raises(DataError, match="has 5 bytes, the limit is 4"):
+        files.read_bytes(path, most=4)
+
+
+@pytest.mark.parametrize("levels", [101, 600, 10_000])
+def test_what_is_nested_deep_is_refused(tmp_path, levels):
+    deep = "[" * levels + "]" * levels
+    with pytest.raises(DataError, match="not valid JSON .nested more than"):
+        files.read_json(files.write_text(tmp_path / "a.json", deep))
+    with pytest.raises(DataError, match="not valid TOML"):
+        files.read_toml(files.write_text(tmp_path / "a.toml", f"a = {deep}"))
+    assert files.read_json_lines(files.write_text(tmp_path / "a.jsonl", f'{deep}\n{{"n": 1}}\n')) == [{"n": 1}]
+
+
+def test_100_levels_are_read(tmp_path):
+    assert files.from_json("[" * 100 + "]" * 100)
+
+
+@pytest.mark.parametrize("place", ["file/a", "folder", "a" * 300, "/proc/a.png"])
+def test_where_nothing_can_be_written_is_told(tmp_path, place):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for write in (files.write_text, files.append_line):
+        with pytest.raises(DataError, match="Remedy"):
+            write(tmp_path / place, "text")
+    if place != "folder":
+        with pytest.raises(DataError, match="Remedy"), files.lock_folder(tmp_path / place):
+            pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_full_disk_is_told_with_the_path_and_what_to_do(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ResourceError, match=r"a\.json: cannot be written .No space left on device.*make room"):
+        files.write_json(tmp_path / "a.json", 1)
+    assert not list(tmp_path.iterdir())

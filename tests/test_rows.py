@@ -63,6 +63,6 @@ def test_a_damaged_row_is_named_by_file_line_and_field(tmp_path):
     with pytest.raises(DataError) as caught:
         read_rows(path)
     assert str(caught.value) == (
-        f"{path}: line 3: latency_ms.p50: Input should be greater than 0, got -1. "
+        f"{path}: line 3: latency_ms.p50: must be greater than 0, got -1. "
         "Remedy: remove the line or run its cell again."
     )

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -131,3 +132,27 @@ def test_of_equal_scores_the_front_has_the_faster_one(order):
 def test_a_plan_that_lacks_what_a_search_needs_is_refused(missing):
     with pytest.raises(ValueError, match=f"lacks '{missing}'"):
         Journal().take({"event": "search", "plan": {key: value for key, value in PLAN.items() if key != missing}})
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"event": ' + "[" * 10_000 + "]" * 10_000 + "}", "nested more than"),
+        (json.dumps(end(0, history={"loss": [1.0], "accuracy": [0.5, 0.6]})), "unequal lengths"),
+        (json.dumps(end(0, score="x")), "score: must be a valid number"),
+        (json.dumps(end(0, scores=["x"])), "scores"),
+        (json.dumps(end(0, seconds=[])), "seconds"),
+    ],
+)
+def test_a_line_that_no_search_writes_is_refused(tmp_path, line, message):
+    path = write(tmp_path, [ask(0), start(0)]) / FILE
+    with path.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(DataError, match=f"line 4: damaged .*{message}"):
+        read_journal(tmp_path)
+
+
+def test_a_pipe_is_no_journal(tmp_path):
+    os.mkfifo(tmp_path / FILE)
+    with pytest.raises(DataError, match="is a pipe or device"):
+        read_journal(tmp_path)

@@ -23,8 +23,9 @@ import numpy as np
 
 from genrezoo.audio._declared import Declared, read_declared
 from genrezoo.audio.ffmpeg import FfmpegStream
-from genrezoo.audio.sniff import Kind, open_regular, sniff
+from genrezoo.audio.sniff import Kind, sniff
 from genrezoo.errors import DataError, SettingsError
+from genrezoo.files import open_regular
 
 RATES = (4_000, 384_000)
 """Sampling rates that are taken, Hz."""

@@ -5,14 +5,10 @@ Decoders are only given what looks like audio, and a web page saved under the na
 
 from __future__ import annotations
 
-import os
 import re
-import stat
-from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
 from genrezoo.audio._mpeg import frame_header, tag_bytes
-from genrezoo.errors import DataError
 
 _HEAD = 4096  # bytes that decide
 
@@ -69,29 +65,6 @@ _FORMS = {
     (b"RIFF", b"WEBP"): Kind("WebP"),
 }
 _OGG_CODECS = ((b"\x01vorbis", "soundfile"), (b"OpusHead", "soundfile"), (b"\x7fFLAC", "soundfile"))
-
-
-def open_regular(path: str | Path) -> BinaryIO:
-    """Opens a regular file that is not empty for unbuffered reading; a pipe or device is not even opened.
-
-    Raises:
-        DataError: Nothing is there, it may not be read, has no bytes, or is a folder, pipe or device.
-    """
-    try:
-        status = os.stat(path)  # does not open: opening a pipe would wait for its writer
-        if stat.S_ISREG(status.st_mode):
-            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            status = os.fstat(handle)  # of what was opened, if it was exchanged meanwhile
-            if stat.S_ISREG(status.st_mode) and status.st_size:
-                return os.fdopen(handle, "rb", buffering=0)
-            os.close(handle)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        told = getattr(error, "strerror", None) or error
-        raise DataError(f"cannot be read ({told})", path=path, remedy="check the path") from error
-    if stat.S_ISREG(status.st_mode):
-        raise DataError("is empty (0 bytes)", path=path, remedy="fetch or make the file again")
-    what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
-    raise DataError(f"is {what}, not a file", path=path, remedy="name a regular file")
 
 
 def sniff(file: BinaryIO) -> Kind:

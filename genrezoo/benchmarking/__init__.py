@@ -17,7 +17,7 @@ from genrezoo.benchmarking.cell import Cell
 from genrezoo.benchmarking.study import Entrant
 from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
 from genrezoo.datasets import load_songs
-from genrezoo.datasets.arrays import MANIFEST, save_songs
+from genrezoo.datasets.arrays import keep_songs
 from genrezoo.datasets.synthetic import ceilings
 from genrezoo.environment import cores, environment, versions
 from genrezoo.errors import SettingsError
@@ -100,8 +100,7 @@ def _prepare(source: dict[str, Any], folder: Path) -> _Prepared:
     songs = songs.named(str(source.get("name", songs.name)))
     leaks, checksum = check_split(songs), songs.checksum()
     stored = folder / "songs" / f"{safe_name(songs.name)}-{checksum[:12]}"
-    if not (stored / MANIFEST).exists():
-        save_songs(songs, stored)
+    keep_songs(songs, stored)
     facts = DataFacts(
         data=songs.name,
         checksum=checksum,

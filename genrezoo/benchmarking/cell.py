@@ -23,6 +23,7 @@ from genrezoo.environment import environment
 from genrezoo.evaluation import bootstrap_intervals, evaluate
 from genrezoo.recipes import Recipe
 from genrezoo.rows import AccuracyRow, CellFacts, HeadScores, Latency, PassesRow, PassSeconds, SpeedRow
+from genrezoo.runs.predictions import FILE, read_predictions
 from genrezoo.songs import SongSet
 from genrezoo.songs.chunks import chunk_starts
 
@@ -60,10 +61,10 @@ def accuracy_cell(plain: dict[str, Any]) -> dict[str, Any]:
     """Trains, predicts valid and test, and returns the accuracy row (runs in the child)."""
     cell, songs = _opened(plain)
     costs, predict = _train_zoo(cell, songs) if cell.facts.family == "zoo" else _train_baseline(cell, songs)
-    with np.load(Path(cell.run) / "predictions.npz", allow_pickle=False) as stored:
-        valid, test = (evaluate(stored[f"{split}_logits"], stored[f"{split}_y"]) for split in ("valid", "test"))
-        test["intervals"] = bootstrap_intervals(stored["test_logits"], stored["test_y"], seed=cell.facts.seed)
-        heads = head_scores(stored)
+    stored = {split: read_predictions(cell.run, split, songs.num_classes) for split in ("valid", "test")}
+    valid, test = (evaluate(found["logits"], found["y"]) for found in stored.values())
+    test["intervals"] = bootstrap_intervals(stored["test"]["logits"], stored["test"]["y"], seed=cell.facts.seed)
+    heads = head_scores(stored)
     part = songs.split("test")
     predict(part)  # compiles, so that only prediction is timed, whether the model was just trained or reopened
     seconds = _seconds(predict, part)
@@ -120,15 +121,13 @@ def passes_cell(plain: dict[str, Any]) -> dict[str, Any]:
     return PassesRow(**_facts(cell), songs=len(whole), passes=cell.passes, seconds=spent).to_plain()
 
 
-def head_scores(stored: Mapping[str, np.ndarray]) -> dict[str, HeadScores]:
-    """Accuracy of each auxiliary output that gives a logit to each genre, by itself."""
+def head_scores(stored: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, HeadScores]:
+    """Accuracy of each auxiliary output that gives a logit to each genre, by itself, of the predictions by split."""
     found: dict[str, dict[str, float]] = {}
-    for split in ("valid", "test"):
-        y, shape = stored[f"{split}_y"], stored[f"{split}_logits"].shape
-        for key in stored:
-            side, _, head = key.partition("_")
-            if side == split and head not in ("ids", "y", "logits") and stored[key].shape == shape:
-                found.setdefault(head, {})[split] = float((stored[key].argmax(axis=1) == y).mean())
+    for split, arrays in stored.items():
+        for head, values in arrays.items():
+            if head not in ("ids", "y", "logits") and values.shape == arrays["logits"].shape:
+                found.setdefault(head, {})[split] = float((values.argmax(axis=1) == arrays["y"]).mean())
     return {head: HeadScores(**scores) for head, scores in found.items()}
 
 
@@ -190,5 +189,5 @@ def _train_baseline(cell: Cell, songs: SongSet) -> tuple[dict[str, Any], Predict
     for split in ("valid", "test"):
         part = songs.split(split)
         arrays |= {f"{split}_ids": part.ids, f"{split}_y": part.y, f"{split}_logits": fitted.log_posterior(part)}
-    files.write_npz(Path(cell.run) / "predictions.npz", arrays)
+    files.write_npz(Path(cell.run) / FILE, arrays)
     return {"train_seconds": seconds}, fitted.log_posterior

@@ -5,17 +5,21 @@ Exit codes: 0 done, 1 failed, 2 bad usage or bad input. What a user can cause en
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 import genrezoo
 from genrezoo.cli import benchmark, data, evaluate, listing, plot, predict, report, show, train, tune
-from genrezoo.errors import GenrezooError, ResourceError, is_scarce
+from genrezoo.cli.options import shown_text
+from genrezoo.errors import GenrezooError, GenrezooWarning, ResourceError, is_scarce
 
 INTERRUPTED = 130
 """What Typer exits with on Ctrl-C, before anybody else sees the interrupt."""
@@ -56,28 +60,42 @@ def _options(
 
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
-    console = Console(stderr=True)
+    for stream in (sys.stdout, sys.stderr):  # a name need not be UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _show_warning
     # A shell script starts its background jobs with SIGINT ignored; `kill -INT` should end those as cleanly as Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
     except GenrezooError as error:
-        console.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        _tell("[bold red]error:[/]", str(error))
         sys.exit(1 if isinstance(error, ResourceError) else 2)
+    except MemoryError as error:
+        _tell("[bold red]error:[/]", f"not enough memory ({error}). Remedy: use fewer songs or a smaller model.")
+        sys.exit(1)
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # the reader has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        elif is_scarce(error):
-            console.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        else:
+            sys.exit(1)
+        if error.filename is None and not is_scarce(error):
             raise
-        sys.exit(1)
+        place = "" if error.filename is None else f"{error.filename}: "
+        _tell("[bold red]error:[/]", f"{place}{error.strerror}. Remedy: use another path, or make room.")
+        sys.exit(1 if is_scarce(error) else 2)
     except SystemExit as end:
         if end.code != INTERRUPTED:
             raise
-        console.print("interrupted; the same command continues from here")
+        _tell("", "interrupted; the same command continues from here")
         sys.exit(1)
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """Ours in a line; of others' warnings, which are about code, none."""
+    if issubclass(category, GenrezooWarning):
+        _tell("[yellow]warning:[/]", str(message))
+
+
+def _tell(mark: str, text: str) -> None:
+    text = text if len(text) <= 4000 else f"{text[:2000]} … {text[-1000:]}"
+    Console(stderr=True).print(f"{mark} {escape(shown_text(text))}".strip(), highlight=False, soft_wrap=True)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from genrezoo.cli.backend import load_keras
-from genrezoo.cli.options import parse_changes, progress_bar, results_console
+from genrezoo.cli.options import parse_changes, progress_bar, results_console, tell
 
 
 def benchmark(
@@ -45,9 +46,10 @@ def benchmark(
         task = progress.add_task("preparing songs", total=None)
 
         def advance(name: str, status: str, finished: int, total: int) -> None:
-            progress.update(task, description=f"{name}: {status}", completed=finished, total=total)
+            progress.update(task, description=escape(f"{name}: {status}"), completed=finished, total=total)
+            tell(progress, f"{finished} of {total}: {name}: {status}")
             if status in ("failed", "refused"):
-                progress.console.print(f"{status}: {name}", style="yellow")
+                progress.console.print(f"{status}: {name}", style="yellow", markup=False)
 
         benchmarking.benchmark(
             plan,

@@ -306,7 +306,7 @@ def _show(songs: SongSet, *, as_json: bool, out: str | None = None) -> None:
         f"{songs.num_classes} genres{'' if facts['groups'] is None else ', {:,} groups'.format(facts['groups'])}",
         soft_wrap=True,
     )
-    table = Table("genre", *songs.splits, "in all")
+    table = Table("genre", *map(escape, songs.splits), "in all")
     for label, (genre, number) in enumerate(facts["genres"].items()):
         sides = [f"{int((songs.y[index] == label).sum()):,}" for index in songs.splits.values()]
         table.add_row(escape(genre), *sides, f"{number:,}")

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from genrezoo.cli.backend import load_keras
+from genrezoo.cli.options import results_console
 
 
 def evaluate(
@@ -36,20 +37,22 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps({"run": str(run), "split": split, "provenance": provenance, **metrics}, indent=2))
         return
-    console = Console()
+    console = results_console()
     console.print(
-        f"[bold]{opened.card.recipe.name}[/] on {split} ({provenance} split): accuracy {metrics['accuracy']:.4f}, "
+        f"[bold]{opened.card.recipe.name}[/] on {escape(f'{split} ({provenance} split)')}: "
+        f"accuracy {metrics['accuracy']:.4f}, "
         f"macro F1 {metrics['macro_f1']:.4f}, log loss {metrics['log_loss']:.4f}, "
         f"calibration error {metrics['calibration_error']:.4f}",
         highlight=False,
+        soft_wrap=True,
     )
     table = Table("genre", "precision", "recall", "F1", "songs", "most often taken for", box=None, header_style="bold")
     for number, genre in enumerate(opened.genres):
         row = list(metrics["confusion"][number])
         row[number] = 0
-        other = f"{opened.genres[row.index(max(row))]} ({max(row)})" if max(row) else ""
+        other = f"{escape(opened.genres[row.index(max(row))])} ({max(row)})" if max(row) else ""
         scores = [f"{metrics['per_class'][name][number]:.3f}" for name in ("precision", "recall", "f1")]
-        table.add_row(genre, *scores, str(metrics["per_class"]["support"][number]), other)
+        table.add_row(escape(genre), *scores, str(metrics["per_class"]["support"][number]), other)
     console.print(table)
     if songs is None and {"original", "correcting"} <= set(stored := opened.predictions(split)):
         from genrezoo.composition.diagnosis import diagnose

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
@@ -58,5 +59,5 @@ def list_members(
         return
     table = Table("name", "summary", "reference", box=None, header_style="bold")
     for member in members:
-        table.add_row(member.name, member.summary, member.reference)
-    Console().print(table if members else f"no {kind.value} match {pattern!r}")
+        table.add_row(*map(escape, (member.name, member.summary, member.reference)))
+    Console().print(table if members else escape(f"no {kind.value} match {pattern!r}"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from rich.progress import (
 )
 
 from genrezoo.errors import SettingsError
+from genrezoo.files import from_json
 
 
 def parse_changes(texts: list[str], option: str = "--set") -> dict[str, Any]:
@@ -42,8 +43,10 @@ def parse_changes(texts: list[str], option: str = "--set") -> dict[str, Any]:
         if key in changes:
             raise SettingsError(f"{option} gives {key!r} twice")
         try:
-            changes[key] = json.loads(value)
-        except ValueError:
+            changes[key] = from_json(value)
+        except ValueError as error:
+            if "nested" in str(error):
+                raise SettingsError(f"{option} {key}: {error}") from error
             changes[key] = value
     return changes
 
@@ -56,7 +59,23 @@ def results_console() -> Console:
 
 def shown_path(path: Path) -> str:
     """A path as text that can be printed: a name need not be UTF-8."""
-    return os.fsencode(path).decode(errors="replace")
+    return shown_text(str(path))
+
+
+def shown_text(text: str) -> str:
+    """A text that can be printed: a part of it need not be UTF-8."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def tell(progress: Progress, text: str) -> None:
+    """Prints a line where no bar is seen because output goes to a file; not more than one in ten seconds."""
+    now = time.monotonic()
+    if not progress.console.is_terminal and now - _told["last"] > 10:
+        _told["last"] = now
+        progress.console.print(escape(shown_text(text)), highlight=False, soft_wrap=True)
+
+
+_told = {"last": time.monotonic()}
 
 
 class FileProgress:
@@ -78,6 +97,7 @@ class FileProgress:
         rate = task.completed / max(task.elapsed or 0, 1e-3)
         bad = f", {self._bad} rejected" if self._bad else ""
         self._progress.update(self._task, state=f"{rate:.1f} files/s{bad}")
+        tell(self._progress, f"{task.description}: {task.completed:.0f} of {task.total or 0:.0f} files{bad}")
 
 
 @contextlib.contextmanager

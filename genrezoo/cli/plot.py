@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from genrezoo.cli.backend import load_keras
@@ -77,7 +78,8 @@ def difficulty(
     console.print(f"{table['songs']} songs: mean {table['mean']:.4f}, variance {table['variance']:.4f}")
     shown = Table("easiest", "difficulty", "hardest", "difficulty", box=None, header_style="bold")
     for easy, hard in zip(table["easiest"], table["hardest"], strict=True):
-        shown.add_row(str(easy["id"]), f"{easy['difficulty']:.4f}", str(hard["id"]), f"{hard['difficulty']:.4f}")
+        pair = [(escape(str(song["id"])), f"{song['difficulty']:.4f}") for song in (easy, hard)]
+        shown.add_row(*pair[0], *pair[1])
     console.print(shown)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from genrezoo.errors import UnknownNameError
@@ -31,7 +32,7 @@ def show(
         table = Table(title=f"{kind} {name}", title_justify="left", title_style="bold", show_header=False, box=None)
         for key, value in about.items():
             if value not in ("", [], {}, None):
-                table.add_row(key.replace("_", " "), _text(value))
+                table.add_row(key.replace("_", " "), escape(_text(value)))
         console.print(table)
 
 

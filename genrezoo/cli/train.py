@@ -8,10 +8,11 @@ from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import TextColumn
 
 from genrezoo.cli.backend import load_keras
-from genrezoo.cli.options import parse_changes, progress_bar
+from genrezoo.cli.options import parse_changes, progress_bar, tell
 from genrezoo.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -111,9 +112,12 @@ def _train(
         def advance(record: dict[str, float]) -> None:
             scores = f"loss {record['loss']:.3f}  valid {record['valid_accuracy']:.3f}"
             progress.update(task, completed=record["epoch"], scores=scores)
+            tell(progress, f"epoch {record['epoch']:.0f} of {total}: {scores}")
 
         def advance_member(member: str, record: dict[str, float]) -> None:
-            progress.update(task, scores=f"member {member}: epoch {record['epoch']}, {record['valid_accuracy']:.3f}")
+            scores = f"member {member}: epoch {record['epoch']:.0f}, {record['valid_accuracy']:.3f}"
+            progress.update(task, scores=escape(scores))
+            tell(progress, scores)
 
         run = gz.train(
             recipe,

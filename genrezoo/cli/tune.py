@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import TextColumn
 
 from genrezoo.cli.backend import load_keras
-from genrezoo.cli.options import parse_changes, progress_bar, results_console
+from genrezoo.cli.options import parse_changes, progress_bar, results_console, tell
 from genrezoo.errors import SettingsError
+from genrezoo.files import from_json
 
 if TYPE_CHECKING:
     from genrezoo.trials import Trial
@@ -106,20 +108,22 @@ def tune(
     else:
         raise SettingsError(f"{name!r} brings no songs of its own: give some with --data")
     with progress_bar(TextColumn("{task.fields[best]}")) as progress:
-        task = progress.add_task(f"{plan.name}: preparing", total=None, best="")
+        task = progress.add_task(escape(f"{plan.name}: preparing"), total=None, best="")
         best: list[float] = []
         smaller = (objective or plan.objective.metric) == "loss"
 
         def show_size(size: int | None, budget: int | None) -> None:
             of = "a space without end" if size is None else f"a space of {size:,} points"
-            progress.console.print(f"{plan.name}: {budget if budget else 'all'} trials of {of}", highlight=False)
-            progress.update(task, description=f"{plan.name}: searching", total=budget)
+            shown = f"{plan.name}: {budget if budget else 'all'} trials of {of}"
+            progress.console.print(shown, highlight=False, markup=False)
+            progress.update(task, description=escape(f"{plan.name}: searching"), total=budget)
 
         def advance(trial: Trial, ended: int, budget: int | None) -> None:
             if trial.ran and trial.score is not None:
                 best[:] = [(min if smaller else max)([*best, trial.score])]
             shown = f"best {best[0]:.4f}" if best else ""
             progress.update(task, completed=ended, best=shown)
+            tell(progress, f"{ended} of {budget or 'all'} trials, {shown}")
             if trial.status == "failed":
                 progress.console.print(f"trial {trial.number} failed: {trial.error}", style="yellow", markup=False)
 
@@ -179,8 +183,8 @@ def _parse_range(key: str, text: str) -> Any:
         return parts if len(parts) > 1 else parts[0]
     high, _, form = rest.partition(":")
     try:
-        bounds = {"min": json.loads(low), "max": json.loads(high)}
-        more = {"sampling": "log"} if form == "log" else {"step": json.loads(form)} if form else {}
+        bounds = {"min": from_json(low), "max": from_json(high)}
+        more = {"sampling": "log"} if form == "log" else {"step": from_json(form)} if form else {}
     except ValueError as error:
         raise SettingsError(
             f"--space {key}={text}: a range is MIN..MAX, MIN..MAX:STEP or MIN..MAX:log, in numbers"

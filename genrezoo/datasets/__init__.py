@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from genrezoo.errors import DataError, SettingsError
+from genrezoo.files import checked_path
 from genrezoo.registry import DATASETS, Entry
 from genrezoo.songs import SongSet
 
@@ -41,6 +42,7 @@ def load_songs(source: str | Path, **options: Any) -> SongSet:
     """
     if isinstance(source, str) and source in DATASETS.names():
         return _call(DATASETS.get(source), options)
+    checked_path(source)
     if entry := find_dataset(source):
         return _call(entry, {"path": Path(source), **options})
     path = Path(source)
@@ -66,7 +68,8 @@ def find_dataset(path: str | Path) -> Entry | None:
         >>> find_dataset("songs.npz").name
         'npz'
     """
-    sure = {entry.name: entry.detects(Path(path)) for entry in DATASETS.members() if entry.detects}
+    path = checked_path(path)
+    sure = {entry.name: entry.detects(path) for entry in DATASETS.members() if entry.detects}
     best = [DATASETS.get(name) for name, level in sure.items() if level == max(sure.values()) > 0]
     if len(best) > 1:
         names = " or ".join(entry.name for entry in best)

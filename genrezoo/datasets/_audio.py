@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from genrezoo.archive import available_bytes
 from genrezoo.audio.extract import extract_files
 from genrezoo.audio.settings import FeatureSettings, feature_settings
-from genrezoo.datasets._archive import available_bytes
 from genrezoo.environment import AUDIO_PACKAGES, versions
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.songs import SongSet

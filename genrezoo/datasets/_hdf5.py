@@ -20,7 +20,7 @@ from typing import NoReturn
 import h5py
 import numpy as np
 
-from genrezoo.datasets._archive import read_start, regular_size
+from genrezoo.archive import read_start, regular_size
 from genrezoo.errors import DataError, GenrezooError
 
 MAX_FILE_BYTES = 256 * 2**20

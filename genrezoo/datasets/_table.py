@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrezoo.datasets._archive import regular_size
+from genrezoo.archive import regular_size
 from genrezoo.errors import DataError
 
 if TYPE_CHECKING:

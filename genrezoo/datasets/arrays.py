@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from genrezoo.datasets._archive import read_header, regular_size
+from genrezoo.archive import read_header, regular_size
 from genrezoo.errors import DataError
 from genrezoo.files import lock_folder, read_json, sha256_of, write_atomic, write_json, write_text
 from genrezoo.registry import DATASETS
@@ -125,6 +125,20 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
             raise DataError(
                 f"cannot be written ({error})", path=folder, remedy="make room or name another folder"
             ) from error
+    return folder
+
+
+def keep_songs(songs: SongSet, folder: Path) -> Path:
+    """Writes songs to a folder of results, or verifies those that an earlier command has written there.
+
+    Raises:
+        DataError: What is there was changed since, or is other songs.
+    """
+    if not (folder / MANIFEST).exists():
+        return save_songs(songs, folder)
+    if load_arrays(folder).checksum() != songs.checksum():
+        remedy = "delete the folder and give the same command again"
+        raise DataError("holds other songs than those that it was made for", path=folder, remedy=remedy)
     return folder
 
 

@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from genrezoo.audio.sniff import open_regular
-from genrezoo.datasets._archive import regular_size
+from genrezoo.archive import regular_size
 from genrezoo.datasets._audio import holds_mostly, walk_files
 from genrezoo.datasets._table import read_table
 from genrezoo.datasets.npz import load_npz
 from genrezoo.errors import DataError, SettingsError
+from genrezoo.files import open_regular
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet
 

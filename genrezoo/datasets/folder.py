@@ -142,7 +142,7 @@ def read_tree(root: str | Path) -> Tree:
 
     Raises:
         DataError: It is not a folder, has no audio files in genres' folders, or all of them lie deeper in one folder,
-            which then seems to be the one to name.
+            which then seems to be the one to name; or its folders are the sides of a split.
 
     Example:
         >>> import tempfile
@@ -175,6 +175,11 @@ def read_tree(root: str | Path) -> Tree:
     if len({file.genre for file in files}) == 1 and all(file.id.count("/") > 1 for file in files):
         remedy = f"name the folder {root / files[0].genre}, if its folders are genres"
         raise DataError(f"all files are in {files[0].genre}/", path=root, remedy=remedy)
+    sides = sorted({file.genre for file in files if file.genre.lower() in SPLITS})
+    if len(sides) > 1 or len(sides) == len({file.genre for file in files}) > 0:
+        what = f"its folders {' and '.join(map(repr, sides))} are sides of a split, not genres"
+        remedy = "give a manifest (--manifest) with the columns path, genre and split, or name the folder of one side"
+        raise DataError(what, path=root, remedy=remedy)
     return Tree(files, rejected, dict(sorted(passed_over.items())))
 
 

@@ -29,7 +29,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from genrezoo.datasets._archive import available_bytes, read_headers, regular_size
+from genrezoo.archive import available_bytes, read_headers, regular_size
 from genrezoo.datasets._audio import holds_mostly, spelt_out, walk_files
 from genrezoo.datasets._table import read_table
 from genrezoo.datasets.npz import load_npz

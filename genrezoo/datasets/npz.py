@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from genrezoo.datasets._archive import MAX_BYTES, Header, available_bytes, read_array, read_headers
+from genrezoo.archive import MAX_BYTES, Header, available_bytes, read_array, read_headers
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import PROVENANCES, SongSet

@@ -25,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from genrezoo.archive import check_memory
 from genrezoo.datasets._hmm import SongLaw
 from genrezoo.errors import DataError, SettingsError, check_known, checked
 from genrezoo.lazy import LazyModule
@@ -53,9 +54,9 @@ class SyntheticSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    n_genres: int = Field(10, ge=2, description="Genres.")
+    n_genres: int = Field(10, ge=2, le=1000, description="Genres.")
     n_segments: int = Field(120, ge=2, description="Segments of the longest song.")
-    n_features: int = Field(25, ge=1, description="Features of a segment.")
+    n_features: int = Field(25, ge=1, le=10_000, description="Features of a segment.")
     n_pools: int | None = Field(
         None, ge=1, description="Pools of sounds, of one or two genres each; None: as few as hold all genres."
     )
@@ -140,10 +141,11 @@ def load_synthetic(**options: Any) -> SongSet:
         SongSet('synthetic': 56 songs x 9 segments x 25 features, 4 genres, train 40, valid 8, test 8, artist-filtered)
     """
     settings = _settings(options)
+    n_songs = settings.n_train + settings.n_valid + settings.n_test
+    check_memory(8 * n_songs * settings.n_segments * settings.n_features, f"{n_songs:,} synthetic songs")
     genres = _genres(settings)
     laws = [law for genre in genres for law in genre.laws]
     sizes = {"train": settings.n_train, "valid": settings.n_valid, "test": settings.n_test}
-    n_songs = sum(sizes.values())
     x = np.empty((n_songs, settings.n_segments, settings.n_features), np.float32)
     y, lengths = np.empty((2, n_songs), np.int64)
     ids, groups, splits = [], [], {}

@@ -51,7 +51,7 @@ class Chunks(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    segments: int = Field(ge=1, description="Segments of a chunk.")
+    segments: int = Field(ge=1, le=2**20, description="Segments of a chunk.")
     hop: int = Field(ge=1, description="Segments from one chunk to the next.")
     rule: Literal["mean", "product"] = Field("mean", description="How the posteriors of the chunks are combined.")
 
@@ -82,7 +82,9 @@ class Recipe(BaseModel):
     features: tuple[str, ...] | None = Field(
         None, min_length=1, description="Groups of features that the model reads, e.g. chroma; all if left out."
     )
-    members: dict[str, Member] = Field({}, description="Models that it is made of or learns from, in order of names.")
+    members: dict[str, Member] = Field(
+        {}, max_length=200, description="Models that it is made of or learns from, in order of names."
+    )
     reported: dict[str, str] = Field({}, description="Results that the reference reports; never ours.")
 
     @field_validator("arguments", "settings")
@@ -218,14 +220,16 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:40].lstrip(".") or "songs"
 
 
-def _check_plain(value: Any) -> None:
+def _check_plain(value: Any, levels: int = 20) -> None:
+    if not levels:
+        raise ValueError("values are nested too deep")
     if isinstance(value, dict):
         for key, part in value.items():
             if not isinstance(key, str):
                 raise ValueError(f"keys must be strings, got {key!r}")
-            _check_plain(part)
+            _check_plain(part, levels - 1)
     elif isinstance(value, list | tuple):
         for part in value:
-            _check_plain(part)
+            _check_plain(part, levels - 1)
     elif value is not None and not isinstance(value, bool | int | float | str):
         raise ValueError(f"values must be plain data (JSON), got {type(value).__name__}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 
 import keras
@@ -24,7 +25,7 @@ def is_composition(recipe: Recipe) -> bool:
 
 def build_model(
     recipe: Recipe,
-    shape: tuple[int, ...],
+    shape: tuple[int | None, ...],
     num_classes: int,
     *,
     members: Mapping[str, keras.Model] | None = None,
@@ -35,7 +36,7 @@ def build_model(
 
     Args:
         recipe: The recipe; for a composition each member with its own recipe, unless ``members`` are given.
-        shape: Shape of one song as the network reads it.
+        shape: Shape of one song as the network reads it; segments None for any number.
         num_classes: Number of genres.
         members: Models that a composition is made of; built anew from the members' recipes if left out.
         seed: Seed of the initial weights; None for a fresh draw.
@@ -47,6 +48,8 @@ def build_model(
     if not is_composition(recipe):
         begins_with = find_builder(recipe.model).begins_with if again else ()
         arguments = {name: value for name, value in recipe.arguments.items() if name not in begins_with}
+        if taken := arguments.keys() & inspect.signature(create_model).parameters.keys():
+            raise SettingsError(f"{min(taken)!r} is no argument of a recipe: it follows from the songs and the seed")
         return create_model(recipe.model, shape, num_classes, seed=seed, **arguments)
     entry = COMPOSITIONS.get(recipe.model)
     if members is None:
@@ -131,7 +134,7 @@ def logits_of(model: keras.Model, recipe: Recipe, preprocessing: Preprocessing, 
     return preprocessing.combine(quick(model, x) if quick else forward(model, x)["logits"], owner)
 
 
-def _fresh(recipe: Recipe | None, name: str, shape: tuple[int, ...], num_classes: int) -> keras.Model:
+def _fresh(recipe: Recipe | None, name: str, shape: tuple[int | None, ...], num_classes: int) -> keras.Model:
     if recipe is None:
         raise SettingsError(f"member {name!r} has no recipe to be built from; open its run first")
     return build_model(recipe, shape, num_classes, again=True)

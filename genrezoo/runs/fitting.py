@@ -18,8 +18,9 @@ from genrezoo.environment import environment
 from genrezoo.errors import SettingsError, differences
 from genrezoo.recipes import Recipe
 from genrezoo.registry import PROCEDURES
-from genrezoo.runs.building import answers, build_model, check_members, check_songs
+from genrezoo.runs.building import answers, build_model, check_members, check_songs, handles
 from genrezoo.runs.members import Obtained
+from genrezoo.runs.predictions import FILE
 from genrezoo.runs.preprocessing import Preprocessing
 from genrezoo.runs.run import Card, Run, load_run
 from genrezoo.songs import SongSet, check_split
@@ -139,10 +140,9 @@ class Training:
             part = songs.split(split)
             found = {"ids": part.ids, "y": part.y, **answers(fitted.model, preprocessing, part)}
             arrays |= {f"{split}_{name}": value for name, value in found.items()}
-        files.write_npz(folder / "predictions.npz", arrays)
-        files.write_text(folder / "history.csv", _as_csv(fitted.history))
-        weights = safetensors.numpy.save(weights_of(fitted.model))
-        digest = files.sha256_of(files.write_atomic(folder / "weights.safetensors", weights))
+        predictions = files.write_npz(folder / FILE, arrays)
+        history = files.write_text(folder / "history.csv", _as_csv(fitted.history))
+        weights = files.write_atomic(folder / "weights.safetensors", safetensors.numpy.save(weights_of(fitted.model)))
         standardiser = preprocessing.standardiser
         card = Card(
             recipe=self.recipe.model_copy(update={"members": obtained.members}),
@@ -159,13 +159,16 @@ class Training:
             members_seconds=obtained.seconds,
             parameters=int(fitted.model.count_params()),
             environment=environment(),
-            weights_sha256=digest,
+            weights_sha256=files.sha256_of(weights),
+            predictions_sha256=files.sha256_of(predictions),
+            history_sha256=files.sha256_of(history),
         )
-        files.write_json(folder / "card.json", card.model_dump(mode="json"))  # last: it says that the run is finished
+        files.write_json(folder / "card.json", card.signed())  # last: it says that the run is finished
         for checkpoint in folder.glob("checkpoint*.safetensors"):
             checkpoint.unlink()
-        run = Run(folder, card)
-        run.__dict__["network"] = fitted.model  # it is there already
+        run = load_run(folder)
+        if not handles(self.recipe)[1]:
+            run.__dict__["network"] = fitted.model  # it is there already; one for any length is built anew
         return run
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from genrezoo import files, parallel, seeds
-from genrezoo.datasets.arrays import load_arrays, save_songs
+from genrezoo.datasets.arrays import keep_songs, load_arrays
 from genrezoo.environment import environment
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.recipes import Recipe, get_recipe
@@ -106,8 +106,7 @@ def out_of_fold(
     held = folds(songs.take(pool), n_folds, seed=seed)
     with files.lock_folder(out, wait=True) as folder:
         where = folder / f"songs-{songs.checksum()[:12]}"
-        if not (where / "manifest.json").exists():
-            save_songs(songs, where)
+        keep_songs(songs, where)
         orders = [
             {
                 "recipe": recipe.model_dump(mode="json"),

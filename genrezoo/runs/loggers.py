@@ -75,7 +75,12 @@ def tensorboard_logger(folder: str | Path, values: Mapping[str, Any] | None = No
 
     Returns:
         Callbacks for one training.
+
+    Raises:
+        DataError: The folder cannot be made.
     """
+    with files.told(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
     callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TensorBoard(str(folder))]
     if values:
         from tensorboard.plugins.hparams.api import KerasCallback  # it loads TensorFlow, whatever backend Keras has
@@ -113,6 +118,8 @@ def mlflow_logger(
         DataError: The file's folder cannot be written.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads it when it is imported
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # of its own accord it tries for minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     try:
         import mlflow
         from mlflow.exceptions import MlflowException

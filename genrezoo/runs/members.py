@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from genrezoo import files
+from genrezoo.archive import read_npz
 from genrezoo.errors import DataError
 from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import Member
@@ -96,14 +97,12 @@ def stored_logits(path: Path, songs: SongSet) -> np.ndarray:
     Raises:
         DataError: The file is damaged, or lacks a training or validation song.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            ids, logits = archive["ids"], archive["logits"]
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"unreadable logits ({error})", path=path, remedy="pass an npz with ids and logits") from error
-    if logits.shape != (len(ids), songs.num_classes) or not np.isfinite(logits).all():
-        what = f"logits have shape {logits.shape} for {len(ids)} ids, or are not finite"
-        raise DataError(what, path=path, remedy=f"pass finite logits of shape ({len(ids)}, {songs.num_classes})")
+    stored = read_npz(path)
+    ids, logits = (stored.get(name, np.zeros(0)) for name in ("ids", "logits"))
+    finite = logits.dtype.kind == "f" and np.isfinite(logits).all()
+    if ids.ndim != 1 or not len(ids) or logits.shape != (len(ids), songs.num_classes) or not finite:
+        what = f"logits have shape {logits.shape} for ids of shape {ids.shape}, or are not finite"
+        raise DataError(what, path=path, remedy=f"pass an npz with ids and logits, (ids, {songs.num_classes})")
     place = {str(name): number for number, name in enumerate(ids)}
     wanted = np.concatenate([songs.splits[split] for split in ("train", "valid")])
     if missing := [str(songs.ids[song]) for song in wanted if str(songs.ids[song]) not in place]:

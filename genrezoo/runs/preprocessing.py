@@ -136,4 +136,7 @@ def selected_columns(
         what = f"no group of features is called {missing[0]!r}; there are {', '.join(groups) or 'none'}"
         remedy = "specify the groups when the songs are made: about['feature_groups'] = {name: [columns]}"
         raise DataError(what, where=where, remedy=remedy)
-    return tuple(sorted({int(column) for name in recipe.features for column in groups[name]}))
+    try:
+        return tuple(sorted({int(column) for name in recipe.features for column in groups[name]}))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"groups of features are no lists of columns ({error})", where=where) from error

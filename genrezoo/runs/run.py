@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import math
+import re
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from genrezoo import files
-from genrezoo.errors import DataError
+from genrezoo.errors import DataError, GenrezooWarning, checked
 from genrezoo.evaluation import evaluate, softmax
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
+from genrezoo.runs.predictions import FILE, read_predictions
 from genrezoo.runs.preprocessing import Preprocessing, selected_columns
 from genrezoo.songs import SongSet, Standardiser
 
@@ -22,22 +27,32 @@ if TYPE_CHECKING:
     import keras
 
 
+Size = Annotated[int, Field(ge=1, le=2**24)]
+Number = Annotated[float, Field(ge=-1e30, le=1e30)]
+Scale = Annotated[float, Field(ge=1e-20, le=1e30)]
+Genre = Annotated[str, Field(min_length=1, max_length=1000)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class Card(BaseModel):
-    """What ``card.json`` holds; everything in it is checked before anything is built from it."""
+    """What ``card.json`` holds; everything in it is checked before anything is built from it.
+
+    Cards of format 2 carry the checksums of all files of the run, and their own; those of format 1 that of the weights.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 1
     recipe: Recipe
     seed: int = Field(ge=0, lt=2**32)
-    input_shape: tuple[int, ...] = Field(
+    input_shape: tuple[Size, ...] = Field(
         min_length=2,
         max_length=3,
         description="What the network reads of a song: segments and features, or an image's height, width, channels.",
     )
-    genres: tuple[str, ...] = Field(min_length=2, max_length=10_000)
-    mean: list[float] = Field(description="Per feature; subtracted from the input.")
-    scale: list[float] = Field(description="Per feature; the input is divided by it.")
+    genres: tuple[Genre, ...] = Field(min_length=2, max_length=10_000)
+    mean: list[Number] = Field(description="Per feature; subtracted from the input.")
+    scale: list[Scale] = Field(description="Per feature; the input is divided by it.")
     clip: float | None = Field(None, gt=0)
     songs: dict[str, Any] = Field(description="Description of the songs, their checksum and their split's provenance.")
     epochs: int = Field(ge=0)
@@ -46,7 +61,36 @@ class Card(BaseModel):
     members_seconds: float = Field(0.0, ge=0, description="What training the members took.")
     parameters: int = Field(ge=0)
     environment: dict[str, Any]
-    weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    weights_sha256: Sha256
+    predictions_sha256: Sha256 | None = None
+    history_sha256: Sha256 | None = None
+    digest: Sha256 | None = Field(None, description="Of everything else on the card.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Card:
+        if len({len(self.mean), len(self.scale), self.input_shape[-1]}) > 1:
+            raise ValueError("mean and scale do not fit the features")
+        if len(set(self.genres)) < len(self.genres) or re.search("[\ud800-\udfff]", "".join(self.genres)):
+            raise ValueError("genres must be unique and text")
+        if self.recipe.chunks and self.recipe.chunks.segments != self.input_shape[0]:
+            raise ValueError("chunks and input_shape differ")
+        about, features = self.songs.get("about", {}), self.songs.get("features", 1)
+        if not isinstance(about, dict) or not isinstance(features, int) or not 1 <= features <= 2**24:
+            raise ValueError("songs must have a table `about` and a number of `features`")
+        if self.format == 2 and None in (self.predictions_sha256, self.history_sha256, self.digest):
+            raise ValueError("checksums are missing")
+        return self
+
+    def signed(self) -> dict[str, Any]:
+        """The card as plain data, with the digest that tells whether it was changed."""
+        plain = self.model_copy(update={"format": 2}).model_dump(mode="json")
+        return {**plain, "digest": _digest(plain)}
+
+
+def _digest(card: dict[str, Any]) -> str:
+    """The sha256 of everything on a card but its digest."""
+    rest = {key: value for key, value in card.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 class Run:
@@ -86,24 +130,29 @@ class Run:
         import safetensors
         import safetensors.numpy
 
-        from genrezoo.runs.building import build_model
+        from genrezoo.runs.building import build_model, handles
         from genrezoo.training.checkpoint import assign_weights
 
-        path = self.folder / "weights.safetensors"
-        if not path.is_file():
-            raise DataError("no weights", path=path, remedy="train again")
-        if files.sha256_of(path) != self.card.weights_sha256:
-            what = "weights do not have the sha256 on the card"
-            raise DataError(what, path=path, remedy="restore the file or train again")
-        _check_size(self.card, self.folder / "card.json")
-        network = build_model(self.card.recipe, self.card.input_shape, len(self.genres), again=True)
+        card, path = self.card, self.folder / "weights.safetensors"
+        self._verify(path.name, card.weights_sha256)
         try:
-            arrays = safetensors.numpy.load_file(path)
+            arrays = safetensors.numpy.load(files.read_bytes(path, most=2**40))
         except safetensors.SafetensorError as error:
             remedy = "restore the file or train again"
             raise DataError(f"damaged weights ({error})", path=path, remedy=remedy) from error
+        _check_size(card, arrays, path)
+        any_length = handles(card.recipe)[1] and not card.recipe.chunks
+        shape = (None, card.input_shape[1]) if any_length else card.input_shape
+        network = build_model(card.recipe, shape, len(self.genres), again=True)
         assign_weights(network, arrays, path)
         return network
+
+    def _verify(self, name: str, digest: str | None) -> Path:
+        """The path of a file of the run, which has to be as it was written; on old cards some have no checksum."""
+        path = self.folder / name
+        if digest is not None and files.sha256_of(path) != digest:
+            raise DataError("does not have the sha256 on the card", path=path, remedy="restore it or train again")
+        return path
 
     @functools.cached_property
     def model(self) -> keras.Model:
@@ -133,7 +182,11 @@ class Run:
         from genrezoo.runs.building import logits_of
 
         self.check(songs)
-        return logits_of(self.network, self.card.recipe, self.preprocessing, songs)
+        logits = logits_of(self.network, self.card.recipe, self.preprocessing, songs)
+        if not np.isfinite(logits).all():
+            what = "the answers are not finite numbers: the features are beyond what the run was trained on"
+            raise songs.error(what, remedy="use songs with the features that the run was trained on")
+        return logits
 
     def check(self, songs: SongSet) -> None:
         """Refuses songs that the model cannot read.
@@ -186,16 +239,8 @@ class Run:
         Raises:
             DataError: No predictions of that split are stored.
         """
-        path = self.folder / "predictions.npz"
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                names = [name for name in archive.files if name.startswith(f"{split}_")]
-                found = {name.removeprefix(f"{split}_"): archive[name] for name in names}
-        except (OSError, ValueError) as error:
-            raise DataError(f"unreadable predictions ({error})", path=path, remedy="train again") from error
-        if not found:
-            raise DataError(f"no predictions of split {split!r}", path=path, remedy="use valid or test, or pass songs")
-        return found
+        self._verify(FILE, self.card.predictions_sha256)
+        return read_predictions(self.folder, split, len(self.genres))
 
     def history(self) -> dict[str, list[float]]:
         """The columns of ``history.csv``, one value an epoch.
@@ -203,7 +248,7 @@ class Run:
         Raises:
             DataError: The file is missing or damaged.
         """
-        return files.read_columns(self.folder / "history.csv")
+        return files.read_columns(self._verify("history.csv", self.card.history_sha256))
 
     def evaluate(self, split: str = "test", songs: SongSet | None = None) -> dict[str, Any]:
         """All metrics of `genrezoo.evaluation.evaluate`.
@@ -231,43 +276,46 @@ def load_run(folder: str | Path) -> Run:
     Raises:
         DataError: Not a run folder, an unfinished training, or a card that is damaged or out of range.
     """
-    folder = Path(folder)
+    folder = files.checked_path(folder)
     path = folder / "card.json"
-    if not path.is_file():
+    if not path.exists():
         if (folder / "plan.json").is_file():
             remedy = "train it again with the same command to finish it"
             raise DataError("an unfinished training", path=folder, remedy=remedy)
         raise DataError("not a run folder", path=folder, remedy="use a folder made by training")
-    try:
-        card = Card.model_validate(files.read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError(first["msg"], path=path, where=where, remedy="restore the card or train again") from error
-    sizes = {len(card.mean), len(card.scale), card.input_shape[-1]}
-    if len(sizes) > 1 or not np.isfinite([card.mean, card.scale]).all():
-        raise DataError("mean and scale do not fit the features", path=path, remedy="restore the card or train again")
+    plain, remedy = files.read_json(path), "restore the card or train again"
+    if isinstance(plain, dict) and "digest" in plain and plain["digest"] != _digest(plain):
+        raise DataError("was changed after it was written: its digest differs", path=path, remedy=remedy)
+    card = checked(lambda: Card.model_validate(plain), lambda what: DataError(what, path=path, remedy=remedy))
+    if card.format == 1:
+        what = f"{folder} is of an older version: there are no checksums of its card, predictions and history"
+        warnings.warn(what, GenrezooWarning, stacklevel=2)
     return Run(folder, card)
 
 
-def _check_size(card: Card, path: Path) -> None:
-    """Refuses a card whose model would be absurdly large, before anything is allocated."""
+def _check_size(card: Card, arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Refuses a card whose model would be far larger than the weights that there are, before anything is built."""
     from genrezoo.models._checks import MOST_WEIGHTS
+    from genrezoo.runs.building import is_composition
 
     def sizes(value: Any) -> list[int]:
-        if isinstance(value, dict):
-            return [size for part in value.values() for size in sizes(part)]
-        if isinstance(value, list | tuple):
-            return [size for part in value for size in sizes(part)]
+        if isinstance(value, dict | list | tuple):
+            return [size for part in (value.values() if isinstance(value, dict) else value) for size in sizes(part)]
         return [value] if isinstance(value, int) else []
 
-    def given_to(recipe: Recipe) -> list[int]:
-        inside = [member.recipe for member in recipe.members.values() if member.recipe]
-        return [*sizes(recipe.arguments), *(size for part in inside for size in given_to(part))]
+    def parts(recipe: Recipe) -> list[Recipe]:
+        inside = [member.recipe for member in recipe.members.values() if member.recipe and is_composition(recipe)]
+        return [recipe, *(part for one in inside for part in parts(one))]
 
-    given = given_to(card.recipe)
-    widest = max([*given, len(card.genres), 1])
-    weights = widest * max(widest, math.prod(card.input_shape))
-    if min(*card.input_shape, *given, 1) < 0 or len(given) > 100 or weights > MOST_WEIGHTS:
-        what = f"a model with arguments {card.recipe.arguments} on {card.input_shape} is out of range"
-        raise DataError(what, path=path, remedy="use a card that genrezoo wrote")
+    recipes = parts(card.recipe)
+    given = [size for recipe in recipes for size in sizes(recipe.arguments)]
+    widest = max([1, *(size for array in arrays.values() for size in array.shape)])
+    if (
+        sum(array.size for array in arrays.values()) != card.parameters
+        or len(recipes) > len(arrays) + 1
+        or len(given) > 100 * len(recipes)
+        or any(not 0 <= size <= max(widest, 128) for size in given)
+        or widest * max(widest, math.prod(card.input_shape)) > 2**4 * MOST_WEIGHTS
+    ):
+        what = f"holds {len(arrays)} arrays of at most {widest:,} in a row, which are not those of the card's model"
+        raise DataError(what, path=path, remedy="use a run folder as it was written")

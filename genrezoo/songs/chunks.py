@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from genrezoo.archive import check_memory
 from genrezoo.errors import SettingsError
 from genrezoo.songs.songset import SongSet
 
@@ -25,7 +26,7 @@ def cut_chunks(songs: SongSet, *, segments: int, hop: int) -> tuple[SongSet, np.
         The chunks, with ids ``SONG#1``, ``SONG#2``, …; and for each chunk the position of its song, ``(n_chunks,)``.
 
     Raises:
-        SettingsError: A number is out of range.
+        SettingsError: A number is out of range, or the chunks would not fit into memory.
 
     Example:
         >>> songs = SongSet(x=np.arange(14.0).reshape(2, 7, 1), y=[0, 1], genres=("blues", "jazz"))
@@ -35,6 +36,8 @@ def cut_chunks(songs: SongSet, *, segments: int, hop: int) -> tuple[SongSet, np.
     """
     if segments < 1 or not 1 <= hop <= segments:
         raise SettingsError(f"segments must be at least 1 and hop from 1 to segments, got {segments} and {hop}")
+    count = np.maximum(songs.lengths - segments, 0) // hop + 2
+    check_memory(8 * int(count.sum()) * segments * songs.n_features, f"chunks of {segments:,} segments")
     starts = [chunk_starts(int(length), segments, hop) for length in songs.lengths]
     owner = np.repeat(np.arange(songs.n_songs), [len(part) for part in starts])
     begin = np.concatenate([*starts, np.array([], np.int64)])

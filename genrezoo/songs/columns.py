@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genrezoo.errors import DataError
+
+
+def to_array(values: Any, *, path: str | Path, where: str) -> np.ndarray:
+    """Values as an array; pandas objects too.
+
+    Raises:
+        DataError: Lists of unequal lengths, or a masked array, whose mask would be lost.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        remedy = "fill or remove what is masked; pass lengths for padding"
+        raise DataError("is a masked array, whose mask would be lost", path=path, where=where, remedy=remedy)
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        remedy = "pad the songs to one length, and pass their lengths"
+        raise DataError(f"is no array ({error})", path=path, where=where, remedy=remedy) from error
 
 
 def to_float32(values: np.ndarray, *, path: str | Path, where: str) -> np.ndarray:
@@ -32,7 +49,7 @@ def to_integers(values: Any, n_songs: int, *, path: str | Path, where: str) -> n
     Raises:
         DataError: Another number of them, or not whole numbers.
     """
-    array = np.asarray(values)
+    array = to_array(values, path=path, where=where)
     if array.shape != (n_songs,):
         what = f"shape {array.shape}, expected ({n_songs},)"
         raise DataError(what, path=path, where=where, remedy="pass one number a song")
@@ -45,20 +62,31 @@ def to_integers(values: Any, n_songs: int, *, path: str | Path, where: str) -> n
     return array.astype(np.int64)
 
 
+def check_text(names: np.ndarray, *, path: str | Path, where: str) -> np.ndarray:
+    """Returns names that can be written as UTF-8.
+
+    Raises:
+        DataError: One cannot: half of a pair of surrogates stands in it.
+    """
+    if re.search("[\ud800-\udfff]", "".join(names)):
+        raise DataError("a name is no text (it holds a lone surrogate)", path=path, where=where, remedy="save text")
+    return names
+
+
 def to_names(values: Any, n_songs: int, *, path: str | Path, where: str) -> np.ndarray:
     """One name a song, as text; integers and UTF-8 bytes are accepted.
 
     Raises:
         DataError: Another number of them, or not names.
     """
-    array = np.asarray(values)
+    array = to_array(values, path=path, where=where)
     if array.dtype == object and all(isinstance(name, str) for name in array.ravel()):
         array = array.astype(str)  # a column of pandas
     if array.shape != (n_songs,) or array.dtype.kind not in "USiu":
         what = f"shape {array.shape} and type {array.dtype}, expected {n_songs} names"
         raise DataError(what, path=path, where=where, remedy="pass one name a song, as text or integers")
     if array.dtype.kind != "S":
-        return array.astype(str)
+        return check_text(array.astype(str), path=path, where=where)
     try:
         return np.char.decode(array, "utf-8")
     except UnicodeDecodeError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from genrezoo.errors import DataError
-from genrezoo.songs.columns import to_float32, to_integers, to_names
+from genrezoo.songs.columns import check_text, to_array, to_float32, to_integers, to_names
 
 PROVENANCES = ("official", "artist-filtered", "fault-filtered", "random")
 """Where a split can come from; a metric without it is not reported."""
@@ -77,7 +77,9 @@ class SongSet:
         def keep(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        x = self.x if isinstance(self.x, np.memmap) and self.x.dtype == np.float32 else np.asarray(self.x)
+        x = self.x if isinstance(self.x, np.memmap) and self.x.dtype == np.float32 else to_array(
+            self.x, path=self.name, where="x"
+        )  # fmt: skip
         if self.kind not in KINDS:
             raise self.error(f"kind {self.kind!r} is unknown", remedy=f"use one of {', '.join(KINDS)}")
         if x.ndim != (4 if self.kind == "image" else 3) or x.dtype.kind not in "fiu":
@@ -86,7 +88,7 @@ class SongSet:
         n_songs, n_segments = x.shape[:2]
         keep("x", _frozen(to_float32(x, path=self.name, where="x")))
         keep("y", _frozen(to_integers(self.y, n_songs, path=self.name, where="y")))
-        keep("genres", tuple(str(genre) for genre in self.genres))
+        keep("genres", _in_order(self.genres, self))
         lengths = np.full(n_songs, n_segments) if self.lengths is None else self.lengths
         keep("lengths", _frozen(to_integers(lengths, n_songs, path=self.name, where="lengths")))
         ids = np.arange(n_songs) if self.ids is None else self.ids
@@ -95,7 +97,7 @@ class SongSet:
             keep("groups", _frozen(to_names(self.groups, n_songs, path=self.name, where="groups")))
         splits = {}
         for split, index in self.splits.items():
-            index = np.asarray(index)
+            index = to_array(index, path=self.name, where="splits")
             if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
                 what = f"split {split!r} has shape {index.shape} and type {index.dtype}"
                 raise self.error(what, "splits", "pass the positions of its songs as integers, one axis")
@@ -381,6 +383,14 @@ class SongSet:
         size = size or max(1, BLOCK_BYTES // max(1, 4 * math.prod(self.song_shape)))
         for start in range(0, self.n_songs, size):
             yield slice(start, min(start + size, self.n_songs))
+
+
+def _in_order(genres: Any, songs: SongSet) -> tuple[str, ...]:
+    """Names of genres as texts; what has no order of its own would number them anew in every process."""
+    if isinstance(genres, str | bytes | Mapping | Set) or not isinstance(genres, Iterable):
+        remedy = "pass a list of names, that of label 0 first"
+        raise songs.error(f"{genres!r} is no list of names", "genres", remedy)
+    return tuple(check_text(np.array([str(genre) for genre in genres], object), path=songs.name, where="genres"))
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ same bits as one that was left alone.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -74,7 +75,7 @@ def save(path: Path, model: keras.Model, progress: Progress) -> None:
     arrays = {f"state/{name}": value for name, value in _state(model).items()}
     arrays |= {f"best/{name}": value for name, value in progress.best.items()}
     about = {"history": progress.history, "best_epoch": progress.best_epoch, "best_score": progress.best_score}
-    files.write_atomic(path, safetensors.numpy.save(arrays, metadata={"genrezoo": json.dumps(about)}))
+    write_arrays(path, arrays, about)
 
 
 def load(path: Path, model: keras.Model) -> Progress:
@@ -83,7 +84,7 @@ def load(path: Path, model: keras.Model) -> Progress:
     Raises:
         DataError: The file is damaged or belongs to another model.
     """
-    about, arrays = _read(path)
+    about, arrays = read_arrays(path)
     state = _variables(model)
     saved = {name.removeprefix("state/"): value for name, value in arrays.items() if name.startswith("state/")}
     if {name: tuple(v.shape) for name, v in state.items()} != {name: v.shape for name, v in saved.items()}:
@@ -108,24 +109,47 @@ def read_history(path: Path) -> list[dict[str, float]]:
     Raises:
         DataError: A file is damaged.
     """
-    history: list[dict[str, float]] = _read(path, arrays=False)[0]["history"]
+    history: list[dict[str, float]] = read_arrays(path)[0]["history"]
     if second(path).exists():
         before = len(history)
-        records = _read(second(path), arrays=False)[0]["history"]
+        records = read_arrays(second(path))[0]["history"]
         history += [{**record, "epoch": record["epoch"] + before} for record in records]
     return history
 
 
-def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], Arrays]:
-    """What a checkpoint says of itself, and its arrays."""
+def write_arrays(path: Path, arrays: Arrays, about: Any) -> None:
+    """Writes arrays and plain data about them, with a checksum over all of it."""
+    text = json.dumps(about)
+    metadata = {"genrezoo": text, "sha256": _checksum(arrays, text)}
+    files.write_atomic(path, safetensors.numpy.save(arrays, metadata=metadata))
+
+
+def read_arrays(path: Path) -> tuple[Any, Arrays]:
+    """What `write_arrays` has written: the plain data, and the arrays.
+
+    Raises:
+        DataError: The file is damaged, by however little.
+    """
+    files.open_regular(path).close()
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            about = json.loads(file.metadata()["genrezoo"])
-            names = file.keys() if arrays else ()
-            return about, {name: file.get_tensor(name) for name in names}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+            metadata = file.metadata() or {}
+        text = metadata["genrezoo"]
+        if metadata["sha256"] != _checksum(arrays, text):
+            raise ValueError("its checksum differs")
+        return json.loads(text), arrays
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         remedy = "delete it to train from the start"
         raise DataError(f"damaged checkpoint ({error})", path=path, remedy=remedy) from error
+
+
+def _checksum(arrays: Arrays, text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"\0{name}\0{array.dtype}\0{array.shape}\0".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:

@@ -6,24 +6,22 @@ stacks of saturating units (tanh) and few labels; with batch normalisation and r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 from pydantic import Field
 
-from genrezoo import files, seeds
+from genrezoo import seeds
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.lazy import keras
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
 from genrezoo.spaces import Float, Int
 from genrezoo.training.batches import Batches
+from genrezoo.training.checkpoint import read_arrays, write_arrays
 from genrezoo.training.fitted import Fitted, Options, forward
 from genrezoo.training.objectives import Objective
 from genrezoo.training.search_space import PACE
@@ -224,21 +222,14 @@ def pretraining(
 def _save(path: Path, done: Sequence[Autoencoder]) -> None:
     arrays = {f"{number}/kernel": part.kernel for number, part in enumerate(done)}
     arrays |= {f"{number}/bias": part.bias for number, part in enumerate(done)}
-    about = json.dumps([part.errors for part in done])
-    files.write_atomic(path, safetensors.numpy.save(arrays, metadata={"errors": about}))
+    write_arrays(path, arrays, [part.errors for part in done])
 
 
 def _load(path: Path, width: int, layers: Sequence[keras.layers.Dense]) -> list[Autoencoder]:
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            errors = json.loads(file.metadata()["errors"])
-            done = [
-                Autoencoder(file.get_tensor(f"{number}/kernel"), file.get_tensor(f"{number}/bias"), part)
-                for number, part in enumerate(errors)
-            ]
-    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        remedy = "delete it to train them from the start"
-        raise DataError(f"damaged autoencoders ({error})", path=path, remedy=remedy) from error
+    errors, arrays = read_arrays(path)
+    done = [
+        Autoencoder(arrays[f"{number}/kernel"], arrays[f"{number}/bias"], part) for number, part in enumerate(errors)
+    ]
     widths = [width, *(layer.units for layer in layers)]
     expected = list(zip(widths, widths[1:], strict=False))[: len(done)]
     if [part.kernel.shape for part in done] != expected or any(len(p.bias) != p.kernel.shape[1] for p in done):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from genrezoo.errors import UnknownNameError
 
 SCHEDULES = {
     "cosine": "CosineDecay",
@@ -16,10 +18,17 @@ SCHEDULES = {
 }
 
 
+OPTIMIZERS = (
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "muon", "nadam", "rmsprop",
+    "schedulefreeadamw", "sgd",
+)  # fmt: skip
+"""Keras's optimisers, without underscores; listed so that a recipe is checked without Keras."""
+
+
 class TrainingSettings(BaseModel):
     """Settings of training by gradient descent; all of them plain data."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     optimizer: str = Field("adam", description="Any Keras optimiser by name, e.g. 'sgd', 'adamw', 'lion'.")
     learning_rate: float = Field(1e-3, gt=0, description="Rate at the start of training.")
@@ -32,8 +41,8 @@ class TrainingSettings(BaseModel):
         {},
         description="Arguments of the schedule, times in epochs: decay_epochs, warmup_epochs, boundaries_epochs, …",
     )
-    batch_size: int = Field(64, ge=1, description="Songs per optimiser step.")
-    epochs: int = Field(40, ge=1, description="Passes over the training songs at most.")
+    batch_size: int = Field(64, ge=1, le=2**31 - 1, description="Songs per optimiser step.")
+    epochs: int = Field(40, ge=1, le=10**6, description="Passes over the training songs at most.")
     patience: int | None = Field(None, ge=1, description="Stop after so many epochs without a better validation score.")
     monitor: Literal["accuracy", "macro_f1", "loss"] = Field("accuracy", description="Validation score that decides.")
     snapshot: Literal["best", "last"] = Field("best", description="Which epoch's weights are the result.")
@@ -44,13 +53,39 @@ class TrainingSettings(BaseModel):
     noise: float = Field(
         0.0, ge=0, description="Standard deviation of Gaussian noise on the standardised features in training."
     )
-    time_shift: int = Field(0, ge=0, description="Training songs are rotated in time by up to so many segments.")
+    time_shift: int = Field(
+        0, ge=0, le=2**20, description="Training songs are rotated in time by up to so many segments."
+    )
     segment_dropout: float = Field(
         0.0, ge=0, lt=1, description="Fraction of a training song's segments set to zero, the mean."
     )
     mixup: float = Field(
         0.0, ge=0, description="Training songs and labels are mixed in pairs, the weight drawn from Beta(mixup, mixup)."
     )
+
+    @field_validator("optimizer", "schedule")
+    @classmethod
+    def _known(cls, value: str | None, info: ValidationInfo) -> str | None:
+        known = OPTIMIZERS if info.field_name == "optimizer" else (*SCHEDULES, "reduce_on_plateau")
+        if value is not None and value.lower().replace("_", "") not in {name.replace("_", "") for name in known}:
+            raise ValueError(f"{UnknownNameError(str(info.field_name), value, known)}")
+        return value
+
+    @field_validator("optimizer_arguments", "schedule_arguments")
+    @classmethod
+    def _numbers(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name, given in value.items():
+            parts = given if isinstance(given, list) else [given]
+            if not all(part is None or isinstance(part, int | float) for part in parts):
+                raise ValueError(f"{name} must be a number, or a list of them")
+        return value
+
+    @field_validator("class_weights")
+    @classmethod
+    def _weights(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not (min(value.values(), default=0) >= 0 and sum(value.values()) > 0):
+            raise ValueError("weights of genres must be 0 or more, and one of them above 0")
+        return value
 
     @property
     def augments(self) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from genrezoo import files, parallel, seeds
-from genrezoo.datasets.arrays import load_arrays, save_songs
+from genrezoo.datasets.arrays import keep_songs, save_songs
 from genrezoo.errors import DataError, ResourceError, SettingsError, differences
 from genrezoo.runs import load_run
 from genrezoo.songs import SongSet
@@ -81,7 +81,7 @@ class ExecutorLoop:
             raise SettingsError(
                 f"{self.folder} holds another search: {'; '.join(different)}. Use another folder or the old settings"
             )
-        load_arrays(self.folder / "songs", verify=False)
+        keep_songs(self.songs, self.folder / "songs")
         # digests are computed again: those in the journal hold the version of the package that wrote it
         self.points = {self.digest(trial.values, trial.epochs) for trial in self.journal.trials}
         ended = self.ended

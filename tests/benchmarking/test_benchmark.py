@@ -207,10 +207,8 @@ def test_passes_over_all_training_and_validation_songs_are_timed(finished):
 def test_auxiliary_outputs_are_judged_by_themselves():
     y = np.array([0, 1, 1])
     right, wrong = np.eye(2)[y], np.eye(2)[1 - y]
-    stored = {f"{split}_{name}": value for split in ("valid", "test") for name, value in [
-        ("ids", y.astype(str)), ("y", y), ("logits", right), ("expert_1", wrong), ("song", np.zeros((3, 7, 2)))
-    ]}  # fmt: skip
-    stored["test_expert_1"] = right
+    arrays = {"ids": y.astype(str), "y": y, "logits": right, "expert_1": wrong, "song": np.zeros((3, 7, 2))}
+    stored = {"valid": arrays, "test": {**arrays, "expert_1": right}}
     assert cell.head_scores(stored) == {"expert_1": HeadScores(valid=0.0, test=1.0)}
 
 

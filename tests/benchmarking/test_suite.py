@@ -52,11 +52,11 @@ def test_selection_takes_own_entrants_registered_recipes_and_baselines(path):
     ("text", "message"),
     [
         ("name = ", "not valid TOML"),
-        ('name = "own"\nsummary = ""\n', "data: Field required"),
+        ('name = "own"\nsummary = ""\n', "data: is missing"),
         (TEXT.replace('"synthetic"', "{n = 1}"), "each data table needs a source"),
-        (TEXT.replace("epochs = 2", "epochs = 2\n[oops]\n"), "oops: Extra inputs"),
+        (TEXT.replace("epochs = 2", "epochs = 2\n[oops]\n"), "oops: is unknown"),
         (TEXT.replace('"own"', '"Own Suite"'), "name: String should match"),
-        ("seeds = 0\n" + TEXT, "seeds: Input should be greater"),
+        ("seeds = 0\n" + TEXT, "seeds: must be greater"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(tmp_path, text, message):

@@ -142,7 +142,7 @@ def test_two_rows_of_one_name_are_refused(music, tmp_path):
 def test_a_window_out_of_range_is_a_fault_of_settings(music, tmp_path, window):
     answer = run("data", "features", music, tmp_path / "a.csv", "--window", window)
     assert isinstance(answer.exception, SettingsError)
-    assert "window_seconds: Input should be" in str(answer.exception)
+    assert "window_seconds: must be" in str(answer.exception)
 
 
 @pytest.mark.parametrize(

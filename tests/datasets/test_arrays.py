@@ -7,9 +7,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from toys import make_songs
 
 from genrezoo.datasets import arrays, load_songs
-from genrezoo.datasets.arrays import load_arrays, save_songs
+from genrezoo.datasets.arrays import keep_songs, load_arrays, save_songs
 from genrezoo.errors import DataError
 from genrezoo.files import lock_folder
 from genrezoo.songs import SongSet, songset
@@ -321,3 +322,29 @@ def test_a_file_is_not_a_folder(tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(DataError, match="is not a folder"):
         load_arrays(tmp_path / "a")
+
+
+def test_songs_that_are_kept_are_verified(tmp_path):
+    songs = make_songs()
+    folder = keep_songs(songs, tmp_path / "songs")
+    assert keep_songs(songs, folder) == folder
+    with pytest.raises(DataError, match="holds other songs"):
+        keep_songs(make_songs(seed=1), folder)
+    content = bytearray((folder / "x.npy").read_bytes())
+    content[-1] ^= 0x80
+    (folder / "x.npy").write_bytes(content)
+    with pytest.raises(DataError, match="its sha256 is not the one in the manifest"):
+        keep_songs(songs, folder)
+
+
+@pytest.mark.parametrize("source", [5, None, b"x", ["a.npz"]])
+def test_what_is_no_path_is_refused(source):
+    with pytest.raises(DataError, match="is no path. Remedy: pass text or a pathlib.Path"):
+        load_songs(source)
+
+
+def test_a_path_that_the_system_refuses_is_told(tmp_path):
+    with pytest.raises(DataError, match="cannot be read .File name too long"):
+        load_songs(tmp_path / ("a" * 300))
+    with pytest.raises(DataError, match="null"):
+        load_songs("a\0b")

@@ -202,3 +202,17 @@ def test_songs_that_do_not_fit_into_memory_are_refused(music, monkeypatch):
     monkeypatch.setattr("genrezoo.datasets._audio.available_bytes", lambda: 1000)
     with pytest.raises(DataError, match="GiB of memory.*the longest has 42 segments.*`duration`"):
         load_folder(music, features=MEL)
+
+
+@pytest.mark.parametrize("sides", [("train", "test"), ("Train", "val", "live"), ("test",)])
+def test_folders_named_after_a_split_are_no_genres(tmp_path, sides):
+    for side in sides:
+        write_noise(tmp_path / side / "jazz.wav")
+    with pytest.raises(DataError, match="sides of a split, not genres.*Remedy: give a manifest"):
+        read_tree(tmp_path)
+
+
+def test_a_genre_may_be_called_test(tmp_path):
+    for genre in ("test", "jazz"):
+        write_noise(tmp_path / genre / "a.wav")
+    assert {file.genre for file in read_tree(tmp_path).files} == {"jazz", "test"}

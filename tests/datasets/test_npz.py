@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genrezoo.datasets import _archive, list_datasets, load_songs, npz
+from genrezoo import archive
+from genrezoo.datasets import list_datasets, load_songs, npz
 from genrezoo.datasets.npz import load_npz
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS, Entry
@@ -457,7 +458,7 @@ def test_joining_files_takes_their_features_twice(tmp_path, monkeypatch):
 
 
 def test_available_memory_is_some_but_not_more_than_there_is():
-    assert 2**20 < _archive.available_bytes() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 2**20 < archive.available_bytes() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_no_damage_goes_unseen(tmp_path):

@@ -431,3 +431,9 @@ def test_songs_that_are_no_longer_those_drawn_are_refused(changes, message):
 def test_a_missing_split_is_refused():
     with pytest.raises(DataError, match="no split 'holdout'"):
         ceilings(load_synthetic(**SMALL), split="holdout")
+
+
+@pytest.mark.parametrize("option", [{"n_train": 99999999999}, {"n_segments": 10**9}])
+def test_more_songs_than_memory_holds_are_refused_at_once(option):
+    with pytest.raises(SettingsError, match="would take .* GiB of memory, .* GiB are free"):
+        load_synthetic(**option)

@@ -80,10 +80,10 @@ def test_unknown_changes_suggest_the_nearest():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 0}, "epochs: Input should be greater than or equal to 1, got 0"),
-        ({"learning_rate": -1}, "learning_rate: Input should be greater than 0"),
-        ({"clip": 0}, "clip: Input should be greater than 0"),
-        ({"batch_size": "many"}, "batch_size: Input should be a valid integer"),
+        ({"epochs": 0}, "epochs: must be greater than or equal to 1, got 0"),
+        ({"learning_rate": -1}, "learning_rate: must be greater than 0"),
+        ({"clip": 0}, "clip: must be greater than 0"),
+        ({"batch_size": "many"}, "batch_size: must be a valid integer"),
     ],
 )
 def test_values_out_of_range_are_refused(changes, message):

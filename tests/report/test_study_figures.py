@@ -203,10 +203,10 @@ def test_lines_that_would_be_called_alike_bear_their_names(board):
 @pytest.mark.parametrize(
     ("figure", "message"),
     [
-        ({"kind": "pie"}, "kind: Input should be 'heatmap', 'bars', 'curves' or 'table', got 'pie'"),
-        ("bars", "Input should be a valid dictionary"),
-        ({"kind": "bars", "title": 3}, "title: Input should be a valid string, got 3"),
-        ({"kind": "bars", "title": "t", "entrants": "lstm"}, "entrants: Input should be a valid tuple, got 'lstm'"),
+        ({"kind": "pie"}, "kind: must be 'heatmap', 'bars', 'curves' or 'table', got 'pie'"),
+        ("bars", "must be a valid dictionary"),
+        ({"kind": "bars", "title": 3}, "title: must be a valid string, got 3"),
+        ({"kind": "bars", "title": "t", "entrants": "lstm"}, "entrants: must be a valid tuple, got 'lstm'"),
         ({"kind": "heatmap", "title": "t", "x": "units"}, "a heat map needs two different axes, x and y"),
     ],
 )

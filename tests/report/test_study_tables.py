@@ -178,7 +178,7 @@ def test_the_terminal_shows_a_row_for_each_entrant(study, capsys):
 
 @pytest.mark.parametrize("name", ["transpose", "together"])
 def test_switches_are_true_or_false(name):
-    with pytest.raises(DataError, match=f"{name}: Input should be a valid boolean.*got 'si'"):
+    with pytest.raises(DataError, match=f"{name}: must be a valid boolean.*got 'si'"):
         read_plans([Source("f", 1, "", {"figures": [{**TABLE, name: "si"}]})])
 
 

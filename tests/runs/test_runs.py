@@ -12,12 +12,13 @@ from toys import make_songs
 
 from genrezoo import files
 from genrezoo.datasets.arrays import save_songs
-from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.errors import DataError, GenrezooWarning, SettingsError, UnknownNameError
 from genrezoo.evaluation import evaluate, log_softmax
 from genrezoo.models import create_model
 from genrezoo.recipes import get_recipe
 from genrezoo.rules import aggregate_logits
 from genrezoo.runs import load_run, train
+from genrezoo.runs.run import _digest
 from genrezoo.songs import Standardiser
 from genrezoo.training import forward
 
@@ -40,8 +41,16 @@ def copy_of(folder, tmp_path):
 
 
 def edit_card(folder, **changes):
+    """Edits a card as a forger would: its digest is right."""
+    card = {**json.loads((folder / "card.json").read_text()), **changes}
+    (folder / "card.json").write_text(json.dumps({**card, "digest": _digest(card)}))
+
+
+def as_old(folder):
+    """Makes a card of the first format of it, which had no checksums but that of the weights."""
     card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps({**card, **changes}))
+    del card["digest"], card["predictions_sha256"], card["history_sha256"]
+    (folder / "card.json").write_text(json.dumps({**card, "format": 1}))
 
 
 def test_the_folder_holds_what_the_design_says(trained):
@@ -214,10 +223,10 @@ def test_tampered_weights_are_refused(trained, tmp_path):
     whole = bytearray(path.read_bytes())
     whole[-1] ^= 1
     path.write_bytes(whole)
-    with pytest.raises(DataError, match="do not have the sha256 on the card"):
+    with pytest.raises(DataError, match=r"weights\.safetensors: does not have the sha256 on the card"):
         _ = load_run(folder).network
     path.unlink()
-    with pytest.raises(DataError, match="no weights"):
+    with pytest.raises(DataError, match=r"weights\.safetensors: cannot be read"):
         _ = load_run(folder).network
 
 
@@ -237,7 +246,7 @@ def test_weights_that_do_not_fit_are_refused_even_with_a_matching_sha256(trained
         arrays[first][0] = np.nan
     path.write_bytes(b"garbage" if change == "garbage" else safetensors.numpy.save(arrays))
     edit_card(folder, weights_sha256=files.sha256_of(path))
-    with pytest.raises(DataError, match="unexpected|missing|shape|not finite|damaged"):
+    with pytest.raises(DataError, match="unexpected|missing|shape|not finite|damaged|not those of"):
         _ = load_run(folder).network
 
 
@@ -249,8 +258,17 @@ def test_weights_that_do_not_fit_are_refused_even_with_a_matching_sha256(trained
         {"input_shape": [6]},
         {"mean": [0.0]},
         {"scale": [1.0, 1.0, 1.0, float("inf")]},
+        {"scale": [1.0, 1.0, 1.0, 0.0]},
+        {"scale": [1.0, 1.0, 1.0, 1e-320]},
+        {"mean": [0.0, 0.0, 0.0, 1e308]},
+        {"genres": ["x", "x", "x"]},
+        {"genres": ["x", "y", "\ud800"]},
+        {"input_shape": [0, 4]},
+        {"songs": {"about": "x"}},
+        {"songs": {"features": "x"}},
         {"extra": 1},
-        {"format": 2},
+        {"format": 3},
+        {"predictions_sha256": None},
         {"weights_sha256": "abc"},
     ],
 )
@@ -268,8 +286,126 @@ def test_a_card_cannot_ask_for_an_absurd_model(trained, tmp_path, arguments):
     folder = copy_of(trained[2], tmp_path)
     recipe = json.loads((folder / "card.json").read_text())["recipe"]
     edit_card(folder, recipe={**recipe, "arguments": arguments})
-    with pytest.raises(DataError, match="out of range"):
+    with pytest.raises(DataError, match="not those of the card's model"):
         _ = load_run(folder).network
+
+
+@pytest.mark.parametrize("name", ["seed", "input_shape"])
+def test_a_card_cannot_pass_what_follows_from_it(trained, tmp_path, name):
+    folder = copy_of(trained[2], tmp_path)
+    recipe = json.loads((folder / "card.json").read_text())["recipe"]
+    edit_card(folder, recipe={**recipe, "arguments": {name: 1}})
+    with pytest.raises(SettingsError, match=f"'{name}' is no argument of a recipe"):
+        _ = load_run(folder).network
+
+
+def test_members_without_weights_are_refused_before_they_are_built(trained, tmp_path):
+    folder = copy_of(trained[2], tmp_path)
+    recipe = json.loads((folder / "card.json").read_text())["recipe"]
+    members = {f"m{number}": {"recipe": recipe} for number in range(150)}
+    edit_card(folder, recipe={**recipe, "model": "ensemble", "arguments": {}, "members": members})
+    with pytest.raises(DataError, match="not those of the card's model"):
+        _ = load_run(folder).network
+
+
+@pytest.mark.parametrize("nested", [100, 600])
+def test_deep_cards_are_refused(trained, tmp_path, nested):
+    folder = copy_of(trained[2], tmp_path)
+    recipe = json.loads((folder / "card.json").read_text())["recipe"]
+    edit_card(folder, recipe={**recipe, "arguments": {"units": json.loads("[" * nested + "]" * nested)}})
+    with pytest.raises(DataError, match="nested more than"):
+        load_run(folder)
+
+
+@pytest.mark.parametrize(
+    "change", [{"mean": [1.0] * 4}, {"scale": [2.0] * 4}, {"genres": ["genre1", "genre0", "genre2"]}, {"clip": 1.0}]
+)
+def test_another_mean_scale_or_order_of_genres_is_noticed(trained, tmp_path, change):
+    folder = copy_of(trained[2], tmp_path)
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, **change}))
+    with pytest.raises(DataError, match="was changed after it was written"):
+        load_run(folder)
+
+
+def test_an_old_card_is_read_and_its_files_are_checked_for_what_they_hold(trained, tmp_path):
+    run, songs, folder = trained
+    folder = copy_of(folder, tmp_path)
+    as_old(folder)
+    with pytest.warns(GenrezooWarning, match="older version.*no checksums"):
+        old = load_run(folder)
+    assert old.evaluate("test") == run.evaluate("test")
+    np.testing.assert_array_equal(old.predict(songs.x), run.predict(songs.x))
+    for change in ODD_PREDICTIONS.values():
+        write_predictions(folder, trained[2], change)
+        with pytest.raises(DataError, match=r"predictions\.npz"):
+            old.evaluate("test")
+
+
+ODD_PREDICTIONS = {
+    "text": {"test_logits": np.array(["a"])},
+    "complex": {"test_logits": np.ones((12, 3), complex)},
+    "two genres": {"test_logits": np.ones((12, 2), np.float32)},
+    "no logits": {"test_logits": None},
+    "no labels": {"test_y": None},
+    "a label too large": {"test_y": np.full(12, 3)},
+    "not finite": {"test_logits": np.full((12, 3), np.nan, np.float32)},
+    "songs lost": {"test_ids": np.array(["a", "b"])},
+    "a bomb": {"test_logits": np.zeros((30_000_000, 3), np.float32)},
+}
+
+
+def write_predictions(folder, source, change):
+    with np.load(source / "predictions.npz") as stored:
+        arrays = {name: value for name, value in {**stored, **change}.items() if value is not None}
+    np.savez_compressed(folder / "predictions.npz", **arrays)
+
+
+@pytest.mark.parametrize("kind", ["cut", "flipped", "empty", "array", "rolled", "pipe", "folder", "missing"])
+def test_predictions_that_are_not_those_of_the_run_are_refused(trained, tmp_path, kind):
+    folder = copy_of(trained[2], tmp_path)
+    path = folder / "predictions.npz"
+    content = bytearray(path.read_bytes())
+    if kind == "cut":
+        path.write_bytes(content[:700])
+    elif kind == "flipped":
+        content[len(content) // 2] ^= 4
+        path.write_bytes(content)
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "array":
+        path.write_bytes(b"\x93NUMPY" + content)
+    elif kind == "rolled":
+        write_predictions(folder, folder, {"test_y": np.roll(trained[0].predictions("test")["y"], 1)})
+    else:
+        path.unlink()
+        {"pipe": os.mkfifo, "folder": os.mkdir, "missing": lambda path: None}[kind](path)
+    with pytest.raises(DataError, match=r"predictions\.npz"):
+        load_run(folder).evaluate("test")
+
+
+def test_a_history_that_was_changed_is_refused(trained, tmp_path):
+    folder = copy_of(trained[2], tmp_path)
+    text = (folder / "history.csv").read_text()
+    (folder / "history.csv").write_text(text.replace("1", "2"))
+    with pytest.raises(DataError, match=r"history\.csv: does not have the sha256"):
+        load_run(folder).history()
+
+
+def test_a_run_never_answers_with_what_is_no_number(trained):
+    run, songs, _ = trained
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(DataError, match="not finite"):
+        run.predict(np.full_like(songs.x, 3e38))
+
+
+@pytest.mark.parametrize("name", ["lstm", "statistics_mlp"])
+def test_a_reloaded_run_takes_any_length(tmp_path, name):
+    units = {"lstm": 3, "statistics_mlp": [3]}[name]
+    recipe = get_recipe(name).changed({"units": units, "epochs": 1})
+    run = train(recipe, make_songs(), seed=1, out=tmp_path / "a")
+    longer = make_songs(n_segments=9)
+    metrics = load_run(tmp_path / "a").evaluate("test", longer)
+    assert metrics == run.evaluate("test", longer)
 
 
 def test_unfinished_and_strange_folders_are_told_apart(trained, tmp_path):
@@ -286,7 +422,7 @@ def test_truncated_cards_are_refused(trained, tmp_path):
     whole = (folder / "card.json").read_bytes()
     for length in range(0, len(whole) - 2, len(whole) // 20):
         (folder / "card.json").write_bytes(whole[:length])
-        with pytest.raises(DataError, match="not valid JSON"):
+        with pytest.raises(DataError, match="not valid JSON|is empty"):
             load_run(folder)
 
 

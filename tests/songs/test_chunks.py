@@ -52,3 +52,9 @@ def test_every_segment_is_in_a_chunk_and_no_chunk_twice(length, segments, hop):
 def test_chunks_out_of_range_are_refused(segments, hop):
     with pytest.raises(SettingsError, match=f"got {segments} and {hop}"):
         cut_chunks(some_songs([7, 3, 4, 9]), segments=segments, hop=hop)
+
+
+def test_chunks_that_memory_cannot_hold_are_refused():
+    songs = SongSet(x=np.zeros((4, 3, 2)), y=[0, 1, 0, 1], genres=("blues", "jazz"))
+    with pytest.raises(SettingsError, match="chunks of 1,000,000,000,000 segments would take .* of memory"):
+        cut_chunks(songs, segments=10**12, hop=1)

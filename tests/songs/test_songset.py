@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -238,3 +239,35 @@ def test_validate_names_the_file_if_told():
 def test_groups_that_do_not_fit_the_features_are_refused(groups):
     with pytest.raises(DataError, match="feature_names or feature_groups do not fit 2 features"):
         make(about={"feature_groups": groups}).feature_groups()
+
+
+X = np.zeros((4, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"x": np.ma.masked_equal(np.zeros((4, 2, 1)), 1)}, "x: is a masked array"),
+        ({"x": [[[0.0]], [[0.0], [1.0]]]}, "x: is no array .*Remedy: pad the songs"),
+        ({"y": [0, 1, [0]]}, "y: is no array"),
+        ({"lengths": np.ma.masked_equal([1, 1, 1, 1], 2)}, "lengths: is a masked array"),
+        ({"genres": {"blues", "jazz"}}, "genres: .* is no list of names"),
+        ({"genres": "ab"}, "genres: 'ab' is no list of names"),
+        ({"genres": None}, "genres: None is no list of names"),
+        ({"genres": 5}, "genres: 5 is no list of names"),
+        ({"genres": ["blues", "\ud800"]}, "genres: a name is no text"),
+        ({"ids": ["a", "b", "c", "\udcff"]}, "ids: a name is no text"),
+        ({"splits": {"train": [[0], [1, 2]]}}, "splits: is no array"),
+    ],
+)
+def test_containers_that_would_lose_something_are_refused(given, message):
+    with pytest.raises(DataError, match=message):
+        SongSet(**{"x": X, "y": [0, 1, 0, 1], "genres": ("blues", "jazz"), "provenance": "random", **given})
+
+
+def test_objects_of_pandas_are_arrays():
+    frame = pd.DataFrame({"y": [0, 1, 0, 1], "id": list("abcd")})
+    songs = SongSet(x=X, y=frame["y"], genres=pd.Series(["blues", "jazz"]), ids=frame["id"])
+    assert songs.y.tolist() == [0, 1, 0, 1]
+    assert songs.genres == ("blues", "jazz")
+    assert songs.ids.tolist() == list("abcd")

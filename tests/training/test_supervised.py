@@ -3,13 +3,15 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from toys import make_model, make_songs
 
 from genrezoo import seeds
-from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.errors import DataError, SettingsError
 from genrezoo.layers import Head
 from genrezoo.training import forward
-from genrezoo.training.checkpoint import weights_of
+from genrezoo.training import settings as training_settings
+from genrezoo.training.checkpoint import read_arrays, weights_of
 from genrezoo.training.objectives import objectives
 from genrezoo.training.optimisation import build_optimizer
 from genrezoo.training.supervised import SupervisedSettings, supervised
@@ -187,13 +189,48 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(songs, model, tmp_path):
     whole = path.read_bytes()
     for length in (0, 7, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(DataError, match="damaged checkpoint"):
+        with pytest.raises(DataError, match="damaged checkpoint|is empty"):
             supervised(make_model(), songs, settings(), seed=1, checkpoint_path=path)
+
+
+def test_one_flipped_bit_in_a_checkpoint_is_noticed_wherever_it_is(songs, model, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    supervised(model, songs, settings(epochs=1), seed=1, checkpoint_path=path)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 41):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="damaged checkpoint"):
+            read_arrays(path)
 
 
 def test_divergence_is_said_and_not_kept(songs, model):
     with pytest.raises(DataError, match="training diverged in epoch 1.*Remedy: lower the learning rate"):
         supervised(model, songs, settings(learning_rate=1e38), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"optimizer": "adm"}, "unknown optimizer 'adm'. Did you mean 'adam'"),
+        ({"schedule": "cosin"}, "unknown schedule 'cosin'. Did you mean 'cosine'"),
+        ({"optimizer_arguments": {"clipnorm": "x"}}, "clipnorm must be a number"),
+        ({"schedule_arguments": {"decay_epochs": {}}}, "decay_epochs must be a number"),
+        ({"time_shift": 999999999999}, "time_shift"),
+        ({"epochs": 10**12}, "epochs"),
+        ({"noise": float("nan")}, "noise"),
+        ({"class_weights": {"a": -1, "b": 1}}, "weights of genres must be 0 or more"),
+        ({"class_weights": {"a": 0, "b": 0}}, "weights of genres must be 0 or more"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_anything_is_trained(wrong, message):
+    with pytest.raises(ValidationError, match=message):
+        SupervisedSettings(**wrong)
+
+
+def test_the_optimisers_are_those_of_keras():
+    assert {name.lower() for name in OPTIMIZERS} == set(training_settings.OPTIMIZERS)
 
 
 OPTIMIZERS = [
@@ -227,8 +264,6 @@ def test_optimizers_take_their_arguments_and_refuse_others():
     assert build_optimizer(settings(optimizer_arguments={"momentum": 0.9}), 3).momentum == 0.9
     with pytest.raises(SettingsError, match="'sgd' refuses its arguments.*beta_9"):
         build_optimizer(settings(optimizer_arguments={"beta_9": 1}), 3)
-    with pytest.raises(UnknownNameError, match="unknown optimiser 'adm'. Did you mean.*'adam'"):
-        build_optimizer(settings(optimizer="adm"), 3)
 
 
 def test_weight_decay_leaves_biases_alone(songs):
@@ -269,8 +304,6 @@ def test_schedules_count_in_epochs(schedule, arguments, rates):
 
 
 def test_schedules_refuse_what_they_do_not_take():
-    with pytest.raises(UnknownNameError, match="unknown schedule 'cosin'. Did you mean 'cosine'"):
-        build_optimizer(settings(schedule="cosin"), 2)
     with pytest.raises(SettingsError, match="'cosine' refuses its arguments"):
         build_optimizer(settings(schedule="cosine", schedule_arguments={"oops": 1}), 2)
 

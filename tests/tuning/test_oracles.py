@@ -198,15 +198,15 @@ def test_unknown_tuner_names_the_nearest():
 @pytest.mark.parametrize(
     ("name", "options", "match"),
     [
-        ("bayesian", {"kappa": 1.9}, "bayesian: kappa: Extra inputs"),
+        ("bayesian", {"kappa": 1.9}, "bayesian: kappa: is unknown"),
         ("bayesian", {"beta": -1}, "bayesian: beta: .*greater than or equal to 0, got -1"),
         ("bayesian", {"beta": math.inf}, "beta: .*finite"),
         ("bayesian", {"alpha": 0}, "alpha: .*greater than 0"),
         ("bayesian", {"initial_points": 0}, "initial_points"),
         ("hyperband", {"factor": 1}, "factor: .*greater than or equal to 2"),
         ("hyperband", {"iterations": 0}, "iterations"),
-        ("random", {"seed": 1}, "random: seed: Extra inputs"),
-        ("grid", {"size": 1}, "grid: size: Extra inputs"),
+        ("random", {"seed": 1}, "random: seed: is unknown"),
+        ("grid", {"size": 1}, "grid: size: is unknown"),
     ],
 )
 def test_options_out_of_range_are_refused(name, options, match):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from genrezoo.errors import DataError
 from genrezoo.files import read_columns, read_json, sha256_of
 from genrezoo.rows import FILE, AccuracyRow, Row, read_rows
+from genrezoo.runs import predictions
 
 
 @dataclass(frozen=True)
@@ -96,21 +96,14 @@ def read_predictions(row: AccuracyRow, folder: Path) -> Predictions:
     Raises:
         DataError: The file is missing, broken, or has another accuracy than its row.
     """
-    path = _run_file(row, folder, "predictions.npz")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            ids, y, logits = (arrays[f"test_{name}"] for name in ("ids", "y", "logits"))
-    except FileNotFoundError as error:
-        raise DataError("is missing", path=path, remedy="run the cell again") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"cannot be read ({error})", path=path, remedy="run the cell again") from error
-    if ids.ndim != 1 or y.shape != ids.shape or y.dtype.kind not in "iu" or logits.shape != (len(ids), len(row.genres)):
-        raise DataError(f"has logits of shape {logits.shape}", path=path, remedy="run the cell again")
+    path = _run_file(row, folder, predictions.FILE)
+    found = predictions.read_predictions(path.parent, "test", len(row.genres))
+    ids, y, logits = (found[name] for name in ("ids", "y", "logits"))
     order = np.argsort(ids, kind="stable")
-    found = float((logits.argmax(axis=1) == y).mean())
-    if not math.isclose(row.test.accuracy, found, abs_tol=1e-6):
+    accuracy = float((logits.argmax(axis=1) == y).mean())
+    if not math.isclose(row.test.accuracy, accuracy, abs_tol=1e-6):
         raise DataError(
-            f"has accuracy {found:.4f}, its row {row.test.accuracy:.4f}", path=path, remedy="run the cell again"
+            f"has accuracy {accuracy:.4f}, its row {row.test.accuracy:.4f}", path=path, remedy="run the cell again"
         )
     return Predictions(ids[order], y[order], logits[order])
 

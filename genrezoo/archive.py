@@ -21,8 +21,8 @@ from typing import IO, NamedTuple, NoReturn
 
 import numpy as np
 
-from genrezoo.audio.sniff import open_regular
-from genrezoo.errors import DataError
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.files import open_regular
 
 MAX_BYTES = 16 * 2**30
 """Unpacked bytes that an archive may hold."""
@@ -64,7 +64,7 @@ def regular_size(path: Path) -> int:
     """The size of a regular file that is not empty, in bytes.
 
     Raises:
-        DataError: See `genrezoo.audio.sniff.open_regular`.
+        DataError: See `genrezoo.files.open_regular`.
     """
     with open_regular(path) as file:
         return os.fstat(file.fileno()).st_size
@@ -74,7 +74,7 @@ def read_start(path: Path, n_bytes: int) -> bytes:
     """The first bytes of a regular file that is not empty.
 
     Raises:
-        DataError: See `genrezoo.audio.sniff.open_regular`.
+        DataError: See `genrezoo.files.open_regular`.
     """
     with open_regular(path) as file:
         return file.read(n_bytes)
@@ -154,6 +154,26 @@ def read_array(path: Path, key: str) -> np.ndarray:
         except _BROKEN as error:
             _refuse(path, key, f"damaged ({_told(error)})", "fetch or make the file again", error)
     return array
+
+
+def read_npz(path: Path, *, prefix: str = "", max_bytes: int = 2**31) -> dict[str, np.ndarray]:
+    """The arrays of an ``.npz`` whose keys begin with ``prefix``, which their names are returned without.
+
+    Raises:
+        DataError: As `read_headers` and `read_array`.
+    """
+    keys = [key for key in read_headers(path, max_bytes=max_bytes) if key.startswith(prefix)]
+    return {key.removeprefix(prefix): read_array(path, key) for key in keys}
+
+
+def check_memory(n_bytes: int, what: str) -> None:
+    """Refuses what would not fit into memory, before it is allocated.
+
+    Raises:
+        SettingsError: It would take more than this machine can still give.
+    """
+    if n_bytes > (free := available_bytes()):
+        raise SettingsError(f"{what} would take {_gib(n_bytes)} of memory, {_gib(free)} are free; make it smaller")
 
 
 def available_bytes() -> int:
