@@ -43,6 +43,9 @@ _HOMES = {
     "load_suite": "benchmarking",
     "predict_audio": "predict",
     "render": "report",
+    "list_weights": "weights",
+    "register_weights": "weights",
+    "weights_info": "weights",
 }
 
 __all__ = ["__version__", *_HOMES]
@@ -93,3 +96,6 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.tuning import load_search as load_search
     from genrezoo.tuning import tune as tune
     from genrezoo.tuning.hypermodel import hypermodel as hypermodel
+    from genrezoo.weights import list_weights as list_weights
+    from genrezoo.weights import register_weights as register_weights
+    from genrezoo.weights import weights_info as weights_info

@@ -19,6 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from genrezoo.errors import DataError, GenrezooError, SettingsError, UnknownNameError
 from genrezoo.spaces import Space, describe
 
+WORDS = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
 REFUSALS = (TypeError, ValueError, AttributeError, ArithmeticError, LookupError, RuntimeError, MemoryError)
 """What Keras and its backends raise for an option or a shape that cannot be."""
 
@@ -124,10 +125,18 @@ class Registry(Generic[Member]):
         kind: What a member is called in messages, e.g. ``"model"``.
         package: Package whose public modules register members when imported.
         group: Entry-point group in which other distributions name modules that register members.
+        form: Form of a name, in words and as a regular expression.
     """
 
-    def __init__(self, kind: str, *, package: str, group: str | None = None):
-        self.kind, self.package, self.group = kind, package, group
+    def __init__(
+        self,
+        kind: str,
+        *,
+        package: str,
+        group: str | None = None,
+        form: tuple[str, str] = ("lower-case words joined by underscores", WORDS),
+    ):
+        self.kind, self.package, self.group, self.form = kind, package, group, form
         self._members: dict[str, Member] = {}
         self._filled = False
 
@@ -135,12 +144,12 @@ class Registry(Generic[Member]):
         """Adds members.
 
         Raises:
-            GenrezooError: A name is not lower-case words joined by underscores, or is taken already.
+            GenrezooError: A name is of another form, or is taken already.
         """
         for member in members:
-            name = member.name
-            if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
-                raise GenrezooError(f"{self.kind} name {name!r} must be lower-case words joined by underscores")
+            name, (words, pattern) = member.name, self.form
+            if not re.fullmatch(pattern, name):
+                raise GenrezooError(f"{self.kind} name {name!r} must be {words}")
             if name in self._members:
                 raise GenrezooError(f"{self.kind} {name!r} is registered already; choose another name")
             self._members[name] = member

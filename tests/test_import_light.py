@@ -54,7 +54,9 @@ def test_names_are_listed_without_a_backend(kind):
     assert loaded_by(command_line(f"list --kind {kind.value}")) == []
 
 
-@pytest.mark.parametrize("name", ["lstm", "cascade", "distillation", "synthetic", "bag_of_segments", "rnn_search"])
+@pytest.mark.parametrize(
+    "name", ["lstm", "cascade", "distillation", "synthetic", "bag_of_segments", "rnn_search", "musicnn.msd"]
+)
 def test_a_name_is_shown_without_a_backend(name):
     assert loaded_by(command_line(f"show {name}")) == []
 

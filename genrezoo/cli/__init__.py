@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import genrezoo
-from genrezoo.cli import benchmark, data, evaluate, listing, plot, predict, report, show, train, tune
+from genrezoo.cli import benchmark, data, evaluate, listing, plot, predict, report, show, train, tune, weights
 from genrezoo.cli.options import shown_text
 from genrezoo.errors import GenrezooError, GenrezooWarning, ResourceError, is_scarce
 
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_members)
 app.command("show")(show.show)
+app.add_typer(weights.app, name="weights")
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

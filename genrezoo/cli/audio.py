@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from genrezoo.cli.options import FileProgress, file_progress, progress_bar, results_console, shown_path
+from genrezoo.cli.options import FileProgress, download_bar, file_progress, progress_bar, results_console, shown_path
 from genrezoo.environment import cores
 from genrezoo.errors import DataError
 from genrezoo.parallel import ChildError, ProcessExecutor, in_chunks
@@ -161,8 +160,7 @@ class BuildProgress(contextlib.ExitStack):
     def fetch(self, there: int, expected: int | None) -> None:
         """Says how many bytes of an archive are there."""
         if self._fetched is None:
-            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-            progress = self.enter_context(Progress(*columns, console=Console(stderr=True)))
+            progress = self.enter_context(download_bar())
             self._fetched = progress, progress.add_task("download")
         progress, task = self._fetched
         progress.update(task, completed=there, total=expected)

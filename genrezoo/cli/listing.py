@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
+from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES, Registry
+from genrezoo.weights import WEIGHTS
 
 
 class Kind(StrEnum):
@@ -24,13 +25,15 @@ class Kind(StrEnum):
     recipes = "recipes"
     datasets = "datasets"
     searches = "searches"
+    weights = "weights"
 
 
-REGISTRIES = {
+REGISTRIES: dict[Kind, Registry[Any]] = {
     Kind.models: MODELS,
     Kind.compositions: COMPOSITIONS,
     Kind.procedures: PROCEDURES,
     Kind.datasets: DATASETS,
+    Kind.weights: WEIGHTS,
 }
 
 
@@ -39,7 +42,7 @@ def list_members(
     kind: Annotated[Kind, typer.Option(help="What to list.")] = Kind.models,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List models, compositions, procedures, recipes, data sets or search plans.
+    """List models, compositions, procedures, recipes, data sets, search plans or weights.
 
     Example: genrezoo list '*lstm*'
     """

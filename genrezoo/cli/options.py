@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
@@ -112,3 +113,9 @@ def progress_bar(*more: ProgressColumn) -> Progress:
     times = (TimeElapsedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *times, *more, console=console)
+
+
+def download_bar() -> Progress:
+    """A bar on standard error for bytes that come."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))

@@ -13,13 +13,14 @@ from rich.table import Table
 
 from genrezoo.errors import UnknownNameError
 from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
+from genrezoo.weights import WEIGHTS, weights_path
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A model, composition, procedure, recipe, data set or search plan.")],
+    name: Annotated[str, typer.Argument(help="Anything that `genrezoo list` lists.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what is known about a model, composition, procedure, recipe, data set or search plan.
+    """Show what is known about a model, composition, procedure, recipe, data set, search plan or weights.
 
     Example: genrezoo show snippet_lstm
     """
@@ -63,8 +64,10 @@ def describe(name: str) -> dict[str, dict[str, Any]]:
         facts["recipe"] = RECIPES.get(name).model_dump(mode="json")
     if name in list_search_plans():
         facts["search plan"] = load_search_plan(name).model_dump(mode="json")
+    if name in WEIGHTS.names():
+        facts["weights"] = {**WEIGHTS.get(name).describe(), "in_the_cache": weights_path(name).is_file()}
     if not facts:
-        known = {known for registry in registries for known in registry.names()}
+        known = {known for registry in (*registries, WEIGHTS) for known in registry.names()}
         raise UnknownNameError("name", name, {*known, *RECIPES.names(), *list_search_plans()})
     return facts
 

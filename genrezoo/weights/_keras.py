@@ -1,0 +1,55 @@
+"""Weights that Keras downloads itself, and keeps in a folder of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from genrezoo import files
+from genrezoo.environment import OFFLINE, offline
+from genrezoo.errors import DataError
+from genrezoo.lazy import keras
+from genrezoo.weights._entry import KerasFile
+
+
+def place(source: KerasFile) -> Path:
+    """Where Keras keeps the file."""
+    return Path(os.environ.get("KERAS_HOME") or Path("~", ".keras").expanduser()) / "models" / source.file
+
+
+def is_whole(path: Path, source: KerasFile) -> bool:
+    """Whether a file is the published one."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() == source.md5
+
+
+def fetch(name: str, source: KerasFile, given: str | Path | None = None) -> Path:
+    """Gets the file, unless Keras has it.
+
+    Args:
+        name: Name of the weights.
+        source: The file.
+        given: A copy of it from elsewhere.
+
+    Raises:
+        DataError: It cannot be had, or is another file.
+    """
+    path = place(source)
+    remedy = f"fetch the file elsewhere, and `genrezoo weights fetch {name} --from FILE` here"
+    if given is not None:
+        if not is_whole(Path(given), source):
+            what = f"not {source.file}: the md5 is not {source.md5}"
+            raise DataError(what, path=given, remedy="get the file again from where it was published")
+        return files.write_atomic(path, Path(given).read_bytes())
+    if offline() and not path.is_file():
+        what = f"weights {name!r} are not there and {OFFLINE} forbids downloads"
+        raise DataError(what, path=source.url, remedy=remedy)
+    try:
+        home = path.parents[1]
+        found = keras.utils.get_file(
+            source.file, source.url, cache_dir=home, cache_subdir="models", file_hash=source.md5
+        )
+        return Path(found)
+    except Exception as error:  # Keras raises nothing narrower when it cannot fetch a file
+        raise DataError(f"weights {name!r} cannot be fetched ({error})", path=source.url, remedy=remedy) from error
