@@ -9,15 +9,14 @@ import json
 import threading
 import uuid
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from genrezoo import files
 from genrezoo.errors import GenrezooError, ResourceError, SettingsError
 from genrezoo.parallel import dask_worker
-from genrezoo.parallel.forkserver import call_order
-from genrezoo.parallel.processes import ChildError
+from genrezoo.parallel.processes import CallExecutor, ChildError
 
 CONNECT_SECONDS = 10
 """How long a scheduler may take to answer."""
@@ -27,7 +26,7 @@ CALLS = 256
 """Calls that are with the scheduler at once; more wait here."""
 
 
-class ClusterExecutor(concurrent.futures.Executor):
+class ClusterExecutor(CallExecutor):
     """A `ProcessExecutor` whose worker processes are on the workers of a Dask cluster.
 
     Each call is one task, which a worker makes in a process of its own: the memory of TensorFlow ends with the process,
@@ -82,42 +81,6 @@ class ClusterExecutor(concurrent.futures.Executor):
         """
         return max(1, sum(self._fit().values()))
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
-        """Runs ``fn(*args, **kwargs)`` in a process of a worker, see `ProcessExecutor.submit`."""
-        return self._begin(call_order(fn, args, kwargs))
-
-    def call(
-        self,
-        fn: Callable[..., Any],
-        kwargs: Mapping[str, Any],
-        *,
-        reads: Mapping[str, Path] | None = None,
-        writes: Mapping[str, Path] | None = None,
-        key: str = "",
-    ) -> concurrent.futures.Future[Any]:
-        """Runs a function of plain data and folders in a process of a worker.
-
-        A worker that does not see the folders, or cannot write to them, is left out from then on.
-
-        Args:
-            fn: A function at the top level of a module that is importable on the workers.
-            kwargs: Keyword arguments, plain data (JSON).
-            reads: Folders that the call reads: the name of a further argument -> the folder.
-            writes: Folders that it reads and writes; they are made if missing.
-            key: Of no use here.
-
-        Returns:
-            A future of the result, as of `submit`. The folders arrive in the function as absolute paths, text.
-        """
-        here, there = (
-            {name: Path(path).resolve() for name, path in (given or {}).items()} for given in (reads, writes)
-        )
-        for folder in there.values():
-            folder.mkdir(parents=True, exist_ok=True)
-            self._mark(folder.parent / self._token)
-        order = call_order(fn, (), {**kwargs, **{name: str(path) for name, path in {**here, **there}.items()}})
-        return self._begin(order, list(map(str, here.values())), list(map(str, there.values())))
-
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ends the executor; with ``cancel_futures`` the running calls and their processes are ended too."""
         if cancel_futures:
@@ -131,9 +94,6 @@ class ClusterExecutor(concurrent.futures.Executor):
         closing.start()
         if wait:
             closing.join()
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.shutdown(wait=True, cancel_futures=kind is not None)
 
     def _close(self) -> None:
         self._pool.shutdown()
@@ -151,20 +111,23 @@ class ClusterExecutor(concurrent.futures.Executor):
                 files.write_text(mark, "")
                 self._marks.add(mark)
 
-    def _begin(
-        self, call: dict[str, Any], reads: Sequence[str] = (), writes: Sequence[str] = ()
+    def send(
+        self, order: dict[str, Any], reads: Sequence[Path] = (), writes: Sequence[Path] = ()
     ) -> concurrent.futures.Future[Any]:
-        order = {
-            "call": call,
-            "reads": reads,
-            "writes": writes,
+        """Makes the call of an order in a process of a worker."""
+        for folder in writes:
+            self._mark(folder.parent / self._token)
+        whole = {
+            "call": order,
+            "reads": list(map(str, reads)),
+            "writes": list(map(str, writes)),
             "mark": self._token,
             "threads": self.threads,
             "seconds": self.seconds,
             "preload": self.preload,
             "versions": dask_worker.installed(),
         }
-        return self._pool.submit(self._run, json.loads(json.dumps(order)))  # as the caller may change what he passed
+        return self._pool.submit(self._run, json.loads(json.dumps(whole)))  # as the caller may change what he passed
 
     def _run(self, order: dict[str, Any]) -> Any:
         """Asks until a worker can make the call, and leaves out those that cannot."""

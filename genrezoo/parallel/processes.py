@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,60 @@ class ChildError(Exception):
         self.user, self.died, self.late, self.scarce, self.detail = user, died, late, scarce, detail
 
 
-class ProcessExecutor(concurrent.futures.Executor):
+class CallExecutor(concurrent.futures.Executor):
+    """What the executors share: calls of functions by their import path, with folders; after an error none goes on."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
+        """Runs ``fn(*args, **kwargs)`` in a worker process.
+
+        Args:
+            fn: A function at the top level of a module that is importable there.
+            args: Positional arguments, plain data (JSON).
+            kwargs: Keyword arguments, plain data (JSON).
+
+        Returns:
+            A future of the result as plain data (tuples come back as lists); it raises `ChildError` if the call failed.
+        """
+        return self.send(call_order(fn, args, kwargs))
+
+    def call(
+        self,
+        fn: Callable[..., Any],
+        kwargs: Mapping[str, Any],
+        *,
+        reads: Mapping[str, Path] = {},
+        writes: Mapping[str, Path] = {},
+    ) -> concurrent.futures.Future[Any]:
+        """Runs a function of plain data and folders in a worker process.
+
+        A worker of a cluster that does not see the folders, or cannot write to them, is left out from then on.
+
+        Args:
+            fn: A function at the top level of a module that is importable there.
+            kwargs: Keyword arguments, plain data (JSON).
+            reads: Folders that the call reads: the name of a further argument -> the folder.
+            writes: Folders that it reads and writes; they are made if missing.
+
+        Returns:
+            A future of the result, as of `submit`. The folders arrive in the function as absolute paths, text.
+        """
+        here, there = ({name: Path(path).resolve() for name, path in given.items()} for given in (reads, writes))
+        for folder in there.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        order = call_order(fn, (), {**kwargs, **{name: str(path) for name, path in {**here, **there}.items()}})
+        return self.send(order, list(here.values()), list(there.values()))
+
+    @abstractmethod
+    def send(
+        self, order: dict[str, Any], reads: Sequence[Path] = (), writes: Sequence[Path] = ()
+    ) -> concurrent.futures.Future[Any]:
+        """Makes the call of an order of `call_order`, which reads and writes these folders."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.shutdown(wait=True, cancel_futures=kind is not None)
+
+
+class ProcessExecutor(CallExecutor):
     """A `concurrent.futures.Executor` that runs each call in a worker process of its own.
 
     Args:
@@ -85,44 +139,11 @@ class ProcessExecutor(concurrent.futures.Executor):
         self._lock = threading.Lock()
         self._server = self._start()
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
-        """Runs ``fn(*args, **kwargs)`` in a worker process.
-
-        Args:
-            fn: A function at the top level of an importable module.
-            args: Positional arguments, plain data (JSON).
-            kwargs: Keyword arguments, plain data (JSON).
-
-        Returns:
-            A future of the result as plain data (tuples come back as lists); it raises `ChildError` if the call failed.
-        """
-        return self.begin(call_order(fn, args, kwargs), self.seconds)
-
-    def call(
-        self,
-        fn: Callable[..., Any],
-        kwargs: Mapping[str, Any],
-        *,
-        reads: Mapping[str, Path] | None = None,
-        writes: Mapping[str, Path] | None = None,
-        key: str = "",
+    def send(
+        self, order: dict[str, Any], reads: Sequence[Path] = (), writes: Sequence[Path] = ()
     ) -> concurrent.futures.Future[Any]:
-        """Runs a function of plain data and folders in a worker process; `ClusterExecutor` has the same method.
-
-        Args:
-            fn: A function at the top level of an importable module.
-            kwargs: Keyword arguments, plain data (JSON).
-            reads: Folders that the call reads: the name of a further argument -> the folder.
-            writes: Folders that it reads and writes; they are made if missing.
-            key: Of no use here; see `ClusterExecutor`.
-
-        Returns:
-            A future of the result, as of `submit`. The folders arrive in the function as absolute paths, text.
-        """
-        folders = {name: str(Path(path).absolute()) for name, path in {**(reads or {}), **(writes or {})}.items()}
-        for path in (writes or {}).values():
-            Path(path).mkdir(parents=True, exist_ok=True)
-        return self.submit(fn, **kwargs, **folders)
+        """Makes the call of an order of `call_order`."""
+        return self.begin(order, self.seconds)
 
     def begin(self, order: Mapping[str, Any], seconds: float | None) -> concurrent.futures.Future[Any]:
         """Makes a call that `stop` can end.
@@ -150,9 +171,6 @@ class ProcessExecutor(concurrent.futures.Executor):
             self._server.end(now=cancel_futures)
         if wait:
             self._server.listener.join()
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.shutdown(wait=True, cancel_futures=kind is not None)
 
     def _start(self) -> _ForkServer:
         return _ForkServer(

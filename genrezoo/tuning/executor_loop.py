@@ -183,7 +183,7 @@ class ExecutorLoop:
         writes = {"folder": self.whole(trial) if whole else self.home(trial)}
         if self.space.start.members:
             writes["members"] = self.folder / "members"
-        return {"reads": {"songs": self.folder / "songs"}, "writes": writes, "key": f"{self.name}-{trial.number}"}
+        return {"reads": {"songs": self.folder / "songs"}, "writes": writes}
 
     def home(self, trial: Trial) -> Path:
         """The folder of a trial; one that continues another trial's training lives in that one's."""
