@@ -12,7 +12,6 @@ import itertools
 import string
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -260,43 +259,8 @@ def mcnemar_p(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
     return float(mcnemar(table, exact=True).pvalue)
 
 
-@dataclass(frozen=True)
-class Pair:
-    """McNemar's test of two models.
-
-    Attributes:
-        better: Name of the one that is more often right (of equal ones, the first in the order).
-        worse: Name of the other.
-        difference: Accuracy of ``better`` minus that of ``worse``, 0 and more.
-        p: Exact p-value of this pair alone.
-        adjusted: The same after Holm's correction over all pairs.
-    """
-
-    better: str
-    worse: str
-    difference: float
-    p: float
-    adjusted: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All pairs of models, and which cannot be told apart.
-
-    Attributes:
-        order: Names, the most accurate first.
-        letters: One or more letters a model. Two models that share a letter cannot be told apart; two that share none
-            differ significantly. ``a`` is the group of the most accurate model.
-        pairs: Every pair once, in the order of ``order``.
-    """
-
-    order: tuple[str, ...]
-    letters: Mapping[str, str]
-    pairs: tuple[Pair, ...]
-
-
-def compare_models(correct: Mapping[str, np.ndarray], *, alpha: float = 0.05) -> Comparison:
-    """McNemar's test between all pairs of trained models, with Holm's correction, and groups by letters.
+def compare_models(correct: Mapping[str, np.ndarray]) -> dict[tuple[str, str], tuple[float, float]]:
+    """McNemar's test between all pairs of trained models, with Holm's correction.
 
     McNemar's test wants one answer a song from each model. Where a recipe was trained with several seeds, pass the
     answers of its `median_run`. Pooling the seeds would count each song several times as if it were several songs, and
@@ -305,37 +269,27 @@ def compare_models(correct: Mapping[str, np.ndarray], *, alpha: float = 0.05) ->
 
     Args:
         correct: Whether each song is answered rightly, ``(songs,)`` bool by model; the same songs in the same order.
-        alpha: Proportion of false alarms allowed over all pairs together, in (0, 1).
 
     Returns:
-        The comparison; with one model it has no pairs.
+        For each pair of names, in the order given, the exact p-value of the pair alone, and the same after Holm's
+        correction over all pairs.
 
     Raises:
         DataError: The numbers of songs differ.
-        SettingsError: ``alpha`` is out of range.
 
     Example:
         >>> good, bad = np.arange(40) < 36, np.arange(40) < 12
-        >>> dict(compare_models({"mlp": bad, "lstm": good, "gru": good}).letters)
-        {'lstm': 'a', 'gru': 'a', 'mlp': 'b'}
+        >>> compare_models({"lstm": good, "gru": good, "mlp": bad})["lstm", "gru"]
+        (1.0, 1.0)
     """
-    _check_confidence(alpha, "alpha")
-    answers = {name: np.asarray(value, bool) for name, value in correct.items()}
-    accuracy = {name: float(value.mean()) for name, value in answers.items()}
-    order = tuple(sorted(answers, key=lambda name: -accuracy[name]))
-    couples = list(itertools.combinations(order, 2))
+    couples = list(itertools.combinations(correct, 2))
     if not couples:
-        return Comparison(order, dict.fromkeys(order, "a"), ())
+        return {}
     from statsmodels.stats.multitest import multipletests
 
-    p = [mcnemar_p(answers[better], answers[worse]) for better, worse in couples]
-    rejected, adjusted, _, _ = multipletests(p, alpha=alpha, method="holm")
-    pairs = tuple(
-        Pair(better, worse, accuracy[better] - accuracy[worse], raw, float(holm))
-        for (better, worse), raw, holm in zip(couples, p, adjusted, strict=True)
-    )
-    alike = [couple for couple, reject in zip(couples, rejected, strict=True) if not reject]
-    return Comparison(order, letter_groups(order, alike), pairs)
+    p = [mcnemar_p(correct[one], correct[other]) for one, other in couples]
+    adjusted = multipletests(p, method="holm")[1]
+    return {couple: (alone, float(holm)) for couple, alone, holm in zip(couples, p, adjusted, strict=True)}
 
 
 def letter_groups(order: Sequence[str], alike: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -456,9 +410,9 @@ def _checked(logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return logits, y.astype(np.int64)
 
 
-def _check_confidence(value: float, name: str = "confidence") -> None:
+def _check_confidence(value: float) -> None:
     if not 0 < value < 1:
-        raise SettingsError(f"{name} must be between 0 and 1, got {value}")
+        raise SettingsError(f"confidence must be between 0 and 1, got {value}")
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

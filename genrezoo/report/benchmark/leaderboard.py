@@ -180,14 +180,9 @@ def _add_groups(drafts: list[_Draft]) -> tuple[Difference, ...]:
     """Compares all entries that have predictions, and adds the letters of their groups."""
     drafts = [draft for draft in drafts if draft.predictions]
     right = {draft.entry.name: draft.right() for draft in drafts}
-    comparison = compare_models({draft.entry.name: right[draft.entry.name][draft.representative] for draft in drafts})
-    tests = {frozenset((pair.better, pair.worse)): pair for pair in comparison.pairs}
-    differences = tuple(
-        Difference(
-            upper, lower, mean, low, high, tests[frozenset((upper, lower))].p, tests[frozenset((upper, lower))].adjusted
-        )
-        for (upper, lower), (mean, low, high) in difference_intervals(right).items()
-    )
+    tests = compare_models({draft.entry.name: right[draft.entry.name][draft.representative] for draft in drafts})
+    intervals = difference_intervals(right)
+    differences = tuple(Difference(*pair, *intervals[pair], *tests[pair]) for pair in intervals)
     alike = [(pair.upper, pair.lower) for pair in differences if pair.adjusted > ALPHA]
     letters = letter_groups([draft.entry.name for draft in drafts], alike)
     for draft in drafts:
