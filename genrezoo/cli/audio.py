@@ -15,7 +15,17 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from genrezoo.cli.options import FileProgress, download_bar, file_progress, progress_bar, results_console, shown_path
+from genrezoo.cli.options import (
+    Cache,
+    FileProgress,
+    Strict,
+    Workers,
+    download_bar,
+    file_progress,
+    progress_bar,
+    results_console,
+    shown_path,
+)
 from genrezoo.environment import cores
 from genrezoo.errors import DataError
 from genrezoo.parallel import ChildError, ProcessExecutor, in_chunks
@@ -24,11 +34,6 @@ if TYPE_CHECKING:
     from genrezoo.datasets.folder import Tree
 
 Music = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of audio files, a sub-folder a genre.")]
-Cache = Annotated[
-    Path | None, typer.Option(help="Folder of the feature cache; $GENREZOO_CACHE or ~/.cache/genrezoo if left out.")
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Files at a time; all cores if left out.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
 
 
 CHUNK = 16

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from genrezoo.cli.backend import load_keras
-from genrezoo.cli.options import parse_changes, progress_bar, results_console, tell
+from genrezoo.cli.options import Settings, parse_changes, progress_bar, results_console, tell
 
 
 def benchmark(
@@ -22,10 +22,7 @@ def benchmark(
         list[str] | None, typer.Option(help="Recipe or baseline in place of the suite's; may be repeated.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Trainings per recipe.")] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Argument or setting of all recipes; repeatable."),
-    ] = None,
+    changes: Settings = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for rows, runs and report; benchmark-SUITE if left out.")
     ] = None,

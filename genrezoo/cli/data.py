@@ -16,17 +16,14 @@ from rich.table import Table
 
 from genrezoo.cli.audio import (
     BuildProgress,
-    Cache,
     Music,
-    Strict,
-    Workers,
     features,
     inspect_file,
     inspect_folder,
     show_files,
     spectrograms,
 )
-from genrezoo.cli.options import parse_changes
+from genrezoo.cli.options import Cache, Strict, Workers, parse_changes
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import read_json
 

@@ -7,8 +7,9 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -24,6 +25,22 @@ from rich.progress import (
 
 from genrezoo.errors import SettingsError
 from genrezoo.files import from_json
+
+Cache = Annotated[
+    Path | None, typer.Option(help="Folder of the feature cache; $GENREZOO_CACHE or ~/.cache/genrezoo if left out.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Files at a time; all cores if left out.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Argument or setting of every training; may be repeated."),
+]
+TensorBoard = Annotated[
+    Path | None, typer.Option(help="Log epochs and settings for TensorBoard, each training in a folder of its own.")
+]
+MLflow = Annotated[
+    str | None, typer.Option(metavar="URI", help="Log them to an MLflow server (http://…) or file (sqlite:///FILE).")
+]
 
 
 def parse_changes(texts: list[str], option: str = "--set") -> dict[str, Any]:

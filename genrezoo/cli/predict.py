@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from genrezoo.cli.backend import load_keras
-from genrezoo.cli.options import progress_bar, results_console, shown_path
+from genrezoo.cli.options import Cache, Strict, Workers, progress_bar, results_console, shown_path
 from genrezoo.errors import SettingsError
 from genrezoo.files import csv_text
 
@@ -44,13 +44,9 @@ def predict(
     excerpt: Annotated[
         bool, typer.Option("--excerpt", help="Read the excerpt that was taken of the training songs, not the whole.")
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that compute features; one a core if left out.")
-    ] = None,
-    data_cache: Annotated[
-        Path | None, typer.Option(help="Folder where features are stored; the user's cache if left out.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be predicted.")] = False,
+    workers: Workers = None,
+    data_cache: Cache = None,
+    strict: Strict = False,
 ) -> None:
     """Predict the genre of audio files, as a whole and over time; whole recordings are read.
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import TextColumn
 
 from genrezoo.cli.backend import load_keras
-from genrezoo.cli.options import parse_changes, progress_bar, tell
+from genrezoo.cli.options import MLflow, Settings, TensorBoard, parse_changes, progress_bar, tell
 from genrezoo.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -33,10 +33,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Run folder; the same command continues an unfinished one.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, dropout and order.")] = 1,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in place of the recipe's.")] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Another argument or setting; may be repeated."),
-    ] = None,
+    changes: Settings = None,
     members: Annotated[
         list[str] | None,
         typer.Option("--member", metavar="NAME=RUN", help="A finished run in place of a member's recipe; repeatable."),
@@ -53,13 +50,8 @@ def train(
             "the times. Keras chooses if left out."
         ),
     ] = None,
-    tensorboard: Annotated[
-        Path | None, typer.Option(help="Log epochs and settings for TensorBoard, each training in a folder of its own.")
-    ] = None,
-    mlflow: Annotated[
-        str | None,
-        typer.Option(metavar="URI", help="Log them to an MLflow server (http://…) or file (sqlite:///FILE)."),
-    ] = None,
+    tensorboard: TensorBoard = None,
+    mlflow: MLflow = None,
 ) -> None:
     """Train a recipe on songs and write a run folder.
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import TextColumn
 
 from genrezoo.cli.backend import load_keras
-from genrezoo.cli.options import parse_changes, progress_bar, results_console, tell
+from genrezoo.cli.options import MLflow, Settings, TensorBoard, parse_changes, progress_bar, results_console, tell
 from genrezoo.errors import SettingsError
 from genrezoo.files import from_json
 
@@ -44,10 +44,7 @@ def tune(
     ] = None,
     pareto: Annotated[bool, typer.Option("--pareto", help="Search for the front of score and latency.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in place of the recipe's.")] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Argument or setting of all trials; may be repeated."),
-    ] = None,
+    changes: Settings = None,
     space: Annotated[
         list[str] | None,
         typer.Option(
@@ -81,8 +78,8 @@ def tune(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers run the trials.")
     ] = None,
-    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's logs of every trial.")] = None,
-    mlflow: Annotated[str | None, typer.Option(metavar="URI", help="MLflow store to log every trial to.")] = None,
+    tensorboard: TensorBoard = None,
+    mlflow: MLflow = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the best trial as JSON.")] = False,
 ) -> None:
     """Search the settings of a recipe that are best on validation songs.
