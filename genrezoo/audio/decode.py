@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -110,7 +110,7 @@ class Audio:
     warnings: tuple[str, ...] = ()
 
 
-class AudioReader:
+class AudioReader(contextlib.AbstractContextManager["AudioReader"]):
     """Reads an audio file block by block, in constant memory; a context manager.
 
     Choose it for long files; `read_audio` gives short ones in one piece, with the same samples.
@@ -163,12 +163,7 @@ class AudioReader:
         self.rate = rate or self.info.rate
         self.warnings: tuple[str, ...] = ()
 
-    def __enter__(self) -> AudioReader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -19,7 +19,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 import numpy as np
@@ -48,7 +47,7 @@ def find_ffmpeg(path: str | Path, kind: str) -> str:
     return found
 
 
-class FfmpegStream:
+class FfmpegStream(contextlib.AbstractContextManager["FfmpegStream"]):
     """The samples of one file as ffmpeg decodes them: a context manager, which ends the process with its block.
 
     Args:
@@ -103,12 +102,7 @@ class FfmpegStream:
             hours, minutes, rest = duration.groups()
             self.duration = 3600 * int(hours) + 60 * int(minutes) + float(rest)
 
-    def __enter__(self) -> FfmpegStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

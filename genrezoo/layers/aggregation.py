@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from genrezoo.errors import UnknownNameError
+from genrezoo.layers._base import SameShape
 from genrezoo.rules import RULES, aggregate
 
 
@@ -52,7 +53,7 @@ class Aggregate(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("genrezoo")
-class RealMembers(keras.layers.Layer):
+class RealMembers(SameShape):
     """Keeps the logits of those members alone that had a real segment to read.
 
     Of the others it says zeros, which are equal posteriors whatever its biases, and they do not train it: no gradient
@@ -80,7 +81,3 @@ class RealMembers(keras.layers.Layer):
             ops.where(real[:, member : member + 1], logits, ops.zeros_like(logits))
             for member, logits in enumerate(inputs)
         ]
-
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> list[tuple[int | None, ...]]:
-        """The shapes of the members' logits."""
-        return input_shape

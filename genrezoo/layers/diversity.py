@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 from keras import ops
 
 from genrezoo.errors import SettingsError
+from genrezoo.layers._base import SameShape, check_weight
 
 
 def similarity(logits: list[Any]) -> Any:
@@ -40,7 +40,7 @@ def similarity(logits: list[Any]) -> Any:
 
 
 @keras.saving.register_keras_serializable("genrezoo")
-class DiversityPenalty(keras.layers.Layer):
+class DiversityPenalty(SameShape):
     """Passes logits of several models on unchanged and adds ``weight`` times their `similarity` to the loss.
 
     Choose it where models are trained together and should err in different places. Their own errors have to be in the
@@ -71,9 +71,7 @@ class DiversityPenalty(keras.layers.Layer):
 
     def __init__(self, weight: float = 0.1, **kwargs: Any):
         super().__init__(**kwargs)
-        if not (math.isfinite(weight) and weight >= 0):
-            raise SettingsError(f"weight of the diversity penalty must be a finite number from 0, got {weight}")
-        self.weight = float(weight)
+        self.weight = check_weight("weight of the diversity penalty", weight)
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
         """Checks that there are two to compare."""
@@ -85,7 +83,3 @@ class DiversityPenalty(keras.layers.Layer):
         if self.weight:
             self.add_loss(self.weight * similarity(inputs))
         return inputs
-
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> list[tuple[int | None, ...]]:
-        """The input's shapes."""
-        return input_shape

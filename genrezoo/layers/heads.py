@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 
-from genrezoo.errors import SettingsError, UnknownNameError
+from genrezoo.errors import UnknownNameError
+from genrezoo.layers._base import SameShape, check_weight
 
 TARGETS = {
     "genre": "sparse categorical cross-entropy of the label, from logits",
@@ -18,7 +18,7 @@ TARGETS = {
 
 
 @keras.saving.register_keras_serializable("genrezoo")
-class Head(keras.layers.Layer):
+class Head(SameShape):
     """Passes an output on unchanged; its settings say what that output is trained on and with which weight.
 
     A model with several outputs marks those that are not simply trained on the genre with weight 1: auxiliary outputs,
@@ -50,16 +50,10 @@ class Head(keras.layers.Layer):
         super().__init__(**kwargs)
         if target not in TARGETS:
             raise UnknownNameError("target of a head", target, TARGETS)
-        if not (math.isfinite(weight) and weight >= 0):
-            raise SettingsError(f"weight of a head must be a finite number from 0, got {weight}")
         self.target = target
-        self.weight = float(weight)
+        self.weight = check_weight("weight of a head", weight)
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         """The input."""
         return inputs
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
-        return input_shape

@@ -7,9 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from genrezoo.layers._base import SameShape
+
 
 @keras.saving.register_keras_serializable("genrezoo")
-class MaskPadding(keras.layers.Layer):
+class MaskPadding(SameShape):
     """Turns NaN padding into zeros and a mask.
 
     The first layer of every model that handles songs of different lengths. A segment with a NaN among its features is
@@ -40,13 +42,9 @@ class MaskPadding(keras.layers.Layer):
         real = ops.logical_not(ops.any(ops.isnan(inputs), axis=-1))
         return real if previous_mask is None else ops.logical_and(real, previous_mask)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
-        return input_shape
-
 
 @keras.saving.register_keras_serializable("genrezoo")
-class EndMask(keras.layers.Layer):
+class EndMask(SameShape):
     """Sets masked segments to zero and takes the mask away.
 
     Stands before layers that know no mask (`Flatten`, `Dense`): a segment that is zero adds nothing to the affine map
@@ -71,10 +69,6 @@ class EndMask(keras.layers.Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
         """No mask goes on."""
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
-        return input_shape
 
 
 @keras.saving.register_keras_serializable("genrezoo")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 from keras import ops
 
-from genrezoo.errors import SettingsError
+from genrezoo.layers._base import SameShape, check_weight
 
 
 @keras.saving.register_keras_serializable("genrezoo")
-class ActivityStabiliser(keras.layers.Layer):
+class ActivityStabiliser(SameShape):
     """Passes hidden states on unchanged and adds ``beta * mean (||h_t|| - ||h_(t-1)||)^2`` to the loss.
 
     Keeps the state of a recurrent layer from growing or fading over a long song. Choose it over L2 on the weights,
@@ -48,9 +47,7 @@ class ActivityStabiliser(keras.layers.Layer):
 
     def __init__(self, beta: float = 100.0, **kwargs: Any):
         super().__init__(**kwargs)
-        if not (math.isfinite(beta) and beta >= 0):
-            raise SettingsError(f"beta must be a finite number from 0, got {beta}")
-        self.beta = float(beta)
+        self.beta = check_weight("beta", beta)
         self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
@@ -58,10 +55,6 @@ class ActivityStabiliser(keras.layers.Layer):
         if self.beta:
             self.add_loss(self.beta * _mean_change(inputs, mask))
         return inputs
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
-        return input_shape
 
 
 def _mean_change(states: Any, mask: Any) -> Any:

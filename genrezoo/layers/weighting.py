@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 from keras import ops
 
-from genrezoo.errors import SettingsError
+from genrezoo.layers._base import check_weight
 from genrezoo.rules import aggregate
 
 
@@ -49,9 +48,7 @@ class WeightedAggregate(keras.layers.Layer):
 
     def __init__(self, l2: float = 1e-3, **kwargs: Any):
         super().__init__(**kwargs)
-        if not (math.isfinite(l2) and l2 >= 0):
-            raise SettingsError(f"l2 must be a finite number from 0, got {l2}")
-        self.l2 = float(l2)
+        self.l2 = check_weight("l2", l2)
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
         """Makes the network."""
