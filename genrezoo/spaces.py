@@ -11,14 +11,26 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 Conditions: TypeAlias = Mapping[str, tuple[Any, ...]]
+Number = TypeVar("Number", int, float)
 """By name of another option, the values of it that an option counts for; all of them must hold."""
 
 
 @dataclass(frozen=True)
-class Int:
+class _Range(Generic[Number]):
+    min: Number
+    max: Number
+    step: Number | None = None
+    sampling: str = "linear"
+    when: Conditions = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+class Int(_Range[int]):
     """Whole numbers from ``min`` to ``max``, both included.
 
     Attributes:
@@ -36,28 +48,9 @@ class Int:
         Int(min=25, max=200, step=25, sampling='linear', when={})
     """
 
-    min: int
-    max: int
-    step: int | None = None
-    sampling: str = "linear"
-    when: Conditions = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        _check(self)
-
-
-@dataclass(frozen=True)
-class Float:
+class Float(_Range[float]):
     """Real numbers from ``min`` to ``max``, both included; the attributes are those of `Int`."""
-
-    min: float
-    max: float
-    step: float | None = None
-    sampling: str = "linear"
-    when: Conditions = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _check(self)
 
 
 @dataclass(frozen=True)
@@ -171,12 +164,12 @@ def _least(domain: Domain) -> Any:
     return domain.values[0] if isinstance(domain, Choice) else domain.min
 
 
-def _steps(domain: Int | Float, number: float, add: float = 1e-9) -> int:
+def _steps(domain: _Range[Any], number: float, add: float = 1e-9) -> int:
     """How many whole steps a number is above the least."""
     assert domain.step is not None  # only ranges with steps are asked
     if domain.sampling == "linear":
-        return math.floor((number - domain.min) / domain.step + add)
-    return math.floor(math.log(number / domain.min, domain.step) + add)
+        return math.floor(float((number - domain.min) / domain.step) + add)
+    return math.floor(float(math.log(number / domain.min, domain.step)) + add)
 
 
 def _at_step(domain: Int | Float, number: int) -> int | float:
@@ -186,7 +179,7 @@ def _at_step(domain: Int | Float, number: int) -> int | float:
     return value if isinstance(domain, Int) else float(f"{value:.12g}")
 
 
-def _check(domain: Int | Float) -> None:
+def _check(domain: _Range[Any]) -> None:
     log, step = domain.sampling == "log", domain.step
     if domain.sampling not in ("linear", "log"):
         raise ValueError(f"sampling must be 'linear' or 'log', got {domain.sampling!r}")
