@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from genrezoo.errors import UnknownNameError
 from genrezoo.rows import SCORES
@@ -16,10 +16,8 @@ VALUES = (*(f"{split}_{score}" for split in ("train", "valid", "test") for score
 HEAD = r"^heads\.[a-z][a-z0-9_]*$"
 
 
-class FigurePlan(BaseModel):
+class FigurePlan(BaseModel, frozen=True, extra="forbid"):
     """One figure or table of a study, drawn by the report from rows and histories."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["heatmap", "bars", "curves", "table"] = Field(description="How it is drawn.")
     title: str = Field(min_length=1, description="Its heading.")

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from genrezoo.errors import DataError, checked
 from genrezoo.files import from_json, read_bytes
@@ -23,8 +23,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bounds = tuple[Number, Number]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")  # a later version may say more
+class _Record(BaseModel, frozen=True, extra="ignore"):
+    """A part of a row; a later version may say more."""
 
 
 class Scores(_Record):

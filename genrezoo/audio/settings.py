@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import threadpoolctl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from genrezoo.environment import default_cache
 from genrezoo.errors import DataError, GenrezooError, UnknownNameError, check_known, checked
@@ -45,13 +45,11 @@ class Features:
     edges: np.ndarray
 
 
-class FeatureSettings(BaseModel):
+class FeatureSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Settings of one kind of features; each kind is a subclass in a file of its own.
 
     They are plain data, so that a run's card can hold them and new recordings get the features of the training songs.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     unit_of_values: ClassVar[str] = ""
 

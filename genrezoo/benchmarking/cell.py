@@ -14,7 +14,7 @@ from statistics import fmean, pvariance
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from genrezoo import files, parallel
 from genrezoo.benchmarking.baselines import BASELINES, fit_baseline
@@ -32,7 +32,7 @@ Predict = Callable[[SongSet], np.ndarray]
 """Turns songs into logits."""
 
 
-class Cell(BaseModel):
+class Cell(BaseModel, frozen=True):
     """What a child process needs to know.
 
     Attributes:
@@ -42,8 +42,6 @@ class Cell(BaseModel):
         passes: Timed predictions of all training and validation songs.
         train_scores: Whether scores on the training songs are measured too.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     facts: CellFacts
     data: str

@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from genrezoo.recipes import Recipe, get_recipe
 
@@ -15,28 +15,29 @@ MOST_CELLS = 1000
 NAME = r"^[a-z][a-z0-9_]*$"
 
 
-class Entrant(BaseModel):
-    """One line of the leaderboard: a recipe, perhaps with other values and another name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _OfRecipe(BaseModel, frozen=True, extra="forbid"):
     recipe: str = Field(pattern=NAME, description="Name of a recipe.")
-    name: str | None = Field(None, pattern=NAME, description="Name in tables; the recipe's if left out.")
+    name: str | None = Field(None, pattern=NAME, description="Its own name in tables; the recipe's if left out.")
     changes: dict[str, Any] = Field({}, description="Arguments and settings that differ from the recipe's.")
     feature_kinds: tuple[str, ...] = Field(
         (), description="Kinds of audio features that it is for; songs with another kind are skipped."
-    )
-    label: str | None = Field(None, min_length=1, description="What the study's figures call it; the name if left out.")
-    study: str | None = Field(None, pattern=NAME, description="Name of the grid that it stands in, or beside.")
-    axes: dict[str, Any] = Field({}, description="Where it stands on that grid's axes.")
-    reported: dict[str, str] | None = Field(
-        None, description="What the reference reports for it; the recipe's if left out and nothing is changed."
     )
 
     @property
     def called(self) -> str:
         """Its name in tables."""
         return self.name or self.recipe
+
+
+class Entrant(_OfRecipe):
+    """One line of the leaderboard: a recipe, perhaps with other values and another name."""
+
+    label: str | None = Field(None, min_length=1, description="What the study's figures call it; the name if left out.")
+    study: str | None = Field(None, pattern=NAME, description="Name of the grid that it stands in, or beside.")
+    axes: dict[str, Any] = Field({}, description="Where it stands on that grid's axes.")
+    reported: dict[str, str] | None = Field(
+        None, description="What the reference reports for it; the recipe's if left out and nothing is changed."
+    )
 
     @property
     def place(self) -> dict[str, Any]:
@@ -58,7 +59,7 @@ class Entrant(BaseModel):
         return recipe.model_copy(update={"name": self.called, "reported": reported})
 
 
-class Grid(BaseModel):
+class Grid(_OfRecipe):
     """A recipe under all combinations of some options' values.
 
     Example:
@@ -67,18 +68,7 @@ class Grid(BaseModel):
         ['lstm_units_50_l2_0_001', 'lstm_units_100_l2_0_001']
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    recipe: str = Field(pattern=NAME, description="Name of a recipe.")
-    name: str | None = Field(None, pattern=NAME, description="Name of the grid; the recipe's if left out.")
     axes: dict[str, list[Any]] = Field(min_length=1, description="Options or settings, each with its values.")
-    changes: dict[str, Any] = Field({}, description="Arguments and settings that all its entrants get.")
-    feature_kinds: tuple[str, ...] = Field((), description="Kinds of audio features that its entrants are for.")
-
-    @property
-    def called(self) -> str:
-        """Its name."""
-        return self.name or self.recipe
 
     @property
     def size(self) -> int:

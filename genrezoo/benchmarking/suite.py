@@ -6,7 +6,7 @@ import importlib.resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from genrezoo import files
 from genrezoo.benchmarking.baselines import BASELINES
@@ -16,10 +16,8 @@ from genrezoo.figures import FigurePlan
 from genrezoo.recipes import RECIPES
 
 
-class Suite(BaseModel):
+class Suite(BaseModel, frozen=True, extra="forbid"):
     """What a benchmark runs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     summary: str = Field(description="One line: what the suite is for.")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from genrezoo.archive import read_header, regular_size
 from genrezoo.errors import DataError
@@ -36,20 +36,16 @@ _SPLIT_NAME = r"[A-Za-z0-9_-]{1,64}"
 _OURS = re.compile(rf"({'|'.join(_COLUMNS)}|split_{_SPLIT_NAME})\.npy|\..+\.(npy|json)\..*\.part")  # or a torn one
 
 
-class _File(BaseModel):
+class _File(BaseModel, extra="forbid", strict=True):
     """What the manifest says of one array."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     shape: list[int]
     dtype: str
     sha256: str
 
 
-class _Manifest(BaseModel):
+class _Manifest(BaseModel, extra="forbid", strict=True):
     """Everything of a `SongSet` but its arrays, and what the arrays must look like."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     version: Literal[1] = Field(alias="schema")
     name: str

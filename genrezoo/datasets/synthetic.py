@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from genrezoo.archive import check_memory
 from genrezoo.datasets._hmm import SongLaw
@@ -40,7 +40,7 @@ BLOCK = 512  # songs scored together: 12 MB of float64 at the default size
 Mechanism = Literal["timbre", "order", "position"]
 
 
-class SyntheticSettings(BaseModel):
+class SyntheticSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """All that a synthetic set depends on; the fields are the options of `load_synthetic`.
 
     Raise ``noise`` to make every mechanism harder, or lower ``order``, ``position`` or ``timbre`` to make one of them
@@ -51,8 +51,6 @@ class SyntheticSettings(BaseModel):
         >>> SyntheticSettings(n_genres=7).pools
         4
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     n_genres: int = Field(10, ge=2, le=1000, description="Genres.")
     n_segments: int = Field(120, ge=2, description="Segments of the longest song.")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from genrezoo.audio.settings import FeatureSettings, extract, feature_settings
 from genrezoo.datasets._audio import AudioFile, assemble_songs
@@ -103,15 +103,13 @@ _WAVES = np.sin(2 * np.pi * np.outer(_OVERTONES, np.arange(2048) / 2048))  # one
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10))  # semitones of the steps: major, minor
 
 
-class SyntheticAudioSettings(BaseModel):
+class SyntheticAudioSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """All that the recordings depend on; the fields are options of `load_synthetic_audio` and `render_audio`.
 
     Example:
         >>> SyntheticAudioSettings(n_genres=3).genres
         ('drone', 'march', 'arpeggio')
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     n_genres: int = Field(5, ge=2, le=len(GENRES), description="Genres, the first ones of the list.")
     n_train: int = Field(150, ge=2, description="Training recordings.")

@@ -8,21 +8,19 @@ import json
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from genrezoo.environment import versions
 from genrezoo.errors import SettingsError, UnknownNameError, check_known, checked
 from genrezoo.registry import PROCEDURES, Registry, find_builder, natural
 
 
-class Member(BaseModel):
+class Member(BaseModel, frozen=True, extra="forbid"):
     """A model that a composition is made of, or whose logits a procedure needs.
 
     It is specified in one of three ways: as a recipe, trained first; as a finished run; or, for procedures, as stored
     logits.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: Recipe | None = Field(None, description="Recipe that is trained first.")
     run: str | None = Field(None, description="Path of a run folder.")
@@ -46,17 +44,15 @@ class Member(BaseModel):
         return self
 
 
-class Chunks(BaseModel):
+class Chunks(BaseModel, frozen=True, extra="forbid"):
     """How songs are cut into overlapping chunks of one length, and how a song's answer is made of its chunks'."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     segments: int = Field(ge=1, le=2**20, description="Segments of a chunk.")
     hop: int = Field(ge=1, description="Segments from one chunk to the next.")
     rule: Literal["mean", "product"] = Field("mean", description="How the posteriors of the chunks are combined.")
 
 
-class Recipe(BaseModel):
+class Recipe(BaseModel, frozen=True, extra="forbid"):
     """A named way to train a model.
 
     Example:
@@ -64,8 +60,6 @@ class Recipe(BaseModel):
         >>> recipe.changed({"units": 16, "epochs": 2}).arguments["units"]
         16
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name to look it up by.")
     summary: str = Field(description="One line.")

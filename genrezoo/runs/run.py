@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from genrezoo import files
 from genrezoo.errors import DataError, GenrezooWarning, checked
@@ -34,13 +34,11 @@ Genre = Annotated[str, Field(min_length=1, max_length=1000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Card(BaseModel):
+class Card(BaseModel, frozen=True, extra="forbid"):
     """What ``card.json`` holds; everything in it is checked before anything is built from it.
 
     Cards of format 2 carry the checksums of all files of the run, and their own; those of format 1 that of the weights.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1, 2] = 1
     recipe: Recipe

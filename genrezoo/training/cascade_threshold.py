@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Unpack
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from genrezoo.errors import SettingsError
 from genrezoo.evaluation import evaluate
@@ -17,10 +17,8 @@ from genrezoo.training.fitted import Fitted, Options, epoch_record, forward
 from genrezoo.training.trade_off import choose_threshold, trade_off
 
 
-class CascadeThresholdSettings(BaseModel):
+class CascadeThresholdSettings(BaseModel, frozen=True, extra="forbid"):
     """What the cascade shall reach on validation songs; left out, as much of the teacher's accuracy as it can."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     accuracy: float | None = Field(None, ge=0, le=1, description="Reach this accuracy, asking as seldom as possible.")
     fraction: float | None = Field(

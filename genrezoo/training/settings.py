@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from genrezoo.errors import UnknownNameError
 
@@ -25,10 +25,8 @@ OPTIMIZERS = (
 """Keras's optimisers, without underscores; listed so that a recipe is checked without Keras."""
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Settings of training by gradient descent; all of them plain data."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     optimizer: str = Field("adam", description="Any Keras optimiser by name, e.g. 'sgd', 'adamw', 'lion'.")
     learning_rate: float = Field(1e-3, gt=0, description="Rate at the start of training.")

@@ -7,22 +7,20 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from genrezoo import seeds
 from genrezoo.errors import SettingsError, first_problem
 from genrezoo.trials import Trial
 
 
-class Objective(BaseModel):
+class Objective(BaseModel, frozen=True, extra="forbid"):
     """How a trial is scored, always on validation songs.
 
     Example:
         >>> Objective(over="best_tenth").score({"valid_accuracy": [0.1, 0.5, 0.4] * 7})
         0.5
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     metric: Literal["accuracy", "macro_f1", "loss"] = Field("accuracy", description="Validation score of an epoch.")
     over: Literal["best", "best_tenth", "last"] = Field(

@@ -6,7 +6,7 @@ import importlib.resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from genrezoo import files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError, checked
@@ -18,14 +18,12 @@ BUDGET = 25
 """Trials of a tuner that has no end of its own."""
 
 
-class PlanData(BaseModel):
+class PlanData(BaseModel, frozen=True, extra="allow"):
     """Songs of a plan.
 
     Attributes:
         source: A data set, file or folder for `genrezoo.load_songs`; all other fields are the loader's options.
     """
-
-    model_config = ConfigDict(frozen=True, extra="allow")
 
     source: str
 
@@ -35,15 +33,13 @@ class PlanData(BaseModel):
         return dict(self.model_extra or {})
 
 
-class SearchPlan(BaseModel):
+class SearchPlan(BaseModel, frozen=True, extra="forbid"):
     """What is searched, how, and for what.
 
     Example:
         >>> load_search_plan("dropout_search").tuner
         'bayesian'
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     summary: str = Field("", description="One line: what the search is for.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from genrezoo import seeds
 from genrezoo.datasets.arrays import load_arrays
@@ -31,7 +31,7 @@ CALLS = 50
 """Predictions of one song whose median processor time is the latency."""
 
 
-class Order(BaseModel):
+class Order(BaseModel, frozen=True, extra="forbid"):
     """What a trial's process is asked to do.
 
     Attributes:
@@ -45,8 +45,6 @@ class Order(BaseModel):
         tensorboard: Folder of TensorBoard's logs.
         mlflow: Address of MLflow's store.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: Recipe
     seed: int

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import keras_tuner
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from genrezoo import seeds
 from genrezoo.trials import Trial
@@ -62,10 +62,8 @@ class Oracle(Protocol):
         """
 
 
-class Options(BaseModel):
+class Options(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Options of a tuner: this one has none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def random_points(space: Space, seed: int) -> Iterator[Point]:
