@@ -268,7 +268,6 @@ def make_material(folder: Path) -> None:
     tiny = ["--set", "n_train=24", "--set", "n_valid=12", "--set", "n_test=12", "--set", "n_segments=6"]
     for line in (
         ["data", "convert", "synthetic", "songs", *tiny, "--set", "n_genres=3"],
-        ["data", "convert", "synthetic", "songs.npz", *tiny, "--set", "n_genres=3"],
         ["train", "lstm", "--data", "songs", "--epochs", "1", "--set", "units=4", "--out", "run"],
         ["train", "statistics_mlp", "--data", "songs", "--epochs", "1", "--set", "units=[4]", "--out", "run2"],
     ):
@@ -282,6 +281,9 @@ def make_material(folder: Path) -> None:
         done = command_in_child(*line, folder=folder)
         assert done.code == 0, (line, done.err)
     _stop_half_way(folder)
+    arrays = {name: np.load(folder / "songs" / f"{name}.npy") for name in ("x", "y", "ids", "groups")}
+    sides = np.repeat(["train", "valid", "test"], [24, 12, 12])
+    np.savez_compressed(folder / "songs.npz", class_names=["a", "b", "c"], split=sides, **arrays)
     rate = 16_000
     import soundfile
 
@@ -301,6 +303,11 @@ def make_material(folder: Path) -> None:
         'name = "small"\nsummary = "A small one"\nrecipes = ["lstm"]\nbaselines = ["svm_rbf_stats"]\nseeds = 2\n'
         '[[data]]\nsource = "songs"\n'
     )
+    import genrezoo as gz
+
+    tables = {"recipe": gz.get_recipe("lstm").changed({"units": 4, "epochs": 1}), "suite": gz.load_suite("quick")}
+    for name, table in tables.items():
+        (folder / f"{name}.json").write_text(json.dumps(table.model_dump(mode="json")))
     (folder / "plan.toml").write_text(
         'name = "small"\nsummary = "A small one"\nreference = "own"\nrecipe = "lstm"\ntuner = "random"\n'
         "max_trials = 2\n"
@@ -389,6 +396,8 @@ def fuzz_files(folder: Path, number: int, draws: random.Random, only: str | None
         "flac": ("tone.flac", "", lambda path: ["data", "inspect", path]),
         "mp3": ("tone.mp3", "", lambda path: ["data", "inspect", path]),
         "recipe": ("recipe.toml", "", lambda path: ["train", path, "--data", "songs", "--out", "made"]),
+        "JSON recipe": ("recipe.json", "", lambda path: ["train", path, "--data", "songs", "--out", "made"]),
+        "JSON suite": ("suite.json", "", lambda path: ["benchmark", path, "--models", "nothing", "--out", "made"]),
         "ids": ("ids.json", "", lambda path: [
             "data", "split", "songs", "made", "--by", "ids", "--ids", path, "--provenance", "random"
         ]),
@@ -414,7 +423,7 @@ def fuzz_files(folder: Path, number: int, draws: random.Random, only: str | None
                 shutil.copy(source, target)
             if case < 0:
                 whole = command(*line(target.name), folder=folder)
-                assert whole.code == 0 or kind in ("suite", "plan"), whole.err
+                assert whole.code == 0 or kind in ("suite", "JSON suite", "plan"), whole.err
                 # what is read of a damaged input may differ where there is no checksum
                 expected = whole.out if kind in ("songs folder", "checkpoint") else None
                 continue
@@ -484,7 +493,7 @@ def main() -> int:
     options = parser.parse_args()
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    from genrezoo.cli.backend import load_keras
+    from genrezoo.lazy import load_keras
 
     load_keras()  # forked processes have TensorFlow loaded, and it has not run yet
     parts = options.parts or ["runs", "files", "lines"]

@@ -13,6 +13,7 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "DataError": "errors",
     "GenrezooError": "errors",
+    "GenrezooWarning": "errors",
     "ResourceError": "errors",
     "SettingsError": "errors",
     "UnknownNameError": "errors",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.datasets import load_songs as load_songs
     from genrezoo.errors import DataError as DataError
     from genrezoo.errors import GenrezooError as GenrezooError
+    from genrezoo.errors import GenrezooWarning as GenrezooWarning
     from genrezoo.errors import ResourceError as ResourceError
     from genrezoo.errors import SettingsError as SettingsError
     from genrezoo.errors import UnknownNameError as UnknownNameError

@@ -186,15 +186,19 @@ def bootstrap_mean(
     return float(np.mean(values)), *_percentiles(means, confidence)
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+def mean_interval(
+    values: Sequence[float], confidence: float = 0.95, *, least: float = -np.inf, most: float = np.inf
+) -> tuple[float, float, float]:
     """Mean of one value per seed, with the bounds of its Student t interval.
 
     Args:
         values: The value for each seed, two and more.
         confidence: In (0, 1).
+        least: Least possible value, at which the interval is cut.
+        most: Greatest possible value.
 
     Returns:
-        Mean, low, high. The bounds are not cut at 0 or 1: with few seeds they may lie beyond.
+        Mean, low, high.
 
     Raises:
         SettingsError: Fewer than two values, or a confidence out of range.
@@ -210,7 +214,48 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
     _check_confidence(confidence)
     mean = float(np.mean(values))
     half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return mean, mean - half, mean + half
+    return mean, max(mean - half, least), min(mean + half, most)
+
+
+def interval_over_both(
+    values: Sequence[float],
+    intervals: Sequence[tuple[float, float]],
+    *,
+    most: float = 1.0,
+    confidence: float = 0.95,
+) -> tuple[float, float, float]:
+    """Mean of a metric over seeds, with an interval over songs and seeds together.
+
+    The variance is the sum of that of the mean over the seeds and of that over songs, which the width of the bootstrap
+    intervals tells; the interval is Student's with Welch's degrees of freedom, cut at what the metric can be.
+
+    Args:
+        values: The value for each seed, two and more.
+        intervals: Each seed's bootstrap interval over songs, of the same confidence.
+        most: Greatest possible value; the least is 0.
+        confidence: In (0, 1).
+
+    Returns:
+        Mean, low, high.
+
+    Raises:
+        SettingsError: Fewer than two values, or a confidence out of range.
+
+    Example:
+        >>> [round(bound, 3) for bound in interval_over_both([0.70, 0.72, 0.74], [(0.60, 0.80)] * 3)]
+        [0.72, 0.617, 0.823]
+    """
+    from scipy import stats  # on first use: half a second that training runs need not pay
+
+    mean, low, high = mean_interval(values, confidence, least=0.0, most=most)
+    over_seeds = float(np.var(values, ddof=1)) / len(values)
+    width = np.mean([upper - lower for lower, upper in intervals])
+    over_songs = float((width / 2 / stats.norm.ppf((1 + confidence) / 2)) ** 2)
+    if over_seeds > 0:
+        freedom = (over_seeds + over_songs) ** 2 / (over_seeds**2 / (len(values) - 1))
+        half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * (over_seeds + over_songs) ** 0.5
+        low, high = max(mean - half, 0.0), min(mean + half, most)
+    return mean, low, high
 
 
 def median_run(validation: Sequence[float]) -> int:

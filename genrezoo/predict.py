@@ -295,7 +295,8 @@ def audio_settings(run: Run) -> tuple[FeatureSettings, list[int] | None]:
     if len(run.card.input_shape) == 3:  # an image has no columns
         return settings, None
     own, number = list(settings.names), trained.get("features")
-    names = [str(name) for name in about.get("feature_names") or own]
+    named = about.get("feature_names") or own
+    names = [str(name) for name in named] if isinstance(named, list) else []
     if len(names) != number or not set(names) <= set(own):
         unknown = sorted(set(names) - set(own))[:3] or "as many"
         what = f"the run was trained on {number} features, of which {settings.kind} does not make {unknown}"

@@ -144,7 +144,8 @@ def test_command_lines_name_commands_and_options_that_exist(line):
         ("genrezoo list --kind", "--kind takes a value"),
         (
             "genrezoo list --kind songs",
-            "--kind takes one of models, compositions, procedures, recipes, datasets, searches, weights",
+            "--kind takes one of models, compositions, procedures, recipes, datasets, searches, weights, suites, "
+            "baselines",
         ),
         ("genrezoo train lstm --data a.npz", "--out is missing"),
     ],

@@ -16,6 +16,7 @@ from genrezoo.evaluation import (
     compare_models,
     difference_intervals,
     evaluate,
+    interval_over_both,
     letter_groups,
     log_softmax,
     mcnemar_p,
@@ -303,3 +304,21 @@ def test_judging_needs_no_keras():
         "sys.exit(any(name.split('.')[0] in ('keras', 'tensorflow', 'jax', 'torch') for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_interval_over_songs_and_seeds_is_wider_than_either():
+    values, songs = [0.70, 0.72, 0.74], [(0.65, 0.75), (0.67, 0.77), (0.69, 0.79)]
+    mean, low, high = interval_over_both(values, songs)
+    _, least, most = mean_interval(values)
+    assert mean == pytest.approx(0.72)
+    assert high - low > most - least
+    assert high - low > 0.10
+    # by hand: variances 0.02^2 / 3 and (0.05 / 1.96)^2, Welch's degrees of freedom 2 * (1 + 4.881)^2 = 69.2
+    assert high - mean == pytest.approx(1.9949 * (0.02**2 / 3 + (0.05 / 1.959964) ** 2) ** 0.5, rel=1e-3)
+
+
+def test_intervals_end_where_the_metric_does():
+    assert interval_over_both([0.01, 0.2], [(0.0, 0.1)] * 2)[1] == 0.0
+    assert interval_over_both([0.99, 0.9], [(0.9, 1.0)] * 2)[2] == 1.0
+    assert interval_over_both([0.9, 2.9], [(0.5, 1.5)] * 2, most=np.inf)[2] > 2.9
+    assert mean_interval([0.0, 0.9], least=0.0, most=1.0) == pytest.approx((0.45, 0.0, 1.0))

@@ -24,7 +24,7 @@ from genrezoo.errors import SettingsError
 from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import safe_name
 from genrezoo.rows import FILE, SCHEMA, AccuracyRow, CellFacts, DataFacts, Row, parse_row, read_rows
-from genrezoo.songs import check_split, default_split
+from genrezoo.songs import check_genres, check_split, default_split
 
 __all__ = ["Suite", "benchmark", "list_suites", "load_suite"]
 
@@ -99,6 +99,7 @@ def _prepare(source: dict[str, Any], folder: Path) -> _Prepared:
     songs = default_split(load_songs(source["source"], **options))
     songs = songs.named(str(source.get("name", songs.name)))
     leaks, checksum = check_split(songs), songs.checksum()
+    check_genres(songs)
     stored = folder / "songs" / f"{safe_name(songs.name)}-{checksum[:12]}"
     keep_songs(songs, stored)
     facts = DataFacts(

@@ -9,19 +9,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from genrezoo.errors import DataError
+from genrezoo.lazy import LazyModule
 from genrezoo.seeds import child_seed
 from genrezoo.songs import SongSet, Standardiser
+
+if TYPE_CHECKING:
+    from sklearn import calibration, ensemble, frozen, linear_model, preprocessing, svm
+else:  # names of baselines are listed without it
+    calibration, ensemble, frozen, linear_model, preprocessing, svm = (
+        LazyModule(f"sklearn.{name}")
+        for name in ("calibration", "ensemble", "frozen", "linear_model", "preprocessing", "svm")
+    )
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,13 @@ class Baseline:
     form: Callable[[np.ndarray], np.ndarray]
     seeded: bool
     settings: dict[str, Any]
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        forms = {"flat": "all segments side by side", "stats": "mean and standard deviation over the song"}
+        name, _, form = self.name.rpartition("_")
+        return f"scikit-learn's {name.replace('_', ' ')} on {forms[form]}"
 
 
 def flatten(x: np.ndarray) -> np.ndarray:
@@ -66,15 +76,19 @@ def statistics(x: np.ndarray) -> np.ndarray:
 
 
 CLASSIFIERS: dict[str, tuple[Callable[[int], Any], bool, dict[str, Any]]] = {
-    "logistic_regression": (lambda _: LogisticRegression(C=0.1, max_iter=2000), False, {"C": 0.1}),
+    "logistic_regression": (lambda _: linear_model.LogisticRegression(C=0.1, max_iter=2000), False, {"C": 0.1}),
     "svm_rbf": (
-        lambda _: SVC(C=3.0),
+        lambda _: svm.SVC(C=3.0),
         False,
         {"C": 3.0, "kernel": "rbf", "probabilities": "temperature scaling on valid"},
     ),
-    "random_forest": (lambda seed: RandomForestClassifier(500, random_state=seed), True, {"n_estimators": 500}),
-    "extra_trees": (lambda seed: ExtraTreesClassifier(500, random_state=seed), True, {"n_estimators": 500}),
-    "hist_gradient_boosting": (lambda seed: HistGradientBoostingClassifier(random_state=seed), False, {}),
+    "random_forest": (
+        lambda seed: ensemble.RandomForestClassifier(500, random_state=seed),
+        True,
+        {"n_estimators": 500},
+    ),
+    "extra_trees": (lambda seed: ensemble.ExtraTreesClassifier(500, random_state=seed), True, {"n_estimators": 500}),
+    "hist_gradient_boosting": (lambda seed: ensemble.HistGradientBoostingClassifier(random_state=seed), False, {}),
 }
 FORMS = {"flat": flatten, "stats": statistics}
 BASELINES = {
@@ -90,7 +104,7 @@ class FittedBaseline:
 
     baseline: Baseline
     standardiser: Standardiser
-    scaler: StandardScaler
+    scaler: preprocessing.StandardScaler
     classifier: Any
 
     def log_posterior(self, songs: SongSet) -> np.ndarray:
@@ -113,7 +127,7 @@ def fit_baseline(baseline: Baseline, songs: SongSet, seed: int) -> FittedBaselin
     """
     train, valid = songs.split("train"), songs.split("valid")
     standardiser = Standardiser.fit(train)
-    scaler = StandardScaler()
+    scaler = preprocessing.StandardScaler()
     x = scaler.fit_transform(baseline.form(standardiser.apply(train)))
     classifier = baseline.make(child_seed(seed, "baseline", baseline.name))
     classifier.fit(x, train.y)
@@ -124,8 +138,8 @@ def fit_baseline(baseline: Baseline, songs: SongSet, seed: int) -> FittedBaselin
             raise DataError(f"a genre has {fewest} validation songs", where=songs.name, remedy=remedy)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            calibrated = CalibratedClassifierCV(
-                FrozenEstimator(classifier), method="temperature", ensemble=False, cv=min(5, fewest)
+            calibrated = calibration.CalibratedClassifierCV(
+                frozen.FrozenEstimator(classifier), method="temperature", ensemble=False, cv=min(5, fewest)
             )  # the classifier is fitted already: the folds change nothing
             calibrated.fit(scaler.transform(baseline.form(standardiser.apply(valid))), valid.y)
         classifier = calibrated

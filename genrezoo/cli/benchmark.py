@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from genrezoo.cli.backend import load_keras
 from genrezoo.cli.options import Settings, parse_changes, progress_bar, results_console, tell
+from genrezoo.lazy import load_keras
 
 
 def benchmark(

@@ -10,8 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from genrezoo.cli.backend import load_keras
 from genrezoo.cli.options import results_console
+from genrezoo.lazy import load_keras
 
 
 def evaluate(

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     datasets = "datasets"
     searches = "searches"
     weights = "weights"
+    suites = "suites"
+    baselines = "baselines"
 
 
 REGISTRIES: dict[Kind, Registry[Any]] = {
@@ -42,7 +44,7 @@ def list_members(
     kind: Annotated[Kind, typer.Option(help="What to list.")] = Kind.models,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List models, compositions, procedures, recipes, data sets, search plans or weights.
+    """List models, compositions, procedures, recipes, data sets, search plans, weights, suites or baselines.
 
     Example: genrezoo list '*lstm*'
     """
@@ -51,6 +53,14 @@ def list_members(
         from genrezoo.tuning import list_search_plans, load_search_plan  # here, so that other kinds do not wait for it
 
         members = [load_search_plan(name) for name in fnmatch.filter(list_search_plans(), pattern)]
+    elif kind is Kind.suites:
+        from genrezoo.benchmarking import list_suites, load_suite
+
+        members = [load_suite(name) for name in fnmatch.filter(list_suites(), pattern)]
+    elif kind is Kind.baselines:
+        from genrezoo.benchmarking.baselines import BASELINES
+
+        members = [BASELINES[name] for name in fnmatch.filter(BASELINES, pattern)]
     elif kind is Kind.recipes:
         from genrezoo.recipes import RECIPES
 
@@ -62,5 +72,5 @@ def list_members(
         return
     table = Table("name", "summary", "reference", box=None, header_style="bold")
     for member in members:
-        table.add_row(*map(escape, (member.name, member.summary, member.reference)))
+        table.add_row(escape(member.name), escape(member.summary), escape(getattr(member, "reference", "")))
     Console().print(table if members else escape(f"no {kind.value} match {pattern!r}"))

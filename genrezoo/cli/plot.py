@@ -9,8 +9,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from genrezoo.cli.backend import load_keras
 from genrezoo.cli.options import results_console
+from genrezoo.errors import SettingsError
+from genrezoo.lazy import load_keras
 
 if TYPE_CHECKING:
     from genrezoo.runs import Run
@@ -22,7 +23,16 @@ app = typer.Typer(
 )
 
 RunFolder = Annotated[Path, typer.Argument(help="Run folder.")]
-Out = Annotated[Path, typer.Option(help="SVG file to write.")]
+
+
+def _svg(path: Path) -> Path:
+    """Refuses another kind of file before anything is computed."""
+    if path.suffix.lower() != ".svg":
+        raise SettingsError(f"--out writes .svg files, got {path.name!r}")
+    return path
+
+
+Out = Annotated[Path, typer.Option(help="SVG file to write.", callback=_svg)]
 Data = Annotated[str, typer.Option(help="The songs of the run: a file, a folder, or the name of a data set.")]
 
 
@@ -37,7 +47,6 @@ def curves(
     """
     load_keras()
     import genrezoo as gz  # here, so that --help does not wait for Keras
-    from genrezoo.errors import SettingsError
     from genrezoo.report.style.learning_curves import learning_curves
 
     if len(runs) > 8:

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genrezoo.cli.backend import load_keras
 from genrezoo.cli.options import Cache, Strict, Workers, progress_bar, results_console, shown_path
 from genrezoo.errors import SettingsError
 from genrezoo.files import csv_text
+from genrezoo.lazy import load_keras
 
 if TYPE_CHECKING:
     from genrezoo.predict import Prediction

@@ -20,7 +20,7 @@ def show(
     name: Annotated[str, typer.Argument(help="Anything that `genrezoo list` lists.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what is known about a model, composition, procedure, recipe, data set, search plan or weights.
+    """Show what is known about anything that `genrezoo list` lists.
 
     Example: genrezoo show snippet_lstm
     """
@@ -43,7 +43,9 @@ def describe(name: str) -> dict[str, dict[str, Any]]:
     Raises:
         UnknownNameError: No registry knows it.
     """
-    from genrezoo.recipes import RECIPES  # here, so that --help does not wait for them
+    from genrezoo.benchmarking import list_suites, load_suite  # here, so that --help does not wait for them
+    from genrezoo.benchmarking.baselines import BASELINES
+    from genrezoo.recipes import RECIPES
     from genrezoo.tuning import list_search_plans, load_search_plan
 
     facts: dict[str, dict[str, Any]] = {}
@@ -66,9 +68,15 @@ def describe(name: str) -> dict[str, dict[str, Any]]:
         facts["search plan"] = load_search_plan(name).model_dump(mode="json")
     if name in WEIGHTS.names():
         facts["weights"] = {**WEIGHTS.get(name).describe(), "in_the_cache": weights_path(name).is_file()}
+    if name in list_suites():
+        facts["suite"] = load_suite(name).model_dump(mode="json")
+    if name in BASELINES:
+        one = BASELINES[name]
+        facts["baseline"] = {"name": name, "summary": one.summary, "seeded": one.seeded, "settings": one.settings}
     if not facts:
         known = {known for registry in (*registries, WEIGHTS) for known in registry.names()}
-        raise UnknownNameError("name", name, {*known, *RECIPES.names(), *list_search_plans()})
+        known |= {*RECIPES.names(), *list_search_plans(), *list_suites(), *BASELINES}
+        raise UnknownNameError("name", name, known)
     return facts
 
 

@@ -11,9 +11,9 @@ import typer
 from rich.markup import escape
 from rich.progress import TextColumn
 
-from genrezoo.cli.backend import load_keras
 from genrezoo.cli.options import MLflow, Settings, TensorBoard, parse_changes, progress_bar, tell
 from genrezoo.errors import SettingsError
+from genrezoo.lazy import load_keras
 
 if TYPE_CHECKING:
     from genrezoo.recipes import Recipe
@@ -72,6 +72,8 @@ def train(
     logs = {"tensorboard": tensorboard, "mlflow": mlflow}
     wanted = parse_changes(changes or []) | ({} if epochs is None else {"epochs": epochs})
     recipe = gz.get_recipe(name).changed(wanted)
+    if epochs is not None and any(member.recipe for member in recipe.members.values()):
+        typer.echo("the members keep their own epochs; --set members.epochs=N is for them", err=True)
     recipe = recipe.with_runs(parse_changes(members or [], option="--member"))
     placed: AbstractContextManager[Any] = nullcontext() if device in (None, "compare") else on_device(str(device))
     with placed:  # before songs are read: a missing device is reported at once

@@ -10,10 +10,10 @@ import typer
 from rich.markup import escape
 from rich.progress import TextColumn
 
-from genrezoo.cli.backend import load_keras
 from genrezoo.cli.options import MLflow, Settings, TensorBoard, parse_changes, progress_bar, results_console, tell
 from genrezoo.errors import SettingsError
 from genrezoo.files import from_json
+from genrezoo.lazy import load_keras
 
 if TYPE_CHECKING:
     from genrezoo.trials import Trial

@@ -9,10 +9,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from genrezoo.cli.backend import load_keras
 from genrezoo.cli.options import download_bar, shown_path
 from genrezoo.environment import offline
 from genrezoo.errors import UnknownNameError
+from genrezoo.lazy import load_keras
 from genrezoo.weights import WEIGHTS, fetch_weights, remove_weights, verify_weights, weights_path
 
 app = typer.Typer(help="Fetch, verify and remove trained weights.", no_args_is_help=True)

@@ -74,7 +74,8 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
 
     Raises:
         DataError: The songs cannot be trained on, ``about`` is not plain data, a split's name is no file name, the
-            folder holds songs (or arrays that are not ours) already, or another process is writing to it.
+            folder holds songs (or arrays that are not ours) already or other files alone, or another process is writing
+            to it.
 
     Example:
         >>> import tempfile
@@ -100,6 +101,11 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
             raise DataError(
                 what, path=folder, remedy="name another folder, or overwrite it (overwrite=True, --overwrite)"
             )
+        ours = {".lock", _UNFINISHED}
+        foreign = [path.name for path in folder.iterdir() if not _is_ours(path) and path.name not in ours]
+        if foreign and not there and not overwrite:
+            remedy = "name another folder, or write into this one all the same (overwrite=True, --overwrite)"
+            raise DataError(f"holds other files, such as {foreign[0]}", path=folder, remedy=remedy)
         try:
             write_text(folder / _UNFINISHED, "")
             for path in there:  # the manifest first, so that at no instant it stands beside other arrays

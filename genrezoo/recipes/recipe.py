@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
@@ -121,7 +122,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         check_known(f"setting of {self.procedure!r}", self.settings, make.model_fields)
         return checked(lambda: make(**self.settings))
 
-    def changed(self, changes: dict[str, Any], *, everywhere: bool = False) -> Recipe:
+    def changed(self, changes: Mapping[str, Any] | None = None, *, everywhere: bool = False, **more: Any) -> Recipe:
         """The recipe with other values.
 
         Args:
@@ -129,11 +130,13 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
                 ``features``, with their new values. A name that could mean several is written ``model.NAME`` or
                 ``settings.NAME``; one of a member's recipe ``MEMBER.NAME``, of all members' ``members.NAME``.
             everywhere: Changes go to the members' recipes too, and each recipe takes those that it knows.
+            **more: Further changes, of names that Python takes as keywords.
 
         Raises:
             UnknownNameError: A name that is none of these.
             SettingsError: A name that is several of these, or a value out of range.
         """
+        changes = {**(changes or {}), **more}
         arguments, settings = dict(self.arguments), dict(self.settings)
         own: dict[str, Any] = {}
         members: dict[str, Member] = {}

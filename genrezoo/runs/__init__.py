@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from genrezoo.lazy import load_keras
 from genrezoo.runs.run import Card, Run, load_run
 
 if TYPE_CHECKING:
@@ -25,4 +26,5 @@ def __getattr__(name: str) -> Any:
     homes = {"OutOfFold": "folds", "out_of_fold": "folds", "train": "training"}
     if name not in homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    load_keras()
     return getattr(importlib.import_module(f"{__name__}.{homes[name]}"), name)

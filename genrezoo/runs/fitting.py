@@ -15,7 +15,7 @@ import safetensors.numpy
 
 from genrezoo import files, seeds
 from genrezoo.environment import environment
-from genrezoo.errors import SettingsError, differences
+from genrezoo.errors import DataError, SettingsError, differences
 from genrezoo.recipes import Recipe
 from genrezoo.registry import PROCEDURES
 from genrezoo.runs.building import answers, build_model, check_members, check_songs, handles
@@ -23,7 +23,7 @@ from genrezoo.runs.members import Obtained
 from genrezoo.runs.predictions import FILE
 from genrezoo.runs.preprocessing import Preprocessing
 from genrezoo.runs.run import Card, Run, load_run
-from genrezoo.songs import SongSet, check_split
+from genrezoo.songs import SongSet, check_genres, check_split
 from genrezoo.training import Fitted
 from genrezoo.training.callbacks import Callbacks
 from genrezoo.training.checkpoint import weights_of
@@ -52,6 +52,7 @@ def open_training(
     seeds.check_seed(seed)
     songs.validate()
     check_split(songs)
+    check_genres(songs)
     check_songs(recipe, songs)
     Preprocessing.plain(recipe, songs)  # refuses groups of features that the songs do not have
     plan = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "checksum": songs.checksum()}
@@ -179,7 +180,10 @@ def _already_done(folder: Path, plan: dict[str, Any]) -> bool:
         if unexpected := sorted(set(os.listdir(folder)) - {".lock"}):
             raise SettingsError(f"{folder} is not empty ({unexpected[0]}); use a new folder for the run")
         return False
-    if different := differences(files.read_json(path), plan):
+    before = files.read_json(path)
+    if not isinstance(before, dict):
+        raise DataError("is not the plan of a training", path=path, remedy="restore it, or use a new folder")
+    if different := differences(before, plan):
         remedy = "Use another folder or the old settings"
         raise SettingsError(f"{folder} holds another training: {'; '.join(different)}. {remedy}")
     return (folder / "card.json").exists()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genrezoo.errors import DataError
+from genrezoo.errors import DataError, GenrezooWarning
 from genrezoo.lazy import layers
 from genrezoo.rules import aggregate_logits
 from genrezoo.songs import SongSet, Standardiser
@@ -59,6 +60,9 @@ class Preprocessing:
         if not recipe.standardise:
             return plain
         standardiser = Standardiser.fit(plain.select(songs.split("train")), clip=recipe.clip)
+        if constant := int((standardiser.scale == 1).sum()):  # as it is of no other
+            what = f"{constant} of {len(standardiser.scale)} features are the same in all training songs"
+            warnings.warn(f"{songs.name}: {what}: nothing can be learnt of them", GenrezooWarning, stacklevel=2)
         return cls(plain.columns, plain.chunks, standardiser)
 
     def shape(self, songs: SongSet) -> tuple[int, ...]:

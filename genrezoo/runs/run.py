@@ -22,6 +22,7 @@ from genrezoo.registry import find_builder
 from genrezoo.runs.predictions import FILE, read_predictions
 from genrezoo.runs.preprocessing import Preprocessing, selected_columns
 from genrezoo.songs import SongSet, Standardiser
+from genrezoo.songs.columns import to_array
 
 if TYPE_CHECKING:
     import keras
@@ -222,7 +223,11 @@ class Run:
         Raises:
             DataError: Wrong shape, or NaN or infinite features outside padding.
         """
-        x = np.asarray(x)
+        if isinstance(x, SongSet):
+            raise x.error("predict takes features", remedy="pass songs.x and songs.lengths")
+        x = to_array(x, path=str(self.folder), where="x")
+        if not x.size:
+            raise DataError(f"x has shape {x.shape}: no songs", where="x", remedy="pass one song or more")
         kind = find_builder(self.card.recipe.model).expects
         if x.ndim == (3 if kind == "image" else 2):
             x = x[None]
@@ -264,6 +269,9 @@ class Run:
         if songs.genres != self.genres:
             what = f"genres are {list(songs.genres)}, the run was trained on {list(self.genres)}"
             raise songs.error(what, remedy="label the songs with the run's genres, in its order")
+        if not songs.splits:
+            remedy = "pass the whole set with its split: evaluate('test', songs) takes the side of it"
+            raise songs.error("has no split", remedy=remedy)
         part = songs.validate().split(split)
         return evaluate(self.logits(part), part.y)
 

@@ -14,7 +14,7 @@ from genrezoo.runs.folds import out_of_fold
 from genrezoo.runs.members import Obtained, open_runs, stored_logits
 from genrezoo.runs.run import Run, load_run
 from genrezoo.seeds import child_seed
-from genrezoo.songs import SongSet
+from genrezoo.songs import SongSet, default_split
 
 if TYPE_CHECKING:
     import keras
@@ -42,8 +42,8 @@ def train(
 
     Args:
         recipe: A recipe or its name.
-        songs: Songs with splits ``train``, ``valid`` and ``test``; test labels are used once, for the metrics at the
-            end.
+        songs: Songs with splits ``train``, ``valid`` and ``test``, or without a split, which then get the same one each
+            time (`genrezoo.songs.default_split`); test labels are used once, for the metrics at the end.
         seed: Seed of weights, dropout and order.
         out: The run folder; new, empty, or of the same training.
         on_epoch: Called with each finished epoch's history record.
@@ -73,6 +73,7 @@ def train(
         (20, 10)
     """
     recipe = open_runs(get_recipe(recipe) if isinstance(recipe, str) else recipe)
+    songs = default_split(songs)
     with open_training(recipe, songs, seed=seed, out=out, wait=wait) as training:
         obtained = None
         if training.run is None and recipe.members:

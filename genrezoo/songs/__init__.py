@@ -3,6 +3,7 @@
 from genrezoo.songs.songset import PROVENANCES, SongSet
 from genrezoo.songs.splits import (
     Leaks,
+    check_genres,
     check_split,
     default_split,
     find_leaks,
@@ -18,6 +19,7 @@ __all__ = [
     "Leaks",
     "SongSet",
     "Standardiser",
+    "check_genres",
     "check_split",
     "default_split",
     "find_leaks",

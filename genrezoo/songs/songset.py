@@ -230,9 +230,10 @@ class SongSet:
         try:
             found = {str(name): [int(column) for column in group] for name, group in dict(groups).items()}
             fits = all(0 <= column < self.n_features for group in found.values() for column in group)
+            fits = fits and len(self.about.get("feature_names", range(self.n_features))) == self.n_features
         except (TypeError, ValueError):
             fits = False
-        if not fits or len(self.about.get("feature_names", range(self.n_features))) != self.n_features:
+        if not fits:
             what = f"feature_names or feature_groups do not fit {self.n_features} features"
             remedy = 'specify a name for each feature, and groups as {"timbre": [12, 13, …]}'
             raise self.error(what, "about", remedy)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from genrezoo.errors import SettingsError
+from genrezoo.errors import GenrezooWarning, SettingsError
 from genrezoo.lazy import LazyModule
 from genrezoo.seeds import child_seed
 from genrezoo.songs.songset import SongSet
@@ -262,6 +262,21 @@ def check_split(songs: SongSet) -> Leaks:
             remedy="split by group: `genrezoo data split --by group`",
         )
     return leaks
+
+
+def check_genres(songs: SongSet) -> None:
+    """Warns of genres without validation or test songs: they are trained on, and nothing is measured on them.
+
+    Raises:
+        DataError: A genre has no training song.
+    """
+    for name in ("train", "valid", "test"):
+        count = np.bincount(songs.y[songs.splits[name]], minlength=songs.num_classes)
+        if missing := [songs.genres[label] for label in np.flatnonzero(count == 0)]:
+            what = f"split {name!r} has no song of {', '.join(map(repr, missing[:5]))}"
+            if name == "train":
+                raise songs.error(f"{what}: it cannot be learnt", remedy="make another split, or remove the genre")
+            warnings.warn(f"{songs.name}: {what}", GenrezooWarning, stacklevel=2)
 
 
 def _held_out(dealer: Any, index: np.ndarray, songs: SongSet, *, remedy: str) -> list[np.ndarray]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Unpack
 
 import numpy as np
 
+from genrezoo.errors import GenrezooWarning
 from genrezoo.evaluation import evaluate
 from genrezoo.lazy import keras
 from genrezoo.songs import SongSet
@@ -19,6 +21,9 @@ from genrezoo.training.optimisation import plateau_rate
 from genrezoo.training.settings import TrainingSettings
 
 History = list[dict[str, float]]
+
+HUGE = 1e6
+"""A loss of which it is told that training has all but diverged."""
 
 
 def train_epochs(
@@ -82,6 +87,9 @@ def train_epochs(
             checkpoint.save(checkpoint_path, model, progress)
         if on_epoch:
             on_epoch(record)
+    if history and history[-1]["loss"] > HUGE:
+        what = f"the loss is {history[-1]['loss']:.3g}: training all but diverged; lower the learning rate"
+        warnings.warn(f"{valid.name}: {what}", GenrezooWarning, stacklevel=2)
     checkpoint.assign_weights(model, progress.best)
     return Fitted(model, history, progress.best_epoch)
 

@@ -1,7 +1,9 @@
+import dataclasses
 import json
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 from toys import make_songs
@@ -11,7 +13,7 @@ import genrezoo
 from genrezoo.cli import app, main
 from genrezoo.cli.options import parse_changes
 from genrezoo.datasets.arrays import save_songs
-from genrezoo.errors import SettingsError
+from genrezoo.errors import GenrezooWarning, SettingsError
 from genrezoo.models import list_models
 from genrezoo.runs import load_run
 
@@ -149,3 +151,55 @@ def test_changes_are_read_as_json_where_they_can_be():
     }  # fmt: skip
     with pytest.raises(SettingsError, match="gives 'a' twice"):
         parse_changes(["a=1", "a=2"])
+
+
+def test_suites_and_baselines_are_looked_up_like_everything_else():
+    assert "quick" in run("list", "--kind", "suites").output
+    assert "svm_rbf_stats" in run("list", "--kind", "baselines", "svm*").output
+    assert json.loads(run("show", "svm_rbf_stats", "--json").output)["baseline"]["settings"]["C"] == 3.0
+    assert json.loads(run("show", "quick", "--json").output)["suite"]["seeds"] == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (OSError(36, "File name too long", "aaa"), 2, "error: aaa: File name too long. Remedy"),
+        (OSError(28, "No space left on device", "b"), 1, "error: b: No space left on device. Remedy"),
+        (OSError(28, "No space left on device"), 1, "error: No space left on device. Remedy"),
+        (MemoryError("9 GiB"), 1, "error: not enough memory (9 GiB). Remedy"),
+        (SettingsError("[/x] \ud800"), 2, "error: [/x] \ufffd"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(monkeypatch, capsys, error, code, message):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("genrezoo.datasets.load_songs", fail)
+    assert exit_code(monkeypatch, "data", "describe", "songs.npz") == code
+    assert message in capsys.readouterr().err
+
+
+def test_warnings_are_lines_of_their_own(monkeypatch, capsys):
+    def warn(*_, **__):
+        warnings.warn("a [/b] genre", GenrezooWarning, stacklevel=1)
+        raise SettingsError("no")
+
+    monkeypatch.setattr("genrezoo.datasets.load_songs", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert exit_code(monkeypatch, "data", "describe", "songs.npz") == 2
+    assert capsys.readouterr().err.splitlines()[-2:] == ["warning: a [/b] genre", "error: no"]
+
+
+def test_names_with_markup_are_printed_as_they_are(tmp_path):
+    songs = dataclasses.replace(make_songs(), genres=("[rock]", "[/b]", "[bold]jazz"))
+    save_songs(songs, tmp_path / "songs")
+    train = ["train", "fully_connected", "--data", tmp_path / "songs", "--epochs", 1, "--out", tmp_path / "run"]
+    assert run(*train, "--set", "units=[4]").exit_code == 0
+    answer = run("evaluate", tmp_path / "run").output
+    assert all(genre in answer for genre in songs.genres)
+
+
+def test_deep_values_are_refused_with_the_name_of_the_option():
+    with pytest.raises(SettingsError, match="--set units: nested more than 100 levels deep"):
+        parse_changes(["units=" + "[" * 2000])

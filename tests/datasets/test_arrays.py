@@ -348,3 +348,11 @@ def test_a_path_that_the_system_refuses_is_told(tmp_path):
         load_songs(tmp_path / ("a" * 300))
     with pytest.raises(DataError, match="null"):
         load_songs("a\0b")
+
+
+def test_a_folder_of_other_files_is_left_alone_unless_asked(tmp_path):
+    (tmp_path / "thesis.txt").write_text("")
+    with pytest.raises(DataError, match="holds other files, such as thesis.txt"):
+        save_songs(make_songs(), tmp_path)
+    assert not (tmp_path / "x.npy").exists()
+    assert load_arrays(save_songs(make_songs(), tmp_path, overwrite=True)).n_songs == 60

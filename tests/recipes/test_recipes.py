@@ -182,3 +182,22 @@ def test_a_member_is_given_in_one_way(member, message):
 def test_members_that_do_not_fit_are_refused(changes, error, message):
     with pytest.raises(error, match=message):
         check_members(PAIR.model_copy(update=changes))
+
+
+def test_changes_may_be_given_as_keywords():
+    recipe = get_recipe("lstm")
+    assert recipe.changed(epochs=3, units=8) == recipe.changed({"epochs": 3, "units": 8})
+
+
+def test_an_abbreviation_finds_its_name():
+    with pytest.raises(UnknownNameError, match="unknown option 'lr'. Did you mean 'learning_rate'"):
+        get_recipe("lstm").changed(lr=0.1)
+
+
+@pytest.mark.parametrize("levels", [30, 600])
+def test_values_nested_deep_are_refused(levels):
+    value = []
+    for _ in range(levels):
+        value = [value]
+    with pytest.raises(SettingsError, match="nested too deep"):
+        get_recipe("lstm").changed({"units": value})

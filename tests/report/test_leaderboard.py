@@ -51,15 +51,18 @@ def test_a_board_is_one_data_set_and_its_lines_stand_in_order(boards):
         }  # fmt: skip
 
 
-def test_figures_are_means_over_seeds_with_students_interval(written, rows_of, boards):
+def test_figures_are_means_over_seeds_with_an_interval_over_songs_and_seeds(written, rows_of, boards):
     rows = [row for row in rows_of(written) if row["recipe"] == "gru" and row["data"] == "mfcc4"]
     tests = [row["test"] for row in rows if row["kind"] == "accuracy"]
     line = entry_of(boards[0], "gru")
     for metric in ("accuracy", "macro_f1", "log_loss", "calibration_error"):
         values, estimate = [test[metric] for test in tests], getattr(line, metric)
-        low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
-        assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((np.mean(values), low, high))
-        assert estimate.over == "seeds"
+        seeds, width = stats.sem(values) ** 2, np.mean([np.ptp(test["intervals"][metric]) for test in tests])
+        songs = (width / 2 / stats.norm.ppf(0.975)) ** 2
+        freedom = (seeds + songs) ** 2 / (seeds**2 / 2)
+        low, high = stats.t.interval(0.95, freedom, loc=np.mean(values), scale=(seeds + songs) ** 0.5)
+        assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((np.mean(values), max(low, 0), high))
+        assert estimate.over == "both"
     assert line.accuracies == tuple(test["accuracy"] for test in tests)
     speed = next(row for row in rows if row["kind"] == "speed")
     assert line.speed["p99"] == speed["latency_ms"]["p99"]

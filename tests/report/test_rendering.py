@@ -51,7 +51,7 @@ def test_csv_holds_every_line_and_every_blank_cell_in_full_precision(written):
     assert rows[0]["model"] == line.name
     assert float(rows[0]["accuracy"]) == line.accuracy.mean
     assert float(rows[0]["accuracy_low"]) == line.accuracy.low
-    assert rows[0]["accuracy_over"] == "seeds"
+    assert rows[0]["accuracy_over"] == "both"
     assert float(rows[0]["latency_p99_ms"]) == line.speed["p99"]
     assert rows[0]["seed"] == "1 2 3"
     blank = {row["model"]: row for row in rows if row["status"] != "ok"}

@@ -375,7 +375,7 @@ def test_formulas_do_not_reach_a_spreadsheet(tmp_path):
         ({"objective": {"metric": "beauty", "pareto": False}}, "unknown metric 'beauty'"),
         ({"space": [{"name": "a"}]}, "'kind'"),
         ({"space": [choice_of("a", [1]) | {"values": None}]}, "a has no values"),
-        ({"songs": None}, "is not the plan of a search"),
+        ({"songs": None}, "the plan's songs is no table"),
     ],
 )
 def test_a_plan_that_is_none_is_refused(tmp_path, change, message):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import genrezoo
 from genrezoo import files
 from genrezoo.cli import app
 from genrezoo.datasets.arrays import save_songs
-from genrezoo.errors import SettingsError
+from genrezoo.errors import DataError, SettingsError
 from genrezoo.recipes import get_recipe
 from genrezoo.runs import train
 from genrezoo.runs.loggers import loggers
@@ -244,3 +245,16 @@ def test_folds_cannot_be_logged(tmp_path, option):
     assert isinstance(result.exception, SettingsError)
     assert "cannot be combined with --folds" in str(result.exception)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_no_folder_of_logs(tmp_path):
+    (tmp_path / "f").touch()
+    with pytest.raises(DataError, match="cannot be written"), loggers(name="a", tensorboard=tmp_path / "f"):
+        pass
+
+
+def test_a_port_that_refuses_is_told_within_seconds():
+    begin = time.monotonic()
+    with pytest.raises(SettingsError, match="MLflow cannot log to"), loggers(name="a", mlflow="http://127.0.0.1:9"):
+        pass
+    assert time.monotonic() - begin < 20

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from genrezoo.recipes import get_recipe
 from genrezoo.rules import aggregate_logits
 from genrezoo.runs import load_run, train
 from genrezoo.runs.run import _digest
-from genrezoo.songs import Standardiser
+from genrezoo.songs import Standardiser, default_split
 from genrezoo.training import forward
 
 SMALL = get_recipe("fully_connected").changed({"units": [6], "epochs": 2, "dropout": 0.2})
@@ -461,3 +462,30 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bits(tmp_path):
     assert one.card.weights_sha256 == other.card.weights_sha256
     assert one.card.epochs == other.card.epochs == 12
     np.testing.assert_array_equal(one.predictions("test")["logits"], other.predictions("test")["logits"])
+
+
+def test_songs_without_a_split_get_the_same_one_each_time(tmp_path):
+    songs = make_songs()
+    bare = songs.with_split({}, None)
+    run = train(SMALL, bare, seed=1, out=tmp_path / "a")
+    assert run.card.songs["splits"] == {name: len(index) for name, index in default_split(bare).splits.items()}
+    assert run.card.songs["provenance"] == "random"
+
+
+def test_what_cannot_be_predicted_or_evaluated_is_told(trained):
+    run, songs, _ = trained
+    with pytest.raises(DataError, match="predict takes features. Remedy: pass songs.x and songs.lengths"):
+        run.predict(songs)
+    with pytest.raises(DataError, match="no songs. Remedy: pass one song or more"):
+        run.predict(songs.x[:0])
+    with pytest.raises(DataError, match="has no split. Remedy: pass the whole set"):
+        run.evaluate("test", songs.split("test"))
+
+
+def test_features_that_never_vary_are_warned_of(tmp_path):
+    songs = make_songs()
+    x = songs.x.copy()
+    x[..., 1] = 3.0
+    constant = dataclasses.replace(songs, x=x)
+    with pytest.warns(GenrezooWarning, match="1 of 4 features are the same in all training songs"):
+        train(SMALL, constant, seed=1, out=tmp_path / "a")

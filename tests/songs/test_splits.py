@@ -8,9 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from toys import make_songs
 
-from genrezoo.errors import DataError, SettingsError
+from genrezoo.errors import DataError, GenrezooWarning, SettingsError
 from genrezoo.songs import (
     SongSet,
+    check_genres,
     check_split,
     default_split,
     find_leaks,
@@ -284,3 +285,20 @@ def test_the_default_split_keeps_a_given_one_and_never_tears_groups():
     np.testing.assert_array_equal(default_split(plain).splits["test"], default_split(plain).splits["test"])
     grouped = dataclasses.replace(plain, groups=np.arange(100) // 4)
     assert default_split(grouped).provenance == "artist-filtered"
+
+
+def one_sided(lacking):
+    songs = make_songs()
+    splits = {name: index[songs.y[index] != 2] if name in lacking else index for name, index in songs.splits.items()}
+    return songs.with_split(splits, "official")
+
+
+def test_a_genre_without_training_songs_is_refused():
+    with pytest.raises(DataError, match="split 'train' has no song of 'genre2': it cannot be learnt"):
+        check_genres(one_sided(["train"]))
+
+
+@pytest.mark.parametrize("name", ["valid", "test"])
+def test_a_genre_that_nothing_is_measured_on_is_warned_of(name):
+    with pytest.warns(GenrezooWarning, match=f"toy: split '{name}' has no song of 'genre2'"):
+        check_genres(one_sided([name]))

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from toys import make_model, make_songs
 
 from genrezoo import seeds
-from genrezoo.errors import DataError, SettingsError
+from genrezoo.errors import DataError, GenrezooWarning, SettingsError
 from genrezoo.layers import Head
-from genrezoo.training import forward
+from genrezoo.training import forward, loop
 from genrezoo.training import settings as training_settings
 from genrezoo.training.checkpoint import read_arrays, weights_of
 from genrezoo.training.objectives import objectives
@@ -231,6 +231,12 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_trained(wrong, m
 
 def test_the_optimisers_are_those_of_keras():
     assert {name.lower() for name in OPTIMIZERS} == set(training_settings.OPTIMIZERS)
+
+
+def test_a_loss_out_of_all_proportion_is_warned_of(songs, model, monkeypatch):
+    monkeypatch.setattr(loop, "HUGE", 0.0)
+    with pytest.warns(GenrezooWarning, match="training all but diverged; lower the learning rate"):
+        supervised(model, songs, settings(epochs=1), seed=1)
 
 
 OPTIMIZERS = [

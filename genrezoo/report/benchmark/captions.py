@@ -10,8 +10,8 @@ from genrezoo.report.style.number_format import interval, percent, plain, points
 from genrezoo.rows import SpeedRow
 
 INTERVALS = (
-    "Intervals have 95 % confidence. Without a mark they are Student t intervals over the seeds: another training run, "
-    "the same songs. Those marked † are bootstrap intervals over the songs: the same run, other songs; they stand "
+    "Intervals have 95 % confidence. Without a mark they are over songs and seeds together: another training run on "
+    "other songs. Those marked † are bootstrap intervals over the songs alone: the same run, other songs; they stand "
     "where there is one seed, or where all seeds agree."
 )
 GROUPS = (

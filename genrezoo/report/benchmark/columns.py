@@ -15,7 +15,8 @@ def _speed(name: str) -> Callable[[Entry], Value]:
 
 
 def _over_seeds(values: Sequence[float]) -> Estimate | float:
-    return Estimate(*mean_interval(values), over="seeds") if len(set(values)) > 1 else values[0]
+    bounds = {"least": 0.0, "most": 1.0}
+    return Estimate(*mean_interval(values, **bounds), over="seeds") if len(set(values)) > 1 else values[0]
 
 
 NAME: Column[Entry] = Column(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from genrezoo.evaluation import METRICS, mean_interval, median_run
+from genrezoo.evaluation import METRICS, interval_over_both, median_run
 from genrezoo.figures import COSTS
 from genrezoo.report.benchmark.records import Entry
 from genrezoo.report.benchmark.study_values import KEPT
@@ -80,7 +81,8 @@ def measured_values(rows: Sequence[AccuracyRow]) -> dict[str, tuple[float, ...]]
 def _estimate(rows: Sequence[AccuracyRow], metric: str, middle: int) -> Estimate:
     values = [getattr(row.test, metric) for row in rows]
     if len(set(values)) > 1:
-        return Estimate(*mean_interval(values), over="seeds")
+        songs = [getattr(row.test.intervals, metric) for row in rows]
+        return Estimate(*interval_over_both(values, songs, most=math.inf if metric == "log_loss" else 1.0), over="both")
     # of seeds that all agree, equal bounds would feign certainty
     low, high = getattr(rows[middle].test.intervals, metric)
     return Estimate(fmean(values), low, high, over="songs")

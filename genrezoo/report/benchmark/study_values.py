@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -71,7 +72,10 @@ def estimate(entry: Entry, value: str) -> tuple[float, float, float] | None:
     values = entry.measured.get(value)
     if not values:
         return None
-    return mean_interval(values) if len(set(values)) > 1 else (values[0], values[0], values[0])
+    if len(set(values)) == 1:
+        return values[0], values[0], values[0]
+    fraction = value.startswith("heads.") or value.endswith(("accuracy", "macro_f1", "calibration_error"))
+    return mean_interval(values, least=0.0, most=1.0 if fraction else math.inf)
 
 
 def labels_of(entries: Sequence[Entry]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from genrezoo.report.style.drawing import LINE_COLOURS, MUTED, as_svg, short
 
@@ -27,6 +27,7 @@ def difficulty_figure(table: Mapping[str, Any], name: str = "difficulty") -> str
         left.bar(edges[:-1], counts, np.diff(edges), align="edge", color=LINE_COLOURS[0], edgecolor="none")
         left.set_title(f"{table['songs']:,} songs: mean {table['mean']:.4f}, variance {table['variance']:.4f}")
         left.set_ylabel("Songs")
+        left.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         left.axvline(table["mean"], color=LINE_COLOURS[1], linewidth=1.2)
         right.plot(edges, np.concatenate([[0], np.cumsum(counts)]) / max(counts.sum(), 1) * 100, color=LINE_COLOURS[0])
         right.set_title("Songs that are no harder (%)")
@@ -55,7 +56,7 @@ def weights_figure(histogram: Mapping[str, Any], name: str = "weights") -> str:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
             axes.set_xlim(edges[0], edges[-1])
-            axes.set_title(f"{short(label)}: {100 * histogram['zeros'][label]:.1f} % zero")
+            axes.set_title(f"{short(label, 24)}\n{100 * histogram['zeros'][label]:.1f} % zero", fontsize=8)
             axes.set_xlabel("Weight")
         for axes in panels[len(names) :]:
             axes.set_visible(False)

@@ -66,7 +66,9 @@ def learning_curves(
         heights = spread([y for _, y in ends], gap=(top - bottom) * 0.06)
         for number, (label, end, height) in enumerate(zip(histories, ends, heights, strict=True)):
             colour = CURVE_COLOURS[number % len(CURVE_COLOURS)]
-            right.plot(*zip(end, (edge, height), strict=True), color=colour, linewidth=0.6, clip_on=False)
+            # dotted: it leads to the name of a run, whose training may have ended long before
+            way = {"linewidth": 0.7, "linestyle": (0, (1, 3)), "clip_on": False}
+            right.plot(*zip(end, (edge, height), strict=True), color=colour, **way)
             right.plot(edge, height, "s", color=colour, markersize=6, clip_on=False)
             right.annotate(
                 short(label), (edge, height), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8.5,

@@ -18,8 +18,8 @@ class Estimate:
         mean: Mean over the seeds.
         low: Lower bound.
         high: Upper bound.
-        over: What the interval is over: ``"seeds"`` (Student t: another training run on the same songs) or ``"songs"``
-            (bootstrap: the same run on other songs), used with one seed and where all seeds agree.
+        over: What the interval is over: ``"seeds"`` (Student t: another training run on the same songs), ``"songs"``
+            (bootstrap: the same run on other songs), used with one seed and where all seeds agree, or ``"both"``.
     """
 
     mean: float
