@@ -13,6 +13,7 @@ from typing import Any
 
 from genrezoo.errors import SettingsError
 from genrezoo.models._checks import InputShape, check_image_shape, check_input_shape, check_num_classes
+from genrezoo.models._pretrained import published
 from genrezoo.registry import MODELS, Entry
 from genrezoo.seeds import keras_seed
 from genrezoo.spaces import Space
@@ -21,6 +22,9 @@ SHARED = {
     "input_shape": "Shape of one song: `(n_segments, n_features)`, where `n_segments` may be None if the model takes "
     "any length; for a model of images `(height, width, channels)`.",
     "num_classes": "Number of genres, at least 2.",
+    "weights": "Where the weights to begin with are from: a name from `gz.list_weights`, which settles the options "
+    "that they need, or the path of a safetensors file; None draws them at random. For another number of genres the "
+    "output layer is drawn at random in any case.",
     "classifier_activation": "What the layer `logits` gives: None for logits, `'softmax'` for posteriors.",
 }
 """What the arguments mean that builders share; a builder's own docstring need not say it again."""
@@ -29,14 +33,19 @@ __all__ = ["create_model", "list_models", "model_info", "register_model"]
 
 
 def create_model(
-    name: str, input_shape: InputShape, num_classes: int, *, seed: int | None = None, **arguments: Any
+    name: str,
+    input_shape: InputShape | None = None,
+    num_classes: int | None = None,
+    *,
+    seed: int | None = None,
+    **arguments: Any,
 ) -> Any:
     """Builds a model by its name.
 
     Args:
         name: A name from `list_models`.
-        input_shape: Shape of one song, see `SHARED`.
-        num_classes: Number of genres, at least 2.
+        input_shape: Shape of one song, see `SHARED`; if left out, that of the named ``weights``.
+        num_classes: Number of genres, at least 2; if left out, the labels of the named ``weights``.
         seed: Makes the initial weights and the course of dropout reproducible; None for a fresh draw.
         **arguments: The builder's own keywords, see `model_info`.
 
@@ -46,6 +55,7 @@ def create_model(
     Raises:
         UnknownNameError: There is no such model; the nearest names are suggested.
         SettingsError: A shape, number or keyword does not fit.
+        DataError: The named weights cannot be had, or do not fit.
 
     Example:
         >>> model = create_model("lstm", input_shape=(120, 25), num_classes=10, seed=1, units=20)
@@ -54,6 +64,15 @@ def create_model(
     """
     entry = MODELS.get(name)
     _check_arguments(entry, arguments)
+    known = published(name, arguments.get("weights"))
+    arguments = settled(name, arguments)
+    input_shape = known.input_shape if input_shape is None and known else input_shape
+    num_classes = len(known.labels) if num_classes is None and known and known.labels else num_classes
+    if input_shape is None or num_classes is None:
+        raise SettingsError(
+            f"model {name!r} needs input_shape and num_classes; they follow from named weights with an output layer "
+            "alone, see genrezoo.list_weights()"
+        )
     if entry.expects == "image":
         check_image_shape(input_shape)
     else:
@@ -62,6 +81,21 @@ def create_model(
     with contextlib.nullcontext() if seed is None else keras_seed(seed):
         shape = tuple(size if size is None else int(size) for size in input_shape)  # NumPy's whole numbers too
         return entry.build(shape, int(num_classes), **arguments)
+
+
+def settled(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A builder's keywords together with those that the weights need that they name.
+
+    Args:
+        name: Name of the model.
+        arguments: Keywords of its builder; they go before those of the weights.
+
+    Raises:
+        SettingsError: The weights are of another model.
+        UnknownNameError: There are no such weights.
+    """
+    known = published(name, arguments.get("weights"))
+    return {**known.arguments, **arguments} if known else dict(arguments)
 
 
 def list_models(pattern: str = "*") -> list[str]:

@@ -1,41 +1,110 @@
-"""Weights that a model begins with: fetched, or from a file that is checked before it is opened."""
+"""Weights that a model begins with: of the registry, or from a file that is checked before anything is assigned."""
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from genrezoo import files
-from genrezoo.environment import OFFLINE, offline
-from genrezoo.errors import DataError, SettingsError
-from genrezoo.lazy import keras
+from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.weights import WEIGHTS, Weights, fetch_weights
 
-FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
-ADDRESS = f"https://storage.googleapis.com/tensorflow/keras-applications/resnet/{FILE}"
-MD5 = "4d473c1dd8becc155b73f8504c6f6626"  # the one by which Keras itself knows the file
+RESNET50 = "resnet50.imagenet"
 
 
-def load_pretrained(backbone: Any, weights: str | None, sha256: str | None) -> None:
+def published(model: str, weights: Any) -> Weights | None:
+    """What the registry knows of the weights that a model is to begin with; None for none, and for a file.
+
+    Args:
+        model: Name of the model.
+        weights: A name from `genrezoo.list_weights`, the path of a file, or None.
+
+    Raises:
+        SettingsError: The weights are of another model, or of no kind that can be.
+        UnknownNameError: There are no such weights, and it is not the path of a file either.
+    """
+    if weights is None:
+        return None
+    if not isinstance(weights, str | Path):
+        raise SettingsError(f"weights must be None, a name or the path of a file, got {weights!r}")
+    if str(weights) not in WEIGHTS.names():
+        if Path(weights).suffix not in (".safetensors", ".h5") and weights != "imagenet":
+            raise UnknownNameError("weights", str(weights), WEIGHTS.names(f"{model}.*"))
+        return None
+    entry = WEIGHTS.get(str(weights))
+    if entry.model != model:
+        raise SettingsError(f"weights {entry.name!r} are of the model {entry.model!r}, not of {model!r}")
+    return entry
+
+
+def begin_with(model: Any, weights: Any, **arguments: Any) -> Any:
+    """Gives a model the weights to begin with; an output layer of another size stays as it was drawn.
+
+    Args:
+        model: A built model, changed in place.
+        weights: A name from `genrezoo.list_weights`, the path of a safetensors file, or None, which changes nothing.
+        **arguments: The options that the weights depend on without their shapes telling.
+
+    Returns:
+        The model.
+
+    Raises:
+        SettingsError: The weights are of another model, or were trained with other options.
+        UnknownNameError: There are no such weights.
+        DataError: The weights cannot be had, are damaged, or do not fit.
+    """
+    entry = published(model.name, weights)
+    if weights is None:
+        return model
+    path = fetch_weights(entry.name) if entry else Path(weights)
+    arrays, trained_with = _read(path)
+    for option, value in trained_with.items():
+        if option in arguments and json.dumps(arguments[option]) != json.dumps(value):
+            raise SettingsError(f"the weights were trained with {option}={value}, got {arguments[option]}")
+    expected = {weight.path: weight for weight in model.weights if "seed_generator" not in weight.path}
+    if any(_shape(arrays.get(name)) != tuple(expected[name].shape) for name in expected if name.startswith("logits/")):
+        drop = [name for name in {*expected, *arrays} if name.startswith("logits/")]
+        for name in drop:
+            expected.pop(name, None)
+            arrays.pop(name, None)
+    remedy = f"pass weights of {model.name!r}, see `genrezoo list --kind weights`, built with the same options"
+    if differing := expected.keys() ^ arrays.keys():
+        name = min(differing)
+        what = f"not weights of this model: {name!r} is {'missing' if name in expected else 'unexpected'}"
+        raise DataError(what, path=path, remedy=remedy)
+    for name, weight in expected.items():
+        if _shape(arrays[name]) != tuple(weight.shape) or not np.isfinite(arrays[name]).all():
+            what = f"weights of shape {arrays[name].shape}, expected {tuple(weight.shape)} finite numbers"
+            raise DataError(what, path=path, where=name, remedy=remedy)
+    for name, weight in expected.items():
+        weight.assign(arrays[name])
+    return model
+
+
+def load_resnet50(backbone: Any, weights: str | None, sha256: str | None) -> None:
     """Gives ResNet50 without its top the weights to begin with.
 
     Args:
         backbone: `keras.applications.ResNet50` without its top; changed in place.
-        weights: ``"imagenet"``, the path of a local HDF5 file, or None, which changes nothing.
+        weights: ``"imagenet"`` or the name of these weights, the path of a local HDF5 file, or None, which changes
+            nothing.
         sha256: The local file's, 64 hex digits; None for the other two.
 
     Raises:
         SettingsError: A local file without its sha256, or a sha256 without a local file.
         DataError: The weights cannot be had, have another sha256, or are not those of ResNet50.
     """
-    if weights in (None, "imagenet"):
+    if weights in (None, "imagenet", RESNET50):
         if sha256 is not None:
             raise SettingsError(f"weights_sha256 is of a local file, but weights is {weights!r}; leave it out")
         if weights is None:
             return
-        path = _fetched()
+        path = fetch_weights(RESNET50)
     else:
         path = _checked(weights, sha256)
     try:
@@ -47,8 +116,28 @@ def load_pretrained(backbone: Any, weights: str | None, sha256: str | None) -> N
         raise DataError(
             f"not the weights of ResNet50 without its top ({error})",
             path=path,
-            remedy=f"use {FILE}, or what `save_weights` wrote of such a model as .weights.h5",
+            remedy="use the file of `genrezoo show resnet50.imagenet`, or what `save_weights` wrote of such a model",
         ) from error
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays of a file, and the options that it says they were trained with."""
+    import safetensors
+
+    if path.suffix != ".safetensors":
+        raise DataError("weights are read from safetensors only", path=path, remedy="pass a file of that format")
+    files.open_regular(path).close()  # refuses what is no file
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {}).get("genrezoo", "{}"))
+            arguments = about.get("arguments", {}) if isinstance(about, dict) else {}
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(arguments)  # noqa: SIM118  # no mapping
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
+        raise DataError(f"damaged weights ({error})", path=path, remedy="get the file again") from error
+
+
+def _shape(array: np.ndarray | None) -> tuple[int, ...] | None:
+    return None if array is None else array.shape
 
 
 def _checked(weights: Any, sha256: str | None) -> Path:
@@ -70,16 +159,3 @@ def _checked(weights: Any, sha256: str | None) -> Path:
             remedy="get the file again from where you have it from, or pass the sha256 of the one that you mean",
         )
     return path
-
-
-def _fetched() -> Path:
-    home = Path(os.environ.get("KERAS_HOME") or Path("~", ".keras").expanduser())  # where Keras keeps them too
-    remedy = "fetch the file elsewhere and pass its path as `weights`, with its `weights_sha256`"
-    if offline() and not (home / "models" / FILE).is_file():
-        what = f"the ImageNet weights of ResNet50 are not in {home}, and {OFFLINE} forbids to fetch them"
-        raise DataError(what, path=ADDRESS, remedy=remedy)
-    try:
-        return Path(keras.utils.get_file(FILE, ADDRESS, cache_dir=home, cache_subdir="models", file_hash=MD5))
-    except Exception as error:  # Keras raises nothing narrower when it cannot fetch a file
-        what = f"the ImageNet weights of ResNet50 cannot be fetched ({error})"
-        raise DataError(what, path=ADDRESS, remedy=remedy) from error

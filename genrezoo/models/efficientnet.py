@@ -9,6 +9,7 @@ from genrezoo.lazy import keras
 from genrezoo.models._checks import InputShape, check_count, check_image_shape, check_rate
 from genrezoo.models._conv2d import MOMENTUM
 from genrezoo.models._frame import classify
+from genrezoo.models._pretrained import begin_with
 from genrezoo.models._trainable import PARTS, freeze_before
 from genrezoo.registry import MODELS
 from genrezoo.spaces import Choice, Float
@@ -24,6 +25,7 @@ STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)
     reference="Tan and Le 2019; the Lite variant of TensorFlow's authors",
     expects="image",
     space={"trainable": Choice(("all", "top", "head")), "dropout": Float(0.0, 0.6)},
+    begins_with=("weights",),
 )
 def build_efficientnet_lite0(
     input_shape: InputShape,
@@ -31,6 +33,7 @@ def build_efficientnet_lite0(
     *,
     trainable: str | int = "all",
     dropout: float = 0.0,
+    weights: str | None = None,
     classifier_activation: str | None = None,
 ) -> Any:
     """Inverted residual blocks in seven stages, without squeeze-and-excitation, with activations clipped at 6.
@@ -48,6 +51,7 @@ def build_efficientnet_lite0(
 
     Raises:
         SettingsError: An option is out of range, or the image is too small.
+        DataError: The weights cannot be had, or do not fit.
 
     Example:
         >>> model = build_efficientnet_lite0((64, 64, 3), num_classes=10, trainable=1)
@@ -80,7 +84,7 @@ def build_efficientnet_lite0(
     model = keras.Model(images, logits, name="efficientnet_lite0")
     if first is not None:
         freeze_before(model, first)
-    return model
+    return begin_with(model, weights)
 
 
 def _first_trained(trainable: str | int) -> str | None:

@@ -14,7 +14,7 @@ from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_count, check_image_shape, check_rate
 from genrezoo.models._conv2d import MOMENTUM, conv_stack
 from genrezoo.models._frame import classify
-from genrezoo.models._pretrained import load_pretrained
+from genrezoo.models._pretrained import load_resnet50
 from genrezoo.registry import MODELS
 from genrezoo.spaces import Choice, Float, Int
 
@@ -119,8 +119,8 @@ def build_resnet50(
     Args:
         unfrozen: How many of the last stages are trained, from 0 to 4: conv5, conv4, conv3, conv2; the layers before
             them never are.
-        weights: Where the weights to begin with are from: ``"imagenet"`` fetches them (94 MB, once), a path is a local
-            file of ResNet50's weights without its top, None draws them at random.
+        weights: Where the weights to begin with are from: ``"imagenet"`` or ``"resnet50.imagenet"`` fetches them (95
+            MB, once), a path is a local file of ResNet50's weights without its top, None draws them at random.
         weights_sha256: The sha256 that a local file must have, 64 hex digits; checked before the file is opened.
         dropout: Fraction of the 2048 features that the output layer reads to drop, in [0, 1).
 
@@ -148,7 +148,7 @@ def build_resnet50(
     backbone = keras.applications.ResNet50(
         include_top=False, weights=None, input_shape=(height, width, 3), pooling="avg"
     )
-    load_pretrained(backbone, weights, weights_sha256)
+    load_resnet50(backbone, weights, weights_sha256)
     border = backbone.get_layer(LAST_FROZEN[unfrozen]).output
     images = keras.Input((height, width, channels), name="songs")
     x = layers.Frozen(keras.Model(backbone.input, border), name="frozen")(

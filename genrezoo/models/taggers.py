@@ -14,6 +14,7 @@ from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_count, check_rate
 from genrezoo.models._conv2d import MOMENTUM
 from genrezoo.models._frame import classify, song_input
+from genrezoo.models._pretrained import begin_with
 from genrezoo.models._trainable import TRAINABLE, train_from
 from genrezoo.registry import MODELS
 from genrezoo.spaces import Float, Int
@@ -36,6 +37,7 @@ TEMPORAL_FRAMES = (128, 64, 32)
     },
     masks_padding=True,
     any_length=True,
+    begins_with=("weights",),
 )
 def build_musicnn(
     input_shape: InputShape,
@@ -47,6 +49,7 @@ def build_musicnn(
     units: int = 200,
     dropout: float = 0.0,
     trainable: str = "all",
+    weights: str | None = None,
     classifier_activation: str | None = None,
 ) -> Any:
     """A front end that knows what music is made of, and a back end that summarises any number of frames.
@@ -70,6 +73,7 @@ def build_musicnn(
 
     Raises:
         SettingsError: An option is out of range.
+        DataError: The weights cannot be had, or do not fit.
 
     Example:
         >>> model = build_musicnn((None, 96), num_classes=50)
@@ -112,7 +116,8 @@ def build_musicnn(
     x = _dropped("pooled", x, dropout)
     x = _norm("hidden_1")(keras.layers.Dense(units, activation="relu", name="hidden_1")(x))
     logits = classify(_dropped("hidden_1", x, dropout), num_classes, classifier_activation=classifier_activation)
-    return train_from(keras.Model(songs, logits, name="musicnn"), trainable, top="pooled_norm")
+    model = train_from(keras.Model(songs, logits, name="musicnn"), trainable, top="pooled_norm")
+    return begin_with(model, weights)
 
 
 @MODELS.register(
@@ -121,6 +126,7 @@ def build_musicnn(
     reference="Pons and Serra 2019, musicnn: its vgg baseline; Choi et al. 2016",
     space={"filters": Int(8, 128, step=8), "dropout": Float(0.0, 0.6), "trainable": TRAINABLE},
     masks_padding=True,
+    begins_with=("weights",),
 )
 def build_vgg_tagger(
     input_shape: InputShape,
@@ -131,6 +137,7 @@ def build_vgg_tagger(
     pool_strides: Sequence[Sequence[int]] | None = None,
     dropout: float = 0.0,
     trainable: str = "all",
+    weights: str | None = None,
     classifier_activation: str | None = None,
 ) -> Any:
     """A plain stack of convolutions on a few seconds of music, whose flattened last one is the embedding.
@@ -150,6 +157,7 @@ def build_vgg_tagger(
 
     Raises:
         SettingsError: An option is out of range, or a song is too short for the pooling windows.
+        DataError: The weights cannot be had, or do not fit.
 
     Example:
         >>> model = build_vgg_tagger((187, 96), num_classes=50)
@@ -182,7 +190,8 @@ def build_vgg_tagger(
     x = _dropped("flatten", keras.layers.Flatten(name="flatten")(x), dropout)
     logits = classify(x, num_classes, classifier_activation=classifier_activation)
     top = f"conv_{max(len(sizes) - 1, 1)}"
-    return train_from(keras.Model(songs, logits, name="vgg_tagger"), trainable, top=top)
+    model = train_from(keras.Model(songs, logits, name="vgg_tagger"), trainable, top=top)
+    return begin_with(model, weights, pool_sizes=pool_sizes, pool_strides=pool_strides)
 
 
 def _front_end(name: str, x: Any, filters: int, frames: int, bands: int) -> Any:

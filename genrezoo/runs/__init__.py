@@ -16,14 +16,15 @@ from genrezoo.lazy import load_keras
 from genrezoo.runs.run import Card, Run, load_run
 
 if TYPE_CHECKING:
+    from genrezoo.runs.extractor import feature_extractor
     from genrezoo.runs.folds import OutOfFold, out_of_fold
     from genrezoo.runs.training import train
 
-__all__ = ["Card", "OutOfFold", "Run", "load_run", "out_of_fold", "train"]
+__all__ = ["Card", "OutOfFold", "Run", "feature_extractor", "load_run", "out_of_fold", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    homes = {"OutOfFold": "folds", "out_of_fold": "folds", "train": "training"}
+    homes = {"feature_extractor": "extractor", "OutOfFold": "folds", "out_of_fold": "folds", "train": "training"}
     if name not in homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     load_keras()

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from genrezoo.errors import SettingsError, UnknownNameError
-from genrezoo.models import create_model
+from genrezoo.models import create_model, settled
 from genrezoo.recipes import Recipe
 from genrezoo.registry import COMPOSITIONS, PROCEDURES, find_builder
 from genrezoo.runs.preprocessing import Preprocessing
@@ -47,7 +47,8 @@ def build_model(
     """
     if not is_composition(recipe):
         begins_with = find_builder(recipe.model).begins_with if again else ()
-        arguments = {name: value for name, value in recipe.arguments.items() if name not in begins_with}
+        arguments = settled(recipe.model, recipe.arguments)
+        arguments = {name: value for name, value in arguments.items() if name not in begins_with}
         if taken := arguments.keys() & inspect.signature(create_model).parameters.keys():
             raise SettingsError(f"{min(taken)!r} is no argument of a recipe: it follows from the songs and the seed")
         return create_model(recipe.model, shape, num_classes, seed=seed, **arguments)

@@ -78,7 +78,7 @@ class Weights:
         reference: What to cite.
         arguments: Options of the builder that these weights need.
         input_shape: Shape of what the model reads.
-        labels: What the outputs stand for, in their order.
+        labels: What the outputs stand for, in their order; empty where the output layer is not among the weights.
         genres: Those of the labels that are genres; empty if none is.
         activation: What turns logits into scores: ``"sigmoid"`` (each label for itself) or ``"softmax"``.
         features: Kind of features that the model reads, with their settings, as plain data.
@@ -116,7 +116,7 @@ class Weights:
     def __post_init__(self) -> None:
         if not all(text.strip() for text in (self.summary, self.reference, self.licence, self.trained_on)):
             raise SettingsError(f"weights {self.name!r} need a summary, a reference, a licence and what they know")
-        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels) or set(self.genres) - set(self.labels):
+        if len(self.labels) == 1 or len(set(self.labels)) != len(self.labels) or set(self.genres) - set(self.labels):
             raise SettingsError(f"weights {self.name!r} need two or more labels, each once, and genres among them")
         if self.activation not in ("sigmoid", "softmax"):
             raise SettingsError(f"activation must be 'sigmoid' or 'softmax', got {self.activation!r}")

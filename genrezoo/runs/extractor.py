@@ -1,0 +1,53 @@
+"""A trained model without its output layer: from songs to what the output layer reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from genrezoo.errors import SettingsError, UnknownNameError
+from genrezoo.lazy import keras
+from genrezoo.models import create_model
+from genrezoo.runs.run import Run
+from genrezoo.weights import WEIGHTS
+
+if TYPE_CHECKING:
+    from keras import Model
+
+
+def feature_extractor(source: Any, layer: str | None = None) -> Model:
+    """A Keras model that ends in an embedding.
+
+    Args:
+        source: A name from `genrezoo.list_weights`; a `Run`, whose raw features it then reads; or a built model.
+        layer: Name of the layer whose output is the embedding; what the layer ``logits`` reads if left out, one behind
+            the other where it reads several.
+
+    Returns:
+        A functional model that shares its weights with the source's.
+
+    Raises:
+        UnknownNameError: There are no such weights, or no such layer.
+        SettingsError: The source is of another kind.
+        DataError: The weights cannot be had.
+
+    Example:
+        >>> model = create_model("lstm", input_shape=(None, 25), num_classes=10, units=20)
+        >>> feature_extractor(model).output_shape
+        (None, 20)
+    """
+    if isinstance(source, str):
+        source = create_model(WEIGHTS.get(source).model, weights=source)
+    network = source.network if isinstance(source, Run) else source
+    if not isinstance(network, keras.Model):
+        raise SettingsError(f"an embedding is read from the name of weights, a run or a model, got {source!r}")
+    names = [one.name for one in network.layers]
+    if layer is not None and layer not in names:
+        raise UnknownNameError(f"layer of {network.name!r}", layer, names)
+    output = network.get_layer("logits").input if layer is None else network.get_layer(layer).output
+    if isinstance(output, list):
+        output = keras.layers.Concatenate(name="embedding")(output)
+    embedding = keras.Model(network.input, output, name=f"{network.name}_embedding")
+    if not isinstance(source, Run):
+        return embedding
+    whole = source.model  # from raw features
+    return keras.Model(whole.input, embedding(whole.layers[1].output), name=embedding.name)
