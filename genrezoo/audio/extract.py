@@ -232,6 +232,8 @@ def _identify(path: Path, folder: Path) -> _Job | str:
         if not stat.S_ISREG(facts.st_mode):  # a pipe would be waited for
             return "is not a regular file"
         name = sha256_of(path)
+    except DataError as error:
+        return error.what
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         return f"cannot be read ({getattr(error, 'strerror', None) or error})"
     return _Job(str(path), str(folder / name[:2] / f"{name}.npz"), facts.st_size, facts.st_mtime_ns)
@@ -287,8 +289,8 @@ def _extract_chunk(jobs: Sequence[Sequence[Any]], settings: Mapping[str, Any]) -
             continue
         try:
             _write_entry(Path(job.entry), features, warnings)
-        except OSError as error:
-            raise SettingsError(f"the cache cannot be written: {job.entry} ({error.strerror})") from error
+        except DataError as error:
+            raise SettingsError(f"the cache cannot be written: {error}") from error
     return rejected
 
 
