@@ -174,6 +174,7 @@ def extract_files(
         if on_file:
             on_file(path, reason)
 
+    settings.prepare()
     if on_start:
         on_start(len(files))
     entries, todo = {}, []
@@ -244,7 +245,7 @@ def _compute(
 ) -> Generator[tuple[_Job, _Entry | str], None, None]:
     """Yields each job with its entry, or with why it has none, soon after it is finished."""
     plain, done = settings.model_dump(mode="json"), set()
-    with ProcessExecutor(workers, threads=1) as executor:
+    with ProcessExecutor(workers, threads=1, preload=settings.preload) as executor:
         for chunk, reasons in in_chunks(executor, _extract_chunk, _chunks(jobs, workers), plain, look=_LOOK):
             for job in chunk:
                 if job in done:

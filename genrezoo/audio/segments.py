@@ -21,7 +21,7 @@ P. Lamere, The Million Song Dataset, ISMIR 2011.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -61,6 +61,8 @@ class Segments(FeatureSettings):
         >>> settings.names[features.x[loudest, :12].argmax()], float(features.x[loudest, 24].round())
         ('chroma_A', -3.0)
     """
+
+    compiled: ClassVar[bool] = True
 
     kind: Literal["segments"] = "segments"
     unit: Literal["onset", "beat"] = Field(

@@ -21,12 +21,13 @@ from genrezoo.errors import DataError, GenrezooError, UnknownNameError, check_kn
 from genrezoo.files import lock_folder
 
 HOMES = {  # file and class of each kind; a file is imported when its kind is asked for
-    "feature_table": ("table", "FeatureTable"),
-    "log_mel": ("mel", "LogMel"),
-    "mfcc_statistics": ("mfcc", "MfccStatistics"),
-    "segments": ("segments", "Segments"),
-    "spectrogram_image": ("images", "SpectrogramImage"),
-    "tagger_mel": ("tagger_mel", "TaggerMel"),
+    "embedding": ("embedding", "Embedding"),
+    "feature_table": ("audio.table", "FeatureTable"),
+    "log_mel": ("audio.mel", "LogMel"),
+    "mfcc_statistics": ("audio.mfcc", "MfccStatistics"),
+    "segments": ("audio.segments", "Segments"),
+    "spectrogram_image": ("audio.images", "SpectrogramImage"),
+    "tagger_mel": ("audio.tagger_mel", "TaggerMel"),
 }
 KINDS = tuple(HOMES)
 
@@ -52,6 +53,8 @@ class FeatureSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fals
     """
 
     unit_of_values: ClassVar[str] = ""
+    compiled: ClassVar[bool] = False  # by numba
+    preload: ClassVar[tuple[str, ...]] = ()  # modules that worker processes import once
 
     kind: str = Field(description="Name of the kind.")
     rate: int = Field(22050, ge=4000, le=48000, description="Samples per second that audio is resampled to.")
@@ -83,6 +86,9 @@ class FeatureSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fals
         Raises:
             DataError: The recording is too short.
         """
+
+    def prepare(self) -> None:
+        """Gets what is needed besides the recordings, before any of them is read."""
 
     def digest(self) -> str:
         """Sixteen hex digits that differ between any two settings; they name what is kept in a cache."""
@@ -116,7 +122,7 @@ def feature_settings(kind: str | Mapping[str, Any] | FeatureSettings, **options:
     if not isinstance(name, str) or name not in HOMES:
         raise UnknownNameError("kind of features", str(name), KINDS)
     module, home = HOMES[name]
-    cls: type[FeatureSettings] = getattr(importlib.import_module(f"genrezoo.audio.{module}"), home)
+    cls: type[FeatureSettings] = getattr(importlib.import_module(f"genrezoo.{module}"), home)
     check_known(f"option of {name!r}", given, cls.model_fields)
     return checked(lambda: cls(**given))
 
@@ -177,7 +183,8 @@ def extract(settings: FeatureSettings, blocks: Iterable[np.ndarray]) -> Features
 
     The matrix products are small as well: more threads would only wait for each other.
     """
-    _compile(settings)
+    if settings.compiled:
+        _compile(settings)
     with threadpoolctl.threadpool_limits(1):
         return settings.extract(blocks)
 

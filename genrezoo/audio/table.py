@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -47,6 +47,8 @@ class FeatureTable(FeatureSettings):
 
     Reference: document E, section 2; librosa 0.11.
     """
+
+    compiled: ClassVar[bool] = True
 
     kind: Literal["feature_table"] = "feature_table"
     window_seconds: float = Field(30.0, ge=1, le=3600, description="Seconds of a row.")

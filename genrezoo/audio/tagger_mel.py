@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -48,13 +48,19 @@ class TaggerMel(FeatureSettings):
             DataError: The recording is shorter than a frame.
         """
         sound = Counted(blocks)
-        filters = mel_filters(self.rate, N_FFT, N_MELS)
-        spectra = [
-            np.log10(1 + GAIN * (power(each) @ filters)) for each in spectrum_blocks(sound, n_fft=N_FFT, hop=HOP)
-        ]
+        spectra = list(self.spectra(sound))
         sound.check(N_FFT / self.rate, self)
-        count = sound.samples // HOP
-        return Features(np.concatenate(spectra)[:count], np.arange(count + 1) * HOP / self.rate)
+        x = np.concatenate(spectra)
+        return Features(x, np.arange(len(x) + 1) * HOP / self.rate)
+
+    def spectra(self, sound: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The spectra of one recording group by group, ``(frames, 96)`` float32."""
+        filters = mel_filters(self.rate, N_FFT, N_MELS)
+        last = np.empty((0, N_MELS), np.float32)  # held back: the very last one is left out
+        for spectrum in spectrum_blocks(sound, n_fft=N_FFT, hop=HOP):
+            levels = np.concatenate([last, np.log10(1 + GAIN * (power(spectrum) @ filters))])
+            last = levels[-1:]
+            yield levels[:-1]
 
 
 def tagger_mel(samples: np.ndarray) -> np.ndarray:

@@ -170,7 +170,9 @@ def build(
     out: Target,
     features: Annotated[
         str,
-        typer.Option(help="Kind: log_mel, mfcc_statistics, segments, feature_table, spectrogram_image or tagger_mel."),
+        typer.Option(
+            help="Kind: log_mel, mfcc_statistics, segments, feature_table, spectrogram_image, tagger_mel or embedding."
+        ),
     ] = "log_mel",
     changes: Annotated[
         list[str] | None,

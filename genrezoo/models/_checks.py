@@ -74,13 +74,18 @@ def check_count(name: str, value: int, *, least: int = 1, most: int = MOST) -> i
     return int(value)
 
 
-def check_counts(name: str, values: Sequence[int]) -> tuple[int, ...]:
-    """Returns several whole numbers, at least one: Keras knows no lists of sizes.
+def check_counts(name: str, values: Sequence[int], *, fewest: int = 1) -> tuple[int, ...]:
+    """Returns several whole numbers: Keras knows no lists of sizes.
+
+    Args:
+        name: Name of the option, for the message.
+        values: What was given.
+        fewest: How many there must be.
 
     Raises:
-        SettingsError: It is not a list of integers of at least 1.
+        SettingsError: It is not a list of so many integers of at least 1.
     """
-    if not isinstance(values, tuple | list) or not values or not all(map(is_count, values)):
+    if not isinstance(values, tuple | list) or len(values) < fewest or not all(map(is_count, values)):
         raise SettingsError(f"{name} must be a list of whole numbers from 1, e.g. (200, 200), got {values!r}")
     return tuple(int(value) for value in values)
 

@@ -75,7 +75,7 @@ def hidden_layers(
 
     Args:
         x: ``(batch, features)``.
-        units: Sizes of the layers; they are called ``hidden_1``, ``hidden_2``, …
+        units: Sizes of the layers, none or more; they are called ``hidden_1``, ``hidden_2``, …
         activation: Keras activation.
         input_dropout: Fraction of the first layer's inputs to drop.
         dropout: Fraction of each layer to drop.
@@ -92,7 +92,7 @@ def hidden_layers(
     penalty = l2_penalty(l2)
     if check_rate("input_dropout", input_dropout):
         x = keras.layers.Dropout(input_dropout, name="input_dropout")(x)
-    for number, size in enumerate(check_counts("units", units), start=1):
+    for number, size in enumerate(check_counts("units", units, fewest=0), start=1):
         hidden = f"hidden_{number}"
         check_weights(hidden, x.shape[-1], size)
         # The shift of the normalisation takes the place of a bias, which it would cancel.

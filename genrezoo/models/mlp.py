@@ -50,7 +50,7 @@ def build_mlp(
     The order within a layer is affine map, batch normalisation, activation, dropout.
 
     Args:
-        units: Sizes of the hidden layers.
+        units: Sizes of the hidden layers; an empty list makes a linear model.
         activation: Keras activation of the hidden layers.
         input_dropout: Fraction of the input numbers to drop, in [0, 1).
         dropout: Fraction of each hidden layer to drop, in [0, 1).
@@ -177,7 +177,7 @@ def build_fully_connected(
     output layer is not, as in the study of regularisation in section 3.1 of the source.
 
     Args:
-        units: Sizes of the hidden layers.
+        units: Sizes of the hidden layers; an empty list makes a linear model.
         activation: Keras activation of the hidden layers.
         dropout: Fraction of each hidden layer to drop, in [0, 1).
         l2: Weight of the penalty on the squared weights of the hidden layers, from 0.
@@ -240,7 +240,7 @@ def build_statistics_mlp(
     statistics are normalised over the batch before the first layer, since the two differ in scale.
 
     Args:
-        units: Sizes of the hidden layers.
+        units: Sizes of the hidden layers; an empty list makes a linear model.
         activation: Keras activation of the hidden layers.
         input_dropout: Fraction of the statistics to drop, in [0, 1).
         dropout: Fraction of each hidden layer to drop, in [0, 1).

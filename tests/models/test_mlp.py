@@ -100,11 +100,16 @@ def test_softmax_gives_the_posteriors_of_the_logits(name, batch_norm):
     assert posteriors.layers[-1].name == "logits"
 
 
+def test_without_hidden_layers_it_is_linear():
+    model = create_model("statistics_mlp", (None, 4), 3, units=(), batch_norm=False)
+    assert [layer.name for layer in model.layers][-1] == "logits"
+    assert [tuple(weight.shape) for weight in model.get_layer("logits").weights] == [(8, 3), (3,)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"units": ()}, r"units must be a list of whole numbers from 1, e.g. \(200, 200\), got \(\)"),
-        ({"units": (4, 0)}, r"got \(4, 0\)"),
+        ({"units": (4, 0)}, r"units must be a list of whole numbers from 1, e.g. \(200, 200\), got \(4, 0\)"),
         ({"units": 4}, "got 4"),
         ({"activation": "wavy"}, "activation='wavy'.* Could not interpret activation"),
         ({"dropout": 1.0}, "dropout must be a number from 0 to below 1, got 1.0"),
