@@ -23,7 +23,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from genrezoo.errors import SCARCE, DataError, GenrezooError, ResourceError
+from genrezoo.errors import SCARCE, DataError, GenrezooError, ResourceError, check_known
 
 MOST_LEVELS = 100
 """How deep lists and tables of a file or an option may be nested."""
@@ -251,6 +251,31 @@ def read_toml(path: str | Path | Traversable) -> dict[str, Any]:
     except ValueError as error:
         raise DataError(f"not valid TOML ({error})", path=str(path), remedy="fix the file") from error
     return table
+
+
+def toml_names(folder: Traversable) -> list[str]:
+    """Names of the TOML files in a folder of a package."""
+    return sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+def read_named(kind: str, name: str | Path, folder: Traversable) -> Any:
+    """Reads what a user names: a JSON or TOML file by its path, or one that comes with the package by its name.
+
+    Args:
+        kind: What it is, for the message.
+        name: Path or name.
+        folder: Folder of the package's own TOML files.
+
+    Raises:
+        UnknownNameError: The package has none of that name.
+        DataError: As `read_json` and `read_toml`.
+    """
+    suffix = Path(name).suffix
+    if suffix == ".json":
+        return read_json(name)
+    if suffix != ".toml":
+        check_known(kind, [str(name)], toml_names(folder))
+    return read_toml(name if suffix == ".toml" else folder / f"{name}.toml")
 
 
 def append_line(path: str | Path, line: str) -> None:

@@ -15,6 +15,8 @@ from genrezoo.errors import DataError, UnknownNameError, check_known, checked
 from genrezoo.figures import FigurePlan
 from genrezoo.recipes import RECIPES
 
+SUITES = importlib.resources.files("genrezoo.benchmarking") / "suites"
+
 
 class Suite(BaseModel, frozen=True, extra="forbid"):
     """What a benchmark runs."""
@@ -130,8 +132,7 @@ def _is_of(entrant: Entrant, figure: FigurePlan) -> bool:
 
 def list_suites() -> list[str]:
     """Names of the suites that come with the package."""
-    folder = importlib.resources.files("genrezoo.benchmarking") / "suites"
-    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+    return files.toml_names(SUITES)
 
 
 def load_suite(suite: str | Path) -> Suite:
@@ -149,14 +150,5 @@ def load_suite(suite: str | Path) -> Suite:
         >>> load_suite("quick").seeds
         3
     """
-    path = Path(suite)
-    if path.suffix in (".toml", ".json"):
-        if not path.is_file():
-            raise DataError("no such file", path=path, remedy=f"name one of {', '.join(list_suites())} or a TOML file")
-        value = files.read_json(path) if path.suffix == ".json" else files.read_toml(path)
-    elif str(suite) in list_suites():
-        value = files.read_toml(importlib.resources.files("genrezoo.benchmarking") / "suites" / f"{suite}.toml")
-    else:
-        raise UnknownNameError("suite", str(suite), list_suites())
-    remedy = "see docs/benchmark.md for what a suite holds"
-    return checked(lambda: Suite.model_validate(value), lambda what: DataError(what, path=path, remedy=remedy))
+    value, remedy = files.read_named("suite", suite, SUITES), "see docs/benchmark.md for what a suite holds"
+    return checked(lambda: Suite.model_validate(value), lambda what: DataError(what, path=suite, remedy=remedy))

@@ -14,6 +14,7 @@ from genrezoo.recipes import RECIPES, Recipe, get_recipe
 from genrezoo.tuning.objective import Objective, read_objective
 from genrezoo.tuning.options import plain
 
+SEARCHES = importlib.resources.files("genrezoo.tuning") / "searches"
 BUDGET = 25
 """Trials of a tuner that has no end of its own."""
 
@@ -88,8 +89,7 @@ class SearchPlan(BaseModel, frozen=True, extra="forbid"):
 
 def list_search_plans() -> list[str]:
     """Names of the plans that come with the package."""
-    folder = importlib.resources.files("genrezoo.tuning") / "searches"
-    return sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml"))
+    return files.toml_names(SEARCHES)
 
 
 def load_search_plan(name: str | Path) -> SearchPlan:
@@ -103,16 +103,8 @@ def load_search_plan(name: str | Path) -> SearchPlan:
         DataError: The file is missing or is not a plan.
     """
     remedy = "see the plans that come with genrezoo (genrezoo/tuning/searches)"
-    value = _read(name)
+    value = files.read_named("search plan", name, SEARCHES)
     return checked(lambda: SearchPlan.model_validate(value), lambda what: DataError(what, path=name, remedy=remedy))
-
-
-def _read(name: str | Path) -> dict[str, Any]:
-    """The table in a plan's file."""
-    if Path(name).suffix != ".toml" and name not in list_search_plans():
-        raise UnknownNameError("search plan", str(name), list_search_plans())
-    shipped = importlib.resources.files("genrezoo.tuning") / "searches" / f"{name}.toml"
-    return files.read_toml(name if Path(name).suffix == ".toml" else shipped)
 
 
 def as_plan(what: str | Recipe | SearchPlan, changes: dict[str, Any]) -> SearchPlan:
@@ -151,4 +143,4 @@ def as_plan(what: str | Recipe | SearchPlan, changes: dict[str, Any]) -> SearchP
 
 def _holds_recipe(name: str) -> bool:
     """Whether a TOML file holds a recipe and not a plan."""
-    return Path(name).suffix == ".toml" and "model" in _read(name)
+    return Path(name).suffix == ".toml" and "model" in files.read_toml(name)

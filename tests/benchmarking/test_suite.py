@@ -72,7 +72,7 @@ def test_unknown_names_suggest_the_nearest(path):
         load_suite("quik")
     with pytest.raises(UnknownNameError, match="unknown baseline 'svm'"):
         Suite(name="own", summary="s", baselines=("svm",), data=["synthetic"])
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match="No such file"):
         load_suite(path.parent / "none.toml")
 
 
