@@ -6,15 +6,14 @@ Importing this package loads no Keras; the first look-up does.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from genrezoo.errors import SettingsError
+from genrezoo.errors import SettingsError, check_known
 from genrezoo.models._checks import InputShape, check_image_shape, check_input_shape, check_num_classes
 from genrezoo.models._pretrained import published
-from genrezoo.registry import MODELS, Entry
+from genrezoo.registry import MODELS
 from genrezoo.seeds import keras_seed
 from genrezoo.spaces import Space
 
@@ -53,8 +52,8 @@ def create_model(
         An uncompiled `keras.Model` that ends in ``logits``.
 
     Raises:
-        UnknownNameError: There is no such model; the nearest names are suggested.
-        SettingsError: A shape, number or keyword does not fit.
+        UnknownNameError: There is no such model, or no such keyword; the nearest names are suggested.
+        SettingsError: A shape or number does not fit.
         DataError: The named weights cannot be had, or do not fit.
 
     Example:
@@ -63,7 +62,7 @@ def create_model(
         (None, 10)
     """
     entry = MODELS.get(name)
-    _check_arguments(entry, arguments)
+    check_known(f"argument of model {name!r}", arguments, _defaults(entry.call))
     known = published(name, arguments.get("weights"))
     arguments = settled(name, arguments)
     input_shape = known.input_shape if input_shape is None and known else input_shape
@@ -207,17 +206,6 @@ def _check_builder(name: str, build: Callable[..., Any]) -> None:
     for option in parameters[2:]:
         if option.kind is not option.KEYWORD_ONLY or option.default is option.empty:
             raise SettingsError(f"option {option.name!r} of model {name!r} must be keyword-only with a default: {form}")
-
-
-def _check_arguments(entry: Entry, arguments: Mapping[str, Any]) -> None:
-    known = _defaults(entry.call)
-    for argument in arguments:
-        if argument not in known:
-            near = difflib.get_close_matches(argument, known, n=3, cutoff=0.5)
-            advice = (
-                f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(known) or 'none'}."
-            )
-            raise SettingsError(f"model {entry.name!r} has no argument {argument!r}. {advice}")
 
 
 def _defaults(build: Callable[..., Any]) -> dict[str, Any]:

@@ -222,7 +222,6 @@ def test_the_ensemble_of_stabilised_lstms_is_the_other_builder():
     [
         ({"member": "snippet_lstm", "snippets": 2}, "member must be a model with one output, but 'snippet_lstm' has"),
         ({"member_arguments": {"classifier_activation": "softmax"}}, "member must give logits"),
-        ({"member_arguments": {"unit": 3}}, "'lstm' has no argument 'unit'. Did you mean 'units'"),
         ({"member": "conv_in_time", "snippets": 4}, "songs of 3 segments are too short"),
         ({"snippets": 13}, "songs of 12 segments cannot be cut into 13 snippets"),
     ],
@@ -235,3 +234,5 @@ def test_members_that_do_not_fit_are_refused(arguments, reason):
 def test_unknown_member_suggests_near_names():
     with pytest.raises(UnknownNameError, match="unknown model 'lsmt'. Did you mean 'lstm'"):
         ensemble(member="lsmt")
+    with pytest.raises(UnknownNameError, match="unknown argument of model 'lstm' 'unit'. Did you mean 'units'"):
+        ensemble(member_arguments={"unit": 3})

@@ -60,9 +60,9 @@ def test_unknown_model_suggests_near_names():
 
 
 def test_unknown_argument_suggests_near_names():
-    with pytest.raises(SettingsError, match="'lstm' has no argument 'unit'. Did you mean 'units'"):
+    with pytest.raises(UnknownNameError, match="unknown argument of model 'lstm' 'unit'. Did you mean 'units'"):
         create_model("lstm", (12, 3), 3, unit=5)
-    with pytest.raises(SettingsError, match="no argument 'zzz'. Known: units, l2, dropout"):
+    with pytest.raises(UnknownNameError, match="'zzz'. Known: classifier_activation, dropout, l2"):
         create_model("lstm", (12, 3), 3, zzz=5)
 
 
