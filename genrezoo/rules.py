@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from genrezoo.errors import DataError, UnknownNameError
+from genrezoo.errors import DataError, check_known
 from genrezoo.lazy import keras
 
 LEFT_OUT = -1e9  # log posterior of a member left out: nothing beside any real one, and still finite
@@ -95,8 +95,7 @@ def aggregate(log_posteriors: Any, *, rule: str, mask: Any = None) -> Any:
         >>> aggregate(np.log(np.full((5, 4, 10), 0.1, "float32")), rule="mean").shape == (5, 10)
         True
     """
-    if rule not in RULES:
-        raise UnknownNameError("rule", rule, RULES)
+    check_known("rule", [rule], RULES)
     shape = tuple(log_posteriors.shape)
     if len(shape) != 3 or (mask is not None and tuple(mask.shape) != shape[:2]):
         masked = "" if mask is None else f" with a mask of shape {tuple(mask.shape)}"

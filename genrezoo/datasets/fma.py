@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from genrezoo.datasets._audio import NOT_AUDIO, SPLITS, AudioFile, songs_from_audio, suffix_of, walk_files
 from genrezoo.datasets._download import Published, fetch, unpack
 from genrezoo.datasets._table import read_table
-from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.errors import DataError, SettingsError, check_known
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet
 
@@ -98,8 +98,7 @@ def load_fma(
         ...
         genrezoo.errors.DataError: /nonexistent: is not a folder. Remedy: get https://os.unil.cloud.switch.ch/fma/...
     """
-    if subset not in SUBSETS:
-        raise UnknownNameError("subset of FMA", subset, SUBSETS)
+    check_known("subset of FMA", [subset], SUBSETS)
     root = Path(path)
     if download:
         _get(root, metadata, subset, on_progress)

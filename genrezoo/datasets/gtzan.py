@@ -28,7 +28,7 @@ from genrezoo.audio.settings import feature_settings
 from genrezoo.datasets._audio import NOT_AUDIO, AudioFile, songs_from_audio, suffix_of, walk_files
 from genrezoo.datasets._gtzan_splits import FAULT_FILTERED, STRATIFIED
 from genrezoo.datasets._table import read_table, to_numbers
-from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.errors import DataError, SettingsError, check_known
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet, split_stratified
 
@@ -62,8 +62,7 @@ def gtzan_lists(split: str) -> dict[str, list[str]]:
         {'train': 443, 'valid': 197, 'test': 290}
     """
     lists = {"fault_filtered": FAULT_FILTERED, "stratified": STRATIFIED}
-    if split not in lists:
-        raise UnknownNameError("list of GTZAN", split, lists)
+    check_known("list of GTZAN", [split], lists)
     return {
         side: [f"{genre}.{number:05}" for genre, text in genres.items() for number in _numbers(text)]
         for side, genres in lists[split].items()
@@ -120,7 +119,7 @@ def load_gtzan(
         ...
         genrezoo.errors.DataError: /nonexistent: is not a folder. Remedy: name the folder that holds the audio files.
     """
-    _check_split(split)
+    check_known("split of GTZAN", [split], SPLITS)
     root = Path(path)
     files: dict[str, AudioFile] = {}
     passed_over = Counter[str]()
@@ -188,7 +187,7 @@ def load_gtzan_table(
         ...
         genrezoo.errors.SettingsError: songs='rows' would put rows of one clip on both sides of a split, and figures ...
     """
-    _check_split(split)
+    check_known("split of GTZAN", [split], SPLITS)
     if songs != "clips":
         raise SettingsError(
             f"songs={songs!r} would put rows of one clip on both sides of a split, and figures would measure how well "
@@ -240,11 +239,6 @@ def _is_gtzan(folder: Path) -> bool:
             clips = [any(_CLIP.match(file.name) for file in walk_files(top / genre)) for genre in GENRES]
             return all(clips)
     return False
-
-
-def _check_split(split: str) -> None:
-    if split not in SPLITS:
-        raise UnknownNameError("split of GTZAN", split, SPLITS)
 
 
 def _with_split(songs: SongSet, split: str, seed: int) -> SongSet:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from genrezoo.errors import UnknownNameError
+from genrezoo.errors import check_known
 from genrezoo.layers._base import SameShape
 from genrezoo.rules import RULES, aggregate
 
@@ -38,8 +38,7 @@ class Aggregate(keras.layers.Layer):
 
     def __init__(self, rule: str = "product", **kwargs: Any):
         super().__init__(**kwargs)
-        if rule not in RULES:
-            raise UnknownNameError("rule", rule, RULES)
+        check_known("rule", [rule], RULES)
         self.rule = rule
 
     def call(self, inputs: list[Any], real: Any = None) -> Any:

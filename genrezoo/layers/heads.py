@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from genrezoo.errors import UnknownNameError
+from genrezoo.errors import check_known
 from genrezoo.layers._base import SameShape, check_weight
 
 TARGETS = {
@@ -48,8 +48,7 @@ class Head(SameShape):
 
     def __init__(self, *, target: str, weight: float, **kwargs: Any):
         super().__init__(**kwargs)
-        if target not in TARGETS:
-            raise UnknownNameError("target of a head", target, TARGETS)
+        check_known("target of a head", [target], TARGETS)
         self.target = target
         self.weight = check_weight("weight of a head", weight)
         self.supports_masking = True

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from genrezoo.errors import SettingsError, UnknownNameError
+from genrezoo.errors import SettingsError, check_known
 from genrezoo.models import create_model, settled
 from genrezoo.recipes import Recipe
 from genrezoo.registry import COMPOSITIONS, PROCEDURES, find_builder
@@ -78,9 +78,7 @@ def check_members(recipe: Recipe) -> None:
         wanted = {*of_model, *of_procedure}
         if missing := sorted(wanted - set(recipe.members)):
             raise SettingsError(f"recipe {recipe.name!r} needs a member {missing[0]!r}; pass a recipe or a run")
-        for name in recipe.members:
-            if name not in wanted:
-                raise UnknownNameError(f"member of {recipe.model!r}", name, wanted)
+        check_known(f"member of {recipe.model!r}", recipe.members, wanted)
     for name, member in recipe.members.items():
         if is_composition(recipe) and (member.logits or member.folds):
             raise SettingsError(f"member {name!r} of {recipe.model!r} must be a recipe or a run: it becomes a part")

@@ -12,7 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from genrezoo.errors import DataError, UnknownNameError
+from genrezoo.errors import DataError, check_known
 from genrezoo.report.style.drawing import INK, MUTED, as_svg, on_white, short
 
 KINDS = (".png", ".svg")
@@ -66,8 +66,7 @@ def timeline_figure(
     Reference:
         "Neural networks for music genres", question 4, step 3.
     """
-    if kind not in KINDS:
-        raise UnknownNameError("kind of figure", kind, KINDS)
+    check_known("kind of figure", [kind], KINDS)
     edges, probabilities, answer = (np.asarray(array, np.float64) for array in (edges, probabilities, answer))
     if not len(probabilities) or probabilities.shape != (len(edges) - 1, len(genres)) or len(answer) != len(genres):
         raise DataError(
