@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import faulthandler
 import json
 import os
 import random
@@ -79,6 +80,7 @@ def command(*arguments: str | Path, folder: Path) -> Outcome:
                 os.dup2(out.fileno(), 1)
                 os.dup2(err.fileno(), 2)
                 sys.argv = ["genrezoo", *texts]
+                faulthandler.dump_traceback_later(LIMIT_SECONDS - 1)  # where it hangs
                 from genrezoo.cli import main
 
                 main()
@@ -251,9 +253,12 @@ class Study:
         fault = outcome.fault(expected)
         word = fault or ("same answer" if outcome.code == 0 else "refused")
         self.counts[word] += 1
+        if self.counts.total() % 100 == 0:
+            print(f"  {self.title}: {self.counts.total()} commands", flush=True)
         if fault:
-            last = (outcome.err.strip() or outcome.out.strip()).splitlines()[-1:] or [""]
-            self.faults.append(f"{fault}: {what} ({outcome.seconds:.1f} s, code {outcome.code}): {last[0][:200]}")
+            last = (outcome.err.strip() or outcome.out.strip()).splitlines()[-6 if fault == "hang" else -1 :]
+            told = " | ".join(line.strip()[:200] for line in last)
+            self.faults.append(f"{fault}: {what} ({outcome.seconds:.1f} s, code {outcome.code}): {told}")
             print(f"  FAULT {self.faults[-1]}", flush=True)
 
     def close(self) -> int:
@@ -293,7 +298,7 @@ def make_material(folder: Path) -> None:
     (folder / "music").mkdir()
     rows = ["path,genre,artist,split"]
     for number in range(12):
-        soundfile.write(folder / "music" / f"{number}.wav", tone[: rate * (1 + number) // 8], rate)
+        soundfile.write(folder / "music" / f"{number}.wav", tone[: rate + rate * number // 12], rate)
         side = ("train", "train", "valid", "test")[number // 3]
         rows.append(f"{number}.wav,{'rock' if number % 2 else 'jazz'},a{number},{side}")
     (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
@@ -500,6 +505,7 @@ def main() -> int:
     faults = 0
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        os.environ["GENREZOO_CACHE"] = str(folder / "cache")
         make_material(folder)
         draws = random.Random(options.seed)
         if "runs" in parts:

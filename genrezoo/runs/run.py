@@ -82,7 +82,7 @@ class Card(BaseModel, frozen=True, extra="forbid"):
 
     def signed(self) -> dict[str, Any]:
         """The card as plain data, with the digest that tells whether it was changed."""
-        plain = self.model_copy(update={"format": 2}).model_dump(mode="json")
+        plain = json.loads(json.dumps(self.model_copy(update={"format": 2}).model_dump(mode="json")))  # as it is read
         return {**plain, "digest": _digest(plain)}
 
 
