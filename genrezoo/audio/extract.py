@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -45,6 +45,16 @@ _BROKEN = (  # what zipfile and NumPy raise on damaged bytes
     MemoryError,
     SyntaxError,
 )
+
+
+class Extraction(TypedDict, total=False):
+    """Options of `extract_files`, which all that extract features pass on; see there."""
+
+    cache: str | Path | None
+    workers: int | None
+    strict: bool
+    on_file: Callable[[Path, str | None], None] | None
+    on_start: Callable[[int], None] | None
 
 
 @dataclass(frozen=True)

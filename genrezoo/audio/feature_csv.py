@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Unpack
 
-from genrezoo.audio.extract import extract_files
+from genrezoo.audio.extract import Extraction, extract_files
 from genrezoo.audio.table import FeatureTable
 from genrezoo.errors import DataError
 from genrezoo.files import csv_text, write_text
@@ -34,11 +35,7 @@ def write_feature_table(
     out: str | Path,
     *,
     settings: FeatureTable | None = None,
-    workers: int | None = None,
-    cache: str | Path | None = None,
-    strict: bool = False,
-    on_file: Callable[[Path, str | None], None] | None = None,
-    on_start: Callable[[int], None] | None = None,
+    **options: Unpack[Extraction],
 ) -> WrittenTable:
     """Writes the 57 columns of each clip, between its name and length and its genre.
 
@@ -50,11 +47,8 @@ def write_feature_table(
         files: Audio files and their genres.
         out: CSV file to write, whole or not at all; without a single row nothing is written.
         settings: Length of a window, rate and excerpt; 30 seconds at 22,050 Hz if left out.
-        workers: Child processes at a time; the number of cores if left out.
-        cache: Folder of the features' cache.
-        strict: Stop at the first bad file.
-        on_file: Called with each finished file and None, or why it was rejected.
-        on_start: Called first, with the number of files.
+        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``strict``, ``on_file``,
+            ``on_start``.
 
     Returns:
         How many rows were written, and what was rejected. ``length`` counts samples at the settings' rate.
@@ -79,12 +73,10 @@ def write_feature_table(
     _check_target(out)
     names = _names(files)
     rejected = {path: _NAME for path, name in names.items() if not _is_text(name) or not _is_text(files[path])}
-    if strict and rejected:
+    if options.get("strict") and rejected:
         raise DataError(_NAME, path=next(iter(rejected)), remedy="rename it")
     nameable = [path for path in files if path not in rejected]
-    found = extract_files(
-        nameable, settings, cache=cache, workers=workers, strict=strict, on_file=on_file, on_start=on_start
-    )
+    found = extract_files(nameable, settings, **options)
     rows: list[list[object]] = [["filename", "length", *settings.names, "label"]]
     written: dict[str, Path] = {}
     for path in found.paths:

@@ -17,16 +17,16 @@ import functools
 import io
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Unpack
 
 import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from genrezoo.audio.extract import extract_files
+from genrezoo.audio.extract import Extraction, extract_files
 from genrezoo.audio.settings import Counted, Features, FeatureSettings, compute, feature_settings
 from genrezoo.audio.spectrum import power, spectrum_blocks
 from genrezoo.environment import cores
@@ -166,11 +166,7 @@ def write_image_tree(
     folder: str | Path,
     *,
     scale: Scale = "log_db",
-    workers: int | None = None,
-    cache: str | Path | None = None,
-    strict: bool = False,
-    on_file: Callable[[Path, str | None], None] | None = None,
-    on_start: Callable[[int], None] | None = None,
+    **options: Unpack[Extraction],
 ) -> ImageTree:
     """Writes a tree of images, ``<folder>/<scale>/<genre>/<file name>.png``, in parallel.
 
@@ -182,11 +178,8 @@ def write_image_tree(
         files: Audio files, in folders named after their genres; or a dictionary from file to genre.
         folder: Folder to write to; made if missing.
         scale: Kind of image, see `SpectrogramImage`.
-        workers: Child processes at a time; the number of cores if left out.
-        cache: Folder of the features' cache; `genrezoo.environment.default_cache` if left out.
-        strict: Stop at the first file that has no image.
-        on_file: Called with each file that was looked at and None, or the reason why it was rejected.
-        on_start: Called first, with the number of files.
+        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``strict``, ``on_file``,
+            ``on_start``.
 
     Returns:
         What was written, kept and rejected.
@@ -218,14 +211,12 @@ def write_image_tree(
                 raise DataError(
                     f"may have the same image as {sources[other]}", path=path, remedy="rename one of the two files"
                 )
-    found = extract_files(
-        list(targets), settings, cache=cache, workers=workers, strict=strict, on_file=on_file, on_start=on_start
-    )
+    found = extract_files(list(targets), settings, **options)
 
     def write(path: Path) -> list[tuple[Path, bool]]:
         return _write_images(targets[path], found.features(path).x)
 
-    with concurrent.futures.ThreadPoolExecutor(workers or cores()) as pool:  # zlib frees the GIL
+    with concurrent.futures.ThreadPoolExecutor(options.get("workers") or cores()) as pool:  # zlib frees the GIL
         try:
             written = dict(zip(found.paths, pool.map(write, found.paths), strict=True))
         except OSError as error:

@@ -6,15 +6,15 @@ import itertools
 import math
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from genrezoo.archive import available_bytes
-from genrezoo.audio.extract import extract_files
+from genrezoo.audio.extract import Extraction, extract_files
 from genrezoo.audio.settings import FeatureSettings, feature_settings
 from genrezoo.environment import AUDIO_PACKAGES, versions
 from genrezoo.errors import DataError, SettingsError
@@ -123,11 +123,7 @@ def songs_from_audio(
     provenance: str | None = None,
     rejected: Mapping[str, str] | None = None,
     about: Mapping[str, Any] | None = None,
-    cache: str | Path | None = None,
-    workers: int | None = None,
-    strict: bool = False,
-    on_file: Callable[[Path, str | None], None] | None = None,
-    on_start: Callable[[int], None] | None = None,
+    **options: Unpack[Extraction],
 ) -> SongSet:
     """Songs with the features of audio files.
 
@@ -139,11 +135,8 @@ def songs_from_audio(
         provenance: Where the split comes from, if the files have one.
         rejected: Files that were turned down before their audio was looked at, with the reason.
         about: What else is to be kept with the songs.
-        cache: Folder of the feature cache, see `genrezoo.audio.extract.extract_files`, as for the next four.
-        workers: Child processes at a time.
-        strict: Stop at the first bad file.
-        on_file: Called with each finished file and None, or why it was rejected.
-        on_start: Called first, with the number of files.
+        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``strict``, ``on_file``,
+            ``on_start``.
 
     Returns:
         The checked songs. Those shorter than the longest are padded; where a file gives several images, each is a
@@ -157,13 +150,11 @@ def songs_from_audio(
     """
     settings = feature_settings(features)
     turned_down = dict(rejected or {})
-    if strict and turned_down:
+    if options.get("strict") and turned_down:
         first, reason = next(iter(turned_down.items()))
         raise DataError(reason, path=path, where=first)
     known = {file.path: file for file in files}
-    found = extract_files(
-        known, settings, cache=cache, workers=workers, strict=strict, on_file=on_file, on_start=on_start
-    )
+    found = extract_files(known, settings, **options)
     turned_down |= {known[bad].id: reason for bad, reason in found.rejected.items()}
     good = [known[path] for path in found.paths]
     genres = sorted({file.genre for file in good})
