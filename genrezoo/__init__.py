@@ -44,6 +44,7 @@ _HOMES = {
     "list_suites": "benchmarking",
     "load_suite": "benchmarking",
     "predict_audio": "predict",
+    "predict_sound": "predict",
     "render": "report",
     "list_weights": "weights",
     "register_weights": "weights",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.models import model_info as model_info
     from genrezoo.models import register_model as register_model
     from genrezoo.predict import predict_audio as predict_audio
+    from genrezoo.predict import predict_sound as predict_sound
     from genrezoo.recipes import Recipe as Recipe
     from genrezoo.recipes import get_recipe as get_recipe
     from genrezoo.recipes import list_recipes as list_recipes

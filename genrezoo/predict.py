@@ -1,4 +1,4 @@
-"""From audio files to genres over time: a run's own features, computed anew, and the run's answer to each window."""
+"""From audio files to genres over time, by a run or by published weights: features, and the answer to each window."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from genrezoo.audio.settings import Features, FeatureSettings, feature_settings
 from genrezoo.datasets._audio import NOT_AUDIO, walk_files
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.evaluation import log_softmax, softmax
+from genrezoo.models import create_model
 from genrezoo.rules import RULES, aggregate
 from genrezoo.runs import Run, load_run
 from genrezoo.runs.building import handles
 from genrezoo.songs import SongSet
 from genrezoo.songs.chunks import chunk_starts
+from genrezoo.weights import WEIGHTS
 
 WINDOW = 10.0
 """Seconds of a window where a model reads any length and no other window is specified."""
@@ -30,23 +32,31 @@ WINDOW = 10.0
 MOST_SEGMENTS = 20_000
 """Longest recording that a model of any length reads at once; a longer one is answered by its windows."""
 
+TAGGER_WINDOW = 2.992
+"""Seconds of a window where published weights read any length and no other window is specified."""
+
+TAGGER_BATCH = 16  # windows that a tagger reads together
+
 _BLOCK_BYTES = 64 * 2**20  # of features that the model reads together
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """A run's answer to one audio file.
+    """The answer of a run, or of published weights, to one audio file.
 
     Attributes:
         path: The file.
-        genres: Names of the classes, in the order of all probabilities here.
-        probabilities: Of the whole recording, ``(n_genres,)`` float32, summing to 1; empty if the file was refused.
+        genres: Names of the classes, in the order of all probabilities here; of a tagger its genres, then other tags.
+        probabilities: Of the whole recording, ``(n_genres,)`` float32, summing to 1; empty if the file was refused. Of
+            a tagger the activations of its tags, from 0 to 1, each for itself.
         rule: How the windows' posteriors were combined; None if the model read the whole recording at once.
         starts: Where each window begins, in seconds from the beginning of the file, ``(n_windows,)``.
         ends: Where it ends; windows may overlap.
         windows: Probabilities of each window, ``(n_windows, n_genres)`` float32.
         warnings: What was unusual about the file.
         reason: Why there is no prediction; None if there is one.
+        other_tags: How many of ``genres``, at their end, are tags but no genres.
+        scores: What the numbers are, ``"probabilities"`` or ``"activations"``.
     """
 
     path: Path
@@ -58,6 +68,8 @@ class Prediction:
     windows: np.ndarray
     warnings: tuple[str, ...] = ()
     reason: str | None = None
+    other_tags: int = 0
+    scores: str = "probabilities"
 
     @classmethod
     def refused(cls, path: Path, genres: tuple[str, ...], reason: str) -> Prediction:
@@ -68,7 +80,19 @@ class Prediction:
     @property
     def genre(self) -> str | None:
         """The most probable genre; None if the file was refused."""
-        return None if self.reason else self.genres[int(self.probabilities.argmax())]
+        return None if self.reason else self.best(1)[0][0]
+
+    def best(self, number: int, *, other: bool = False) -> list[tuple[str, float]]:
+        """The genres, or the tags that are no genres, with the highest scores, and these, from the highest on."""
+        first = len(self.genres) - self.other_tags
+        part = slice(first, None) if other else slice(first)
+        ranked = zip(self.genres[part], map(float, self.probabilities[part]), strict=True)
+        return sorted(ranked, key=lambda pair: -pair[1])[:number]
+
+    @property
+    def score(self) -> str:
+        """What one of the numbers is."""
+        return {"probabilities": "probability", "activations": "activation"}[self.scores]
 
     @property
     def seconds(self) -> float:
@@ -110,13 +134,13 @@ class Prediction:
         return {
             "file": str(self.path),
             "genre": self.genre,
-            "probabilities": self._named(self.probabilities),
+            self.scores: self._named(self.probabilities),
             "rule": self.rule,
             "windows": len(self.windows),
             "seconds": round(self.seconds, 3),
             "warnings": list(self.warnings),
             "timeline": [
-                {"start": round(float(start), 3), "end": round(float(end), 3), "probabilities": self._named(posterior)}
+                {"start": round(float(start), 3), "end": round(float(end), 3), self.scores: self._named(posterior)}
                 for start, end, posterior in zip(edges, edges[1:], posteriors, strict=False)
             ],
         }
@@ -191,30 +215,104 @@ def predict_audio(
     if rule is not None and rule not in RULES:
         raise UnknownNameError("rule", rule, RULES)
     _check_times(run, window, hop)
-    files, reasons = find_audio(paths)
-    extracted = extract_files(
-        [path for path in files if path not in reasons],
-        settings, cache=cache, workers=workers, strict=strict, on_start=on_start, on_file=on_file,
+
+    def answer(features: Features) -> Prediction:
+        x = features.x if columns is None else features.x[:, columns]
+        found = Features(x=x, edges=features.edges + settings.offset)
+        return predict_features(run, found, rule=rule, window=window, hop=hop)
+
+    return _predict_files(
+        paths, settings, run.genres, answer,
+        cache=cache, workers=workers, strict=strict, on_start=on_start, on_file=on_file,
     )  # fmt: skip
-    reasons = {**reasons, **extracted.rejected}
-    predictions = []
-    for path in files:
-        try:
-            if path in reasons:
-                raise DataError(reasons[path], path=path)
-            features = extracted.features(path)
-            x = features.x if columns is None else features.x[:, columns]
-            edges = features.edges + settings.offset
-            found = predict_features(run, Features(x=x, edges=edges), rule=rule, window=window, hop=hop)
-        except DataError as error:
-            if strict:
-                raise DataError(error.what, path=path, where=error.where, remedy=error.remedy) from error
-            reason = str(DataError(error.what, where=error.where, remedy=error.remedy))
-            predictions.append(Prediction.refused(path, run.genres, reason))
-            continue
-        warnings = (*extracted.warnings.get(path, ()), *found.warnings)
-        predictions.append(dataclasses.replace(found, path=path, warnings=warnings))
-    return predictions
+
+
+def predict_sound(
+    weights: str,
+    paths: str | Path | Iterable[str | Path],
+    *,
+    window: float | None = None,
+    hop: float | None = None,
+    cache: str | Path | None = None,
+    workers: int | None = 1,
+    strict: bool = False,
+    on_start: Callable[[int], None] | None = None,
+    on_file: Callable[[Path, str | None], None] | None = None,
+) -> list[Prediction]:
+    """Names the genre of audio files by published weights; nothing is trained.
+
+    Each window is read by itself, and the answer to the recording is the mean of its windows. What taggers answer are
+    activations of tags, each for itself, and no probabilities of one genre among others. A recording that is shorter
+    than a window is repeated. The weights are fetched if they are not in the cache.
+
+    Args:
+        weights: A name from `genrezoo.list_weights` whose labels are genres of music.
+        paths: As in `predict_audio`.
+        window: For networks that read any length: seconds of a window; 2.992 if left out, on which they were trained.
+        hop: Seconds from one window to the next, at most a window; a window if left out.
+        cache: As in `predict_audio`.
+        workers: As in `predict_audio`.
+        strict: As in `predict_audio`.
+        on_start: As in `predict_audio`.
+        on_file: As in `predict_audio`.
+
+    Returns:
+        One prediction a file, in the order of the files; its genres come first, then other tags.
+
+    Raises:
+        UnknownNameError: There are no such weights.
+        SettingsError: Their labels are no genres of music, or ``window`` or ``hop`` is out of range.
+        DataError: The weights cannot be had; with ``strict``, the first file that cannot be predicted.
+
+    Example:
+        >>> predict_sound("efficientnet_lite0.imagenet", "song.mp3")
+        Traceback (most recent call last):
+            ...
+        genrezoo.errors.SettingsError: the labels of 'efficientnet_lite0.imagenet' are no genres of music; ...
+    """
+    entry = WEIGHTS.get(weights)
+    if not entry.genres:
+        fitting = ", ".join(one.name for one in WEIGHTS.members() if one.genres)
+        raise SettingsError(f"the labels of {weights!r} are no genres of music; use one of {fitting}")
+    _check_seconds(window, hop)
+    if window is not None and entry.input_shape[0] is not None:
+        raise SettingsError(f"window cannot be chosen: {weights} reads {entry.input_shape[0]} segments at a time")
+    network = create_model(entry.model, weights=weights)
+    order = [entry.labels.index(label) for label in entry.genres]
+    order += [number for number in range(len(entry.labels)) if number not in order]
+    genres = tuple(entry.labels[number] for number in order)
+
+    def answer(features: Features) -> Prediction:
+        x, edges = features.x, features.edges
+        warnings: tuple[str, ...] = ()
+        per_second = len(x) / (edges[-1] - edges[0])
+        length = entry.input_shape[0] or max(1, round((window or TAGGER_WINDOW) * per_second))
+        step = length if hop is None else max(1, round(hop * per_second))
+        if step > length:
+            what = f"hop of {hop} s is {step} segments, more than the {length} of a window"
+            raise SettingsError(f"{what}: the rest would not be read; use a smaller hop")
+        if len(x) < length:
+            x, warnings = x[np.arange(length) % len(x)], ("shorter than what the network reads at a time: repeated",)
+        starts = np.arange(0, len(x) - length + 1, step)
+        logits = _tag_logits(network, x, starts, length)[:, order]
+        scores = (1 / (1 + np.exp(-logits)) if entry.activation == "sigmoid" else softmax(logits)).astype(np.float32)
+        return Prediction(
+            path=Path(),
+            genres=genres,
+            probabilities=scores.mean(axis=0),
+            rule="mean",
+            starts=edges[starts],
+            ends=edges[np.minimum(starts + length, len(edges) - 1)],
+            windows=scores,
+            warnings=warnings,
+            other_tags=len(genres) - len(entry.genres),
+            scores="activations" if entry.activation == "sigmoid" else "probabilities",
+        )
+
+    return _predict_files(
+        paths, feature_settings(entry.features), genres, answer,
+        cache=cache, workers=workers, strict=strict, on_start=on_start, on_file=on_file,
+    )  # fmt: skip
 
 
 def predict_features(
@@ -346,18 +444,69 @@ def find_audio(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], di
     return list(files), reasons
 
 
-def _check_times(run: Run, window: float | None, hop: float | None) -> None:
+def _predict_files(
+    paths: str | Path | Iterable[str | Path],
+    settings: FeatureSettings,
+    genres: tuple[str, ...],
+    answer: Callable[[Features], Prediction],
+    *,
+    cache: str | Path | None,
+    workers: int | None,
+    strict: bool,
+    on_start: Callable[[int], None] | None,
+    on_file: Callable[[Path, str | None], None] | None,
+) -> list[Prediction]:
+    """The answer to each file, or why there is none."""
+    files, reasons = find_audio(paths)
+    extracted = extract_files(
+        [path for path in files if path not in reasons],
+        settings, cache=cache, workers=workers, strict=strict, on_start=on_start, on_file=on_file,
+    )  # fmt: skip
+    reasons = {**reasons, **extracted.rejected}
+    predictions = []
+    for path in files:
+        try:
+            if path in reasons:
+                raise DataError(reasons[path], path=path)
+            found = answer(extracted.features(path))
+        except DataError as error:
+            if strict:
+                raise DataError(error.what, path=path, where=error.where, remedy=error.remedy) from error
+            reason = str(DataError(error.what, where=error.where, remedy=error.remedy))
+            predictions.append(Prediction.refused(path, genres, reason))
+            continue
+        warnings = (*extracted.warnings.get(path, ()), *found.warnings)
+        predictions.append(dataclasses.replace(found, path=path, warnings=warnings))
+    return predictions
+
+
+def _tag_logits(network: Any, x: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+    """Logits of windows of a recording, ``(n_windows, n_labels)``, in batches that were compiled for few sizes."""
+    parts = []
+    for first in range(0, len(starts), TAGGER_BATCH):
+        begin = starts[first : first + TAGGER_BATCH]
+        full = 1 << (len(begin) - 1).bit_length()
+        padded = np.append(begin, np.repeat(begin[:1], full - len(begin)))
+        parts.append(np.asarray(network.predict_on_batch(x[padded[:, None] + np.arange(length)]))[: len(begin)])
+    return np.concatenate(parts)
+
+
+def _check_seconds(window: float | None, hop: float | None) -> None:
     for name, seconds in (("window", window), ("hop", hop)):
         if seconds is not None and not 1e-3 <= seconds <= 1e6:
             raise SettingsError(f"{name} must be from 0.001 to 1,000,000 seconds, got {seconds}")
+    if window is not None and hop is not None and hop > window:
+        raise SettingsError(f"hop must be at most the window, got {hop} and {window} s: the rest would not be read")
+
+
+def _check_times(run: Run, window: float | None, hop: float | None) -> None:
+    _check_seconds(window, hop)
     recipe = run.card.recipe
     if window is not None and (recipe.chunks is not None or not _any_length(run)):
         length = "images" if _reads_images(run) else f"{run.card.input_shape[0]} segments at a time"
         raise SettingsError(f"window cannot be chosen: {recipe.name} was trained on {length}")
     if hop is not None and _reads_images(run):
         raise SettingsError(f"hop cannot be chosen: {recipe.name} was trained on images, which follow each other")
-    if window is not None and hop is not None and hop > window:
-        raise SettingsError(f"hop must be at most the window, got {hop} and {window} s: the rest would not be read")
 
 
 def _window(run: Run, features: Features, window: float | None, hop: float | None) -> tuple[int, int]:

@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from genrezoo.cli.options import Cache, Strict, Workers, progress_bar, results_console, shown_path
+from genrezoo.cli.weights import fetch_shown
 from genrezoo.errors import SettingsError
 from genrezoo.files import csv_text
 from genrezoo.lazy import load_keras
+from genrezoo.weights import WEIGHTS
 
 if TYPE_CHECKING:
     from genrezoo.predict import Prediction
-    from genrezoo.runs import Run
+
+MOST_GENRES = 12
+"""Genres of a tagger that are plotted: those with the highest activations."""
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or the name of published weights.")],
     audio: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Audio files, folders of them, or quoted shell patterns.")
     ],
@@ -47,39 +52,50 @@ def predict(
     workers: Workers = None,
     data_cache: Cache = None,
     strict: Strict = False,
+    top: Annotated[int, typer.Option(min=1, help="Genres to print of each file, and of a tagger other tags.")] = 2,
 ) -> None:
     """Predict the genre of audio files, as a whole and over time; whole recordings are read.
 
-    The features are those that the run was trained on. A file that cannot be predicted is reported with the reason and
-    does not stop the others; the exit code is 0 if any file was predicted.
+    The features are those that the run was trained on. In place of a run, the name of published weights predicts
+    without any training (`genrezoo list --kind weights`); they are fetched on first use. A file that cannot be
+    predicted is reported with the reason and does not stop the others; the exit code is 0 if any file was predicted.
 
-    Example: genrezoo predict runs/mel_cnn-1 song.mp3 'albums/*.flac' --timeline timeline.png
+    Example: genrezoo predict vgg_tagger.msd song.mp3 'albums/*.flac' --timeline timeline.png
     """
     if as_json and as_csv:
         raise SettingsError("--json and --csv cannot both be printed; pass one of them")
     if timeline is not None and timeline.suffix.lower() not in (".png", ".svg"):
         raise SettingsError(f"--timeline draws .png and .svg files, got {timeline.name!r}")
+    published = not run.exists() and str(run) in WEIGHTS.names()
+    if published and (rule is not None or excerpt):
+        raise SettingsError("--rule and --excerpt are of a run; published weights answer with the mean of all windows")
+    if published:
+        fetch_shown(str(run))
     load_keras()
     import genrezoo as gz  # here, so that --help does not wait for Keras
 
-    opened = gz.load_run(run)
+    opened = None if published else gz.load_run(run)
     with progress_bar() as bar:
         task = bar.add_task("features", total=None)
-        predictions = gz.predict_audio(
-            opened, audio, rule=rule, window=window, hop=hop, excerpt=excerpt, cache=data_cache, workers=workers,
-            strict=strict, on_start=lambda number: bar.update(task, total=number),
-            on_file=lambda path, reason: bar.advance(task),
-        )  # fmt: skip
+        options: dict[str, Any] = {
+            "window": window, "hop": hop, "cache": data_cache, "workers": workers, "strict": strict,
+            "on_start": lambda number: bar.update(task, total=number),
+            "on_file": lambda path, reason: bar.advance(task),
+        }  # fmt: skip
+        if opened is None:
+            predictions = gz.predict_sound(str(run), audio, **options)
+        else:
+            predictions = gz.predict_audio(opened, audio, rule=rule, excerpt=excerpt, **options)
     good = [prediction for prediction in predictions if prediction.reason is None]
     if as_json:
         files = [prediction.describe() for prediction in predictions]
-        answer = {"run": str(run), "genres": opened.genres, "files": files}
+        answer = {"run": str(run), "genres": predictions[0].genres, "files": files}
         text = json.dumps(answer, indent=2, ensure_ascii=False)
         typer.echo(text.encode(errors="replace").decode())  # a file's name need not be UTF-8
     elif as_csv:
-        typer.echo(_csv(opened.genres, good), nl=False)
+        typer.echo(_csv(predictions[0].genres, good), nl=False)
     elif good:
-        _show(opened, good)
+        _show(good, top)
     errors = Console(stderr=True)
     if timeline is not None:
         for path, prediction in zip(_targets(timeline, good, several=len(predictions) > 1), good, strict=True):
@@ -102,20 +118,23 @@ def _csv(genres: Sequence[str], predictions: Sequence[Prediction]) -> str:
     return csv_text(rows)
 
 
-def _show(run: Run, predictions: Sequence[Prediction]) -> None:
+def _show(predictions: Sequence[Prediction], top: int) -> None:
     console = results_console()
-    table = Table("file", "genre", "probability", "then", "seconds", "answer", box=None, header_style="bold")
+    first = predictions[0]
+    others = ["other tags"] if first.other_tags else []
+    table = Table("file", "genre", first.score, "then", *others, "seconds", "answer", box=None, header_style="bold")
     table.columns[0].overflow = "fold"  # the end of a path says more than its beginning
-    table.columns[2].justify = table.columns[4].justify = "right"
+    table.columns[2].justify = table.columns[4 + len(others)].justify = "right"
     for column in table.columns[1:]:
-        column.no_wrap = True
+        column.no_wrap = not others and top <= 2
     for prediction in predictions:
-        best, second = prediction.probabilities.argsort()[::-1][:2]
+        (best, highest), *then = prediction.best(top)
+        ranked = [then, *([prediction.best(top, other=True)] if others else [])]
         table.add_row(
             escape(shown_path(prediction.path)),
-            f"[bold]{escape(run.genres[best])}[/]",
-            f"{prediction.probabilities[best]:.3f}",
-            escape(f"{run.genres[second]} {prediction.probabilities[second]:.3f}"),
+            f"[bold]{escape(best)}[/]",
+            f"{highest:.3f}",
+            *(escape(", ".join(f"{name} {value:.3f}" for name, value in part)) for part in ranked),
             f"{prediction.seconds:,.1f}",
             prediction.how,
         )
@@ -145,9 +164,11 @@ def _draw(path: Path, prediction: Prediction) -> None:
     from genrezoo.report.run.timeline import timeline_figure
 
     edges, probabilities = prediction.timeline()
+    genres = prediction.probabilities[: len(prediction.genres) - prediction.other_tags]
+    shown = np.sort(np.argsort(-genres)[: MOST_GENRES if prediction.other_tags else None])
     picture = timeline_figure(
-        edges, probabilities, prediction.genres,
-        answer=prediction.probabilities, rule=prediction.how, title=shown_path(Path(prediction.path.name)),
-        kind=path.suffix.lower(),
+        edges, probabilities[:, shown], [prediction.genres[number] for number in shown],
+        answer=prediction.probabilities[shown], rule=prediction.how, title=shown_path(Path(prediction.path.name)),
+        kind=path.suffix.lower(), score=prediction.score,
     )  # fmt: skip
     files.write_atomic(path, picture)

@@ -34,6 +34,7 @@ def timeline_figure(
     rule: str,
     title: str,
     kind: str = ".png",
+    score: str = "probability",
 ) -> bytes:
     """Draws the probability of each genre over the course of a recording, and beside it the prediction for the whole.
 
@@ -48,6 +49,7 @@ def timeline_figure(
         rule: How that prediction was combined, e.g. ``mean of 30 windows``.
         title: Name of the recording.
         kind: One of `KINDS`.
+        score: What the numbers are.
 
     Returns:
         Content of the file.
@@ -106,7 +108,7 @@ def timeline_figure(
         right.spines["bottom"].set_visible(False)
         right.set_title("Whole", fontsize=9)
         right.set_xlabel(textwrap.fill(rule, 16), fontsize=8)
-        bar = figure.colorbar(mesh, ax=[left, right], label="probability", fraction=0.04, pad=0.01, aspect=25)
+        bar = figure.colorbar(mesh, ax=[left, right], label=score, fraction=0.04, pad=0.01, aspect=25)
         bar.outline.set_edgecolor(MUTED)
         if kind == ".png":
             figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, facecolor="#ffffff", metadata={"Software": None})
