@@ -6,7 +6,6 @@ deviation of each feature over the song's real segments (``stats``). A table of 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genrezoo.errors import DataError
+from genrezoo.evaluation import log_softmax, softmax
 from genrezoo.lazy import LazyModule
 from genrezoo.seeds import child_seed
 from genrezoo.songs import SongSet, Standardiser
 
 if TYPE_CHECKING:
-    from sklearn import calibration, ensemble, frozen, linear_model, preprocessing, svm
-else:  # names of baselines are listed without it
-    calibration, ensemble, frozen, linear_model, preprocessing, svm = (
-        LazyModule(f"sklearn.{name}")
-        for name in ("calibration", "ensemble", "frozen", "linear_model", "preprocessing", "svm")
+    from scipy import optimize
+    from sklearn import ensemble, linear_model, preprocessing, svm
+else:  # names of baselines are listed without them
+    optimize = LazyModule("scipy.optimize")
+    ensemble, linear_model, preprocessing, svm = (
+        LazyModule(f"sklearn.{name}") for name in ("ensemble", "linear_model", "preprocessing", "svm")
     )
 
 
@@ -99,6 +100,45 @@ BASELINES = {
 
 
 @dataclass(frozen=True)
+class Tempered:
+    """A classifier with scores alone, whose probabilities are those of its scores at a temperature.
+
+    Scikit-learn has the same (`CalibratedClassifierCV`), but not for validation songs that lack a genre, as those of
+    small sets that are split by artist do.
+    """
+
+    classifier: Any
+    temperature: float
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Posteriors, ``(n_songs, n_genres)``."""
+        posteriors: np.ndarray = softmax(scores(self.classifier, x) / self.temperature)
+        return posteriors
+
+
+def scores(classifier: Any, x: np.ndarray) -> np.ndarray:
+    """A score for each genre, of two genres as well."""
+    found: np.ndarray = classifier.decision_function(x)
+    return found if found.ndim == 2 else np.stack([np.zeros_like(found), found], axis=1)
+
+
+def best_temperature(scores: np.ndarray, y: np.ndarray) -> float:
+    """The temperature at which the posteriors of scores are most likely.
+
+    Args:
+        scores: ``(n_songs, n_genres)``.
+        y: ``(n_songs,)`` genres; none need be there.
+
+    Reference: C. Guo et al., On calibration of modern neural networks, ICML 2017, section 4.2.
+    """
+
+    def loss(logarithm: float) -> float:
+        return float(-log_softmax(scores / np.exp(logarithm))[np.arange(len(y)), y].mean())
+
+    return float(np.exp(optimize.minimize_scalar(loss, bounds=(-7, 7), method="bounded").x))
+
+
+@dataclass(frozen=True)
 class FittedBaseline:
     """A fitted baseline with the standardisation that belongs to it."""
 
@@ -132,15 +172,6 @@ def fit_baseline(baseline: Baseline, songs: SongSet, seed: int) -> FittedBaselin
     classifier = baseline.make(child_seed(seed, "baseline", baseline.name))
     classifier.fit(x, train.y)
     if not hasattr(classifier, "predict_proba"):
-        fewest = int(np.bincount(valid.y, minlength=songs.num_classes).min())
-        if fewest < 2:
-            remedy = "keep at least two songs of each genre for validation, or choose a baseline with probabilities"
-            raise DataError(f"a genre has {fewest} validation songs", where=songs.name, remedy=remedy)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            calibrated = calibration.CalibratedClassifierCV(
-                frozen.FrozenEstimator(classifier), method="temperature", ensemble=False, cv=min(5, fewest)
-            )  # the classifier is fitted already: the folds change nothing
-            calibrated.fit(scaler.transform(baseline.form(standardiser.apply(valid))), valid.y)
-        classifier = calibrated
+        held_out = scaler.transform(baseline.form(standardiser.apply(valid)))
+        classifier = Tempered(classifier, best_temperature(scores(classifier, held_out), valid.y))
     return FittedBaseline(baseline, standardiser, scaler, classifier)

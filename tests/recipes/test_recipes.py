@@ -8,7 +8,7 @@ from genrezoo.runs.building import build_model, check_members
 
 OWN = Recipe(name="own", summary="s", reference="r", model="lstm", arguments={"units": 8}, settings={"epochs": 3})
 
-SHAPES = {"mel_cnn": (21, 18), "resnet50": (32, 32, 3), "spectrogram_cnn": (172, 173, 3)}
+SHAPES = {"mel_cnn": (21, 18), "resnet50": (32, 32, 3), "spectrogram_cnn": (172, 173, 3), "vgg_tagger": (187, 96)}
 """Shapes of songs for models that need another than (40, 3)."""
 
 
