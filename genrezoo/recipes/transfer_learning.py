@@ -55,4 +55,22 @@ RESNET50 = Recipe(
     reported={"GTZAN accuracy": "0.71 validation, 0.69 test"},
 )
 
-RECIPES.add(FEATURE_MLP, SPECTROGRAM_CNN, RESNET50)
+EFFICIENTNET = Recipe(
+    name="efficientnet_lite0",
+    summary="EfficientNet-Lite0 with ImageNet weights on the image of a spectrogram, its last two stages trained",
+    reference="own; document E, section 4, with a network whose weights a package ships",
+    model="efficientnet_lite0",
+    arguments={"trainable": 2, "weights": "efficientnet_lite0.imagenet"},
+    settings=IMAGES,
+    standardise=False,  # the model begins with the preprocessing that its weights are used to
+)
+
+IMAGE_PROBE = EFFICIENTNET.model_copy(
+    update={
+        "name": "image_probe",
+        "summary": "A linear output on EfficientNet-Lite0 with ImageNet weights, which stays as it is",
+        "arguments": {**EFFICIENTNET.arguments, "trainable": "head"},
+    }
+)
+
+RECIPES.add(FEATURE_MLP, SPECTROGRAM_CNN, RESNET50, EFFICIENTNET, IMAGE_PROBE)
