@@ -9,8 +9,8 @@ from genrezoo.runs.building import build_model
 from genrezoo.runs.preprocessing import Preprocessing
 
 SUITES = (
-    "activations", "batch_sizes", "efficientnet_stages", "image_networks", "mel_forms", "optimisers", "patience", "schedules",
-    "sound_families", "tables_and_images", "transfer_learning", "weight_decay_and_dropout",
+    "activations", "batch_sizes", "efficientnet_stages", "image_networks", "mel_forms", "optimisers", "patience",
+    "schedules", "sound_families", "tables_and_images", "transfer_learning", "weight_decay_and_dropout",
 )  # fmt: skip
 FEW = {"n_train": 10, "n_valid": 10, "n_test": 10}
 
