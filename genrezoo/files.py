@@ -185,8 +185,8 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], None]) 
 
 
 def write_text(path: str | Path, text: str) -> Path:
-    """Writes UTF-8 text whole or not at all."""
-    return write_atomic(path, text.encode())
+    """Writes UTF-8 text whole or not at all; half a pair of surrogates, which is no text, is written as its code."""
+    return write_atomic(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: str | Path, value: Any) -> Path:

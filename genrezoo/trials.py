@@ -6,6 +6,8 @@ search knows it can tell from this file alone, so that it goes on after any inte
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,11 @@ from pydantic import ValidationError, model_validator
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from genrezoo.errors import DataError, first_problem
-from genrezoo.files import from_json, read_bytes
+from genrezoo.files import from_json, json_text, read_bytes
 
 FILE = "journal.jsonl"
+CHECK = "digest"
+"""Key of a line's digest."""
 ENDED = ("completed", "stopped", "infeasible", "failed")
 
 
@@ -99,7 +103,7 @@ class Journal:
             KeyError, TypeError, ValueError: It is none, or does not follow from those before.
         """
         kind = event["event"]
-        self.finished = event["reason"] if kind == "finish" else None  # a larger budget makes a search go on
+        self.finished = str(event["reason"]) if kind == "finish" else None  # a larger budget makes a search go on
         if kind == "search":
             self.plan = dict(event["plan"])
             if lacking := sorted({"recipe", "songs", "given", "objective", "max_trials"} - self.plan.keys()):
@@ -162,6 +166,15 @@ class Journal:
         return self.ranked[:1]
 
 
+def as_line(event: dict[str, Any]) -> str:
+    """An event as a line of a journal, with a digest by which a changed one is noticed."""
+    return json_text({**event, CHECK: _digest(event)})
+
+
+def _digest(event: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def read_journal(folder: str | Path) -> Journal:
     """Reads the journal of a search.
 
@@ -182,6 +195,8 @@ def read_journal(folder: str | Path) -> Journal:
     for number, line in enumerate(lines, start=1):
         try:
             event = from_json(line)
+            if CHECK in event and event.pop(CHECK) != _digest(event):  # journals of older versions have none
+                raise ValueError("its digest differs")
             if (event["event"] == "search") != (number == 1):
                 raise ValueError("the plan is the first line and no other")
             journal.take(event)

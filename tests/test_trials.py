@@ -4,7 +4,7 @@ import os
 import pytest
 
 from genrezoo.errors import DataError
-from genrezoo.trials import FILE, Journal, read_journal
+from genrezoo.trials import FILE, Journal, as_line, read_journal
 
 PLAN = {
     "objective": {"metric": "accuracy", "pareto": False}, "max_trials": 3, "recipe": {}, "songs": {}, "given": {},
@@ -155,4 +155,14 @@ def test_a_line_that_no_search_writes_is_refused(tmp_path, line, message):
 def test_a_pipe_is_no_journal(tmp_path):
     os.mkfifo(tmp_path / FILE)
     with pytest.raises(DataError, match="is a pipe or device"):
+        read_journal(tmp_path)
+
+
+def test_a_line_that_was_changed_is_noticed(tmp_path):
+    path = tmp_path / FILE
+    lines = [as_line({"event": "search", "schema": 1, "plan": PLAN}), as_line(ask(0)), as_line(start(0))]
+    path.write_text("\n".join([*lines, as_line(end(0))]) + "\n")
+    assert read_journal(tmp_path).best.score == 0.5
+    path.write_text("\n".join([*lines, as_line(end(0)).replace("0.5", "0.9")]) + "\n")
+    with pytest.raises(DataError, match="line 4: damaged .its digest differs"):
         read_journal(tmp_path)

@@ -18,7 +18,7 @@ from rich.markup import escape
 
 import genrezoo
 from genrezoo.cli import benchmark, data, evaluate, listing, plot, predict, report, show, train, tune, weights
-from genrezoo.cli.options import shown_text
+from genrezoo.cli.options import interrupt, shown_text
 from genrezoo.errors import GenrezooError, GenrezooWarning, ResourceError, is_scarce
 
 INTERRUPTED = 130
@@ -66,7 +66,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _show_warning
     # A shell script starts its background jobs with SIGINT ignored; `kill -INT` should end those as cleanly as Ctrl-C.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, interrupt)
     try:
         app()
     except GenrezooError as error:

@@ -85,15 +85,27 @@ def shown_text(text: str) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
+def interrupt(number: int, frame: object) -> None:
+    """The handler of Ctrl-C."""
+    _state["interrupted"] = True
+    raise KeyboardInterrupt
+
+
 def tell(progress: Progress, text: str) -> None:
-    """Prints a line where no bar is seen because output goes to a file; not more than one in ten seconds."""
+    """Prints a line where no bar is seen because output goes to a file; not more than one in ten seconds.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed, and what it raised was lost in a callback of the garbage collector.
+    """
+    if _state["interrupted"]:
+        raise KeyboardInterrupt
     now = time.monotonic()
-    if not progress.console.is_terminal and now - _told["last"] > 10:
-        _told["last"] = now
+    if not progress.console.is_terminal and now - _state["told"] > 10:
+        _state["told"] = now
         progress.console.print(escape(shown_text(text)), highlight=False, soft_wrap=True)
 
 
-_told = {"last": time.monotonic()}
+_state: dict[str, float] = {"told": time.monotonic(), "interrupted": False}
 
 
 class FileProgress:

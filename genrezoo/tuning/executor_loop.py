@@ -19,7 +19,7 @@ from genrezoo.datasets.arrays import keep_songs, save_songs
 from genrezoo.errors import DataError, ResourceError, SettingsError, differences
 from genrezoo.runs import load_run
 from genrezoo.songs import SongSet
-from genrezoo.trials import FILE, Journal, Trial, read_journal
+from genrezoo.trials import FILE, Journal, Trial, as_line, read_journal
 from genrezoo.tuning.oracles import Oracle, Suggestion
 from genrezoo.tuning.plan import SearchPlan
 from genrezoo.tuning.space import Point, Space
@@ -93,7 +93,7 @@ class ExecutorLoop:
     def write(self, event: dict[str, Any]) -> None:
         """Record an event: first on the disk, then in memory."""
         event["time"] = time.time()
-        files.append_line(self.folder / FILE, files.json_text(event))
+        files.append_line(self.folder / FILE, as_line(event))
         self.journal.take(event)
 
     @property

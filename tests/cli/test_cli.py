@@ -1,6 +1,8 @@
+import contextlib
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -10,7 +12,7 @@ from toys import make_songs
 from typer.testing import CliRunner
 
 import genrezoo
-from genrezoo.cli import app, main
+from genrezoo.cli import app, main, options
 from genrezoo.cli.options import parse_changes
 from genrezoo.datasets.arrays import save_songs
 from genrezoo.errors import GenrezooWarning, SettingsError
@@ -48,6 +50,16 @@ def test_ctrl_c_says_that_the_same_command_continues(monkeypatch, capsys):
     monkeypatch.setattr("genrezoo.datasets.load_songs", interrupt)
     assert exit_code(monkeypatch, "data", "describe", "songs.npz") == 1
     assert "interrupted; the same command continues from here" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_command_even_where_its_exception_is_swallowed(monkeypatch):
+    monkeypatch.setitem(options._state, "interrupted", False)
+    with options.progress_bar() as progress:
+        options.tell(progress, "goes on")
+        with contextlib.suppress(KeyboardInterrupt):  # as Python does in callbacks of the garbage collector
+            options.interrupt(signal.SIGINT, None)
+        with pytest.raises(KeyboardInterrupt):
+            options.tell(progress, "goes on")
 
 
 def test_the_package_runs_as_a_module():

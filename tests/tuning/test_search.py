@@ -30,7 +30,7 @@ class Script:
     def __init__(self, answer, workers, run):
         self.answer, self.workers, self.orders, self.run = answer, workers, [], run
 
-    def call(self, fn, kwargs, *, reads, writes, key):
+    def call(self, fn, kwargs, *, reads, writes):
         order = kwargs["order"]
         self.orders.append((fn.__name__, order))
         writes["folder"].mkdir(parents=True, exist_ok=True)
@@ -529,7 +529,7 @@ def test_a_plan_that_lacks_something_is_a_damaged_journal(songs, tmp_path, scrip
     path = tmp_path / "s" / FILE
     first, *rest = path.read_text().splitlines()
     event = json.loads(first)
-    del event["plan"]["max_trials"]
+    del event["plan"]["max_trials"], event["digest"]
     path.write_text("\n".join([json.dumps(event), *rest]) + "\n")
     with pytest.raises(DataError, match="line 1: damaged .*max_trials"):
         tune(songs, tmp_path / "s", max_trials=2)

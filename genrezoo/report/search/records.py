@@ -71,7 +71,7 @@ class Hyperparameter:
         if self.name not in values:
             return MISSING
         value = values[self.name]
-        if self.values or isinstance(value, str | bool) or value is None:
+        if self.values or isinstance(value, bool) or not isinstance(value, int | float):
             return text_of_value(value)
         return plain(value) if isinstance(value, int) else significant(value)
 
