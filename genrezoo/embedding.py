@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import safetensors.numpy
 from pydantic import Field, field_validator
 
 from genrezoo.audio.settings import Counted, Features, FeatureSettings
 from genrezoo.audio.tagger_mel import HOP, N_FFT, N_MELS, TaggerMel
-from genrezoo.errors import SettingsError, UnknownNameError
-from genrezoo.lazy import keras
-from genrezoo.models import create_model
+from genrezoo.errors import SettingsError
+from genrezoo.models import create_model, embedding_of
 from genrezoo.weights import WEIGHTS, fetch_weights
 
 PATCH = 187  # frames that the taggers were trained on, 2.992 s
@@ -133,20 +131,12 @@ class Embedding(FeatureSettings):
         )
 
 
-def _up_to(name: str, layer: str | None) -> Any:
-    """The network of the weights up to a layer, untrained."""
-    entry = WEIGHTS.get(name)
-    model = create_model(entry.model, (PATCH, N_MELS), len(entry.labels), **entry.arguments)
-    names = [each.name for each in model.layers]
-    if layer is not None and layer not in names:
-        raise UnknownNameError(f"layer of {name!r}", layer, names)
-    return keras.Model(model.input, model.get_layer(layer or names[-2]).output)
-
-
 @functools.cache
 def _size(name: str, layer: str | None) -> int:
     """How many numbers an embedding has; the weights need not be there."""
-    shape = _up_to(name, layer).output_shape
+    entry = WEIGHTS.get(name)
+    model = create_model(entry.model, (PATCH, N_MELS), len(entry.labels), **entry.arguments)
+    shape = embedding_of(model, layer).output_shape
     if len(shape) != 2:
         raise SettingsError(f"layer {layer!r} of {name!r} is no vector for a patch, its shape is {shape[1:]}")
     return int(shape[-1])
@@ -155,7 +145,4 @@ def _size(name: str, layer: str | None) -> int:
 @functools.cache
 def _trained(name: str, layer: str | None) -> Any:
     """The network of the weights up to a layer."""
-    model, arrays = _up_to(name, layer), safetensors.numpy.load_file(fetch_weights(name))
-    for weight in model.weights:
-        weight.assign(arrays[weight.path])
-    return model
+    return embedding_of(create_model(WEIGHTS.get(name).model, (PATCH, N_MELS), weights=name), layer)

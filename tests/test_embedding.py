@@ -108,7 +108,7 @@ def test_several_weights_are_groups():
 def test_a_layer_can_be_chosen():
     settings = Embedding(weights=("musicnn.small",), layer="pooled")
     assert extract(settings, [noise(3)]).x.shape == (1, len(settings.names)) == (1, 32)
-    with pytest.raises(UnknownNameError, match="unknown layer of 'musicnn.small' 'poled'. Did you mean 'pooled'"):
+    with pytest.raises(UnknownNameError, match="unknown layer of 'musicnn' 'poled'. Did you mean 'pooled'"):
         _ = Embedding(weights=("musicnn.small",), layer="poled").names
     with pytest.raises(SettingsError, match="'conv_1' of 'musicnn.small' is no vector for a patch"):
         _ = Embedding(weights=("musicnn.small",), layer="conv_1").names

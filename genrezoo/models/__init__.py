@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from genrezoo.errors import SettingsError, check_known
+from genrezoo.lazy import keras
 from genrezoo.models._checks import InputShape, check_image_shape, check_input_shape, check_num_classes
 from genrezoo.models._pretrained import published
 from genrezoo.registry import MODELS
@@ -95,6 +96,25 @@ def settled(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = published(name, arguments.get("weights"))
     return {**known.arguments, **arguments} if known else dict(arguments)
+
+
+def embedding_of(network: Any, layer: str | None = None) -> Any:
+    """A built model without its output layer, as a functional model that shares its weights.
+
+    Args:
+        network: The model.
+        layer: Name of the layer to end in; what the layer ``logits`` reads if left out, one behind the other where it
+            reads several.
+
+    Raises:
+        UnknownNameError: There is no such layer.
+    """
+    if layer is not None:
+        check_known(f"layer of {network.name!r}", [layer], [one.name for one in network.layers])
+    output = network.get_layer("logits").input if layer is None else network.get_layer(layer).output
+    if isinstance(output, list):
+        output = keras.layers.Concatenate(name="embedding")(output)
+    return keras.Model(network.input, output, name=f"{network.name}_embedding")
 
 
 def list_models(pattern: str = "*") -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from genrezoo.errors import SettingsError, UnknownNameError
+from genrezoo.errors import SettingsError
 from genrezoo.lazy import keras
-from genrezoo.models import create_model
+from genrezoo.models import create_model, embedding_of
 from genrezoo.runs.run import Run
 from genrezoo.weights import WEIGHTS
 
@@ -40,13 +40,7 @@ def feature_extractor(source: Any, layer: str | None = None) -> Model:
     network = source.network if isinstance(source, Run) else source
     if not isinstance(network, keras.Model):
         raise SettingsError(f"an embedding is read from the name of weights, a run or a model, got {source!r}")
-    names = [one.name for one in network.layers]
-    if layer is not None and layer not in names:
-        raise UnknownNameError(f"layer of {network.name!r}", layer, names)
-    output = network.get_layer("logits").input if layer is None else network.get_layer(layer).output
-    if isinstance(output, list):
-        output = keras.layers.Concatenate(name="embedding")(output)
-    embedding = keras.Model(network.input, output, name=f"{network.name}_embedding")
+    embedding = embedding_of(network, layer)
     if not isinstance(source, Run):
         return embedding
     whole = source.model  # from raw features
