@@ -120,7 +120,7 @@ def test_songs_of_unknown_length_are_refused():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"units": ()}, "units must be a list of whole numbers"),
+        ({"units": (0,)}, "units must be a list of whole numbers"),
         ({"activation": "rely"}, "activation='rely'.* Could not interpret activation"),
         ({"dropout": 1.0}, "dropout must be a number from 0 to below 1"),
         ({"l2": -1.0}, "l2=-1.0.* expected a non-negative float"),

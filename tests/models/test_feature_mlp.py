@@ -40,7 +40,7 @@ def test_without_activation_it_is_an_affine_map(name):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"units": ()}, "units must be a list of whole numbers"),
+        ({"units": (0,)}, "units must be a list of whole numbers"),
         ({"activation": "rely"}, "activation='rely' .* Could not interpret activation"),
         ({"dropout": 1}, "dropout must be a number from 0 to below 1, got 1"),
     ],

@@ -66,18 +66,22 @@ def test_unknown_argument_suggests_near_names():
         create_model("lstm", (12, 3), 3, zzz=5)
 
 
-@pytest.mark.parametrize(
-    "shape", [(12,), (12, 3, 1), (0, 3), (12, None), (12.0, 3), "12", 12, (True, 3), None], ids=repr
-)
+@pytest.mark.parametrize("shape", [(12,), (12, 3, 1), (0, 3), (12, None), (12.0, 3), "12", 12, (True, 3)], ids=repr)
 def test_shape_of_another_form_is_refused(shape):
     with pytest.raises(SettingsError, match=r"input_shape must be \(n_segments or None, n_features\)"):
         create_model("lstm", shape, 3)
 
 
-@pytest.mark.parametrize("classes", [1, 0, 2.0, True, None], ids=repr)
+@pytest.mark.parametrize("classes", [1, 0, 2.0, True], ids=repr)
 def test_number_of_classes_out_of_range_is_refused(classes):
     with pytest.raises(SettingsError, match="num_classes must be a whole number from 2"):
         create_model("lstm", (12, 3), classes)
+
+
+@pytest.mark.parametrize(("shape", "classes"), [(None, 3), ((12, 3), None)])
+def test_without_weights_shape_and_classes_are_needed(shape, classes):
+    with pytest.raises(SettingsError, match="model 'lstm' needs input_shape and num_classes; they follow from named"):
+        create_model("lstm", shape, classes)
 
 
 def test_open_length_is_for_models_of_any_length():
