@@ -127,6 +127,17 @@ def checked(make: Callable[[], Made], refuse: Callable[[str], GenrezooError] = S
         raise refuse(first_problem(error)) from error
 
 
+def check_type(name: str, value: Any, kinds: type | tuple[type, ...], expected: str) -> None:
+    """Refuses an argument of another type, where Python would go on until something of it is missing.
+
+    Raises:
+        SettingsError: It is not of one of these types.
+    """
+    if not isinstance(value, kinds):
+        given = repr(value)
+        raise SettingsError(f"{name} must be {expected}, got {given[:100]}{'…' * (len(given) > 100)}")
+
+
 def check_known(kind: str, given: Iterable[str], known: Collection[str]) -> None:
     """Refuses the first name that is not known.
 

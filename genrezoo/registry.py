@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from genrezoo.errors import DataError, GenrezooError, SettingsError, UnknownNameError
+from genrezoo.errors import DataError, GenrezooError, SettingsError, UnknownNameError, check_type
 from genrezoo.spaces import Space, describe
 
 WORDS = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
@@ -169,6 +169,7 @@ class Registry(Generic[Member]):
         Raises:
             UnknownNameError: There is none; the nearest names are suggested.
         """
+        check_type(f"a {self.kind}'s name", name, str, "text")
         self._fill()
         try:
             return self._members[name]
@@ -177,6 +178,7 @@ class Registry(Generic[Member]):
 
     def names(self, pattern: str = "*") -> list[str]:
         """Names that match a shell pattern, in natural order (``a2`` before ``a10``)."""
+        check_type("a pattern", pattern, str, "text")
         self._fill()
         return sorted(fnmatch.filter(self._members, pattern), key=natural)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from genrezoo import files
-from genrezoo.errors import DataError, GenrezooError, checked
+from genrezoo.errors import DataError, GenrezooError, check_type, checked
 from genrezoo.recipes.recipe import RECIPES, Recipe
 from genrezoo.registry import find_builder
 
@@ -32,6 +32,7 @@ def get_recipe(name: str | Path) -> Recipe:
         >>> get_recipe("snippet_lstm").arguments["snippets"]
         4
     """
+    check_type("a recipe", name, (str, Path), "a name or a file")
     path = Path(name)
     return _from_file(path) if path.suffix in (".json", ".toml") else RECIPES.get(str(name))
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from genrezoo.environment import versions
-from genrezoo.errors import SettingsError, UnknownNameError, check_known, checked
+from genrezoo.errors import SettingsError, UnknownNameError, check_known, check_type, checked
 from genrezoo.registry import PROCEDURES, Registry, find_builder, natural
 
 
@@ -136,6 +136,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             UnknownNameError: A name that is none of these.
             SettingsError: A name that is several of these, or a value out of range.
         """
+        check_type("changes", changes or {}, Mapping, "a table of names and values")
         changes = {**(changes or {}), **more}
         arguments, settings = dict(self.arguments), dict(self.settings)
         own: dict[str, Any] = {}

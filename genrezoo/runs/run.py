@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
 from genrezoo import files
-from genrezoo.errors import DataError, GenrezooWarning, checked
+from genrezoo.errors import DataError, GenrezooWarning, check_type, checked
 from genrezoo.evaluation import evaluate, softmax
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
@@ -221,18 +221,19 @@ class Run:
             ``(n_songs, n_genres)`` float32, rows sum to 1.
 
         Raises:
-            DataError: Wrong shape, or NaN or infinite features outside padding.
+            DataError: Wrong shape, a length that cannot be, or NaN or infinite features outside padding.
         """
         if isinstance(x, SongSet):
             raise x.error("predict takes features", remedy="pass songs.x and songs.lengths")
         x = to_array(x, path=str(self.folder), where="x")
-        if not x.size:
+        if not x.size or not x.ndim:
             raise DataError(f"x has shape {x.shape}: no songs", where="x", remedy="pass one song or more")
         kind = find_builder(self.card.recipe.model).expects
         if x.ndim == (3 if kind == "image" else 2):
             x = x[None]
         whole = np.full(len(x), x.shape[1] if x.ndim >= 3 else 0) if lengths is None else lengths
         songs = SongSet(x=x, y=np.zeros(len(x), np.int64), genres=self.genres, lengths=whole, name="input", kind=kind)
+        songs.check_lengths()
         songs.check_finite()
         return softmax(self.logits(songs)).astype(np.float32)
 
@@ -266,6 +267,7 @@ class Run:
         if songs is None:
             stored = self.predictions(split)
             return evaluate(stored["logits"], stored["y"])
+        check_type("songs", songs, SongSet, "a SongSet, or None for the stored predictions")
         if songs.genres != self.genres:
             what = f"genres are {list(songs.genres)}, the run was trained on {list(self.genres)}"
             raise songs.error(what, remedy="label the songs with the run's genres, in its order")

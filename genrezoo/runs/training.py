@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genrezoo.errors import check_type
 from genrezoo.recipes import Recipe, get_recipe
 from genrezoo.runs.building import build_model
 from genrezoo.runs.fitting import Training, open_training
@@ -72,7 +73,8 @@ def train(
         >>> run.predict(songs.split("test").x).shape
         (20, 10)
     """
-    recipe = open_runs(get_recipe(recipe) if isinstance(recipe, str) else recipe)
+    recipe = open_runs(recipe if isinstance(recipe, Recipe) else get_recipe(recipe))
+    check_type("songs", songs, SongSet, "a SongSet (see genrezoo.load_songs)")
     songs = default_split(songs)
     with open_training(recipe, songs, seed=seed, out=out, wait=wait) as training:
         obtained = None

@@ -96,6 +96,9 @@ class SongSet:
         if self.groups is not None:
             keep("groups", _frozen(to_names(self.groups, n_songs, path=self.name, where="groups")))
         splits = {}
+        for name, table in (("splits", self.splits), ("about", self.about)):
+            if not isinstance(table, Mapping):
+                raise self.error(f"{table!r} is no table", name, "pass a dict")
         for split, index in self.splits.items():
             index = to_array(index, path=self.name, where="splits")
             if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
@@ -340,16 +343,22 @@ class SongSet:
         names, times = np.unique(self.ids, return_counts=True)
         if times.max() > 1:
             refuse(f"id {str(names[times.argmax()])!r} occurs {times.max()} times", "ids", "use unique ids")
-        wrong = np.flatnonzero((self.lengths < 1) | (self.lengths > self.n_segments))
-        if wrong.size:
-            refuse(
-                f"song {str(self.ids[wrong[0]])!r} has a length of {self.lengths[wrong[0]]} segments",
-                f"lengths[{wrong[0]}]",
-                f"lengths are 1 to {self.n_segments}",
-            )
+        self.check_lengths(path)
         self.check_finite(path)
         self._known["valid"] = True
         return self
+
+    def check_lengths(self, path: str | Path | None = None) -> None:
+        """Refuses songs without a segment, or with more than there are; ``path`` is as in `validate`.
+
+        Raises:
+            DataError: There are some; the first is named.
+        """
+        wrong = np.flatnonzero((self.lengths < 1) | (self.lengths > self.n_segments))
+        if wrong.size:
+            what = f"song {str(self.ids[wrong[0]])!r} has a length of {self.lengths[wrong[0]]} segments"
+            where, remedy = f"lengths[{wrong[0]}]", f"lengths are 1 to {self.n_segments}"
+            raise DataError(what, path=path or self.name, where=where, remedy=remedy)
 
     def check_finite(self, path: str | Path | None = None) -> None:
         """Refuses NaN or infinite features outside padding.

@@ -489,3 +489,27 @@ def test_features_that_never_vary_are_warned_of(tmp_path):
     constant = dataclasses.replace(songs, x=x)
     with pytest.warns(GenrezooWarning, match="1 of 4 features are the same in all training songs"):
         train(SMALL, constant, seed=1, out=tmp_path / "a")
+
+
+@pytest.mark.parametrize("lengths", [[0, 1], [7, 1], [-1, 6]])
+def test_lengths_that_cannot_be_are_refused(trained, lengths):
+    run, songs, _ = trained
+    with pytest.raises(DataError, match="has a length of .* segments. Remedy: lengths are 1 to 6"):
+        run.predict(songs.x[:2], lengths=lengths)
+
+
+def test_arguments_of_another_type_are_refused_at_the_edge(trained, tmp_path):
+    run, songs, _ = trained
+    wrong = {
+        "a recipe must be a name or a file, got 5": lambda: train(5, songs, seed=1, out=tmp_path / "a"),
+        "songs must be a SongSet .*got 'songs.npz'": lambda: train("lstm", "songs.npz", seed=1, out=tmp_path / "a"),
+        "songs must be a SongSet, or None": lambda: run.evaluate("test", songs.x),
+        "x has shape ().*no songs": lambda: run.predict(None),
+        "a model's name must be text, got 5": lambda: create_model(5, (4, 4), 3),
+        "changes must be a table .*got 5": lambda: SMALL.changed(5),
+        "5 is no path": lambda: load_run(5),
+    }
+    for message, call in wrong.items():
+        with pytest.raises((DataError, SettingsError), match=message):
+            call()
+    assert not (tmp_path / "a").exists()

@@ -258,6 +258,8 @@ X = np.zeros((4, 2, 1))
         ({"genres": ["blues", "\ud800"]}, "genres: a name is no text"),
         ({"ids": ["a", "b", "c", "\udcff"]}, "ids: a name is no text"),
         ({"splits": {"train": [[0], [1, 2]]}}, "splits: is no array"),
+        ({"splits": [0, 1]}, r"splits: \[0, 1\] is no table"),
+        ({"about": 5}, "about: 5 is no table"),
     ],
 )
 def test_containers_that_would_lose_something_are_refused(given, message):
