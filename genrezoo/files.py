@@ -270,7 +270,7 @@ def read_named(kind: str, name: str | Path, folder: Traversable) -> Any:
         UnknownNameError: The package has none of that name.
         DataError: As `read_json` and `read_toml`.
     """
-    suffix = Path(name).suffix
+    suffix = checked_path(name).suffix
     if suffix == ".json":
         return read_json(name)
     if suffix != ".toml":

@@ -201,3 +201,8 @@ def test_a_full_disk_is_told_with_the_path_and_what_to_do(tmp_path, monkeypatch)
     with pytest.raises(ResourceError, match=r"a\.json: cannot be written .No space left on device.*make room"):
         files.write_json(tmp_path / "a.json", 1)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_name_is_refused(tmp_path):
+    with pytest.raises(DataError, match="5 is no path"):
+        files.read_named("suite", 5, tmp_path)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from genrezoo.errors import GenrezooWarning, SettingsError
+from genrezoo.errors import GenrezooWarning, SettingsError, check_type
 from genrezoo.lazy import LazyModule
 from genrezoo.seeds import child_seed
 from genrezoo.songs.songset import SongSet
@@ -154,6 +154,7 @@ def split_by_ids(songs: SongSet, lists: Mapping[str, Iterable[str]], *, provenan
         >>> split_by_ids(songs, lists, provenance="official").splits["train"]
         array([3, 0])
     """
+    check_type("lists", lists, Mapping, "a table of lists of ids")
     place = {str(name): position for position, name in enumerate(songs.ids)}
     splits = {}
     for split, names in lists.items():
@@ -190,6 +191,7 @@ def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
         >>> [sorted(songs.y[held].tolist()) for held in folds(songs, 3, seed=1)]
         [[0, 1], [0, 1], [0, 1]]
     """
+    check_type("n_folds", n_folds, (int, np.integer), "a whole number")
     if n_folds < 2:
         raise SettingsError(f"n_folds must be at least 2, got {n_folds}")
     count = np.bincount(songs.y, minlength=songs.num_classes)

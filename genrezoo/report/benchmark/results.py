@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from genrezoo.errors import DataError
-from genrezoo.files import read_columns, read_json, sha256_of
+from genrezoo.errors import DataError, check_type
+from genrezoo.files import checked_path, read_columns, read_json, sha256_of
 from genrezoo.rows import FILE, AccuracyRow, Row, read_rows
 from genrezoo.runs import predictions
 
@@ -87,7 +87,8 @@ def read_folders(
 
 def as_paths(folders: str | Path | Iterable[str | Path]) -> list[Path]:
     """One folder or several as a list; a text is one folder, not an iterable of letters."""
-    return [Path(folders)] if isinstance(folders, str | Path) else [Path(folder) for folder in folders]
+    check_type("folders", folders, (str, Path, Iterable), "a folder or several")
+    return [checked_path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
 
 
 def read_predictions(row: AccuracyRow, folder: Path) -> Predictions:
