@@ -6,7 +6,7 @@ import importlib.resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from genrezoo import files
 from genrezoo.benchmarking.baselines import BASELINES
@@ -46,15 +46,13 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
         """All entrants: the single ones, then those of the grids."""
         return [*self.recipes, *(entrant for grid in self.grid for entrant in grid.entrants())]
 
-    @field_validator("recipes", mode="before")
+    @field_validator("recipes", "data", mode="before")
     @classmethod
-    def _names(cls, value: Any) -> Any:
-        return [{"recipe": part} if isinstance(part, str) else part for part in value]
-
-    @field_validator("data", mode="before")
-    @classmethod
-    def _sources(cls, value: Any) -> Any:
-        return [{"source": part} if isinstance(part, str) else part for part in value]
+    def _names(cls, value: Any, info: ValidationInfo) -> Any:
+        key = "recipe" if info.field_name == "recipes" else "source"
+        if not isinstance(value, list | tuple):
+            raise ValueError("must be a list of names or tables")
+        return [{key: part} if isinstance(part, str) else part for part in value]
 
     @field_validator("data")
     @classmethod

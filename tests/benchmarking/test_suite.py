@@ -57,6 +57,11 @@ def test_selection_takes_own_entrants_registered_recipes_and_baselines(path):
         (TEXT.replace("epochs = 2", "epochs = 2\n[oops]\n"), "oops: is unknown"),
         (TEXT.replace('"own"', '"Own Suite"'), "name: String should match"),
         ("seeds = 0\n" + TEXT, "seeds: must be greater"),
+        ('name = "own"\nsummary = ""\ndata = 7\n', "data: must be a list of names or tables"),
+        (
+            'name = "own"\nsummary = ""\ndata = ["synthetic"]\nrecipes = 7\n',
+            "recipes: must be a list of names or tables",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(tmp_path, text, message):
