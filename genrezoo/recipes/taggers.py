@@ -36,13 +36,17 @@ TAGGER_MLP = Recipe(
     settings=SLOW,
 )
 
+# ahead of one perceptron on both embeddings, and of the product, on the validation songs named above
 TAGGER_ENSEMBLE = Recipe(
     name="tagger_ensemble",
-    summary="The vote of five trainings of the perceptron on a tagger's embeddings",
-    reference="own; B. Lakshminarayanan et al., Deep ensembles, NeurIPS 2017",
+    summary="The vote of two perceptrons, each on the embeddings of another tagger",
+    reference="own",
     model="ensemble",
     arguments={"rule": "mean"},
-    members={f"tagger_mlp_{number}": Member(recipe=TAGGER_MLP) for number in range(1, 6)},
+    members={
+        tagger: Member(recipe=TAGGER_MLP.changed({"features": [f"{tagger}.msd"]}))
+        for tagger in ("musicnn", "vgg_tagger")
+    },
     procedure="stagewise",
 )
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
 
 from genrezoo.errors import SettingsError, check_known
+from genrezoo.lazy import layers
 from genrezoo.models import create_model, settled
 from genrezoo.recipes import Recipe
 from genrezoo.registry import COMPOSITIONS, PROCEDURES, find_builder
-from genrezoo.runs.preprocessing import Preprocessing
+from genrezoo.runs.preprocessing import Preprocessing, columns_within
 from genrezoo.seeds import child_seed, keras_seed
 from genrezoo.songs import SongSet
 from genrezoo.training import forward
@@ -31,6 +32,7 @@ def build_model(
     members: Mapping[str, keras.Model] | None = None,
     seed: int | None = None,
     again: bool = False,
+    groups: Mapping[str, Sequence[int]] | None = None,
 ) -> keras.Model:
     """Builds a recipe's model.
 
@@ -41,9 +43,11 @@ def build_model(
         members: Models that a composition is made of; built anew from the members' recipes if left out.
         seed: Seed of the initial weights; None for a fresh draw.
         again: Its weights are there already: pretrained ones need not be fetched to begin with.
+        groups: Groups of features of the songs, for members that read some of the groups.
 
     Raises:
         SettingsError: The arguments do not fit.
+        DataError: There is no such group.
     """
     if not is_composition(recipe):
         begins_with = find_builder(recipe.model).begins_with if again else ()
@@ -54,7 +58,7 @@ def build_model(
         return create_model(recipe.model, shape, num_classes, seed=seed, **arguments)
     entry = COMPOSITIONS.get(recipe.model)
     if members is None:
-        members = {name: _fresh(member.recipe, name, shape, num_classes) for name, member in recipe.members.items()}
+        members = {name: build_member(recipe, name, shape, num_classes, groups=groups) for name in recipe.members}
     with keras_seed(child_seed(0, "unseeded") if seed is None else seed):
         try:
             return entry.build(members, shape, num_classes, **recipe.arguments)
@@ -84,8 +88,10 @@ def check_members(recipe: Recipe) -> None:
             raise SettingsError(f"member {name!r} of {recipe.model!r} must be a recipe or a run: it becomes a part")
         if member.fresh and not is_composition(recipe):
             raise SettingsError(f"member {name!r} must be trained: {recipe.procedure!r} learns from it")
-        if is_composition(recipe) and member.recipe and member.recipe.features != recipe.features:
-            raise SettingsError(f"member {name!r} of {recipe.model!r} must read the same features as the whole")
+        part = member.recipe.features if member.recipe else None
+        if is_composition(recipe) and recipe.features and not set(part or "*") <= set(recipe.features):
+            what = f"member {name!r} of {recipe.model!r} reads other groups of features than the whole"
+            raise SettingsError(f"{what}, {', '.join(recipe.features)}")
 
 
 def handles(recipe: Recipe) -> tuple[bool, bool]:
@@ -133,7 +139,36 @@ def logits_of(model: keras.Model, recipe: Recipe, preprocessing: Preprocessing, 
     return preprocessing.combine(quick(model, x) if quick else forward(model, x)["logits"], owner)
 
 
-def _fresh(recipe: Recipe | None, name: str, shape: tuple[int | None, ...], num_classes: int) -> keras.Model:
-    if recipe is None:
+def build_member(
+    recipe: Recipe,
+    name: str,
+    shape: tuple[int | None, ...],
+    num_classes: int,
+    *,
+    groups: Mapping[str, Sequence[int]] | None,
+    seed: int | None = None,
+) -> keras.Model:
+    """Builds a member of a composition anew, on what the composition reads: arguments are those of `build_model`."""
+    member = recipe.members[name].recipe
+    if member is None:
         raise SettingsError(f"member {name!r} has no recipe to be built from; open its run first")
-    return build_model(recipe, shape, num_classes, again=True)
+    columns = columns_within(recipe, member, groups or {})
+    part = shape if columns is None else (*shape[:-1], len(columns))
+    built = build_model(member, part, num_classes, seed=seed, again=seed is None, groups=groups)
+    return reading(built, columns, shape)
+
+
+def reading(model: keras.Model, columns: Sequence[int] | None, shape: tuple[int | None, ...]) -> keras.Model:
+    """A model of some features as one of all features, whose output is its logits.
+
+    Args:
+        model: The model.
+        columns: Which features it reads; None for all, which leaves it as it is.
+        shape: Shape of one song with all features.
+    """
+    if columns is None:
+        return model
+    songs = keras.Input(shape, name="songs")
+    select = layers.Standardise([0.0] * len(columns), [1.0] * len(columns), columns=columns, name="features")
+    output = model(select(songs))
+    return keras.Model(songs, output["logits"] if isinstance(output, dict) else output, name=model.name)

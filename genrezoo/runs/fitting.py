@@ -132,7 +132,8 @@ class Training:
     def _build(self, obtained: Obtained) -> keras.Model:
         weights, shape = seeds.child_seed(self.seed, "model"), self.preprocessing.shape(self.songs)
         members = obtained.models or None
-        return build_model(self.recipe, shape, self.songs.num_classes, members=members, seed=weights)
+        groups = self.songs.feature_groups()
+        return build_model(self.recipe, shape, self.songs.num_classes, members=members, seed=weights, groups=groups)
 
     def _write(self, fitted: Fitted, obtained: Obtained) -> Run:
         folder, preprocessing, songs = self.folder, self.preprocessing, self.songs

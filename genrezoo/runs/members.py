@@ -13,8 +13,8 @@ from genrezoo.archive import read_npz
 from genrezoo.errors import DataError
 from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import Member
-from genrezoo.runs.building import is_composition
-from genrezoo.runs.preprocessing import Preprocessing
+from genrezoo.runs.building import is_composition, reading
+from genrezoo.runs.preprocessing import Preprocessing, columns_within
 from genrezoo.runs.run import Run, load_run
 from genrezoo.songs import SongSet
 
@@ -59,12 +59,15 @@ class Obtained:
             for split in ("train", "valid"):
                 logits[songs.splits[split]] = run.logits(songs.split(split))
             return
-        same = run.preprocessing.standardiser.equals(preprocessing.standardiser)
-        if not same or run.card.input_shape != preprocessing.shape(songs):
+        shape, standardiser = preprocessing.shape(songs), preprocessing.standardiser
+        columns = columns_within(recipe, run.card.recipe, songs.feature_groups())
+        if columns is not None:
+            shape, standardiser = (*shape[:-1], len(columns)), standardiser.of(columns)
+        if run.card.input_shape != shape or not run.preprocessing.standardiser.equals(standardiser):
             what = f"member {name!r} was trained on songs of another shape or standardisation than this composition's"
             remedy = "train the member on the same songs, with the same standardise, clip and chunks"
             raise DataError(what, path=run.folder, remedy=remedy)
-        self.models[name] = run.network
+        self.models[name] = reading(run.network, columns, preprocessing.shape(songs))
 
 
 def open_runs(recipe: Recipe) -> Recipe:

@@ -144,3 +144,23 @@ def selected_columns(
         return tuple(sorted({int(column) for name in recipe.features for column in groups[name]}))
     except (TypeError, ValueError) as error:
         raise DataError(f"groups of features are no lists of columns ({error})", where=where) from error
+
+
+def columns_within(recipe: Recipe, member: Recipe, groups: Mapping[str, Sequence[int]]) -> tuple[int, ...] | None:
+    """Which of the features that a composition reads one of its members reads, as positions among them.
+
+    Args:
+        recipe: The composition.
+        member: Its member.
+        groups: Groups of features of the songs.
+
+    Returns:
+        Positions in the member's order; None if it reads all of them.
+
+    Raises:
+        DataError: The songs have no such group.
+    """
+    if member.features == recipe.features:
+        return None
+    read, whole = (selected_columns(one, groups) for one in (member, recipe))
+    return read if read is None or whole is None else tuple(whole.index(column) for column in read)

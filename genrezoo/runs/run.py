@@ -8,6 +8,7 @@ import json
 import math
 import re
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -111,13 +112,17 @@ class Run:
         """Names of the classes, in the order of the probabilities."""
         return self.card.genres
 
+    @property
+    def _groups(self) -> Mapping[str, Sequence[int]]:
+        """Groups of features of the songs trained on."""
+        return (self.card.songs.get("about") or {}).get("feature_groups") or {}
+
     @functools.cached_property
     def preprocessing(self) -> Preprocessing:
         """The way from songs to what the network reads, and back."""
         card = self.card
-        groups = (card.songs.get("about") or {}).get("feature_groups") or {}  # of the songs trained on
         standardiser = Standardiser(np.array(card.mean, np.float32), np.array(card.scale, np.float32), card.clip)
-        columns = selected_columns(card.recipe, groups, where=str(self.folder))
+        columns = selected_columns(card.recipe, self._groups, where=str(self.folder))
         return Preprocessing(columns, card.recipe.chunks, standardiser)
 
     @functools.cached_property
@@ -142,7 +147,7 @@ class Run:
         _check_size(card, arrays, path)
         any_length = handles(card.recipe)[1] and not card.recipe.chunks
         shape = (None, card.input_shape[1]) if any_length else card.input_shape
-        network = build_model(card.recipe, shape, len(self.genres), again=True)
+        network = build_model(card.recipe, shape, len(self.genres), again=True, groups=self._groups)
         assign_weights(network, arrays, path)
         return network
 

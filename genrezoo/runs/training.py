@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from genrezoo.errors import check_type
 from genrezoo.recipes import Recipe, get_recipe
-from genrezoo.runs.building import build_model
+from genrezoo.runs.building import build_member
 from genrezoo.runs.fitting import Training, open_training
 from genrezoo.runs.folds import out_of_fold
 from genrezoo.runs.members import Obtained, open_runs, stored_logits
@@ -111,7 +111,9 @@ def _obtain(
         if inside is not None and member.fresh:
             shape = training.preprocessing.shape(songs)
             weights = child_seed(own, "fresh", name)
-            found.models[name] = build_model(inside, shape, songs.num_classes, seed=weights)
+            found.models[name] = build_member(
+                recipe, name, shape, songs.num_classes, groups=songs.feature_groups(), seed=weights
+            )
             found.members[name] = member.model_copy(update={"seed": own})
             continue
         if inside is not None and member.folds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,10 @@ class Standardiser:
     def none(cls, n_features: int) -> Standardiser:
         """The one that changes nothing."""
         return cls(np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
+
+    def of(self, columns: Sequence[int]) -> Standardiser:
+        """The standardiser of some of the features, in that order."""
+        return Standardiser(self.mean[list(columns)], self.scale[list(columns)], self.clip)
 
     def equals(self, other: Standardiser) -> bool:
         """Whether both change songs in the same way."""

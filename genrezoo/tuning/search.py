@@ -242,7 +242,8 @@ def _check(plan: SearchPlan, songs: SongSet, seed: int) -> Recipe:
     songs.validate()
     check_split(songs)
     check_songs(recipe, songs)
-    build_model(recipe, Preprocessing.plain(recipe, songs).shape(songs), songs.num_classes, again=True)
+    shape, groups = Preprocessing.plain(recipe, songs).shape(songs), songs.feature_groups()
+    build_model(recipe, shape, songs.num_classes, again=True, groups=groups)
     if plan.tuner == "hyperband" and not hasattr(settings, "epochs"):
         raise SettingsError(
             f"hyperband pauses trainings after some epochs, and {recipe.procedure!r} has none; use another tuner"

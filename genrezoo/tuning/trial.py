@@ -128,7 +128,7 @@ def measure_latency(recipe: Recipe, songs: SongSet) -> tuple[float, int]:
     Time on the wall would hold what other trials do on the same machine. The weights do not matter to it.
     """
     plain = Preprocessing.plain(recipe, songs)
-    model = build_model(recipe, plain.shape(songs), songs.num_classes, seed=1)
+    model = build_model(recipe, plain.shape(songs), songs.num_classes, seed=1, groups=songs.feature_groups())
     song = songs.take(songs.splits["valid"][:1])
     for _ in range(5):
         logits_of(model, recipe, plain, song)

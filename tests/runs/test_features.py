@@ -48,10 +48,38 @@ def test_unknown_groups_are_refused(tmp_path):
         gz.train(recipe, make_songs(), seed=1, out=tmp_path / "b")
 
 
-def test_a_composition_and_its_members_see_the_same(tmp_path):
+def test_a_member_reads_no_more_than_the_whole(tmp_path):
     recipe = gz.get_recipe("linear_combiner").changed({"features": ["first"]})
-    with pytest.raises(SettingsError, match="must read the same features as the whole"):
+    with pytest.raises(SettingsError, match="reads other groups of features than the whole, first"):
         gz.train(recipe, grouped(), seed=1, out=tmp_path)
+
+
+@pytest.mark.parametrize("whole", [None, ["last", "first"]])
+def test_members_read_groups_of_their_own(tmp_path, whole):
+    songs = grouped()
+    part = gz.get_recipe("fully_connected").changed(SMALL)
+    members = {name: {"recipe": part.changed({"features": [name]})} for name in ("first", "last")}
+    recipe = gz.Recipe(
+        name="vote",
+        summary="s",
+        reference="r",
+        model="ensemble",
+        members=members,
+        procedure="stagewise",
+        features=whole,
+    )
+    run = gz.train(recipe, songs, seed=1, out=tmp_path / "vote")
+    test = songs.split("test")
+    alone = []
+    for name, seed in (("first", 1), ("last", 1)):
+        member = gz.train(members[name]["recipe"], songs, seed=seed, out=tmp_path / name)
+        assert member.card.weights_sha256 == run.card.recipe.members[name].weights_sha256[0]
+        alone.append(member.predict(test.x))
+    again = gz.load_run(tmp_path / "vote")
+    np.testing.assert_allclose(again.predict(test.x), np.mean(alone, axis=0), atol=1e-5)
+    np.testing.assert_array_equal(again.logits(test), run.predictions()["logits"])
+    raw = np.asarray(again.model.predict(test.padded(), verbose=0))
+    np.testing.assert_allclose(raw, again.logits(test), atol=1e-5)
 
 
 def test_selected_songs_keep_names_and_groups():
