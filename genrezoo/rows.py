@@ -207,7 +207,7 @@ def read_rows(path: Path) -> Rows:
             value = None
         if not isinstance(value, dict):
             torn += bool(line.strip())
-        elif value.get("kind") not in _MEASURED:
+        elif str(value.get("kind")) not in _MEASURED:
             unknown += 1
         else:
             remedy = "remove the line or run its cell again"

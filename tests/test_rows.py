@@ -66,3 +66,9 @@ def test_a_damaged_row_is_named_by_file_line_and_field(tmp_path):
         f"{path}: line 3: latency_ms.p50: must be greater than 0, got -1. "
         "Remedy: remove the line or run its cell again."
     )
+
+
+def test_a_kind_that_is_no_text_is_unknown(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"kind": [["x"]]}\n{"kind": {}}\n')
+    assert read_rows(path).unknown == 2
