@@ -110,6 +110,9 @@ class CellFacts(DataFacts):
     study: str | None = Field(None, description="Name of the study that it belongs to.")
     axes: dict[str, Any] | None = Field(None, description="Its values on the study's axes.")
     label: str | None = Field(None, description="What the study's figures call it.")
+    pretrained: dict[str, str] = Field(
+        {}, description="Weights trained elsewhere that it rests on, by name, and what is known of the songs in common."
+    )
 
 
 class _Row(CellFacts):

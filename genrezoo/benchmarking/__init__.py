@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import safe_name
 from genrezoo.rows import FILE, SCHEMA, AccuracyRow, CellFacts, DataFacts, Row, parse_row, read_rows
 from genrezoo.songs import check_genres, check_split, default_split
+from genrezoo.weights import WEIGHTS
 
 __all__ = ["Suite", "benchmark", "list_suites", "load_suite"]
 
@@ -86,11 +87,11 @@ def benchmark(
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Songs that children can map: their folder, what rows say of them, and the kind of their features if known."""
+    """Songs that children can map: their folder, what rows say of them, and the settings of their features if known."""
 
     folder: Path
     facts: DataFacts
-    kind: str | None
+    features: Mapping[str, Any]
 
 
 def _prepare(source: dict[str, Any], folder: Path) -> _Prepared:
@@ -116,7 +117,7 @@ def _prepare(source: dict[str, Any], folder: Path) -> _Prepared:
         ceilings=ceilings(songs) if songs.about.get("synthetic") else None,
     )
     features = songs.about.get("features")
-    return _Prepared(stored.resolve(), facts, features.get("kind") if isinstance(features, dict) else None)
+    return _Prepared(stored.resolve(), facts, features if isinstance(features, dict) else {})
 
 
 def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[_Prepared], folder: Path) -> list[Cell]:
@@ -131,15 +132,39 @@ def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[_Prep
                 key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
                 run = folder / "runs" / f"{name}-{safe_name(songs.facts.data)}-{seed}-{key}"
                 about = {"recipe": name, "model": name, "family": "baseline", "settings": settings}
+                about["pretrained"] = pretrained(songs.features)
                 found.append(_cell(songs, key, seed, run, about, options))
     for entrant, recipe in sorted(entrants, key=lambda pair: pair[1].depth):
         for songs in data:
-            for seed in range(1, plan.seeds + 1) if entrant.suits(songs.kind) else ():
+            for seed in range(1, plan.seeds + 1) if entrant.suits(songs.features.get("kind")) else ():
                 key = recipe.digest(seed, songs.facts.checksum)
                 run = folder / "runs" / recipe.run_name(songs.facts.data, seed, songs.facts.checksum)
                 about = {"recipe": recipe.name, "model": recipe.model, "family": "zoo", **entrant.place}
                 about["settings"] = recipe.model_dump(mode="json")
+                about["pretrained"] = pretrained(songs.features, recipe)
                 found.append(_cell(songs, key, seed, run, about, options))
+    return found
+
+
+def pretrained(features: Mapping[str, Any], recipe: Recipe | None = None) -> dict[str, str]:
+    """What is known of the weights, trained elsewhere, that a result rests on.
+
+    Args:
+        features: Settings of the songs' features.
+        recipe: The recipe, with its members.
+
+    Returns:
+        A sentence or two by name of the weights.
+    """
+    recipes = [recipe] if recipe else []
+    for one in recipes:  # which grows
+        recipes += [member.recipe for member in one.members.values() if member.recipe]
+    named = {*features.get("weights", ()), *(str(one.arguments.get("weights")) for one in recipes)}
+    found = {}
+    for entry in WEIGHTS.members():
+        if entry.name in named:
+            known = "; ".join(f"with {data}: {text}" for data, text in entry.overlaps.items()) or "not known"
+            found[entry.name] = f"They were trained on {entry.trained_on}; songs in common {known}."
     return found
 
 

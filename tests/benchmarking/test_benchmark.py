@@ -17,6 +17,7 @@ from genrezoo.benchmarking import Suite, benchmark, cell
 from genrezoo.datasets.arrays import load_arrays, save_songs
 from genrezoo.errors import SettingsError
 from genrezoo.evaluation import METRICS, evaluate
+from genrezoo.recipes import Recipe, get_recipe
 from genrezoo.report import render
 from genrezoo.rows import AccuracyRow, HeadScores, NotMeasured, SpeedRow
 from genrezoo.runs import load_run
@@ -38,6 +39,19 @@ recipes = [
 [changes]
 epochs = 2
 """
+
+
+def test_what_rests_on_weights_from_elsewhere_says_so():
+    embedding = {"kind": "embedding", "weights": ["vgg_tagger.msd", "musicnn.mtt"]}
+    known = benchmarking.pretrained(embedding)
+    assert sorted(known) == ["musicnn.mtt", "vgg_tagger.msd"]
+    assert "MagnaTagATune" in known["musicnn.mtt"]
+    assert "may hold recordings of GTZAN" in known["vgg_tagger.msd"]
+    assert benchmarking.pretrained({"kind": "log_mel"}, get_recipe("lstm")) == {}
+    tuned = Recipe(
+        name="own", summary="s", reference="r", model="ensemble", members={"a": "tagger_finetuned", "b": "lstm"}
+    )
+    assert list(benchmarking.pretrained({}, tuned)) == ["vgg_tagger.msd"]
 
 
 SMALL = {"recipe": "fully_connected", "changes": {"units": [4]}}

@@ -301,6 +301,18 @@ def test_cautions_say_what_to_beware_of(results, boards):
     assert "Each recipe of the zoo was trained with one seed" in " ".join(leaderboard([results]).boards[0].cautions)
 
 
+def test_weights_from_elsewhere_are_named_with_what_is_known_of_them(results):
+    def rest(some):
+        known = {"tagger.msd": "They were trained on a million songs."}
+        rewrite(results, lambda row: row | {"pretrained": known if some(row) else {}})
+        return " ".join(leaderboard([results]).boards[0].cautions)
+
+    assert "tagger.msd" not in rest(lambda row: False)
+    text = rest(lambda row: row["recipe"] in ("gru", "lstm"))
+    assert "tagger.msd, on which lstm, gru rest, have learnt from other songs. They were trained on a million" in text
+    assert "on which all models here rest" in rest(lambda row: True)
+
+
 def test_speeds_of_two_machines_are_cautioned_against(boards):
     speeds = [SpeedRow.model_construct(environment={"processor": name}) for name in ("one", "two")]
     assert "not comparable" in cautions(boards[0], speeds)[-1]

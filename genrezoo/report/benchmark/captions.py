@@ -74,6 +74,11 @@ def cautions(board: Board, speeds: Sequence[SpeedRow]) -> tuple[str, ...]:
         )
     if board.synthetic:
         found.append(SYNTHETIC.format("models"))
+    pretrained = {name: text for entry in board.entries for name, text in entry.pretrained.items()}
+    for name, text in pretrained.items():
+        resting = [entry.name for entry in board.entries if name in entry.pretrained]
+        who = "all models here" if len(resting) == len(board.entries) else ", ".join(resting)
+        found.append(f"The weights {name}, on which {who} rest, have learnt from other songs. {text}")
     trained = [entry for entry in board.entries if entry.family == "zoo"]
     once = [entry.name for entry in trained if len(entry.seeds) == 1]
     if once:

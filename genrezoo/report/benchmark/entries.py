@@ -54,6 +54,7 @@ def entry_of(name: str, rows: Sequence[AccuracyRow], timings: Sequence[Row], bay
         settings=settings_of(first),
         label=first.label or "",
         study=first.study or "",
+        pretrained=first.pretrained,
         axes=first.axes or {},
         measured=measured_values(rows),
         reported={str(name): str(value) for name, value in reported.items()} if isinstance(reported, dict) else {},

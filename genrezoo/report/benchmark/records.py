@@ -50,6 +50,7 @@ class Entry:
             ``seconds_per_epoch``, and ``heads.NAME`` for auxiliary outputs; ``valid_accuracy`` is of the best epoch,
             ``valid_accuracy_kept`` of the weights kept.
         reported: What its reference reports; never ours.
+        pretrained: Weights from elsewhere that it rests on, by name: what is known of them.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Entry:
     axes: Mapping[str, Any] = field(default_factory=dict)
     measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     reported: Mapping[str, str] = field(default_factory=dict)
+    pretrained: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def history(self) -> Mapping[str, Sequence[float]] | None:
