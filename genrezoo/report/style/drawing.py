@@ -118,7 +118,7 @@ def with_tips(svg: str, tips: Mapping[str, str]) -> str:
 
 def short(name: str, longest: int = 40) -> str:
     """A name on one line and no longer than ``longest`` letters, so that none can fill a figure."""
-    name = " ".join(name.split())
+    name = re.sub("[\ud800-\udfff]", "?", " ".join(name.split()))  # half a pair of surrogates cannot be drawn
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
