@@ -162,7 +162,7 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], None]) 
         DataError: It cannot be written: a file or folder is in its place or on the way, its name is too long.
         ResourceError: There is no room for it.
     """
-    path = Path(path)
+    path = _writable_name(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -382,6 +382,15 @@ def sha256_of(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has readinto
 
 
+def _writable_name(path: str | Path) -> Path:
+    """Refuses names that no card, table or page could hold."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise DataError("its name is no UTF-8", path=path, remedy="write to a path whose name is") from error
+    return Path(path)
+
+
 @contextlib.contextmanager
 def lock_folder(folder: str | Path, *, wait: bool = False) -> Iterator[Path]:
     """Makes the folder if missing and holds it for this process until the block ends.
@@ -393,7 +402,7 @@ def lock_folder(folder: str | Path, *, wait: bool = False) -> Iterator[Path]:
     Raises:
         DataError: It cannot be made, or another process holds it. The lock ends with its process, however that ends.
     """
-    folder = checked_path(folder)
+    folder = _writable_name(checked_path(folder))
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise DataError("is a file, a folder was expected", path=folder, remedy="use another folder")
     with told(folder):

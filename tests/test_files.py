@@ -206,3 +206,12 @@ def test_a_full_disk_is_told_with_the_path_and_what_to_do(tmp_path, monkeypatch)
 def test_what_is_no_name_is_refused(tmp_path):
     with pytest.raises(DataError, match="5 is no path"):
         files.read_named("suite", 5, tmp_path)
+
+
+def test_names_that_are_no_utf_8_are_not_written(tmp_path):
+    name = os.fsdecode(b"run\xff")
+    with pytest.raises(DataError, match="its name is no UTF-8"):
+        files.write_text(tmp_path / name, "text")
+    with pytest.raises(DataError, match="its name is no UTF-8"), files.lock_folder(tmp_path / name):
+        pass
+    assert not list(tmp_path.iterdir())
