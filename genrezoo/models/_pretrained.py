@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
 from pathlib import Path
@@ -33,7 +34,8 @@ def published(model: str, weights: Any) -> Weights | None:
     if not isinstance(weights, str | Path):
         raise SettingsError(f"weights must be None, a name or the path of a file, got {weights!r}")
     if str(weights) not in WEIGHTS.names():
-        if Path(weights).suffix not in (".safetensors", ".h5") and weights != "imagenet":
+        names_file = Path(weights).suffix in (".safetensors", ".h5") or os.path.isfile(weights)  # noqa: PTH113  # any text
+        if weights != "imagenet" and not names_file:
             raise UnknownNameError("weights", str(weights), WEIGHTS.names(f"{model}.*"))
         return None
     entry = WEIGHTS.get(str(weights))
