@@ -38,8 +38,8 @@ def timeline_figure(
 ) -> bytes:
     """Draws the probability of each genre over the course of a recording, and beside it the prediction for the whole.
 
-    A blue line marks the most probable genre. More windows than `MOST_COLUMNS` are drawn as means over equally many
-    neighbours each, and the axis says of how many.
+    A blue line marks the genre with the highest value. More windows than `MOST_COLUMNS` are drawn as means over equally
+    many neighbours each, and the axis says of how many.
 
     Args:
         edges: Start of each window, and the end of the last, in seconds; ``(n_windows + 1,)``, increasing.
@@ -156,4 +156,4 @@ def _time_axis(axis: Axis, edges: np.ndarray, together: int) -> None:
     axis.set_major_formatter(FuncFormatter(lambda at, _: clock(at, hours=hours) if long else f"{at:g}"))
     unit = ("h:mm:ss" if hours else "m:ss") if long else "seconds"
     pooled = f"; each column is the mean of {together} windows" if together > 1 else ""
-    axis.set_label_text(f"Time ({unit}{pooled}); blue: the most probable genre")
+    axis.set_label_text(f"Time ({unit}{pooled}); blue: the highest value")
