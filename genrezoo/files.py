@@ -387,7 +387,7 @@ def _writable_name(path: str | Path) -> Path:
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        raise DataError("its name is no UTF-8", path=path, remedy="write to a path whose name is") from error
+        raise DataError("its name is not UTF-8", path=path, remedy="write to a path whose name is") from error
     return Path(path)
 
 

@@ -208,10 +208,10 @@ def test_what_is_no_name_is_refused(tmp_path):
         files.read_named("suite", 5, tmp_path)
 
 
-def test_names_that_are_no_utf_8_are_not_written(tmp_path):
+def test_names_that_are_not_utf_8_are_not_written(tmp_path):
     name = os.fsdecode(b"run\xff")
-    with pytest.raises(DataError, match="its name is no UTF-8"):
+    with pytest.raises(DataError, match="its name is not UTF-8"):
         files.write_text(tmp_path / name, "text")
-    with pytest.raises(DataError, match="its name is no UTF-8"), files.lock_folder(tmp_path / name):
+    with pytest.raises(DataError, match="its name is not UTF-8"), files.lock_folder(tmp_path / name):
         pass
     assert not list(tmp_path.iterdir())
