@@ -193,8 +193,8 @@ def extract(settings: FeatureSettings, blocks: Iterable[np.ndarray]) -> Features
 def _compile(settings: FeatureSettings) -> None:
     """Compiles what the features need, in one process at a time.
 
-    Processes that write to numba's cache at once can enter one function under the name of another. Whoever reads it
-    from there crashes, now and for ever: four times in seven when two processes import librosa for the first time.
+    Processes that write to numba's cache at once, as two that import librosa for the first time, can enter one function
+    under the name of another. Whoever reads it from there crashes, now and for ever.
     """
     noise = np.random.default_rng(1).uniform(-1, 1, 3 * settings.rate).astype(np.float32)
     with contextlib.suppress(GenrezooError), lock_folder(default_cache() / "compiling", wait=True):

@@ -159,7 +159,9 @@ def pretrained(features: Mapping[str, Any], recipe: Recipe | None = None) -> dic
     recipes = [recipe] if recipe else []
     for one in recipes:  # which grows
         recipes += [member.recipe for member in one.members.values() if member.recipe]
-    named = {*features.get("weights", ()), *(str(one.arguments.get("weights")) for one in recipes)}
+    begun = [(one.model, str(one.arguments.get("weights"))) for one in recipes]
+    named = {*features.get("weights", ()), *(name for _, name in begun)}
+    named |= {f"{model}.{name}" for model, name in begun}  # "imagenet" for short
     found = {}
     for entry in WEIGHTS.members():
         if entry.name in named:

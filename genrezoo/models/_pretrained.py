@@ -34,7 +34,7 @@ def published(model: str, weights: Any) -> Weights | None:
     if not isinstance(weights, str | Path):
         raise SettingsError(f"weights must be None, a name or the path of a file, got {weights!r}")
     if str(weights) not in WEIGHTS.names():
-        names_file = Path(weights).suffix in (".safetensors", ".h5") or os.path.isfile(weights)  # noqa: PTH113  # any text
+        names_file = Path(weights).suffix in (".safetensors", ".h5") or os.path.isfile(weights)  # noqa: PTH113  # Path raises if it is long
         if weights != "imagenet" and not names_file:
             raise UnknownNameError("weights", str(weights), WEIGHTS.names(f"{model}.*"))
         return None

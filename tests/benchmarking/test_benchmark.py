@@ -52,6 +52,9 @@ def test_what_rests_on_weights_from_elsewhere_says_so():
         name="own", summary="s", reference="r", model="ensemble", members={"a": "tagger_finetuned", "b": "lstm"}
     )
     assert list(benchmarking.pretrained({}, tuned)) == ["vgg_tagger.msd"]
+    assert list(benchmarking.pretrained({}, get_recipe("resnet50"))) == [
+        "resnet50.imagenet"
+    ]  # its recipe says "imagenet"
 
 
 SMALL = {"recipe": "fully_connected", "changes": {"units": [4]}}
