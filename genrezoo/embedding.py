@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from genrezoo.audio.settings import Counted, Features, FeatureSettings
 from genrezoo.audio.tagger_mel import HOP, N_FFT, N_MELS, TaggerMel
 from genrezoo.errors import SettingsError
+from genrezoo.files import sha256_of
 from genrezoo.models import create_model, embedding_of
 from genrezoo.weights import WEIGHTS, fetch_weights
 
@@ -80,8 +81,8 @@ class Embedding(FeatureSettings):
         return {name: list(range(*ends[number : number + 2])) for number, name in enumerate(self.weights)}
 
     def digest(self) -> str:
-        """Differs with the content of the weights as well."""
-        contents = [WEIGHTS.get(name).weights_sha256 for name in self.weights]
+        """Differs with the content of the weights, and of this file, as well."""
+        contents = [WEIGHTS.get(name).weights_sha256 for name in self.weights] + [sha256_of(__file__)]
         return hashlib.sha256(f"{super().digest()}{contents}".encode()).hexdigest()[:16]
 
     def prepare(self) -> None:

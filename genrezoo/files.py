@@ -25,6 +25,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from genrezoo.errors import SCARCE, DataError, GenrezooError, ResourceError, check_known
 
+if TYPE_CHECKING:
+    import numpy as np
+
 MOST_LEVELS = 100
 """How deep lists and tables of a file or an option may be nested."""
 
@@ -142,10 +145,6 @@ def _shallow(parse: Callable[[Any], Any], text: str | bytes) -> Any:
             return value
         level = [inner for part in parts for inner in part]
     raise ValueError(problem)
-
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], None]) -> Path:

@@ -88,8 +88,9 @@ def check_members(recipe: Recipe) -> None:
             raise SettingsError(f"member {name!r} of {recipe.model!r} must be a recipe or a run: it becomes a part")
         if member.fresh and not is_composition(recipe):
             raise SettingsError(f"member {name!r} must be trained: {recipe.procedure!r} learns from it")
-        part = member.recipe.features if member.recipe else None
-        if is_composition(recipe) and recipe.features and not set(part or "*") <= set(recipe.features):
+        reads_all = member.recipe is not None and member.recipe.features is None
+        more = set((member.recipe and member.recipe.features) or ()) - set(recipe.features or ())
+        if is_composition(recipe) and recipe.features and (reads_all or more):
             what = f"member {name!r} of {recipe.model!r} reads other groups of features than the whole"
             raise SettingsError(f"{what}, {', '.join(recipe.features)}")
 

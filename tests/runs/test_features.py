@@ -54,6 +54,25 @@ def test_a_member_reads_no_more_than_the_whole(tmp_path):
         gz.train(recipe, grouped(), seed=1, out=tmp_path)
 
 
+def test_a_member_that_is_a_run_may_read_what_the_whole_reads(tmp_path):
+    songs = grouped()
+    part = gz.get_recipe("fully_connected").changed(SMALL | {"features": ["first"]})
+    members = {}
+    for seed in (1, 2):
+        gz.train(part, songs, seed=seed, out=tmp_path / str(seed))
+        members[f"run_{seed}"] = {"run": str(tmp_path / str(seed))}
+    recipe = gz.Recipe(
+        name="vote",
+        summary="s",
+        reference="r",
+        model="ensemble",
+        members=members,
+        procedure="stagewise",
+        features=["first"],
+    )
+    assert gz.train(recipe, songs, seed=1, out=tmp_path / "vote").card.input_shape[-1] == 2
+
+
 @pytest.mark.parametrize("whole", [None, ["last", "first"]])
 def test_members_read_groups_of_their_own(tmp_path, whole):
     songs = grouped()
