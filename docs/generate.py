@@ -130,10 +130,11 @@ def systems_page() -> str:
         f"{WARNING.replace('the docstrings or the help texts', 'systems.toml')}\n",
         "# Systems\n",
         "What the documents describe, and where it is: the model or composition, the procedure that trains it, the "
-        "recipe, the suite that measures it (`genrezoo benchmark SUITE --data SONGS`), and a test that would fail if "
-        "it were wrong. The ids are a document's letter and the order in it. Below each table stand the settings that "
-        "the document states, each with its passage, and what is different here; tests hold every recipe, suite and "
-        "search against them. A probability of keeping a unit is written as the rate of dropping it.\n",
+        "recipe, the suite that measures it (`genrezoo benchmark SUITE --data SONGS`) or the search plan that is it "
+        "(`genrezoo tune PLAN --data SONGS --out FOLDER`), and a test that would fail if it were wrong. The ids are a "
+        "document's letter and the order in it. Below each table stand the settings that the document states, each "
+        "with its passage, and what is different here; tests hold every recipe, suite and search against them. A "
+        "probability of keeping a unit is written as the rate of dropping it.\n",
     ]
     for letter, document in content["documents"].items():
         found = [one for one in content["system"] if one["document"] == letter]
@@ -141,12 +142,14 @@ def systems_page() -> str:
             [
                 one["id"],
                 one["system"],
-                *(_code(one.get(column)) for column in ("model", "procedure", "recipe", "suite", "function")),
+                *(_code(one.get(column)) for column in ("model", "procedure", "recipe", "suite")),
+                ", ".join(map(_code, one.get("searches", ()))),
+                _code(one.get("function")),
                 f"[{one['test'].rpartition('::')[2]}](../{one['test'].partition('::')[0]})",
             ]
             for one in found
         ]
-        head = ["id", "system", "model", "procedure", "recipe", "suite", "function", "test"]
+        head = ["id", "system", "model", "procedure", "recipe", "suite", "search", "function", "test"]
         parts += [f"## Document {letter}\n", f"{document['title']}\n", table(head, rows)]
         stated = [
             [one["id"], _about(part), f"{part['section']}: “{part['quote']}”", _settings(part)]

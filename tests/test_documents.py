@@ -17,6 +17,7 @@ from genrezoo.cli import main
 from genrezoo.datasets.synthetic_audio import render_audio
 from genrezoo.recipes import RECIPES
 from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
+from genrezoo.tuning import list_search_plans
 
 TOP = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*TOP.glob("*.md"), *(TOP / "docs").glob("*.md")])
@@ -210,6 +211,7 @@ def missing(system):
     for kind, names in kinds.items():
         if system.get(kind) not in (None, *names):
             found.append(f"{kind} {system[kind]}")
+    found += [f"search {name}" for name in system.get("searches", ()) if name not in list_search_plans()]
     module, _, name = system.get("function", "genrezoo.files.write_text").rpartition(".")
     if importlib.util.find_spec(module) is None or not hasattr(importlib.import_module(module), name):
         found.append(f"function {system['function']}")
@@ -224,7 +226,7 @@ def missing(system):
 
 @pytest.mark.parametrize("system", GENERATE.systems()["system"], ids=lambda system: system["id"])
 def test_every_system_is_where_the_table_says(system):
-    places = {"id", "system", "document", "model", "procedure", "recipe", "suite", "function", "test"}
+    places = {"id", "system", "document", "model", "procedure", "recipe", "suite", "searches", "function", "test"}
     assert set(system) <= {*places, "source", "differs", "own"}  # the last three are tests/recipes/test_facts.py's
     assert system["id"].startswith(system["document"])
     assert missing(system) == []
@@ -232,8 +234,8 @@ def test_every_system_is_where_the_table_says(system):
 
 def test_the_check_of_systems_finds_what_is_missing():
     record = {"model": "lsmt", "procedure": "guess", "recipe": "r", "suite": "s", "function": "genrezoo.files.nothing"}
-    assert missing({**record, "test": "tests/test_documents.py::test_nothing"}) == [
-        "model lsmt", "procedure guess", "recipe r", "suite s", "function genrezoo.files.nothing",
+    assert missing({**record, "searches": ["q"], "test": "tests/test_documents.py::test_nothing"}) == [
+        "model lsmt", "procedure guess", "recipe r", "suite s", "search q", "function genrezoo.files.nothing",
         "test tests/test_documents.py::test_nothing",
     ]  # fmt: skip
     assert missing({"test": "nowhere.py::test_a"}) == ["test nowhere.py::test_a", "neither model nor function"]
