@@ -1,6 +1,7 @@
 """Recipes of the report on MLPs, curricula and truncated RNNs (document A)."""
 
-from genrezoo.recipes.recipe import RECIPES, Chunks, Member, Recipe
+from genrezoo.recipes.recipe import RECIPES, Member, Recipe
+from genrezoo.songs.chunks import Chunks
 
 LAYERS = {"units": [500, 500, 25], "input_dropout": 0.3, "dropout": 0.16287534, "l2": 1e-2}
 SETTINGS = {"optimizer": "adam", "learning_rate": 1e-4, "batch_size": 50}

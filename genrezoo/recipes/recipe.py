@@ -7,13 +7,14 @@ import inspect
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from genrezoo.environment import versions
 from genrezoo.errors import SettingsError, UnknownNameError, check_known, check_type, checked
 from genrezoo.registry import PROCEDURES, Registry, find_builder, natural
+from genrezoo.songs.chunks import Chunks
 
 
 class Member(BaseModel, frozen=True, extra="forbid"):
@@ -43,14 +44,6 @@ class Member(BaseModel, frozen=True, extra="forbid"):
         if self.folds == 1 or (self.folds and self.fresh):
             raise ValueError("folds must be 0 or at least 2, and not with fresh")
         return self
-
-
-class Chunks(BaseModel, frozen=True, extra="forbid"):
-    """How songs are cut into overlapping chunks of one length, and how a song's answer is made of its chunks'."""
-
-    segments: int = Field(ge=1, le=2**20, description="Segments of a chunk.")
-    hop: int = Field(ge=1, description="Segments from one chunk to the next.")
-    rule: Literal["mean", "product"] = Field("mean", description="How the posteriors of the chunks are combined.")
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):

@@ -1,6 +1,7 @@
 """Recipes of the assignment on MFCCs and mel spectrograms of a second (document D)."""
 
-from genrezoo.recipes.recipe import RECIPES, Chunks, Recipe
+from genrezoo.recipes.recipe import RECIPES, Recipe
+from genrezoo.songs.chunks import Chunks
 
 SOURCE = {"optimizer": "sgd", "learning_rate": 2e-3, "batch_size": 16, "epochs": 30, "monitor": "macro_f1"}
 """All of it the source's; the weights of the epoch with the best macro F1 on the validation songs are the result. The

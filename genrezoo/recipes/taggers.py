@@ -4,7 +4,8 @@ The songs of the first three have the features `embedding`, of one or both of ``
 those of the last two `tagger_mel`.
 """
 
-from genrezoo.recipes.recipe import RECIPES, Chunks, Member, Recipe
+from genrezoo.recipes.recipe import RECIPES, Member, Recipe
+from genrezoo.songs.chunks import Chunks
 
 SLOW = {
     "optimizer": "adamw",

@@ -1,6 +1,7 @@
 """Recipes of the project on a table of features, images of spectrograms and a pretrained network (document E)."""
 
-from genrezoo.recipes.recipe import RECIPES, Chunks, Recipe
+from genrezoo.recipes.recipe import RECIPES, Recipe
+from genrezoo.songs.chunks import Chunks
 
 IMAGES = {
     "optimizer": "adam",

@@ -11,13 +11,12 @@ import numpy as np
 
 from genrezoo.errors import DataError, GenrezooWarning
 from genrezoo.lazy import layers
-from genrezoo.rules import aggregate_logits
 from genrezoo.songs import SongSet, Standardiser
-from genrezoo.songs.chunks import cut_chunks
+from genrezoo.songs.chunks import Chunks, combine_chunks, cut_chunks
 
 if TYPE_CHECKING:
     from genrezoo.layers import Standardise
-    from genrezoo.recipes.recipe import Chunks, Recipe
+    from genrezoo.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,11 +108,7 @@ class Preprocessing:
         """
         if owner is None or self.chunks is None:
             return logits
-        count = np.bincount(owner)
-        real = np.arange(count.max()) < count[:, None]  # (songs, chunks): songs differ in their number of chunks
-        padded = np.zeros((*real.shape, logits.shape[1]), np.float32)
-        padded[real] = logits
-        return aggregate_logits(list(padded.transpose(1, 0, 2)), rule=self.chunks.rule, mask=real)
+        return combine_chunks(logits, owner, rule=self.chunks.rule)
 
     def layer(self) -> Standardise:
         """The selection and standardisation as a Keras layer on songs (or chunks) with all their features."""

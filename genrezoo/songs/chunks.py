@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
+from pydantic import BaseModel, Field
 
 from genrezoo.archive import check_memory
 from genrezoo.errors import SettingsError
+from genrezoo.rules import aggregate_logits
 from genrezoo.songs.songset import SongSet
+
+
+class Chunks(BaseModel, frozen=True, extra="forbid"):
+    """How songs are cut into overlapping chunks of one length, and how a song's answer is made of its chunks'."""
+
+    segments: int = Field(ge=1, le=2**20, description="Segments of a chunk.")
+    hop: int = Field(ge=1, description="Segments from one chunk to the next.")
+    rule: Literal["mean", "product"] = Field("mean", description="How the posteriors of the chunks are combined.")
 
 
 def cut_chunks(songs: SongSet, *, segments: int, hop: int) -> tuple[SongSet, np.ndarray]:
@@ -62,3 +73,18 @@ def chunk_starts(length: int, segments: int, hop: int) -> np.ndarray:
     last = max(length - segments, 0)
     starts = np.arange(0, last + 1, hop)
     return starts if starts[-1] == last else np.append(starts, last)
+
+
+def combine_chunks(logits: np.ndarray, owner: np.ndarray, *, rule: str) -> np.ndarray:
+    """The logits of songs ``(n_songs, n_genres)`` from those of their chunks.
+
+    Args:
+        logits: ``(n_chunks, n_genres)``.
+        owner: From `cut_chunks`.
+        rule: A name in `genrezoo.rules.RULES`.
+    """
+    count = np.bincount(owner)
+    real = np.arange(count.max()) < count[:, None]  # (songs, chunks): songs differ in their number of chunks
+    padded = np.zeros((*real.shape, logits.shape[1]), np.float32)
+    padded[real] = logits
+    return aggregate_logits(list(padded.transpose(1, 0, 2)), rule=rule, mask=real)

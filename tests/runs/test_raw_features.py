@@ -9,9 +9,9 @@ from toys import make_songs
 
 import genrezoo as gz
 from genrezoo.recipes import Recipe
-from genrezoo.recipes.recipe import Chunks
 from genrezoo.runs.preprocessing import Preprocessing
 from genrezoo.songs import SongSet, Standardiser
+from genrezoo.songs.chunks import Chunks
 
 GROUPS = {"feature_groups": {"first": [0, 1], "middle": [2], "last": [3]}}
 
