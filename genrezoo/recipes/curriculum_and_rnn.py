@@ -28,7 +28,8 @@ MLP_PRETRAINED = Recipe(
 )
 
 
-# The judge is the network with pretraining, as in the source; the one that it judges for begins without.
+# The judge is the network with pretraining, as in the source; the one that it judges for begins without. Levels have
+# the source's numbers of batches, which suit its 40,000 songs; `levels` makes as many levels of any number of songs.
 JUDGE = {"judge": Member(recipe=MLP_PRETRAINED)}
 
 CURRICULUM = Recipe(
@@ -119,7 +120,9 @@ GRU = Recipe(
 )
 
 
-# Each song's logits are of one of ten teachers, one that never saw it; they were trained for 30 epochs.
+# Each training song's logits are of one of ten teachers, one that never saw it; they were trained for 30 epochs. The
+# source's folds are of training and validation songs together, and its test songs validate the student. Here validation
+# songs choose the student's epoch, so that the test songs stay unseen, and have no part in the folds.
 TEACHER = {"teacher": Member(recipe=RNN.model_copy(update={"settings": {**RNN.settings, "epochs": 30}}), folds=10)}
 
 STUDENT_MLP = Recipe(
@@ -129,7 +132,7 @@ STUDENT_MLP = Recipe(
     model="student_mlp",
     arguments={"units": 1784, "input_dropout": 0.5, "dropout": 0.0, "l2": 1e-3},
     procedure="distillation",
-    settings={**SETTINGS, "epochs": 100},
+    settings={**SETTINGS, "class_reduction": "sum", "epochs": 100},
     members=TEACHER,
     reported={"MSD-10 test accuracy": "0.50"},
 )
@@ -141,7 +144,7 @@ STUDENT_MLP_SMALL = Recipe(
     model="student_mlp",
     arguments={"units": 828, "input_dropout": 1 - 0.605013, "dropout": 1 - 0.684124, "l2": 0.06207},
     procedure="distillation",
-    settings={**SETTINGS, "learning_rate": 1e-5, "epochs": 100},
+    settings={**SETTINGS, "class_reduction": "sum", "learning_rate": 1e-5, "epochs": 100},
     members=TEACHER,
     reported={"MSD-10 test accuracy": "0.45 to 0.46"},
 )

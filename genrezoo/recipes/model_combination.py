@@ -45,12 +45,14 @@ UNFROZEN_COMBINER = Recipe(
     reported={"MSD-10 validation accuracy": "no gain over the linear combiner"},
 )
 
+# The source proposes the penalty alone. Its reference (Liu and Yao 1999) adds it to each member's own error, without
+# which members would differ by being wrong.
 DIVERSE_COMBINER = Recipe(
     name="diverse_combiner",
     summary="A linear combiner trained with its three models, which are penalised for agreeing",
     reference="document B, section 5.2 (future work); Liu and Yao 1999",
     model="combiner",
-    arguments={"freeze": False, "diversity": 0.1},
+    arguments={"freeze": False, "diversity": 0.1, "member_weight": 1.0},
     members=THREE,
     procedure="stagewise",
     settings=SETTINGS,

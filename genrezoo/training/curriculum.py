@@ -29,11 +29,17 @@ class CurriculumSettings(TrainingSettings):
 
     Left as they are, there is one level of all songs, which is supervised training. The source calls the first five
     ``curriculum_step``, ``repetitions``, ``repeat_school_class``, ``shuffle_cur_curriculum`` and ``reverse_order``. Its
-    ``enable_auto_level_incr`` is ``pace="epochs"``; without it the caller raises the level, which is ``pace="given"``,
-    or the validation error does, which is ``pace="validation"``.
+    ``enable_auto_level_incr`` is ``pace="epochs"``. Without it the source's caller raises the level while the network
+    trains. Here no caller stands beside a training, which is data and can be resumed: either the validation error
+    raises the level, ``pace="validation"``, or epochs that are listed beforehand do, ``pace="given"``.
+
+    A level of the source is a number of batches; ``levels`` makes as many levels of songs of any number.
     """
 
     batches_per_level: int | None = Field(None, ge=1, description="Batches that make a level; None: all songs are one.")
+    levels: int | None = Field(
+        None, ge=1, description="Levels of equal size; they take the place of batches_per_level, whose number is fixed."
+    )
     epochs_per_level: int = Field(1, ge=1, description="Epochs that a level takes, if they set the pace.")
     keep_levels: bool = Field(True, description="A level goes through the songs of the levels before it as well.")
     shuffle_levels: bool = Field(True, description="Shuffle a level's songs each epoch; else they come by difficulty.")
@@ -132,6 +138,22 @@ def difficulty_table(
     }
 
 
+def level_size(n_songs: int, settings: CurriculumSettings) -> int:
+    """Songs of a level.
+
+    Args:
+        n_songs: All songs of the curriculum.
+        settings: Levels, or batches of a level.
+
+    Example:
+        >>> [level_size(n_songs, CurriculumSettings(levels=16, batch_size=50)) for n_songs in (40_000, 3_000)]
+        [2500, 188]
+    """
+    if settings.levels:
+        return -(-n_songs // settings.levels)
+    return settings.batches_per_level * settings.batch_size if settings.batches_per_level else n_songs
+
+
 def songs_of_level(order: np.ndarray, level: int, size: int, *, keep_levels: bool) -> np.ndarray:
     """The songs that a level goes through.
 
@@ -220,7 +242,7 @@ def curriculum(model: keras.Model, songs: SongSet, settings: CurriculumSettings,
     judged = training_logits(options.get("logits"), "judge", songs)
     order = np.argsort(difficulty(judged, train_y), kind="stable")
     order = order[::-1] if settings.hardest_first else order
-    size = settings.batches_per_level * settings.batch_size if settings.batches_per_level else len(order)
+    size = level_size(len(order), settings)
     levels = -(-len(order) // size)
 
     def choose(epoch: int, history: History) -> np.ndarray:

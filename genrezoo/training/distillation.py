@@ -33,15 +33,24 @@ class DistillationSettings(TrainingSettings):
         description="What the student matches of the teacher: logits, by mean squared error; or softened posteriors, "
         "by cross entropy.",
     )
+    class_reduction: Literal["mean", "sum"] = Field(
+        "mean",
+        description="What is taken of the squared differences of logits over the genres. Beside the sum, the larger, "
+        "penalties on weights count for less.",
+    )
     temperature: float = Field(2.0, gt=0, description="Logits are divided by it before the posteriors are matched.")
     teacher_weight: float = Field(
         1.0, ge=0, le=1, description="Weight of the teacher in the loss; the rest is the genre's, as in supervised."
     )
 
 
-def squared_error(teacher: Any, student: Any) -> Any:
-    """Mean over the classes of the squared difference of logits, one value a song."""
-    return keras.ops.mean(keras.ops.square(teacher - student), axis=-1)
+def squared_error(teacher: Any, student: Any, reduction: Literal["mean", "sum"] = "mean") -> Any:
+    """Mean or sum over the classes of the squared difference of logits, one value a song.
+
+    The source's text speaks of the mean squared error; its formula is the squared norm of the difference, the sum.
+    """
+    reduce = keras.ops.mean if reduction == "mean" else keras.ops.sum
+    return reduce(keras.ops.square(teacher - student), axis=-1)
 
 
 def softened_cross_entropy(teacher: Any, student: Any, temperature: float) -> Any:
@@ -137,7 +146,7 @@ def taught(aim: Objective, teacher: np.ndarray, settings: DistillationSettings) 
     def loss(target: Any, student: Any) -> Any:
         shown = target[:, :classes]
         if settings.match == "logits":
-            found = weight * squared_error(shown, student)
+            found = weight * squared_error(shown, student, settings.class_reduction)
         else:
             found = weight * softened_cross_entropy(shown, student, settings.temperature)
         return found if weight == 1 else found + (1 - weight) * per_song(truth(target), student)

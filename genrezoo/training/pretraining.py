@@ -61,15 +61,13 @@ class Autoencoder:
 def settled(errors: Sequence[float]) -> bool:
     """Whether an error has stopped moving in its third decimal.
 
-    In whole thousandths, the last error must be the mean of the last three (rounded down); before the first epoch the
-    error counts as zero.
+    Rounded to three decimals, the last three errors are the same: two could agree by chance.
 
     Example:
-        >>> settled([0.5012, 0.5009, 0.5003]), settled([0.502, 0.501, 0.5])
+        >>> settled([0.5012, 0.5009, 0.5007]), settled([0.501, 0.501, 0.5])
         (True, False)
     """
-    last = [int(1000 * error) for error in [0.0, 0.0, 0.0, *errors][-3:]]
-    return bool(errors) and sum(last) // 3 == last[-1]
+    return len(errors) >= 3 and len({round(error, 3) for error in errors[-3:]}) == 1
 
 
 def hidden_stack(model: keras.Model) -> tuple[Any, list[keras.layers.Dense]]:

@@ -15,11 +15,14 @@ def randomised(model, seed=2):
     return model
 
 
-def test_segment_cnn_has_the_weights_that_its_source_counts():
+def test_segment_cnn_has_the_weights_that_its_source_counts_but_in_the_dense_layer():
+    """The source counts 1,300, 2,550, 510,200 and 2,010: the third is for as many inputs as conv_2 has weights."""
     model = create_model("segment_cnn", (120, 25), 10)
-    counts = [model.get_layer(name).count_params() for name in ("conv_1", "conv_2", "logits")]
-    assert counts == [50 * 26, 50 * 51, 2010]
-    assert model.get_layer("dense").kernel.shape == (120 * 50, 200)
+    counts = [model.get_layer(name).count_params() for name in ("conv_1", "conv_2", "dense", "logits")]
+    assert counts == [1_300, 2_550, 120 * 50 * 200 + 200, 2_010]
+    assert counts[1] * 200 + 200 == 510_200
+    # no pooling of 120 segments without overlap, in one or two steps, leaves 2,550 = 51 x 50 activations
+    assert 51 not in {120 // first // second for first in range(1, 121) for second in range(1, 121)}
 
 
 def test_segment_cnn_treats_each_segment_alike():

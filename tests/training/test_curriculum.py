@@ -14,6 +14,7 @@ from genrezoo.training.curriculum import (
     difficulty,
     difficulty_rows,
     difficulty_table,
+    level_size,
     place_in_curriculum,
     songs_of_level,
 )
@@ -69,6 +70,20 @@ def test_levels_hold_each_song_once_and_then_all(n_songs, size, keep):
     else:
         assert sum(parts, []) == order.tolist()
         assert all(len(part) == size for part in parts[:-1])
+
+
+@pytest.mark.parametrize(("levels", "step"), [(4, 200), (16, 50), (160, 5)])
+def test_levels_by_number_are_the_sources_batches_on_its_songs_and_as_many_on_others(levels, step):
+    by_number, by_step = settings(levels=levels, batch_size=50), settings(batches_per_level=step, batch_size=50)
+    assert level_size(40_000, by_number) == level_size(40_000, by_step) == 40_000 / levels
+    assert abs(-(-3_000 // level_size(3_000, by_number)) - levels) <= 2  # 160 do not divide 3,000
+    assert -(-3_000 // level_size(3_000, by_step)) == {200: 1, 50: 2, 5: 12}[step]
+
+
+def test_levels_take_the_place_of_batches_per_level():
+    assert level_size(36, settings(levels=3, batches_per_level=1)) == 12
+    assert level_size(36, settings(batches_per_level=1)) == 6
+    assert level_size(36, settings()) == level_size(36, settings(levels=1)) == 36
 
 
 def losses(*values):

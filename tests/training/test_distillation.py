@@ -37,6 +37,7 @@ def bits(fitted):
 def test_losses_by_hand():
     teacher, student = np.float32([[1, 3], [0, 0]]), np.float32([[2, 1], [0, 4]])
     np.testing.assert_allclose(squared_error(teacher, student), [(1 + 4) / 2, 16 / 2])
+    np.testing.assert_allclose(squared_error(teacher, student, "sum"), [1 + 4, 16])
     # temperature 2: posteriors of (0.5, 1.5) under the teacher, log posteriors of (1, 0.5) of the student
     p = np.exp([0.5, 1.5]) / np.exp([0.5, 1.5]).sum()
     q = np.array([1.0, 0.5]) - np.log(np.exp([1.0, 0.5]).sum())
@@ -53,7 +54,7 @@ def one_step(songs, logits, options, kernel, bias):
     weight = options.teacher_weight
     hard = softmax(z) - np.eye(3)[train.y]
     if options.match == "logits":
-        soft = 2 * (z - t) / 3
+        soft = 2 * (z - t) / (3 if options.class_reduction == "mean" else 1)
     else:
         soft = options.temperature * (softmax(z / options.temperature) - softmax(t / options.temperature))
     error = weight * soft + (1 - weight) * hard
@@ -64,21 +65,24 @@ def one_step(songs, logits, options, kernel, bias):
 
 
 @pytest.mark.parametrize(
-    ("match", "weight", "balanced"),
+    ("match", "weight", "balanced", "reduction"),
     [
-        ("logits", 1.0, None),
-        ("posteriors", 0.3, "balanced"),
+        ("logits", 1.0, None, "mean"),
+        ("logits", 1.0, None, "sum"),
+        ("posteriors", 0.3, "balanced", "mean"),
         *(
-            pytest.param(match, weight, balanced, marks=pytest.mark.slow)
+            pytest.param(match, weight, balanced, "mean", marks=pytest.mark.slow)
             for match, weight, balanced in itertools.product(("logits", "posteriors"), (1.0, 0.3), (None, "balanced"))
             if (match, weight, balanced) not in (("logits", 1.0, None), ("posteriors", 0.3, "balanced"))
         ),
     ],
 )
-def test_it_descends_the_gradient_of_the_mixture(match, weight, balanced):
+def test_it_descends_the_gradient_of_the_mixture(match, weight, balanced, reduction):
     songs = make_songs(57)
     songs = songs.with_split({**songs.splits, "train": songs.splits["train"][3:]}, "random")
-    options = settings(match=match, temperature=3.0, teacher_weight=weight, class_weights=balanced)
+    options = settings(
+        match=match, temperature=3.0, teacher_weight=weight, class_weights=balanced, class_reduction=reduction
+    )
     model, logits = make_model(), taught(songs)
     start = list(weights_of(model).values())
     expected = one_step(songs, logits, options, *(value.astype(np.float64) for value in start))

@@ -39,17 +39,19 @@ def bits(fitted):
     [
         ([], False),
         ([0.5], False),
-        ([0.5, 0.5], False),  # before the first epoch the error counts as zero
+        ([0.5, 0.5], False),  # two may agree by chance
         ([0.5, 0.5, 0.5], True),
-        ([0.9, 0.5009, 0.5001, 0.5004], True),
-        ([0.502, 0.5015, 0.5015], True),  # 502, 501, 501 thousandths: the mean is 501.3
+        ([0.9, 0.5009, 0.5012, 0.5014], True),  # 0.501 three times
         ([0.503, 0.502, 0.501], False),
-        ([0.5, 0.5, 0.5015], False),
-        ([0.5, 0.5, 0.499], True),
-        ([0.0002], True),
+        ([0.5, 0.5, 0.499], False),  # the third decimal has just moved, down
+        ([0.5, 0.5, 0.501], False),  # or up
+        ([0.499, 0.5, 0.5], False),
+        ([0.5, 0.4996, 0.4993], False),  # by less than a thousandth, and yet into the next
+        ([0.0002, 0.0002], False),
+        ([0.0002, 0.0001, 0.0003], True),
     ],
 )
-def test_an_error_is_settled_when_thousandths_stand_still(errors, expected):
+def test_an_error_is_settled_when_its_third_decimal_stands_still(errors, expected):
     assert settled(errors) == expected
 
 
