@@ -10,11 +10,19 @@ import pytest
 from toys import make_songs
 
 import genrezoo as gz
-from genrezoo import predict
 from genrezoo.audio.extract import extract_file
 from genrezoo.audio.settings import Features, feature_settings
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
-from genrezoo.predict import Prediction, audio_settings, find_audio, predict_audio, predict_features
+from genrezoo.predict import (
+    Prediction,
+    audio_files,
+    audio_settings,
+    find_audio,
+    predict_audio,
+    predict_features,
+    windows,
+)
+from genrezoo.reading import Reading
 from genrezoo.runs.run import Run
 from genrezoo.songs import SongSet
 
@@ -81,7 +89,7 @@ def here(monkeypatch):
                 rejected[path] = error.what
         return SimpleNamespace(rejected=rejected, warnings=warnings, features=features.__getitem__)
 
-    monkeypatch.setattr(predict, "extract_files", extract_files)
+    monkeypatch.setattr(audio_files, "extract_files", extract_files)
     return asked
 
 
@@ -168,7 +176,7 @@ def test_a_window_longer_than_the_recording_is_the_recording(runs):
 
 
 def test_a_recording_too_long_to_be_read_at_once_is_answered_by_its_windows(runs, monkeypatch):
-    monkeypatch.setattr(predict, "MOST_SEGMENTS", 8)
+    monkeypatch.setattr(windows, "MOST_SEGMENTS", 8)
     found = predict_features(runs["free"], recording(9))
     assert found.rule == "mean"
     assert "longer than 8 segments" in found.warnings[0]
@@ -177,7 +185,7 @@ def test_a_recording_too_long_to_be_read_at_once_is_answered_by_its_windows(runs
 def test_blocks_of_windows_change_nothing(runs, monkeypatch):
     heard = recording(40)
     whole = predict_features(runs["fixed"], heard)
-    monkeypatch.setattr(predict, "_BLOCK_BYTES", 4 * 4 * 26 * 3)  # three windows at a time
+    monkeypatch.setattr(windows, "_BLOCK_BYTES", 4 * 4 * 26 * 3)  # three windows at a time
     np.testing.assert_allclose(predict_features(runs["fixed"], heard).windows, whole.windows, atol=1e-6)
 
 
@@ -200,7 +208,7 @@ def test_overlap_is_averaged_on_the_seconds_where_segments_are_irregular():
     assert later.timeline()[1][0].tolist() == [0.5, 0.5]
 
 
-def test_a_recording_shorter_than_the_model_is_padded_or_refused(runs, monkeypatch):
+def test_a_recording_shorter_than_the_model_is_padded_or_refused(runs):
     heard = recording(2)
     found = predict_features(runs["fixed"], heard)
     padded = np.zeros((1, 4, 26), np.float32)
@@ -208,9 +216,9 @@ def test_a_recording_shorter_than_the_model_is_padded_or_refused(runs, monkeypat
     np.testing.assert_allclose(found.probabilities, runs["fixed"].predict(padded, lengths=[2])[0], atol=1e-6)
     assert "padded" in found.warnings[0]
     assert found.ends.tolist() == [2]
-    monkeypatch.setattr(predict, "handles", lambda recipe: (False, False))
+    unmasked = SimpleNamespace(reading=runs["fixed"].reading.model_copy(update={"masks_padding": False}))
     with pytest.raises(DataError, match=r"2 segments \(2.0 s\), fully_connected reads 4 at a time"):
-        predict_features(runs["fixed"], heard)
+        predict_features(unmasked, heard)
 
 
 def test_a_bad_file_stops_nothing_but_with_strict(runs, here, tmp_path):
@@ -284,7 +292,7 @@ def test_songs_with_some_of_the_columns_get_them_in_their_order(songs, here, tmp
 @pytest.mark.parametrize(
     ("run", "times", "message"),
     [
-        ("chunks", {"window": 3}, "window cannot be chosen: fully_connected was trained on 1 segments"),
+        ("chunks", {"window": 3}, "window cannot be chosen: fully_connected reads 1 segments"),
         ("fixed", {"window": 3}, "window cannot be chosen"),
         ("free", {"window": 0}, "window must be from"),
         ("free", {"hop": float("nan")}, "hop must be from"),
@@ -309,16 +317,15 @@ def test_images_are_windows():
         asked.append((songs.kind, songs.x.shape))
         return np.log(np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9]], np.float32))
 
-    recipe = SimpleNamespace(name="cnn", chunks=None, model="cnn", members={})
-    card = SimpleNamespace(recipe=recipe, input_shape=(2, 2, 3))
-    run = SimpleNamespace(card=card, genres=GENRES, logits=logits)
+    reading = Reading(name="cnn", n_outputs=2, genres=GENRES, kind="image", input_shape=(2, 2, 3))
+    run = SimpleNamespace(reading=reading, logits=logits)
     found = predict_features(run, Features(x=pictures, edges=np.array([0.0, 30.0, 60.0, 75.0])))
     assert asked == [("image", (3, 2, 2, 3))]
     assert found.timeline()[0].tolist() == [0, 30, 60, 75]
     np.testing.assert_allclose(found.probabilities, [0.4, 0.6], atol=1e-6)
     for times in ({"window": 3}, {"hop": 3}):
-        with pytest.raises(SettingsError, match="trained on images"):
-            predict._check_times(run, times.get("window"), times.get("hop"))
+        with pytest.raises(SettingsError, match="reads images"):
+            windows.check_options(reading, rule=None, window=times.get("window"), hop=times.get("hop"))
 
 
 def test_describe_is_plain_and_agrees_with_the_timeline(runs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -67,25 +67,21 @@ def predict(
     if timeline is not None and timeline.suffix.lower() not in (".png", ".svg"):
         raise SettingsError(f"--timeline draws .png and .svg files, got {timeline.name!r}")
     published = not run.exists() and str(run) in WEIGHTS.names()
-    if published and (rule is not None or excerpt):
-        raise SettingsError("--rule and --excerpt are of a run; published weights answer with the mean of all windows")
     if published:
         fetch_shown(str(run))
     load_keras()
     import genrezoo as gz  # here, so that --help does not wait for Keras
+    from genrezoo.predict import open_model
 
-    opened = None if published else gz.load_run(run)
+    model = open_model(run)
     with progress_bar() as bar:
         task = bar.add_task("features", total=None)
-        options: dict[str, Any] = {
-            "window": window, "hop": hop, "cache": data_cache, "workers": workers, "strict": strict,
-            "on_start": lambda number: bar.update(task, total=number),
-            "on_file": lambda path, reason: bar.advance(task),
-        }  # fmt: skip
-        if opened is None:
-            predictions = gz.predict_sound(str(run), audio, **options)
-        else:
-            predictions = gz.predict_audio(opened, audio, rule=rule, excerpt=excerpt, **options)
+        predictions = gz.predict_audio(
+            model, audio,
+            rule=rule, window=window, hop=hop, excerpt=excerpt, cache=data_cache, workers=workers, strict=strict,
+            on_start=lambda number: bar.update(task, total=number),
+            on_file=lambda path, reason: bar.advance(task),
+        )  # fmt: skip
     good = [prediction for prediction in predictions if prediction.reason is None]
     if as_json:
         files = [prediction.describe() for prediction in predictions]

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
-from genrezoo.songs.chunks import Chunks
+from genrezoo.reading import Name, Reading
 
 KEY = "genrezoo"
 """Key of the metadata in the file."""
@@ -44,10 +43,6 @@ OPERATORS = frozenset({
 })  # fmt: skip
 """Operators that a file may use: none reads files, draws random numbers or loops without a bound."""
 
-MOST_OUTPUTS = 100_000
-
-Size = Annotated[int, Field(ge=1, le=2**24)]
-Name = Annotated[str, Field(min_length=1, max_length=1000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -66,68 +61,16 @@ class Cascade(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     threshold: float = Field(ge=0, le=1, description="Highest posterior below which the second model is asked.")
 
 
-class Metadata(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+class Metadata(Reading, frozen=True, extra="forbid", allow_inf_nan=False):
     """What a file knows of itself besides the graph; checked when it is written and when it is read."""
 
     format: Literal[1] = 1
     genrezoo: Name = Field(description="Version of the package that wrote the file.")
-    source: Literal["run", "weights"] = Field(
-        "run",
-        description="What was exported. Published weights read each window by itself: a shorter recording is "
-        "repeated, and the windows' scores are averaged.",
-    )
-    name: Name = Field(description="Name of the recipe, or of the published weights.")
-    output: Literal["logits", "embedding"] = Field("logits", description="Name of the output, and what it is.")
-    n_outputs: int = Field(ge=1, le=MOST_OUTPUTS, description="Numbers that the output has for each song.")
-    genres: tuple[Name, ...] = Field((), max_length=MOST_OUTPUTS, description="Names of the logits, genres first.")
-    other_tags: int = Field(0, ge=0, description="How many of `genres`, at their end, are tags but no genres.")
-    activation: Literal["softmax", "sigmoid"] = Field("softmax", description="What makes scores of the logits.")
-    kind: Literal["segments", "image"] = Field("segments", description="What a song is; a table has one segment.")
-    input_shape: tuple[Size | None, ...] = Field(
-        min_length=2,
-        max_length=3,
-        description="Shape of a song as the graph reads it, with all its features: segments (None for any number) and "
-        "features, or height, width and channels.",
-    )
-    trained_segments: Size | None = Field(None, description="Segments of the songs trained on; of images None.")
-    masks_padding: bool = Field(False, description="Whether padding, NaN, is ignored.")
-    chunks: Chunks | None = Field(None, description="How songs are cut for the graph; None for whole songs.")
-    window: float | None = Field(None, gt=0, le=1e6, description="Seconds of a window, where any length is read.")
-    features: dict[str, Any] | None = Field(None, description="Settings of the features, for `feature_settings`.")
-    feature_names: tuple[str, ...] | None = Field(None, max_length=2**20, description="Names of the features.")
-    layer: Name | None = Field(None, description="Layer of an embedding; None for the last but one.")
     weights_sha256: Sha256 | None = Field(None, description="Of the weights that were exported.")
     card_sha256: Sha256 | None = Field(None, description="Of the run's card.json; None for published weights.")
     provenance: Name | None = Field(None, description="Where the split of the training songs came from.")
     parity: Parity
     cascade: Cascade | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> Metadata:
-        if self.output == "logits" and (len(self.genres) != self.n_outputs or self.n_outputs < 2):
-            raise ValueError(f"there are {len(self.genres)} genres for {self.n_outputs} outputs")
-        if self.output == "embedding" and self.genres:
-            raise ValueError("an embedding has no genres")
-        if len(set(self.genres)) < len(self.genres) or self.other_tags > max(0, len(self.genres) - 1):
-            raise ValueError("genres must be unique, and other_tags leave at least one")
-        if len(self.input_shape) != (3 if self.kind == "image" else 2) or None in self.input_shape[1:]:
-            raise ValueError(f"input_shape {self.input_shape} is not that of a song of kind {self.kind!r}")
-        if self.kind == "image" and (self.input_shape[0] is None or self.chunks):
-            raise ValueError("images have one size and no chunks")
-        if self.chunks and self.chunks.segments != self.input_shape[0]:
-            raise ValueError("chunks and input_shape differ")
-        if self.kind == "segments" and self.trained_segments is None and self.source == "run":
-            raise ValueError("trained_segments are missing")
-        if self.feature_names is not None and len(self.feature_names) != self.input_shape[-1]:
-            raise ValueError("feature_names do not fit input_shape")
-        if math.prod(size or 1 for size in self.input_shape) > 2**28:
-            raise ValueError(f"input_shape {self.input_shape} is too large")
-        return self
-
-    @property
-    def any_length(self) -> bool:
-        """Whether songs may have any number of segments."""
-        return self.kind == "segments" and (self.chunks is not None or self.input_shape[0] is None)
 
 
 def seal(model: bytes, metadata: Metadata) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 from genrezoo.errors import SettingsError, check_known
 from genrezoo.lazy import layers
 from genrezoo.models import create_model, settled
+from genrezoo.reading import check_readable
 from genrezoo.recipes import Recipe
 from genrezoo.registry import COMPOSITIONS, PROCEDURES, find_builder
 from genrezoo.runs.preprocessing import Preprocessing, columns_within
@@ -110,19 +111,8 @@ def check_songs(recipe: Recipe, songs: SongSet) -> None:
         DataError: Images for a model of segments or the reverse, or songs that are shorter than the array (or than a
             chunk) for a model that does not mask padding.
     """
-    expects = find_builder(recipe.model).expects
-    if songs.kind != expects:
-        kinds = {"segments": "songs of segments", "image": "images"}
-        what = f"{recipe.name} reads {kinds[expects]}, these are {kinds[songs.kind]} of shape {songs.song_shape}"
-        remedy = "choose a model for them (`genrezoo list`), or other features (`genrezoo data build --features`)"
-        raise songs.error(what, remedy=remedy)
-    if recipe.chunks and songs.kind == "image":
-        raise songs.error("images cannot be cut into chunks", remedy="leave the recipe's chunks out")
-    segments = recipe.chunks.segments if recipe.chunks else songs.n_segments
-    short = int((songs.lengths < segments).sum())
-    if short and not handles(recipe)[0]:
-        what = f"{short} songs are shorter than {segments} segments and {recipe.name} does not mask padding"
-        raise songs.error(what, remedy="choose a model that does (`genrezoo list`), or cut the songs to one length")
+    kind, masks = find_builder(recipe.model).expects, handles(recipe)[0]
+    check_readable(songs, name=recipe.name, kind=kind, chunks=recipe.chunks, masks_padding=masks)
 
 
 def answers(model: keras.Model, preprocessing: Preprocessing, songs: SongSet) -> dict[str, np.ndarray]:

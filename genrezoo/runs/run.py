@@ -17,13 +17,13 @@ from pydantic import BaseModel, Field, model_validator
 
 from genrezoo import files
 from genrezoo.errors import DataError, GenrezooWarning, check_type, checked
-from genrezoo.evaluation import evaluate, softmax
+from genrezoo.evaluation import evaluate
+from genrezoo.reading import Reading
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
 from genrezoo.runs.predictions import FILE, read_predictions
 from genrezoo.runs.preprocessing import Preprocessing, selected_columns
 from genrezoo.songs import SongSet, Standardiser
-from genrezoo.songs.columns import to_array
 
 if TYPE_CHECKING:
     import keras
@@ -113,6 +113,43 @@ class Run:
         return self.card.genres
 
     @property
+    def where(self) -> str:
+        """The run folder, for errors."""
+        return str(self.folder)
+
+    @functools.cached_property
+    def reading(self) -> Reading:
+        """What the model reads, and what its answers are.
+
+        Raises:
+            DataError: What the card says of the songs' features is malformed.
+        """
+        from genrezoo.runs.building import handles
+
+        card, about = self.card, self.card.songs.get("about") or {}
+        masks, any_length = handles(card.recipe)
+        kind = find_builder(card.recipe.model).expects
+        n_features, n_segments = card.songs.get("features", card.input_shape[-1]), card.input_shape[0]
+        free, features = any_length and not card.recipe.chunks, about.get("features")
+        plain = {
+            "name": card.recipe.name,
+            "genres": self.genres,
+            "n_outputs": len(self.genres),
+            "kind": kind,
+            "input_shape": card.input_shape if kind == "image" else (None if free else n_segments, n_features),
+            "trained_segments": None if kind == "image" else n_segments,
+            "masks_padding": masks,
+            "chunks": card.recipe.chunks,
+            "trained_on": card.songs.get("name"),
+            "features": features if isinstance(features, dict) else None,
+            "feature_names": about.get("feature_names"),
+        }
+        remedy = "restore the card or train again"
+        return checked(
+            lambda: Reading.model_validate(plain), lambda what: DataError(what, path=self.folder, remedy=remedy)
+        )
+
+    @property
     def _groups(self) -> Mapping[str, Sequence[int]]:
         """Groups of features of the songs trained on."""
         return (self.card.songs.get("about") or {}).get("feature_groups") or {}
@@ -198,20 +235,7 @@ class Run:
         Raises:
             DataError: The songs have other features, or a length that the model cannot read.
         """
-        from genrezoo.runs.building import check_songs, handles
-
-        recipe, expected = self.card.recipe, self.card.songs.get("features")
-        if expected is not None and songs.n_features != expected:
-            what = f"songs have {songs.n_features} features, {recipe.name} was trained on songs of {expected}"
-            raise songs.error(what, remedy="use songs with the features that the run was trained on")
-        segments = self.card.input_shape[0]
-        if songs.kind == "image" and songs.song_shape != self.card.input_shape:
-            what = f"images have the shape {songs.song_shape}, {recipe.name} was trained on {self.card.input_shape}"
-            raise songs.error(what, remedy="make images of that size")
-        if songs.n_segments != segments and not handles(recipe)[1]:
-            what = f"songs have {songs.n_segments} segments, {recipe.name} was trained on {segments}"
-            raise songs.error(what, remedy="cut or pad the songs (with `lengths`) to that many")
-        check_songs(recipe, songs)
+        self.reading.check(songs)
 
     def predict(self, x: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
         """Probabilities of each genre.
@@ -228,19 +252,7 @@ class Run:
         Raises:
             DataError: Wrong shape, a length that cannot be, or NaN or infinite features outside padding.
         """
-        if isinstance(x, SongSet):
-            raise x.error("predict takes features", remedy="pass songs.x and songs.lengths")
-        x = to_array(x, path=str(self.folder), where="x")
-        if not x.size or not x.ndim:
-            raise DataError(f"x has shape {x.shape}: no songs", where="x", remedy="pass one song or more")
-        kind = find_builder(self.card.recipe.model).expects
-        if x.ndim == (3 if kind == "image" else 2):
-            x = x[None]
-        whole = np.full(len(x), x.shape[1] if x.ndim >= 3 else 0) if lengths is None else lengths
-        songs = SongSet(x=x, y=np.zeros(len(x), np.int64), genres=self.genres, lengths=whole, name="input", kind=kind)
-        songs.check_lengths()
-        songs.check_finite()
-        return softmax(self.logits(songs)).astype(np.float32)
+        return self.reading.scores(self.logits(self.reading.songs(x, lengths, path=self.where)))
 
     def predictions(self, split: str = "test") -> dict[str, np.ndarray]:
         """Stored predictions of a split: ``ids``, ``y``, ``logits`` and the outputs of auxiliary heads.

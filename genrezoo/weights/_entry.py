@@ -132,6 +132,12 @@ class Weights:
         """Name of the model."""
         return self.name.partition(".")[0]
 
+    @property
+    def order(self) -> list[int]:
+        """Positions of the labels, those of genres first."""
+        genres = [self.labels.index(label) for label in self.genres]
+        return genres + [number for number in range(len(self.labels)) if number not in genres]
+
     def describe(self) -> dict[str, Any]:
         """The record as plain data, for ``genrezoo show`` and programs."""
         source = None if self.source is None else {"kind": type(self.source).__name__, **asdict(self.source)}

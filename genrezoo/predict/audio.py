@@ -1,0 +1,162 @@
+"""From audio files to genres over time, by a run, an exported model or published weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from genrezoo.audio.settings import Features
+from genrezoo.errors import SettingsError
+from genrezoo.predict.audio_files import audio_settings, predict_files
+from genrezoo.predict.prediction import Prediction
+from genrezoo.predict.published import Published
+from genrezoo.predict.windows import check_options, predict_features
+from genrezoo.reading import Answering
+from genrezoo.weights import WEIGHTS
+
+
+def predict_audio(
+    run: Answering | str | Path,
+    paths: str | Path | Iterable[str | Path],
+    *,
+    rule: str | None = None,
+    window: float | None = None,
+    hop: float | None = None,
+    excerpt: bool = False,
+    cache: str | Path | None = None,
+    workers: int | None = 1,
+    strict: bool = False,
+    on_start: Callable[[int], None] | None = None,
+    on_file: Callable[[Path, str | None], None] | None = None,
+) -> list[Prediction]:
+    """Predicts the genre of audio files, as a whole and window by window.
+
+    The features are those of the run's training songs. The window follows from the model: a chunk, where its recipe
+    cuts songs into chunks; as many segments as it was trained on, with a hop of a quarter, where it reads one length
+    alone; an image, where it reads images. A model of any length reads the whole recording for the answer, and windows
+    for the timeline.
+
+    Args:
+        run: A run that was trained on features made from audio, published weights, or what `open_model` takes.
+        paths: Files, folders (looked through with all they hold) and shell patterns.
+        rule: How the answer is made of the windows: ``mean`` or ``product`` of the posteriors. If left out, the rule of
+            the recipe's chunks, the mean, or for a model of any length its answer to the whole recording.
+        window: For a model of any length: about how many seconds a window has, in whole segments; 10 if left out, or
+            the longest song trained on if that is shorter. A recording that is shorter is one window.
+        hop: About how many seconds from one window to the next, in whole segments, at most a window; if left out, that
+            of the recipe's chunks, or a quarter of a window.
+        excerpt: Read of each file the excerpt that was taken of the training songs, not the whole.
+        cache: Folder where features are kept; `genrezoo.environment.default_cache` if left out.
+        workers: Processes that compute features; None for one a core.
+        strict: Stop at the first file that cannot be predicted.
+        on_start: Called with the number of files before their features are computed.
+        on_file: Called with each file when its features are there, and None or why there are none.
+
+    Returns:
+        One prediction a file, in the order of the files; one that cannot be predicted has its reason.
+
+    Raises:
+        DataError: The run was trained on songs that no feature settings are known of, or that other features than
+            today's were made of; with ``strict``, the first file that cannot be predicted.
+        SettingsError: ``window`` or ``hop`` is out of range, or does not fit the model.
+        UnknownNameError: There is no such rule.
+
+    Example:
+        >>> import tempfile, genrezoo as gz
+        >>> songs = gz.load_songs("synthetic", n_train=40, n_valid=20, n_test=20, n_segments=8, seed=1)
+        >>> recipe = gz.get_recipe("fully_connected").changed({"epochs": 1})
+        >>> run = gz.train(recipe, songs, seed=1, out=tempfile.mkdtemp())
+        >>> predict_audio(run, "music/*.mp3")
+        Traceback (most recent call last):
+            ...
+        genrezoo.errors.DataError: ... Remedy: make features with `genrezoo data build` and train on them.
+
+    Reference:
+        "Neural networks for music genres", question 4.
+    """
+    model = open_model(run) if isinstance(run, str | Path) else run
+    settings, columns = audio_settings(model)
+    check_options(model.reading, rule=rule, window=window, hop=hop)
+    if not excerpt:
+        settings = settings.model_copy(update={"offset": 0.0, "duration": None})
+    elif model.reading.source == "weights":
+        raise SettingsError(
+            f"excerpt is of a run: {model.reading.name} was trained on songs of which nothing is stored"
+        )
+
+    def answer(features: Features) -> Prediction:
+        x = features.x if columns is None else features.x[:, columns]
+        found = Features(x=x, edges=features.edges + settings.offset)
+        return predict_features(model, found, rule=rule, window=window, hop=hop)
+
+    return predict_files(
+        paths, settings, model.reading.genres, answer,
+        cache=cache, workers=workers, strict=strict, on_start=on_start, on_file=on_file,
+    )  # fmt: skip
+
+
+def predict_sound(
+    weights: str,
+    paths: str | Path | Iterable[str | Path],
+    *,
+    window: float | None = None,
+    hop: float | None = None,
+    cache: str | Path | None = None,
+    workers: int | None = 1,
+    strict: bool = False,
+    on_start: Callable[[int], None] | None = None,
+    on_file: Callable[[Path, str | None], None] | None = None,
+) -> list[Prediction]:
+    """Names the genre of audio files by published weights; nothing is trained.
+
+    Each window is read by itself, and the answer to the recording is the mean of its windows. What taggers answer are
+    activations of tags, each for itself, and no probabilities of one genre among others. A recording that is shorter
+    than a window is repeated. The weights are fetched if they are not in the cache.
+
+    Args:
+        weights: A name from `genrezoo.list_weights` whose labels are genres of music.
+        paths: As in `predict_audio`.
+        window: For networks that read any length: seconds of a window; 2.992 if left out, on which they were trained.
+        hop: Seconds from one window to the next, at most a window; a window if left out.
+        cache: As in `predict_audio`.
+        workers: As in `predict_audio`.
+        strict: As in `predict_audio`.
+        on_start: As in `predict_audio`.
+        on_file: As in `predict_audio`.
+
+    Returns:
+        One prediction a file, in the order of the files; its genres come first, then other tags.
+
+    Raises:
+        UnknownNameError: There are no such weights.
+        SettingsError: Their labels are no genres of music, or ``window`` or ``hop`` is out of range.
+        DataError: The weights cannot be had; with ``strict``, the first file that cannot be predicted.
+
+    Example:
+        >>> predict_sound("efficientnet_lite0.imagenet", "song.mp3")
+        Traceback (most recent call last):
+            ...
+        genrezoo.errors.SettingsError: the labels of 'efficientnet_lite0.imagenet' are no genres of music; ...
+    """
+    return predict_audio(
+        Published(weights), paths,
+        window=window, hop=hop, cache=cache, workers=workers, strict=strict, on_start=on_start, on_file=on_file,
+    )  # fmt: skip
+
+
+def open_model(name: str | Path) -> Answering:
+    """A model by its place or name: a run folder, an exported model (a file), or published weights.
+
+    Args:
+        name: The folder, the file, or, where nothing has that path, a name from `genrezoo.list_weights`.
+
+    Raises:
+        DataError: Neither a run folder nor an exported model.
+        SettingsError: The labels of the weights are no genres of music.
+    """
+    if not os.path.exists(name) and str(name) in WEIGHTS.names():
+        return Published(str(name))
+    from genrezoo.runs import load_run  # here, as exported models need nothing of it
+
+    return load_run(name)

@@ -1,0 +1,66 @@
+"""Published weights as a model that answers songs."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from genrezoo.errors import SettingsError
+from genrezoo.lazy import load_keras
+from genrezoo.reading import Reading
+from genrezoo.songs import SongSet
+from genrezoo.weights import WEIGHTS, fetch_weights
+
+BATCH = 16
+"""Songs that a network reads together."""
+
+
+class Published:
+    """Published weights whose labels are genres of music; the network is built when it is first used.
+
+    Args:
+        name: A name from `genrezoo.list_weights`; the weights are fetched if they are not in the cache.
+
+    Raises:
+        UnknownNameError: There are no such weights.
+        SettingsError: Their labels are no genres of music.
+        DataError: They cannot be had.
+    """
+
+    def __init__(self, name: str):
+        self._entry = WEIGHTS.get(name)
+        if not self._entry.genres:
+            fitting = ", ".join(one.name for one in WEIGHTS.members() if one.genres)
+            raise SettingsError(f"the labels of {name!r} are no genres of music; use one of {fitting}")
+        fetch_weights(name)
+        self.where, self.reading = name, Reading.of_weights(name)
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """Names of the labels, genres first."""
+        return self.reading.genres
+
+    @functools.cached_property
+    def network(self) -> Any:
+        """The network with its weights."""
+        load_keras()
+        from genrezoo.models import create_model
+
+        return create_model(self._entry.model, weights=self._entry.name)
+
+    def logits(self, songs: SongSet) -> np.ndarray:
+        """Logits of songs, ``(n_songs, n_labels)`` float32, genres first; few sizes of batches are compiled.
+
+        Raises:
+            DataError: The songs have other features, or a length that the network cannot read.
+        """
+        self.reading.check(songs)
+        parts = []
+        for first in range(0, len(songs), BATCH):
+            x = songs.x[first : first + BATCH]
+            full = 1 << (len(x) - 1).bit_length()
+            padded = np.concatenate([x, np.repeat(x[:1], full - len(x), axis=0)])
+            parts.append(np.asarray(self.network.predict_on_batch(padded))[: len(x)])
+        return np.concatenate(parts)[:, self._entry.order]
