@@ -34,7 +34,8 @@ class FigurePlan(BaseModel, frozen=True, extra="forbid"):
         "macro_f1, macro_precision, macro_recall, log_loss or calibration_error; train_seconds, seconds_per_epoch, "
         "evaluation_seconds (of the test songs), seconds_per_pass; epochs, best_epoch, parameters; or heads.NAME "
         "(validation accuracy of an auxiliary output). All are of the weights kept, but valid_accuracy in figures is "
-        "that of the best epoch. Curves take learning_rate alone: its curve stands in the place of the loss.",
+        "that of the best epoch. Curves take learning_rate alone: its curve stands in the place of the loss; or heads "
+        "alone: the errors of the second heads and of the genre.",
     )
     best: int = Field(
         MOST_CURVES,
@@ -55,12 +56,13 @@ class FigurePlan(BaseModel, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def _values_fit(self) -> FigurePlan:
         if self.kind == "curves":
-            if self.values not in (("valid_accuracy",), ("learning_rate",)):
-                raise ValueError("curves show loss and accuracy, or with learning_rate alone the rate and accuracy")
+            if self.values not in (("valid_accuracy",), ("learning_rate",), ("heads",)):
+                what = "with learning_rate alone the rate and accuracy, with heads alone the errors of all heads"
+                raise ValueError(f"curves show loss and accuracy, or {what}")
             return self
         for name in self.values:
-            if name == "learning_rate":
-                raise ValueError("learning_rate is drawn by curves alone")
+            if name in ("learning_rate", "heads"):
+                raise ValueError(f"{name} is drawn by curves alone")
             if name not in VALUES and not re.fullmatch(HEAD, name):
                 raise ValueError(str(UnknownNameError("value", name, [*VALUES, "heads.NAME"])))
         return self

@@ -53,7 +53,8 @@ def benchmark(
             alone, 15 % of the training songs become the test songs.
         models: Names of recipes and baselines to use in place of the suite's.
         seeds: Trainings per recipe in place of the suite's number.
-        changes: Arguments and settings that all recipes get, over those of the suite.
+        changes: Arguments and settings that all recipes and their members get, over those of the suite and of its
+            entrants.
         out: Folder for rows, songs and runs; may hold earlier rows.
         workers: Trainings at a time, one thread each; the number of cores if left out.
         on_cell: Called with each finished cell's name, status, number and the number of all cells.
@@ -64,7 +65,7 @@ def benchmark(
     Raises:
         UnknownNameError: An unknown suite, recipe, baseline, option or data set.
         DataError: Songs that cannot be used, or a folder in use.
-        SettingsError: Nothing to run.
+        SettingsError: Nothing to run, or a change of what the suite compares.
     """
     plan = suite if isinstance(suite, Suite) else load_suite(suite)
     if models is not None:
@@ -72,8 +73,8 @@ def benchmark(
     if data is not None:
         plan = plan.model_copy(update={"data": tuple({"source": str(source)} for source in data)})
     updates: dict[str, Any] = {"seeds": seeds} if seeds is not None else {}
-    plan = Suite.model_validate({**plan.model_dump(), "changes": {**plan.changes, **(changes or {})}, **updates})
-    entrants = [(entrant, entrant.build(plan.changes)) for entrant in plan.entrants]
+    plan = Suite.model_validate({**plan.model_dump(), **updates}).overridden(changes or {})
+    entrants = [(entrant, entrant.build(plan.changes, plan.overrides)) for entrant in plan.entrants]
     if not entrants and not plan.baselines:
         raise SettingsError("nothing to run: the suite names neither recipes nor baselines")
     with files.lock_folder(out) as folder:

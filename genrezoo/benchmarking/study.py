@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field, field_validator, model_validator
@@ -49,12 +50,19 @@ class Entrant(_OfRecipe):
         """Whether it is for songs that hold this kind of features; songs that say nothing of it are for all."""
         return kind is None or not self.feature_kinds or kind in self.feature_kinds
 
-    def build(self, changes: dict[str, Any]) -> Recipe:
-        """The recipe as it will be trained; the suite's changes go to members too, and this entrant's own win.
+    def build(self, changes: Mapping[str, Any], overrides: Mapping[str, Any] = {}) -> Recipe:
+        """The recipe as it will be trained.
+
+        The suite's changes go to members too; this entrant's own win over them, and the user's over both.
 
         What the reference reports holds for its own values: an entrant with others has only results of its own.
+
+        Args:
+            changes: The suite's.
+            overrides: The user's; they go to members too.
         """
         recipe = get_recipe(self.recipe).changed(changes, everywhere=True).changed(self.changes)
+        recipe = recipe.changed(overrides, everywhere=True)
         reported = self.reported if self.reported is not None else {} if self.changes else recipe.reported
         return recipe.model_copy(update={"name": self.called, "reported": reported})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_va
 from genrezoo import files
 from genrezoo.benchmarking.baselines import BASELINES
 from genrezoo.benchmarking.study import Entrant, Grid
-from genrezoo.errors import DataError, UnknownNameError, check_known, checked
+from genrezoo.errors import DataError, SettingsError, UnknownNameError, check_known, checked
 from genrezoo.figures import FigurePlan
 from genrezoo.recipes import RECIPES
 
@@ -31,6 +32,9 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
     )
     seeds: int = Field(3, ge=1, le=1000, description="Trainings per recipe, with seeds 1, 2, ….")
     changes: dict[str, Any] = Field({}, description="Arguments and settings that all recipes get.")
+    overrides: dict[str, Any] = Field(
+        {}, description="The same, but over the entrants' own values; what the user of a suite sets."
+    )
     figures: tuple[FigurePlan, ...] = Field((), description="Figures that the report draws beside its usual ones.")
     reported: bool = Field(False, description="Whether the report shows the references' results beside the measured.")
     passes: int = Field(
@@ -86,6 +90,21 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
                 if not any(axis in entrant.axes for entrant in entrants if _is_of(entrant, figure)):
                     raise ValueError(f"figure {figure.title!r}: no entrant stands on an axis {axis!r}")
         return self
+
+    def overridden(self, changes: Mapping[str, Any]) -> Suite:
+        """The suite with values that win over those of its entrants.
+
+        Raises:
+            SettingsError: It compares values of one of these options, which would make them all the same.
+        """
+        for key in changes:
+            for entrant in self.entrants:
+                if key.rpartition(".")[2] in {axis.rpartition(".")[2] for axis in entrant.axes}:
+                    raise SettingsError(
+                        f"{key!r} cannot be set for all recipes: {self.name!r} compares its values "
+                        f"({entrant.called} has {entrant.axes}). Choose one by its name, or another suite"
+                    )
+        return self.model_copy(update={"overrides": {**self.overrides, **changes}})
 
     def select(self, names: list[str]) -> Suite:
         """The suite with other entrants: any recipes, grids and baselines by name; figures of none of them are dropped.

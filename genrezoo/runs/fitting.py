@@ -27,7 +27,6 @@ from genrezoo.songs import SongSet, check_genres, check_split
 from genrezoo.training import Fitted
 from genrezoo.training.callbacks import Callbacks
 from genrezoo.training.checkpoint import weights_of
-from genrezoo.training.fitted import HISTORY
 
 
 @contextlib.contextmanager
@@ -198,5 +197,6 @@ def _make_deterministic() -> None:
 
 
 def _as_csv(history: list[dict[str, float]]) -> str:
-    rows = [HISTORY, *([record[name] for name in HISTORY] for record in history)]
+    columns = list(history[0])
+    rows = [columns, *([record[name] for name in columns] for record in history)]
     return "".join(",".join(map(str, row)) + "\n" for row in rows)

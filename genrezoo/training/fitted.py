@@ -16,7 +16,8 @@ Inputs: TypeAlias = np.ndarray | list[np.ndarray]
 """What a model is given for some songs: one array, or one for each of its inputs."""
 
 HISTORY = ("epoch", "seconds", "learning_rate", "loss", "accuracy", "valid_loss", "valid_accuracy", "valid_macro_f1")
-"""Columns of a history, one row an epoch, epochs counted from 1."""
+"""Columns of a history, one row an epoch, epochs counted from 1. Where several outputs of a model are trained, each
+adds its error without weight and penalties: ``NAME_loss`` and ``valid_NAME_loss``, ``logits`` being the genre's."""
 
 
 class Options(TypedDict, total=False):
@@ -42,7 +43,7 @@ class Fitted:
 
     Attributes:
         model: The model with the weights to keep.
-        history: One record an epoch with the columns `HISTORY`.
+        history: One record an epoch with the columns `HISTORY`, and the errors of each head where there are several.
         best_epoch: Epoch (from 1) whose weights were kept.
     """
 

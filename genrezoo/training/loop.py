@@ -32,6 +32,7 @@ def train_epochs(
     settings: TrainingSettings,
     *,
     run_epoch: Callable[[int, History], Mapping[str, float]],
+    valid_errors: Callable[[Mapping[str, np.ndarray]], Mapping[str, float]] | None = None,
     valid_inputs: Inputs | None = None,
     finished: Callable[[History], bool] | None = None,
     **options: Unpack[Options],
@@ -43,8 +44,10 @@ def train_epochs(
         valid: Validation songs, standardised.
         settings: See `TrainingSettings`.
         run_epoch: Trains one epoch; it is given the epoch's number from 0 and the records of those before, and returns
-            ``loss`` and ``accuracy`` on training songs. Whatever it does must follow from these arguments and the
-            model's state, so that a resumed training takes the same course.
+            ``loss`` and ``accuracy`` on training songs, and ``NAME_loss`` of each head where several are trained.
+            Whatever it does must follow from these arguments and the model's state, so that a resumed training takes
+            the same course.
+        valid_errors: The same errors of the heads, by name, from the model's outputs for the validation songs.
         valid_inputs: The model's inputs for the validation songs; ``valid.x`` if left out.
         finished: Whether to stop after these records, besides what the settings say.
         options: See `Options`; if ``on_epoch`` is `Callbacks`, it gets the model before the first epoch.
@@ -71,13 +74,16 @@ def train_epochs(
         if settings.schedule == "reduce_on_plateau":
             model.optimizer.learning_rate = plateau_rate(history, settings)
         measured = run_epoch(epoch, history)
-        loss, logits = float(measured["loss"]), forward(model, inputs)["logits"]
+        outputs = forward(model, inputs)
+        loss, logits = float(measured["loss"]), outputs["logits"]
         if not (np.isfinite(loss) and np.isfinite(logits).all()):
             remedy = "lower the learning rate, or clip gradients with the optimiser's argument clipnorm"
             raise valid.error(f"training diverged in epoch {epoch + 1}: the loss is {loss}", remedy=remedy)
         scores = evaluate(logits, valid.y)
         rate, accuracy = float(model.optimizer.learning_rate), float(measured["accuracy"])
         record = epoch_record(epoch + 1, start, rate, loss, accuracy, scores)
+        for name, error in (valid_errors(outputs) if valid_errors else {}).items():
+            record |= {f"{name}_loss": float(measured[f"{name}_loss"]), f"valid_{name}_loss": error}
         score = _score(record, settings)
         history.append(record)
         if score > progress.best_score or settings.snapshot == "last":

@@ -65,6 +65,22 @@ def compile_model(model: keras.Model, optimizer: keras.optimizers.Optimizer, aim
     optimizer.build(model.trainable_variables)
 
 
+def trained(aims: Mapping[str, Objective]) -> list[str]:
+    """Names of the outputs that are trained, where there are several; an error of each then stands in the history."""
+    names = [name for name, aim in aims.items() if aim.weight]
+    return names if len(names) > 1 else []
+
+
+def mean_errors(aims: Mapping[str, Objective], outputs: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The mean error of each output of `trained`, without weight and penalties.
+
+    Args:
+        aims: Objectives whose targets are those of the same songs as the outputs.
+        outputs: What the model answers, ``(n_songs, …)`` by name.
+    """
+    return {name: float(keras.ops.mean(aims[name].loss(aims[name].target, outputs[name]))) for name in trained(aims)}
+
+
 def song_weights(train: SongSet, settings: TrainingSettings) -> np.ndarray | None:
     """The weight of each training song, ``(n_songs,)`` float32; None if all have the same.
 

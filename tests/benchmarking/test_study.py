@@ -2,8 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from genrezoo.benchmarking.study import Entrant, Grid
-from genrezoo.benchmarking.suite import Suite, load_suite
-from genrezoo.errors import DataError, UnknownNameError
+from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
+from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.figures import FigurePlan
 
 GRID = {"recipe": "lstm", "axes": {"units": [4, 8], "l2": [0.1, 1e-5]}, "changes": {"epochs": 2}}
@@ -74,6 +74,31 @@ def test_the_suites_changes_reach_members_and_the_entrants_own_do_not():
     assert recipe.members["original"].recipe.settings["epochs"] == 2
 
 
+def test_what_the_user_sets_wins_everywhere():
+    plan = suite(recipes=[{"recipe": "correcting", "changes": {"epochs": 3, "members.epochs": 4}}])
+    plan = plan.model_copy(update={"changes": {"epochs": 5}}).overridden({"epochs": 1})
+    recipes = [entrant.build(plan.changes, plan.overrides) for entrant in plan.entrants]
+    assert len(recipes) == 5  # the single one and the cells of a grid that has epochs of its own
+    assert {recipe.settings["epochs"] for recipe in recipes} == {1}
+    assert recipes[0].members["original"].recipe.settings["epochs"] == 1
+
+
+@pytest.mark.parametrize("name", list_suites())
+def test_epochs_can_be_set_for_every_suite(name):
+    plan = load_suite(name).overridden({"epochs": 2})
+    for entrant in plan.entrants:
+        recipes = [entrant.build(plan.changes, plan.overrides)]
+        for recipe in recipes:  # which grows
+            assert recipe.settings.get("epochs", 2) == 2
+            recipes += [member.recipe for member in recipe.members.values()]
+
+
+@pytest.mark.parametrize("key", ["l2", "model.l2"])
+def test_what_a_suite_compares_cannot_be_set_for_all(key):
+    with pytest.raises(SettingsError, match=f"'{key}' cannot be set for all recipes: .* compares its values"):
+        suite().overridden({key: 0.1})
+
+
 @pytest.mark.parametrize(
     ("figure", "message"),
     [
@@ -86,6 +111,7 @@ def test_the_suites_changes_reach_members_and_the_entrants_own_do_not():
         ({"kind": "curves", "best": 9}, "less than or equal to 8"),
         ({"kind": "curves", "values": ["test_accuracy"]}, "curves show loss and accuracy"),
         ({"kind": "bars", "values": ["learning_rate"]}, "learning_rate is drawn by curves alone"),
+        ({"kind": "table", "values": ["heads"]}, "heads is drawn by curves alone"),
         ({"kind": "table", "values": ["test_acuracy"]}, "unknown value 'test_acuracy'. Did you mean 'test_accuracy'"),
         ({"kind": "table", "x": "units", "y": "l2"}, "table takes one axis"),
         ({"kind": "bars", "transpose": True}, "transpose and together are for tables"),

@@ -119,11 +119,38 @@ def test_learning_curves_take_any_number_of_runs_and_epochs():
     ElementTree.fromstring(learning_curves({"one epoch": {key: [1.0] for key in HISTORY}}))
 
 
-def test_a_penalised_or_diverged_training_loss_does_not_flatten_the_curves(monkeypatch):
-    limits = []
-    monkeypatch.setattr("matplotlib.axes.Axes.set_title", lambda self, title, **_: limits.append((title, self)))
+@pytest.fixture
+def panels(monkeypatch):
+    """The panels of the figures drawn, by their titles."""
+    found = {}
+    monkeypatch.setattr("matplotlib.axes.Axes.set_title", lambda self, title, **_: found.update({title: self}))
+    return found
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_epochs_are_counted_in_whole_numbers(epochs, panels):
+    learning_curves({"run": {key: values[:epochs] for key, values in HISTORY.items()}})
+    for axes in panels.values():
+        low, high = axes.get_xlim()
+        ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+        assert ticks
+        assert all(tick == round(tick) for tick in ticks)
+
+
+def test_errors_of_heads_stand_beside_that_of_the_genre(panels):
+    heads = {"logits_loss": [1.5, 1, 0.5], "valid_logits_loss": [1.8, 1.2, 1.3]}
+    binary = heads | {"binary_loss": [3.0, 2.5, 2.4], "valid_binary_loss": [3.1, 2.6, 2.7]}
+    song = heads | {"song_loss": [0.9, 0.8, 0.7], "valid_song_loss": [1.0, 0.9, 0.8]}
+    learning_curves({"a": HISTORY | binary, "b": HISTORY | song}, show="heads")
+    second, genre = panels.values()
+    curves = [[list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 3] for axes in (second, genre)]
+    assert curves[0] == [binary["binary_loss"], binary["valid_binary_loss"], song["song_loss"], song["valid_song_loss"]]
+    assert curves[1] == 2 * [heads["logits_loss"], heads["valid_logits_loss"]]
+
+
+def test_a_penalised_or_diverged_training_loss_does_not_flatten_the_curves(panels):
     learning_curves({"a": {**HISTORY, "loss": [5000.0, float("nan"), 0.5]}})
-    error = next(axes for title, axes in limits if title.startswith("Loss"))
+    error = next(axes for title, axes in panels.items() if title.startswith("Loss"))
     assert error.get_ylim()[1] < 3
 
 

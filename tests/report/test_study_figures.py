@@ -149,7 +149,7 @@ def test_a_place_with_several_lines_shows_the_best_by_validation_and_says_so(boa
 def test_curves_show_the_best_by_validation_accuracy(board, monkeypatch):
     seen = {}
 
-    def curves(histories, name, bands, rates):
+    def curves(histories, name, bands, show):
         seen.update(histories=histories, bands=bands)
         return ""
 
@@ -172,6 +172,7 @@ def test_seeds_are_averaged_as_far_as_all_of_them_go():
 
 def test_what_no_line_has_is_not_drawn(board):
     for parts in (
+        {"kind": "curves", "values": ["heads"]},
         {"kind": "heatmap", "x": "units", "y": "beta"},
         {"kind": "bars", "x": "beta"},
         {"kind": "bars", "entrants": ["forest"], "values": ["seconds_per_epoch"]},

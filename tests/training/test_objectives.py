@@ -7,6 +7,7 @@ from toys import make_songs
 
 from genrezoo import seeds
 from genrezoo.layers import EndMask, Head, MaskPadding
+from genrezoo.training import forward
 from genrezoo.training.checkpoint import weights_of
 from genrezoo.training.objectives import binary_errors, objectives, reconstruction_error
 from genrezoo.training.supervised import SupervisedSettings, supervised
@@ -71,7 +72,7 @@ def test_every_head_descends_its_own_error_by_its_weight(class_weights):
     options = SupervisedSettings(
         optimizer="sgd", learning_rate=0.1, batch_size=36, epochs=1, snapshot="last", class_weights=class_weights
     )
-    history = supervised(model, songs, options, seed=1).history
+    (record,) = supervised(model, songs, options, seed=1).history
 
     weights = np.array(list(class_weights.values()))[train.y] if class_weights else np.ones(36)
     targets, real = np.eye(3)[train.y], ~np.isnan(train.x)
@@ -88,11 +89,28 @@ def test_every_head_descends_its_own_error_by_its_weight(class_weights):
         expected = before[name] - 0.1 * flat.T @ (slope * weights[:, None] / 36)
         np.testing.assert_allclose(model.get_layer(name).kernel.numpy(), expected, atol=1e-6)
     posterior, yes = softmax(outputs["logits"]), sigmoid(outputs["answers"])
-    errors = -np.log((posterior * targets).sum(axis=1))
-    errors += 0.5 * -np.log(np.where(targets > 0, yes, 1 - yes)).sum(axis=1)
-    errors += 2.0 * (wrong**2).sum(axis=1) / count
-    assert history[0]["loss"] == pytest.approx((weights * errors).mean(), rel=1e-5)
-    assert history[0]["accuracy"] == pytest.approx((posterior.argmax(axis=1) == train.y).mean())
+    errors = {
+        "logits": -np.log((posterior * targets).sum(axis=1)),
+        "binary": -np.log(np.where(targets > 0, yes, 1 - yes)).sum(axis=1),
+        "song": (wrong**2).sum(axis=1) / count,
+    }
+    means = {name: (weights * error).mean() for name, error in errors.items()}
+    assert {name: record[f"{name}_loss"] for name in means} == pytest.approx(means, rel=1e-5)
+    assert record["loss"] == pytest.approx(means["logits"] + 0.5 * means["binary"] + 2.0 * means["song"], rel=1e-5)
+    assert record["accuracy"] == pytest.approx((posterior.argmax(axis=1) == train.y).mean())
+
+
+def test_errors_of_heads_on_validation_songs_are_of_the_epochs_end_and_of_true_labels():
+    songs, model = make_songs(), linear_heads()
+    options = SupervisedSettings(epochs=1, learning_rate=0.01, snapshot="last", mixup=0.3, label_smoothing=0.2)
+    (record,) = supervised(model, songs, options, seed=1).history
+    valid = songs.split("valid")
+    found = forward(model, valid.x)
+    assert record["valid_logits_loss"] == pytest.approx(record["valid_loss"], rel=1e-5)
+    yes, targets = sigmoid(found["binary"].astype(float)), np.eye(3)[valid.y]
+    expected = -np.log(np.where(targets > 0, yes, 1 - yes)).sum(axis=1).mean()
+    assert record["valid_binary_loss"] == pytest.approx(expected, rel=1e-5)
+    assert record["valid_song_loss"] == pytest.approx(((found["song"] - valid.x) ** 2).mean(), rel=1e-5)
 
 
 def test_objectives_of_a_model_with_several_heads():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ from genrezoo.report.benchmark.study_values import (
 from genrezoo.report.style.captions import LEARNING
 from genrezoo.report.style.drawing import FAMILY_COLOURS, INK, WIDTH, Plot, as_svg, short
 from genrezoo.report.style.heatmap import draw_heatmap
-from genrezoo.report.style.learning_curves import learning_curves, over_seeds
+from genrezoo.report.style.learning_curves import History, learning_curves, over_seeds, second_heads
 from genrezoo.report.style.number_format import order_of, text_of
 
 
@@ -157,8 +157,8 @@ def _can_be_guessed(value: str) -> bool:
 
 
 def _curves(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) -> tuple[str, str] | None:
-    rates = "learning_rate" in plan.values
-    drawn = [entry for entry in entries if entry.histories and (not rates or all(map(_has_rates, entry.histories)))]
+    show = plan.values[0] if plan.values[0] in SHOWN else "loss"
+    drawn = [entry for entry in entries if entry.histories and all(map(SHOWN[show], entry.histories))]
     trained = sorted(drawn, key=lambda entry: -peak_of(entry))
     shown = trained[: plan.best]
     if not shown:
@@ -173,10 +173,24 @@ def _curves(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) 
         caption = f"The {len(shown)} best of {len(trained)} by validation accuracy. {caption}"
     curves = {label: mean for label, (mean, _) in parts.items()}
     bands = {label: edges for label, (_, edges) in parts.items() if label in several}
-    if rates:
+    if show == "learning_rate":
         caption = f"The rate is the learning rate after the last step of each epoch. {caption}"
-    return caption, learning_curves(curves, name, bands, rates=rates)
+    if show == "heads":
+        caption = f"Errors without their weights and without penalties. {caption}"
+    return caption, learning_curves(curves, name, bands, show=show)
 
 
-def _has_rates(history: Mapping[str, Sequence[float]]) -> bool:
+def _has_rates(history: History) -> bool:
     return bool(np.isfinite(history.get("learning_rate", [np.nan])).all())
+
+
+def _has_heads(history: History) -> bool:
+    return bool("logits_loss" in history and second_heads(history))
+
+
+SHOWN: dict[str, Callable[[History], bool]] = {
+    "loss": lambda history: True,
+    "learning_rate": _has_rates,
+    "heads": _has_heads,
+}
+"""What curves can show, and whether a history has it."""

@@ -13,6 +13,13 @@ from genrezoo.report.style.drawing import CURVE_COLOURS, as_svg, short, spread
 
 History = Mapping[str, Sequence[float]]
 COLUMNS = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy")
+DASHES = (0, (4, 2))
+TITLES = {
+    "loss": ("Loss (cross entropy, nats)", "Accuracy (%)"),
+    "learning_rate": ("Learning rate at the end of the epoch", "Accuracy (%)"),
+    "heads": ("Error of the second task", "Error of the genre (cross entropy, nats)"),
+}
+"""Titles of the two panels by what is shown."""
 
 
 def learning_curves(
@@ -20,7 +27,7 @@ def learning_curves(
     name: str = "learning",
     bands: Mapping[str, tuple[History, History]] | None = None,
     *,
-    rates: bool = False,
+    show: str = "loss",
 ) -> str:
     """Loss and accuracy of several runs, epoch by epoch, in one figure.
 
@@ -29,36 +36,37 @@ def learning_curves(
             ``valid_accuracy``. Up to eight runs get a colour of their own; further ones repeat them.
         name: Goes into the ids inside the figure.
         bands: Of each run that stands for several their lowest and highest values, drawn behind its validation curves.
-        rates: Draw the learning rate at the end of each epoch (``learning_rate``) in place of the loss.
+        show: ``loss``; ``learning_rate``, the rate at the end of each epoch, in place of the loss; or ``heads``: the
+            errors of the second heads beside the genre's, in place of loss and accuracy.
     """
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
-        ends = []
+        ends, last = [], "logits_loss" if show == "heads" else "accuracy"
         for number, (label, history) in enumerate(histories.items()):
             colour = CURVE_COLOURS[number % len(CURVE_COLOURS)]
             best = int(np.argmax(history["valid_accuracy"]))
-            if rates:
-                left.plot(history["epoch"], history["learning_rate"], color=colour, linewidth=1.6)
-                left.plot(history["epoch"][best], history["learning_rate"][best], "o", color=colour, markersize=4.5)
-            for axes, key, scale in ((left, "loss", 1), (right, "accuracy", 100))[int(rates) :]:
-                train, valid = ([scale * value for value in history[f"{side}{key}"]] for side in ("", "valid_"))
-                axes.plot(history["epoch"], train, color=colour, linewidth=0.9, linestyle=(0, (4, 2)), alpha=0.7)
-                axes.plot(history["epoch"], valid, color=colour, linewidth=1.6)
-                axes.plot(history["epoch"][best], valid[best], "o", color=colour, markersize=4.5)
-                if bands and label in bands:
-                    between = [[scale * value for value in edge[f"valid_{key}"]] for edge in bands[label]]
+            first = second_heads(history) if show == "heads" else [show]
+            for axes, key in [*((left, key) for key in first), (right, last)]:
+                scale, solid = 100 if key == "accuracy" else 1, key if key == "learning_rate" else f"valid_{key}"
+                values = {side: [scale * value for value in history[side]] for side in (key, solid)}
+                if solid != key:
+                    axes.plot(history["epoch"], values[key], color=colour, linewidth=0.9, linestyle=DASHES, alpha=0.7)
+                axes.plot(history["epoch"], values[solid], color=colour, linewidth=1.6)
+                axes.plot(history["epoch"][best], values[solid][best], "o", color=colour, markersize=4.5)
+                if bands and label in bands and solid != key:
+                    between = [[scale * value for value in edge[solid]] for edge in bands[label]]
                     axes.fill_between(history["epoch"], *between, color=colour, alpha=0.15, linewidth=0)
-            ends.append((history["epoch"][-1], 100 * history["valid_accuracy"][-1]))
-        first = "Learning rate at the end of the epoch" if rates else "Loss (cross entropy, nats)"
-        for axes, title in ((left, first), (right, "Accuracy (%)")):
+            ends.append((history["epoch"][-1], values[solid][-1]))
+        longest = max(len(history["epoch"]) for history in histories.values())
+        for axes, title in zip((left, right), TITLES[show], strict=True):
             axes.set_title(title)
             axes.set_xlabel("Epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        if rates:
+            axes.xaxis.set_major_locator(MaxNLocator(min(6, longest), integer=True, min_n_ticks=1))
+        if show == "learning_rate":
             left.set_ylim(bottom=0)
             left.yaxis.set_major_formatter(FuncFormatter(_as_rate))
-        else:
+        elif show == "loss":
             edges = [edge for pair in (bands or {}).values() for edge in pair]
             _bound_losses(left, [*histories.values(), *edges])
         bottom, top = right.get_ylim()
@@ -80,6 +88,17 @@ def learning_curves(
     return as_svg(name, draw, height=3.6)
 
 
+def second_heads(history: History) -> list[str]:
+    """Columns of a history with the errors of heads beside that of the genre.
+
+    Example:
+        >>> second_heads({"loss": [3.0], "logits_loss": [2.0], "binary_loss": [1.0], "valid_binary_loss": [1.0]})
+        ['binary_loss']
+    """
+    names = [name for name in history if name.endswith("_loss") and f"valid_{name}" in history]
+    return [name for name in names if name != "logits_loss"]
+
+
 def over_seeds(histories: Sequence[History]) -> tuple[History, tuple[History, History]]:
     """The mean of several seeds' histories, and their lowest and highest values, as far as all of them go.
 
@@ -90,7 +109,7 @@ def over_seeds(histories: Sequence[History]) -> tuple[History, tuple[History, Hi
         ([2.0], [1.0], [3.0])
     """
     epochs = min(len(history["epoch"]) for history in histories)
-    columns = [key for key in (*COLUMNS, "learning_rate") if all(key in history for history in histories)]
+    columns = [key for key in histories[0] if all(key in history for history in histories)]
     tables = {key: np.array([history[key][:epochs] for history in histories]) for key in columns}  # (seeds, epochs)
     mean, low, high = (
         {key: reduce(table, axis=0).tolist() for key, table in tables.items()} for reduce in (np.mean, np.min, np.max)
