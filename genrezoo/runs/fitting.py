@@ -197,6 +197,5 @@ def _make_deterministic() -> None:
 
 
 def _as_csv(history: list[dict[str, float]]) -> str:
-    columns = list(history[0])
-    rows = [columns, *([record[name] for name in columns] for record in history)]
+    rows: list[list[Any]] = [list(history[0]), *([record[name] for name in history[0]] for record in history)]
     return "".join(",".join(map(str, row)) + "\n" for row in rows)
