@@ -185,7 +185,7 @@ def test_nothing_is_printed_or_written(name, capfd, tmp_path, monkeypatch):
 def test_options_have_their_defaults_filled_in():
     assert tuner_options("random") == tuner_options("grid") == {}
     assert tuner_options("hyperband", {"factor": 4}) == {"factor": 4, "iterations": None}
-    assert set(tuner_options("bayesian", {"beta": 1})) == {"initial_points", "beta", "alpha"}
+    assert set(tuner_options("bayesian", {"beta": 1})) == {"initial_points", "beta", "alpha", "categorical"}
 
 
 def test_unknown_tuner_names_the_nearest():
@@ -273,6 +273,41 @@ def test_a_point_that_is_taken_is_replaced_by_one_that_promises_as_much():
     late = [(trial.values["x"], trial.values["y"]) for trial in rehearsal.trials[14:]]
     assert len(set(late)) == 10
     assert np.mean([abs(x - 13) + abs(y - 7) for x, y in late]) < 6  # points at random are 11 away
+
+
+def next_point(space, known, *, seed=1, **options):
+    """What the Bayesian search asks after some scored points."""
+    trials = [Trial(number, values, "", "random", status="completed") for number, (values, _) in enumerate(known)]
+    told = {number: score for number, (_, score) in enumerate(known)}
+    oracle = oracle_of("bayesian", space, seed=seed, options={"initial_points": len(known), **options})
+    return oracle.ask(trials, told, lambda values, epochs: values in [one for one, _ in known]).values
+
+
+def test_beta_adds_to_what_is_unknown_and_takes_nothing_from_it():
+    known = [({"x": x}, -abs(x - 0.1)) for x in (0.0, 0.1, 0.2, 0.3)]  # nothing is known of the right half
+    assert next_point(line(), known, beta=0.0)["x"] < 0.3
+    assert next_point(line(), known, beta=50.0)["x"] > 0.8
+
+
+def test_values_of_a_category_are_equally_far_from_each_other():
+    """On a line the neighbour of the best value promises most; of a category, all values that are left do alike."""
+    steps = space_of(steps=Choice((2, 4, 6, 8, 10, 12)))
+    known = [({"steps": 2}, 0.0), ({"steps": 4}, 0.0), ({"steps": 12}, 1.0)]
+    found = {
+        names: {next_point(steps, known, seed=seed, beta=0.0, categorical=names)["steps"] for seed in range(1, 7)}
+        for names in ((), ("steps",))
+    }
+    assert found[()] == {10}
+    assert len(found["steps",]) > 1
+    oracle = oracle_of("bayesian", steps, options={"categorical": ["steps"]})
+    vectors = [oracle._numbers(steps.template.space[0], {"steps": value}) for value in (2, 4, 12)]
+    assert vectors == [[1, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize(("space", "name"), [(discrete(), "rules"), (line(), "x")])
+def test_only_a_choice_of_the_space_is_a_category(space, name):
+    with pytest.raises(UnknownNameError, match=f"choice of this search '{name}'"):
+        oracle_of("bayesian", space, options={"categorical": [name]})
 
 
 @pytest.mark.slow

@@ -49,7 +49,8 @@ def test_a_search_is_that_of_its_source(name):
     assert plan.recipe.name == recipe
     assert flat(plan.space) == flat(space)
     assert (plan.tuner, plan.max_trials) == (tuner, trials)
-    assert plan.tuner_options == ({"initial_points": random, "beta": 1.9} if tuner == "bayesian" else {})
+    categories = {"categorical": ["num_steps"]} if name == "rnn_search" else {}
+    assert plan.tuner_options == ({"initial_points": random, "beta": 1.9, **categories} if tuner == "bayesian" else {})
     assert (plan.objective.metric, plan.objective.over, plan.objective.repeats) == ("accuracy", over, 1)
     settings = plan.tuned.procedure_settings()
     assert (settings.epochs, settings.learning_rate, settings.batch_size) == (epochs, rate, 50)

@@ -16,6 +16,8 @@ from pydantic import Field
 from sklearn.exceptions import ConvergenceWarning
 
 from genrezoo import seeds
+from genrezoo.errors import check_known
+from genrezoo.spaces import Choice
 from genrezoo.trials import Trial
 from genrezoo.tuning.oracles.base import OBJECTIVE, Options, Suggestion, Taken, free_point, random_points, seed_of
 from genrezoo.tuning.space import Point, Space
@@ -46,6 +48,11 @@ class BayesianOptions(Options):
     alpha: float = Field(
         0.01, gt=0, le=10, description="Variance of chance in a score, as a fraction of the scores' variance."
     )
+    categorical: tuple[str, ...] = Field(
+        (),
+        description="Choices whose values the model takes as equally far apart; it takes those of other choices as "
+        "points on a line, in their order.",
+    )
 
 
 class BayesianOracle:
@@ -61,6 +68,9 @@ class BayesianOracle:
         max_trials: Budget.
         options: Options.
         earlier: Points of earlier searches on similar data with their scores, a sequence for each search.
+
+    Raises:
+        UnknownNameError: Something is called categorical that is not a choice of the space.
 
     Reference:
         Srinivas, Krause, Kakade, Seeger (2010), Gaussian process optimization in the bandit setting.
@@ -78,6 +88,8 @@ class BayesianOracle:
     ):
         self._space, self._seed, self._options, self._earlier = space, seed, options, earlier
         self._defaults = {one.name: one.default for one in space.hyperparameters}
+        choices = [one.name for one in space.hyperparameters if isinstance(one.domain, Choice)]
+        check_known("choice of this search", options.categorical, choices)
         budget = math.inf if max_trials is None else max_trials
         self._initial = options.initial_points or int(max(4, min(len(space.hyperparameters) + 1, 6, budget // 4)))
 
@@ -107,7 +119,7 @@ class BayesianOracle:
 
         def vectors(points: Sequence[Point]) -> list[list[float]]:  # as KerasTuner embeds them
             texts = [self._space.texts(point) for point in points]
-            return [[one.value_to_prob(text.get(one.name, one.default)) for one in template.space] for text in texts]
+            return [[n for one in template.space for n in self._numbers(one, text)] for text in texts]
 
         scored = [*self._translated(known), *known]
         x, y = vectors([point for point, _ in scored]), [-score for _, score in scored]
@@ -125,6 +137,13 @@ class BayesianOracle:
         found = list({json.dumps(point): point for point in found}.values())
         mean, deviation = model.predict(vectors(found), return_std=True)
         return [found[place] for place in np.argsort(mean - self._options.beta * deviation, kind="stable")]
+
+    def _numbers(self, one: Any, texts: Mapping[str, Any]) -> list[float]:
+        """A hyperparameter's value as the model sees it: a number in [0, 1], or one for each value of a category."""
+        value = texts.get(one.name, one.default)
+        if one.name in self._options.categorical:
+            return [float(value == each) for each in one.values]
+        return [one.value_to_prob(value)]
 
     def _translated(self, known: Sequence[tuple[Point, float]]) -> list[tuple[Point, float]]:
         """The scores of earlier searches, moved to where this search's are at the points that both have tried."""
