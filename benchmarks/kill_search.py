@@ -36,8 +36,8 @@ from typing import Any
 import genrezoo as gz
 from genrezoo import files, parallel, report
 from genrezoo.cli import main as main_command
-from genrezoo.datasets.arrays import save_songs
 from genrezoo.recipes import get_recipe
+from genrezoo.songs.storage import save_songs
 
 PRELOAD = ("keras", "keras_tuner", "sklearn.gaussian_process", "genrezoo.tuning.search", "matplotlib.figure")
 MARK = "GENREZOO_BENCHMARK_MARK"

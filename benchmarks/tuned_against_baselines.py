@@ -36,7 +36,6 @@ import genrezoo as gz
 from genrezoo import files, parallel
 from genrezoo.benchmarking.baselines import BASELINES, Baseline, fit_baseline
 from genrezoo.benchmarking.cell import Cell, accuracy_cell
-from genrezoo.datasets.arrays import save_songs
 from genrezoo.evaluation import (
     bootstrap_intervals,
     bootstrap_mean,
@@ -48,6 +47,7 @@ from genrezoo.evaluation import (
 )
 from genrezoo.recipes import Recipe
 from genrezoo.songs import SongSet, Standardiser, default_split
+from genrezoo.songs.storage import save_songs
 from genrezoo.trials import read_journal
 
 SEEDS = 5

@@ -18,7 +18,6 @@ from pydantic import BaseModel
 
 from genrezoo import files, parallel
 from genrezoo.benchmarking.baselines import BASELINES, fit_baseline
-from genrezoo.datasets.arrays import load_arrays
 from genrezoo.environment import environment
 from genrezoo.evaluation import bootstrap_intervals, evaluate
 from genrezoo.recipes import Recipe
@@ -26,6 +25,7 @@ from genrezoo.rows import AccuracyRow, CellFacts, HeadScores, Latency, PassesRow
 from genrezoo.runs.predictions import FILE, read_predictions
 from genrezoo.songs import SongSet
 from genrezoo.songs.chunks import chunk_starts
+from genrezoo.songs.storage import load_arrays
 
 WARM_UP, CALLS, BULK = 20, 200, 256
 Predict = Callable[[SongSet], np.ndarray]

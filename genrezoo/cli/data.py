@@ -213,8 +213,8 @@ def build(
     """
     from genrezoo.audio.settings import feature_settings
     from genrezoo.datasets import find_dataset, load_songs
-    from genrezoo.datasets.arrays import MANIFEST
     from genrezoo.registry import DATASETS
+    from genrezoo.songs.storage import MANIFEST
 
     if (out / MANIFEST).exists() and not overwrite:
         remedy = "name another folder, or overwrite it (--overwrite)"
@@ -265,7 +265,7 @@ def _load(path: str, changes: list[str] | None = None, **given: Any) -> SongSet:
 
 
 def _save(songs: SongSet, out: Path, *, overwrite: bool, as_json: bool) -> None:
-    from genrezoo.datasets.arrays import save_songs
+    from genrezoo.songs.storage import save_songs
 
     with Console(stderr=True).status(f"writing {escape(str(out))}"):
         save_songs(songs, out, overwrite=overwrite)

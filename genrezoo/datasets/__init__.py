@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from genrezoo.registry import DATASETS, Entry
 from genrezoo.songs import SongSet
 
 
-def load_songs(source: str | Path, **options: Any) -> SongSet:
+def load_songs(source: str | Path | Sequence[str | Path], **options: Any) -> SongSet:
     """Loads songs from a path, or from a data set that has a name.
 
     Args:
@@ -21,7 +22,8 @@ def load_songs(source: str | Path, **options: Any) -> SongSet:
             or a path. Each data set recognises its own files (see `find_dataset`): an ``.npz`` file or a folder of
             them, a folder written by ``genrezoo data convert``, a folder of audio files with a folder for each genre,
             the GTZAN collection or its tables, the Free Music Archive, a folder tree of ``.h5`` files of the Million
-            Song Dataset or of AudioSet's ``.tfrecord`` files.
+            Song Dataset or of AudioSet's ``.tfrecord`` files, a ``.csv`` or ``.parquet`` table with a column of labels.
+            Or a list of audio files; their labels are the option ``labels`` (see `genrezoo.datasets.files`).
         options: Keyword arguments of the loader, e.g. ``n_segments`` for ``.npz`` files. A named data set that is read
             from somewhere takes its place as an option too.
 
@@ -40,6 +42,8 @@ def load_songs(source: str | Path, **options: Any) -> SongSet:
         >>> load_songs(path, name="a").n_features
         6
     """
+    if isinstance(source, Sequence) and not isinstance(source, str | bytes):
+        return _call(DATASETS.get("files"), {"paths": source, **options})
     if isinstance(source, str) and source in DATASETS.names():
         return _call(DATASETS.get(source), options)
     checked_path(source)

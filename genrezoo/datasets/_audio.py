@@ -30,16 +30,6 @@ NOT_AUDIO = frozenset({
 # fmt: on
 """Endings of files that lie beside music and are passed over; every other file is looked into."""
 
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "validation": "valid",
-    "val": "valid",
-    "test": "test",
-}
-"""What a column may call the sides of a split."""
-
 
 @dataclass(frozen=True)
 class AudioFile:

@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genrezoo.datasets._audio import NOT_AUDIO, SPLITS, AudioFile, songs_from_audio, suffix_of, walk_files
+from genrezoo.datasets._audio import NOT_AUDIO, AudioFile, songs_from_audio, suffix_of, walk_files
 from genrezoo.datasets._download import Published, fetch, unpack
 from genrezoo.datasets._table import read_table
 from genrezoo.errors import DataError, SettingsError, check_known
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet
+from genrezoo.songs.columns import SIDES
 
 if TYPE_CHECKING:
     from genrezoo.audio.settings import FeatureSettings
@@ -128,7 +129,7 @@ def load_fma(
                 id=track,
                 genre=rows[track]["track.genre_top"],
                 group=rows[track]["artist.id"],
-                split=SPLITS[rows[track]["set.split"]],
+                split=SIDES[rows[track]["set.split"]],
             )
             for track in usable
         ],
@@ -209,7 +210,7 @@ def _read_tracks(tables: Path, subset: str) -> dict[str, dict[str, str]]:
             continue
         if not row["track_id"].isdecimal():
             raise refuse("track_id", f"{row['track_id']!r} is no track's number")
-        if SPLITS.get(row["set.split"]) is None:
+        if SIDES.get(row["set.split"]) is None:
             raise refuse("set.split", f"{row['set.split']!r} is no side of the split")
         if not row["artist.id"].isdecimal():
             raise refuse("artist.id", f"{row['artist.id']!r} is no artist's number")

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genrezoo.datasets._audio import (
     NOT_AUDIO,
-    SPLITS,
     AudioFile,
     check_provenance,
     plain_name,
@@ -25,6 +24,7 @@ from genrezoo.datasets._table import read_table
 from genrezoo.errors import DataError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet
+from genrezoo.songs.columns import SIDES
 
 if TYPE_CHECKING:
     from genrezoo.audio.settings import FeatureSettings
@@ -175,7 +175,7 @@ def read_tree(root: str | Path) -> Tree:
     if len({file.genre for file in files}) == 1 and all(file.id.count("/") > 1 for file in files):
         remedy = f"name the folder {root / files[0].genre}, if its folders are genres"
         raise DataError(f"all files are in {files[0].genre}/", path=root, remedy=remedy)
-    sides = sorted({file.genre for file in files if file.genre.lower() in SPLITS})
+    sides = sorted({file.genre for file in files if file.genre.lower() in SIDES})
     if len(sides) > 1 or len(sides) == len({file.genre for file in files}) > 0:
         what = f"its folders {' and '.join(map(repr, sides))} are sides of a split, not genres"
         remedy = "give a manifest (--manifest) with the columns path, genre and split, or name the folder of one side"
@@ -202,14 +202,14 @@ def _from_table(root: Path, manifest: Path) -> list[AudioFile]:
             if not row[column].strip():
                 raise refuse(column, "is blank", "give it, or remove the row")
         split = row.get("split", "").strip().lower()
-        if split and split not in SPLITS:
+        if split and split not in SIDES:
             raise refuse("split", f"{row['split']!r} is no side of a split", "use train, valid, test or nothing")
         file = AudioFile(
             path=root / row["path"],
             id=plain_name(row.get("id", "").strip() or Path(row["path"]).as_posix()),
             genre=plain_name(row["genre"].strip()),
             group=plain_name(row["artist"].strip()) or None if "artist" in row else None,
-            split=SPLITS.get(split),
+            split=SIDES.get(split),
         )
         for column, value in (("path", str(file.path)), ("id", file.id)):
             if (first := seen.setdefault((column, value), line)) != line:

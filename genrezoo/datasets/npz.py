@@ -26,7 +26,7 @@ from genrezoo.archive import MAX_BYTES, Header, available_bytes, read_array, rea
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import PROVENANCES, SongSet
-from genrezoo.songs.columns import to_float32, to_integers, to_names
+from genrezoo.songs.columns import SIDES, to_float32, to_integers, to_names
 
 KEY_SETS = (("inputs", "targets", "label_map"), ("x", "y", "class_names"))
 """Keys of the features, labels and names of the genres."""
@@ -37,7 +37,6 @@ IDS = ("ids", "id", "song_id", "song_ids", "track_id", "video_id", "clip_id")
 GROUPS = ("groups", "group", "artist_id", "artist", "artists")
 """Keys that may hold the songs' groups; the first one present counts."""
 
-_SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "test": "test"}
 _SPLIT_COLUMNS = {
     "split": "official",
     "split_official": "official",
@@ -67,7 +66,7 @@ def load_npz(
     """Loads songs from one ``.npz`` file, or from the ``.npz`` files of a published split in one folder.
 
     Choose it for sets that fit into memory; turn larger ones, or ones that are loaded often, into a songs folder with
-    `genrezoo.datasets.arrays.save_songs` first, which is memory-mapped.
+    `genrezoo.songs.storage.save_songs` first, which is memory-mapped.
 
     A folder is read split by split: ``train.npz``, ``valid.npz`` (or ``validation``, ``val``) and ``test.npz``, as many
     as there are, also with something before, as in ``msd-10-genre-train.npz``. A split may also be two files,
@@ -205,7 +204,7 @@ def _files(path: Path) -> dict[str | None, list[Path]]:
     found: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for file in sorted(path.iterdir()):
         if match := _SPLIT_FILE.fullmatch(file.name):
-            found[_SPLITS[match[1].lower()]][(match[2] or "").lower()].append(file)
+            found[SIDES[match[1].lower()]][(match[2] or "").lower()].append(file)
     if not found:
         remedy = "name the .npz file itself, or name the files of a split train.npz, valid.npz and test.npz"
         raise DataError("no .npz file is named after a split", path=path, remedy=remedy)
@@ -341,7 +340,7 @@ def _splits(path: Path, parts: list[_Part]) -> tuple[dict[str, np.ndarray], str 
         }, "official"
     if key is None:
         return {}, None
-    told = np.array([_SPLITS.get(str(value).strip().lower(), "") for value in parts[0].column("split")])
+    told = np.array([SIDES.get(str(value).strip().lower(), "") for value in parts[0].column("split")])
     splits = {split: np.flatnonzero(told == split) for split in ("train", "valid", "test") if split in told}
     if not splits:
         raise DataError("no song is in train, valid or test", path=path, where=key, remedy="use these three names")

@@ -10,6 +10,16 @@ import numpy as np
 
 from genrezoo.errors import DataError
 
+SIDES = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "test": "test",
+}
+"""What a column or a file's name may call the sides of a split, and the sides."""
+
 
 def to_array(values: Any, *, path: str | Path, where: str) -> np.ndarray:
     """Values as an array; pandas objects too.

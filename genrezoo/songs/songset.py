@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from genrezoo.errors import DataError
 from genrezoo.songs.columns import check_text, to_array, to_float32, to_integers, to_names
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROVENANCES = ("official", "artist-filtered", "fault-filtered", "random")
 """Where a split can come from; a metric without it is not reported."""
@@ -26,6 +29,24 @@ KINDS = {
 """What a song can be, segments in time or an image, and the axes of an array of them."""
 
 BLOCK_BYTES = 64 * 2**20  # features looked at together, so that a memory-mapped set is never loaded whole
+
+
+class Song(NamedTuple):
+    """One song of a set, ``songs[3]``.
+
+    Attributes:
+        id: Its id.
+        x: Its features without padding, ``(length, n_features)`` float32; an image whole.
+        y: Its label.
+        genre: The name of its class.
+        group: Its group; None if the set has none.
+    """
+
+    id: str
+    x: np.ndarray
+    y: int
+    genre: str
+    group: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +137,105 @@ class SongSet:
         if self.splits and self.provenance is None:
             raise self.error("the split has no provenance", remedy=f"pass provenance, one of {origins}")
 
+    @classmethod
+    def from_arrays(
+        cls,
+        x: Any,
+        y: Any,
+        *,
+        genres: Sequence[str] | None = None,
+        lengths: Any = None,
+        split: Any = None,
+        provenance: str | None = None,
+        ids: Any = None,
+        groups: Any = None,
+        name: str = "songs",
+        about: Mapping[str, Any] | None = None,
+    ) -> SongSet:
+        """Songs from arrays as people hold them: tables, songs of unequal length, labels as text.
+
+        Args:
+            x: A table ``(n_songs, n_features)``; ``(n_songs, n_segments, n_features)``; images ``(n_songs, height,
+                width, channels)``; or a list of songs of unequal length, each ``(n_segments, n_features)``.
+            y: One label a song, text or integers.
+            genres: Names of the classes in their order. If left out, they are the labels that occur, sorted; integer
+                labels are positions in ``genres`` where it is passed.
+            lengths: Segments of each song; not for a list of songs, whose lengths are known.
+            split: For each song ``"train"``, ``"valid"`` or ``"test"``, or nothing for a song in none.
+            provenance: Where the split comes from, one of `PROVENANCES`; needed with ``split``.
+            ids: As in `SongSet`.
+            groups: As in `SongSet`.
+            name: As in `SongSet`.
+            about: As in `SongSet`.
+
+        Returns:
+            The checked songs.
+
+        Raises:
+            DataError: Arrays that do not fit each other, a missing label, or songs that cannot be trained on.
+
+        Example:
+            >>> songs = [np.zeros((120, 25)), np.zeros((90, 25)), np.zeros((100, 25)), np.zeros((110, 25))]
+            >>> found = SongSet.from_arrays(songs, ["jazz", "blues", "jazz", "blues"])
+            >>> found.genres, found.y.tolist(), found.lengths.tolist()
+            (('blues', 'jazz'), [1, 0, 1, 0], [120, 90, 100, 110])
+        """
+        from genrezoo.songs.convert import from_arrays
+
+        return from_arrays(
+            x, y, genres=genres, lengths=lengths, split=split, name=name,
+            ids=ids, groups=groups, provenance=provenance, about=about or {},
+        )  # fmt: skip
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        label: Hashable,
+        group: Hashable | None = None,
+        id: Hashable | None = None,  # noqa: A002  # as the attribute `ids`
+        split: Hashable | None = None,
+        features: Sequence[Hashable] | None = None,
+        genres: Sequence[str] | None = None,
+        provenance: str | None = None,
+        name: str = "songs",
+    ) -> SongSet:
+        """Songs from a data frame with a row for each song.
+
+        Args:
+            frame: The table.
+            label: Column of the labels, text or integers.
+            group: Column of what may not be torn apart by a split, such as the artist.
+            id: Column of the songs' ids.
+            split: Column of the sides, ``train``, ``valid`` and ``test``; blank for a song in none.
+            features: Columns of the features; all that have no other role if left out.
+            genres: As in `from_arrays`.
+            provenance: As in `from_arrays`.
+            name: As in `SongSet`.
+
+        Returns:
+            The checked songs, one segment each; ``about["feature_names"]`` names the columns.
+
+        Raises:
+            DataError: A column that is missing or holds no numbers, a cell that is missing or no finite number (row and
+                column are named), or songs that cannot be trained on.
+
+        Example:
+            >>> import pandas as pd
+            >>> frame = pd.DataFrame({"genre": ["jazz", "blues"] * 2, "tempo": [90, 120, 95, 110]})
+            >>> frame["artist"] = list("abcd")
+            >>> songs = SongSet.from_frame(frame, label="genre", group="artist")
+            >>> songs.n_features, songs.genres, songs.groups.tolist()
+            (1, ('blues', 'jazz'), ['a', 'b', 'c', 'd'])
+        """
+        from genrezoo.songs.convert import from_frame
+
+        return from_frame(
+            frame, label=label, group=group, id=id, split=split, features=features,
+            genres=genres, provenance=provenance, name=name,
+        )  # fmt: skip
+
     def error(self, what: str, where: str | None = None, remedy: str | None = None) -> DataError:
         """An error about these songs, to be raised; the arguments are those of `DataError`.
 
@@ -158,6 +278,27 @@ class SongSet:
 
     def __len__(self) -> int:
         return self.n_songs
+
+    def __getitem__(self, index: int) -> Song:
+        """One song, by its position; negative positions count from the end.
+
+        Raises:
+            IndexError: There is no such song.
+            TypeError: Not an integer; `take` takes several.
+        """
+        if isinstance(index, bool) or not isinstance(index, int | np.integer):
+            raise TypeError(f"songs[…] takes one position, got {index!r}; songs.take(…) takes several")
+        if not -self.n_songs <= index < self.n_songs:
+            raise IndexError(f"song {index} of {self.n_songs}")
+        place = int(index) % self.n_songs
+        length = self.n_segments if self.kind == "image" else int(self.lengths[place])
+        return Song(
+            id=str(self.ids[place]),
+            x=np.asarray(self.x[place][:length]),
+            y=int(self.y[place]),
+            genre=self.genres[self.y[place]],
+            group=None if self.groups is None else str(self.groups[place]),
+        )
 
     def __repr__(self) -> str:
         split = ", ".join(f"{name} {len(index):,}" for name, index in self.splits.items()) or "no split"
@@ -245,6 +386,12 @@ class SongSet:
     def with_split(self, splits: Mapping[str, np.ndarray], provenance: str) -> SongSet:
         """The same songs with another split."""
         return self._derived(("finite", "valid"), splits=splits, provenance=provenance)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes the songs to a folder that `genrezoo.load_songs` reads; see `genrezoo.songs.storage.save_songs`."""
+        from genrezoo.songs.storage import save_songs
+
+        return save_songs(self, folder, overwrite=overwrite)
 
     def named(self, name: str) -> SongSet:
         """The same songs under another name."""

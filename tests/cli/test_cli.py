@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 import genrezoo
 from genrezoo.cli import app, main, options
 from genrezoo.cli.options import parse_changes
-from genrezoo.datasets.arrays import save_songs
 from genrezoo.errors import GenrezooWarning, SettingsError
 from genrezoo.models import list_models
 from genrezoo.runs import load_run
+from genrezoo.songs.storage import save_songs
 
 
 def run(*arguments):

@@ -8,10 +8,10 @@ from toys import make_songs
 from typer.testing import CliRunner
 
 from genrezoo.cli import app, main
-from genrezoo.datasets.arrays import save_songs
 from genrezoo.recipes import Recipe, get_recipe
 from genrezoo.recipes.recipe import Member
 from genrezoo.runs import load_run, train
+from genrezoo.songs.storage import save_songs
 
 SMALL = get_recipe("fully_connected").changed({"units": [6], "epochs": 2, "batch_size": 16})
 

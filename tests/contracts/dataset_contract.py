@@ -62,6 +62,8 @@ def check_split(entry: Entry, sample: Sample) -> None:
 def check_refusal(entry: Entry, sample: Sample) -> None:
     """What cannot be loaded is refused with a message for the user."""
     impossible = {"path": "/nonexistent/songs"} if "path" in sample else {"no_such_option": 1}
+    if "paths" in sample:
+        impossible = {**sample, "paths": ["/nonexistent/songs"] * len(sample["paths"])}
     with pytest.raises(GenrezooError):
         entry.call(**impossible)
 

@@ -7,9 +7,9 @@ from dataset_contract import dataset_checks
 from toys import make_songs, write_noise
 
 from genrezoo.audio.settings import feature_settings
-from genrezoo.datasets.arrays import save_songs
 from genrezoo.registry import DATASETS, Entry
 from genrezoo.songs import SongSet
+from genrezoo.songs.storage import save_songs
 
 pytestmark = pytest.mark.usefixtures("no_children")
 
@@ -87,8 +87,20 @@ def audioset_sample(folder):
     return {"path": folder, "genres": ["Blues", "Ska"]}
 
 
+def csv_sample(folder):
+    (folder / "mine.csv").write_text("tempo,genre,artist\n90,jazz,a\n120,blues,b\n95,jazz,c\n110,blues,d\n")
+    return {"path": folder / "mine.csv", "group": "artist"}
+
+
+def files_sample(folder):
+    paths = [write_noise(folder / f"{number}.wav", seed=number) for number in range(4)]
+    features = {"kind": "log_mel", "n_mels": 4}
+    return {"paths": paths, "labels": ["jazz", "blues"] * 2, "features": features, "cache": folder / "cache"}
+
+
 SAMPLES = {
     "audioset": audioset_sample,
+    "files": files_sample,
     "fma": fma_sample,
     "msd": msd_sample,
     "folder": sound_sample,
@@ -96,6 +108,7 @@ SAMPLES = {
     "gtzan_table": table_sample,
     "npz": npz_sample,
     "songs_folder": folder_sample,
+    "table": csv_sample,
     "synthetic": lambda _: {"n_segments": 9, "n_train": 40, "n_valid": 20, "n_test": 20},
     "synthetic_audio": lambda _: {
         "features": "mfcc_statistics",

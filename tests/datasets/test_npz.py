@@ -633,11 +633,11 @@ def test_load_songs_tells_what_it_found(tmp_path):
     assert load_songs(str(tmp_path / "a.npz")).name == "a"
     with pytest.raises(DataError, match=r"no \.npz file is named after a split"):
         load_songs(tmp_path)
-    (tmp_path / "a.npz").rename(tmp_path / "a.csv")
-    with pytest.raises(DataError, match=r"holds 1 x \.csv"):
+    (tmp_path / "a.npz").rename(tmp_path / "a.mat")
+    with pytest.raises(DataError, match=r"holds 1 x \.mat"):
         load_songs(tmp_path)
-    with pytest.raises(DataError, match=r"is a \.csv file"):
-        load_songs(tmp_path / "a.csv")
+    with pytest.raises(DataError, match=r"is a \.mat file"):
+        load_songs(tmp_path / "a.mat")
     with pytest.raises(DataError, match="data sets are .*npz"):
         load_songs(tmp_path / "nowhere")
 

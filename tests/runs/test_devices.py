@@ -6,10 +6,10 @@ from toys import make_songs
 from typer.testing import CliRunner
 
 from genrezoo.cli import app
-from genrezoo.datasets.arrays import save_songs
 from genrezoo.errors import SettingsError
 from genrezoo.runs import devices, load_run
 from genrezoo.runs.devices import device_kinds, list_devices, on_device
+from genrezoo.songs.storage import save_songs
 
 
 @pytest.fixture

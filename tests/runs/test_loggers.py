@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 import genrezoo
 from genrezoo import files
 from genrezoo.cli import app
-from genrezoo.datasets.arrays import save_songs
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.recipes import get_recipe
 from genrezoo.runs import train
 from genrezoo.runs.loggers import loggers
+from genrezoo.songs.storage import save_songs
 
 SMALL = get_recipe("fully_connected").changed({"units": [6], "epochs": 3, "dropout": 0.2})
 VALUES = {"units": [6], "epochs": 3, "dropout": 0.2, "optimizer": "adam", "patience": None}

@@ -12,7 +12,6 @@ import safetensors.numpy
 from toys import make_songs
 
 from genrezoo import files
-from genrezoo.datasets.arrays import save_songs
 from genrezoo.errors import DataError, GenrezooWarning, SettingsError, UnknownNameError
 from genrezoo.evaluation import evaluate, log_softmax
 from genrezoo.models import create_model
@@ -21,6 +20,7 @@ from genrezoo.rules import aggregate_logits
 from genrezoo.runs import load_run, train
 from genrezoo.runs.run import _digest
 from genrezoo.songs import Standardiser, default_split
+from genrezoo.songs.storage import save_songs
 from genrezoo.training import forward
 
 SMALL = get_recipe("fully_connected").changed({"units": [6], "epochs": 2, "dropout": 0.2})

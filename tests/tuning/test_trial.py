@@ -3,8 +3,8 @@
 import pytest
 
 import genrezoo as gz
-from genrezoo.datasets.arrays import save_songs
 from genrezoo.errors import ResourceError
+from genrezoo.songs.storage import save_songs
 from genrezoo.training.checkpoint import read_history
 from genrezoo.tuning.trial import Order, finish_trial, run_trial
 
