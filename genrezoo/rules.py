@@ -15,6 +15,34 @@ import numpy as np
 from genrezoo.errors import DataError, check_known
 from genrezoo.lazy import keras
 
+
+class _NumPy:
+    """Those operations of `keras.ops` that the rules need and NumPy lacks, and all of NumPy's own."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    @staticmethod
+    def logsumexp(x: np.ndarray, axis: int) -> np.ndarray:
+        top = x.max(axis=axis, keepdims=True)
+        total: np.ndarray = np.log(np.exp(x - top).sum(axis=axis)) + top.squeeze(axis)
+        return total
+
+    @staticmethod
+    def log_softmax(x: np.ndarray, axis: int) -> np.ndarray:
+        shifted: np.ndarray = x - x.max(axis=axis, keepdims=True)
+        shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+        return shifted
+
+
+_NUMPY = _NumPy()
+
+
+def _ops(x: Any) -> Any:
+    """What computes with tensors or arrays: of arrays NumPy, so that stored predictions need no Keras."""
+    return _NUMPY if isinstance(x, np.ndarray) else keras.ops
+
+
 LEFT_OUT = -1e9  # log posterior of a member left out: nothing beside any real one, and still finite
 
 
@@ -38,11 +66,12 @@ def mean_rule(log_posteriors: Any, mask: Any = None) -> Any:
         C. N. Silla Jr, C. A. A. Kaestner, A. L. Koerich, "Automatic music genre classification using ensemble of
         classifiers", IEEE SMC 2007: maximum mean.
     """
+    ops = _ops(log_posteriors)
     if mask is not None:
-        kept = keras.ops.expand_dims(mask, -1)
-        log_posteriors = keras.ops.where(kept, log_posteriors, keras.ops.full_like(log_posteriors, LEFT_OUT))
+        kept = ops.expand_dims(mask, -1)
+        log_posteriors = ops.where(kept, log_posteriors, ops.full_like(log_posteriors, LEFT_OUT))
     # Normalising over the classes divides by the number of members, which need not be counted.
-    return keras.ops.log_softmax(keras.ops.logsumexp(log_posteriors, axis=1), axis=-1)
+    return ops.log_softmax(ops.logsumexp(log_posteriors, axis=1), axis=-1)
 
 
 def product_rule(log_posteriors: Any, mask: Any = None) -> Any:
@@ -64,11 +93,10 @@ def product_rule(log_posteriors: Any, mask: Any = None) -> Any:
     Reference:
         As `mean_rule`: maximum product.
     """
+    ops = _ops(log_posteriors)
     if mask is not None:
-        log_posteriors = keras.ops.where(
-            keras.ops.expand_dims(mask, -1), log_posteriors, keras.ops.zeros_like(log_posteriors)
-        )
-    return keras.ops.log_softmax(keras.ops.sum(log_posteriors, axis=1), axis=-1)
+        log_posteriors = ops.where(ops.expand_dims(mask, -1), log_posteriors, ops.zeros_like(log_posteriors))
+    return ops.log_softmax(ops.sum(log_posteriors, axis=1), axis=-1)
 
 
 RULES: dict[str, Callable[..., Any]] = {"mean": mean_rule, "product": product_rule}
@@ -84,7 +112,7 @@ def aggregate(log_posteriors: Any, *, rule: str, mask: Any = None) -> Any:
         mask: ``(songs, members)``, True for members that count; None if all do.
 
     Returns:
-        Log posteriors ``(songs, classes)`` as a tensor.
+        Log posteriors ``(songs, classes)``, as a tensor or an array as they came.
 
     Raises:
         UnknownNameError: There is no such rule.
@@ -134,5 +162,5 @@ def aggregate_logits(logits: Sequence[np.ndarray], *, rule: str, mask: np.ndarra
             remedy="pass at least one array (songs, classes), all of one shape",
         )
     stacked = np.stack([np.asarray(member, np.float32) for member in logits], axis=1)  # (songs, members, classes)
-    posteriors = aggregate(keras.ops.log_softmax(stacked, axis=-1), rule=rule, mask=mask)
-    return np.asarray(keras.ops.convert_to_numpy(posteriors))
+    combined: np.ndarray = aggregate(_NUMPY.log_softmax(stacked, axis=-1), rule=rule, mask=mask)
+    return combined
