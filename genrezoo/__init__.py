@@ -27,6 +27,8 @@ _HOMES = {
     "list_models": "models",
     "model_info": "models",
     "register_model": "models",
+    "Exported": "exported",
+    "load_exported": "exported",
     "Recipe": "recipes",
     "get_recipe": "recipes",
     "list_recipes": "recipes",
@@ -78,6 +80,8 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.errors import ResourceError as ResourceError
     from genrezoo.errors import SettingsError as SettingsError
     from genrezoo.errors import UnknownNameError as UnknownNameError
+    from genrezoo.exported import Exported as Exported
+    from genrezoo.exported import load_exported as load_exported
     from genrezoo.models import create_model as create_model
     from genrezoo.models import list_models as list_models
     from genrezoo.models import model_info as model_info

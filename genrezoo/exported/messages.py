@@ -16,8 +16,9 @@ _MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3
 
 MESSAGES = {  # of each message the fields read: number, type, and "*" for a list
     "Model": {
-        "ir_version": (1, "int64"), "graph": (7, "Graph"), "opset_import": (8, "Opset*"), "metadata_props": (14, "Entry*"),
-        "training_info": (20, "Ignored*"), "functions": (25, "Ignored*"), "configuration": (26, "Ignored*"),
+        "ir_version": (1, "int64"), "graph": (7, "Graph"), "opset_import": (8, "Opset*"),
+        "metadata_props": (14, "Entry*"), "training_info": (20, "Ignored*"), "functions": (25, "Ignored*"),
+        "configuration": (26, "Ignored*"),
     },
     "Opset": {"domain": (1, "bytes"), "version": (2, "int64")},
     "Entry": {"key": (1, "bytes"), "value": (2, "bytes")},

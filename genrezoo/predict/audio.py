@@ -8,6 +8,7 @@ from pathlib import Path
 
 from genrezoo.audio.settings import Features
 from genrezoo.errors import SettingsError
+from genrezoo.exported import load_exported
 from genrezoo.predict.audio_files import audio_settings, predict_files
 from genrezoo.predict.prediction import Prediction
 from genrezoo.predict.published import Published
@@ -157,6 +158,8 @@ def open_model(name: str | Path) -> Answering:
     """
     if not os.path.exists(name) and str(name) in WEIGHTS.names():
         return Published(str(name))
+    if os.path.isfile(name):
+        return load_exported(name)
     from genrezoo.runs import load_run  # here, as exported models need nothing of it
 
     return load_run(name)

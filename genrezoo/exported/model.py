@@ -1,0 +1,262 @@
+"""`Exported`: a model from one file, answered by ONNX Runtime; neither TensorFlow nor Keras is in the process."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrezoo import files
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.exported.container import read_model
+from genrezoo.exported.metadata import Metadata
+from genrezoo.parallel import ChildError, ProcessExecutor
+from genrezoo.reading import Reading
+from genrezoo.songs import SongSet
+from genrezoo.songs.chunks import combine_chunks, cut_chunks
+
+MOST_MEMORY = 2**30
+"""Bytes that ONNX Runtime may hold in a process, all models together; a file cannot make it take more."""
+
+_NUMBERS = 2**17  # of features that are answered together: more does not fit the processor's caches
+_BATCHES = (8, 256)  # songs that are answered together, at least and at most
+
+
+class Exported:
+    """A trained model from one file, with everything that belongs to it.
+
+    Attributes:
+        path: The file.
+        metadata: What it says of itself.
+        threads: Threads of one answer; songs are better divided among processes, see `logits`.
+    """
+
+    def __init__(self, path: str | Path, content: bytes, metadata: Metadata, *, threads: int = 1):
+        if threads < 1:
+            raise SettingsError(f"threads must be at least 1, got {threads}")
+        self.path, self.metadata, self.threads = Path(path), metadata, threads
+        self._content = content
+
+    def __repr__(self) -> str:
+        return f"Exported({self.metadata.name!r}, {str(self.path)!r})"
+
+    @property
+    def where(self) -> str:
+        """The file, for errors."""
+        return str(self.path)
+
+    @property
+    def reading(self) -> Reading:
+        """What the model reads, and what its answers are."""
+        return self.metadata
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        return self.metadata.genres
+
+    @functools.cached_property
+    def session(self) -> Any:
+        """ONNX Runtime's session, made when it is first used.
+
+        Raises:
+            DataError: ONNX Runtime refuses the file.
+            SettingsError: It is not installed.
+        """
+        runtime = _runtime()
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # what it refuses is raised
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        options.add_session_config_entry("optimization.constant_folding_max_output_size_in_bytes", str(2**24))
+        try:
+            return runtime.InferenceSession(self._content, options, providers=["CPUExecutionProvider"])
+        except _faults() as error:
+            raise self._fault("cannot be loaded", error) from error
+
+    def answers(self, x: np.ndarray) -> np.ndarray:
+        """What the graph answers to songs as it reads them, without any preparation.
+
+        Args:
+            x: ``(n_songs, *reading.input_shape)`` float32, padding as NaN.
+
+        Returns:
+            ``(n_songs, n_outputs)`` float32.
+
+        Raises:
+            DataError: ONNX Runtime cannot compute it.
+        """
+        try:
+            (found,) = self.session.run(None, {"songs": x})
+        except _faults() as error:
+            raise self._fault(f"cannot answer songs of shape {x.shape}", error) from error
+        if found.shape != (len(x), self.metadata.n_outputs):
+            what = f"answered an array of shape {found.shape} to {len(x)} songs"
+            raise DataError(what, path=self.path, remedy="export it anew with `genrezoo export`")
+        answer: np.ndarray = found
+        return answer
+
+    def logits(self, songs: SongSet, *, workers: int = 1) -> np.ndarray:
+        """Logits of songs, ``(n_songs, n_genres)`` float32.
+
+        Songs of like length are answered together.
+
+        Args:
+            songs: The songs, with all the features that the run was trained on.
+            workers: Processes, of one thread each, among which the songs are divided. They take half a second to begin,
+                so they pay where the songs take longer than that.
+
+        Raises:
+            DataError: The songs have other features, or a length that the model cannot read.
+            SettingsError: ``workers`` is below 1.
+        """
+        if workers < 1:
+            raise SettingsError(f"workers must be at least 1, got {workers}")
+        self.metadata.check(songs)
+        owner, chunks = None, self.metadata.chunks
+        if chunks:
+            songs, owner = cut_chunks(songs, segments=chunks.segments, hop=chunks.hop)
+        logits = self._divided(songs, workers) if workers > 1 else self._in_batches(songs)
+        if not np.isfinite(logits).all():
+            what = "the answers are not finite numbers: the features are beyond what the model was trained on"
+            raise songs.error(what, remedy="use songs with the features that the model was trained on")
+        return logits if owner is None or chunks is None else combine_chunks(logits, owner, rule=chunks.rule)
+
+    def predict(self, x: np.ndarray, lengths: np.ndarray | None = None, *, workers: int = 1) -> np.ndarray:
+        """Probabilities of each genre; of a tagger activations, each for itself.
+
+        Args:
+            x: Features as in the songs trained on, not standardised: ``(n_songs, n_segments, n_features)``, or one song
+                as ``(n_segments, n_features)``; images as ``(n_songs, height, width, channels)`` or one without the
+                first axis.
+            lengths: Real segments of each song; all of them if left out.
+            workers: As of `logits`.
+
+        Returns:
+            ``(n_songs, n_genres)`` float32; probabilities sum to 1.
+
+        Raises:
+            DataError: Wrong shape, a length that cannot be, or NaN or infinite features outside padding.
+        """
+        songs = self.metadata.songs(x, lengths, path=self.where)
+        return self.metadata.scores(self.logits(songs, workers=workers))
+
+    def _in_batches(self, songs: SongSet) -> np.ndarray:
+        """Logits of songs as the graph reads them, in batches of like length."""
+        free, image = self.metadata.input_shape[0] is None, self.metadata.kind == "image"
+        logits = np.empty((len(songs), self.metadata.n_outputs), np.float32)
+        order = np.argsort(songs.lengths, kind="stable")
+        size = min(max(_NUMBERS // int(np.prod(songs.song_shape)), _BATCHES[0]), _BATCHES[1])
+        for first in range(0, len(order), size):
+            index = order[first : first + size]
+            lengths = songs.lengths[index]
+            longest = int(lengths.max()) if free else songs.n_segments
+            x = np.array(songs.x[index, :longest], np.float32)  # (songs, segments, features)
+            if not image:
+                x[np.arange(longest) >= lengths[:, None]] = np.nan
+            logits[index] = self.answers(x)
+        return logits
+
+    def _divided(self, songs: SongSet, workers: int) -> np.ndarray:
+        """Logits of songs as the graph reads them, from processes that share the songs as files."""
+        with tempfile.TemporaryDirectory(prefix="genrezoo-") as place:
+            folder = Path(place)
+            (folder / "model.onnx").write_bytes(self._content)
+            np.save(folder / "x.npy", songs.x)
+            np.save(folder / "lengths.npy", songs.lengths)
+            order = np.argsort(songs.lengths, kind="stable")
+            parts = [part for part in np.array_split(order, 4 * workers) if len(part)]
+            for number, part in enumerate(parts):
+                np.save(folder / f"part{number}.npy", part)
+            with ProcessExecutor(workers, threads=1, preload=("genrezoo.exported.model", "onnxruntime")) as executor:
+                calls = [executor.submit(answer_part, place, number) for number in range(len(parts))]
+                try:
+                    for call in calls:
+                        call.result()
+                except ChildError as error:
+                    if error.user:
+                        raise DataError(str(error)) from error
+                    raise
+            logits = np.empty((len(songs), self.metadata.n_outputs), np.float32)
+            for number, part in enumerate(parts):
+                logits[part] = np.load(folder / f"logits{number}.npy")
+        return logits
+
+    def _fault(self, what: str, error: Exception) -> DataError:
+        """An error of ONNX Runtime's in one line."""
+        told = " ".join(str(error).split())[:500]
+        remedy = f"export it anew with `genrezoo export`; it may take {MOST_MEMORY / 2**30:g} GiB of memory"
+        return DataError(f"{what} ({told})", path=self.path, remedy=remedy)
+
+
+def load_exported(path: str | Path, *, threads: int = 1) -> Exported:
+    """Opens an exported model, with neither TensorFlow nor Keras; ONNX Runtime is loaded when it is first used.
+
+    The file may come from anybody: it is checked before anything is made of it, and cannot take more than
+    `MOST_MEMORY`.
+
+    Args:
+        path: A file that `genrezoo.export` wrote.
+        threads: Threads of one answer. One is best for small models; for many songs see `Exported.logits`.
+
+    Raises:
+        DataError: No exported model, or one that is damaged, was changed, or holds what no model needs.
+        SettingsError: ``threads`` is below 1.
+
+    Example:
+        >>> load_exported("song.mp3")
+        Traceback (most recent call last):
+            ...
+        genrezoo.errors.DataError: song.mp3: cannot be read (No such file or directory). Remedy: check the path.
+    """
+    path = files.checked_path(path)
+    content, metadata = read_model(path)
+    return Exported(path, content, metadata, threads=threads)
+
+
+def answer_part(folder: str, number: int) -> None:
+    """A worker's side of `Exported.logits`: answers a part of the songs in a folder."""
+    place = Path(folder)
+    x, lengths = np.load(place / "x.npy", mmap_mode="r"), np.load(place / "lengths.npy")
+    part = np.load(place / f"part{number}.npy")
+    model = load_exported(place / "model.onnx")
+    names, kind = model.genres or ("embedding",), model.metadata.kind
+    y = np.zeros(len(part), np.int64)
+    songs = SongSet(x=x[part], y=y, genres=names, lengths=lengths[part], name="songs", kind=kind)
+    np.save(place / f"logits{number}.npy", model._in_batches(songs))
+
+
+@functools.cache
+def _runtime() -> Any:
+    """ONNX Runtime, whose models share a bounded memory."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        what = f"exported models need the extra `export`: pip install 'genrezoo[export]' ({error})"
+        raise SettingsError(what) from error
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    limits = onnxruntime.OrtArenaCfg({"max_mem": MOST_MEMORY, "arena_extend_strategy": 1})  # 1: no more than is asked
+    onnxruntime.create_and_register_allocator(memory, limits)
+    return onnxruntime
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    names = (
+        "EPFail",
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NotImplemented",
+        "RuntimeException",
+    )
+    return (*(getattr(state, name) for name in names), RuntimeError, ValueError, MemoryError)
