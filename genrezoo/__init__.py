@@ -42,6 +42,7 @@ _HOMES = {
     "list_search_plans": "tuning",
     "load_search": "tuning",
     "tune": "tuning",
+    "export": "exporting",
     "benchmark": "benchmarking",
     "list_suites": "benchmarking",
     "load_suite": "benchmarking",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.errors import UnknownNameError as UnknownNameError
     from genrezoo.exported import Exported as Exported
     from genrezoo.exported import load_exported as load_exported
+    from genrezoo.exporting import export as export
     from genrezoo.models import create_model as create_model
     from genrezoo.models import list_models as list_models
     from genrezoo.models import model_info as model_info

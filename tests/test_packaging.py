@@ -119,7 +119,7 @@ def test_metadata(metadata, installed):
     assert {"tensorboard", "keras", "tensorflow"} <= required
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert set(metadata.get_all("Provides-Extra")) == {"audio", "cluster", "tracking", "test", "dev"}
+    assert set(metadata.get_all("Provides-Extra")) == {"audio", "cluster", "export", "tracking", "test", "dev"}
     assert metadata["Version"] in (installed / "genrezoo" / "__init__.py").read_text(encoding="utf-8")
     (folder,) = installed.glob("genrezoo-*.dist-info")
     assert "genrezoo = genrezoo.cli:main" in (folder / "entry_points.txt").read_text(encoding="utf-8")
@@ -131,7 +131,13 @@ def test_what_is_imported_is_declared():
         return {canonicalize_name(Requirement(text).name) for text in texts}
 
     declared, extras = names_of(PROJECT["dependencies"]), PROJECT["optional-dependencies"]
-    extra_of = {"audio": "audio", "parallel": "cluster", "runs": "tracking"}  # by folder of the package
+    extra_of = {
+        "audio": "audio",
+        "exported": "export",
+        "exporting": "export",
+        "parallel": "cluster",
+        "runs": "tracking",
+    }  # by folder of the package
     owners = importlib.metadata.packages_distributions()
     used = {}
     for path in (TOP / "genrezoo").rglob("*.py"):

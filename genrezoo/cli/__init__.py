@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import genrezoo
-from genrezoo.cli import benchmark, data, evaluate, listing, plot, predict, report, show, train, tune, weights
+from genrezoo.cli import benchmark, data, evaluate, export, listing, plot, predict, report, show, train, tune, weights
 from genrezoo.cli.options import interrupt, shown_text
 from genrezoo.errors import GenrezooError, GenrezooWarning, ResourceError, is_scarce
 
@@ -26,7 +26,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="genrezoo",
-    help="Tell a song's genre from its sound: look up, train, tune and compare models.",
+    help="Tell a song's genre from its sound: look up, train, tune, compare and ship models.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,6 +38,7 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("export")(export.export)
 app.add_typer(plot.app, name="plot")
 app.command("tune")(tune.tune)
 app.command("benchmark")(benchmark.benchmark)
@@ -56,7 +57,7 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """Tell a song's genre from its sound: look up, train, tune and compare models."""
+    """Tell a song's genre from its sound: look up, train, tune, compare and ship models."""
 
 
 def main() -> None:

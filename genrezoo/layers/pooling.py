@@ -118,9 +118,9 @@ class LastSegment(keras.layers.Layer):
         """One segment of each song."""
         if mask is None:
             return inputs[:, -1]
-        steps = ops.arange(ops.shape(inputs)[1])
-        last = ops.max(ops.where(mask, steps, -1), axis=1, keepdims=True)  # (batch, 1), -1 without a real segment
-        return ops.sum(zero_masked(inputs, ops.equal(steps, last)), axis=1)  # (batch, features)
+        count = ops.cumsum(ops.cast(mask, "int32"), axis=1)  # (batch, segments): real ones so far
+        last = ops.logical_and(mask, ops.equal(count, count[:, -1:]))
+        return ops.sum(zero_masked(inputs, last), axis=1)  # (batch, features)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
         """No mask goes on."""

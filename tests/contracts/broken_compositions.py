@@ -146,6 +146,7 @@ ENTRIES = {
     "broken_inference": entry(broken(inference=False)),
     "broken_losses": entry(broken(own_losses=True)),
     "broken_state": entry(build_with_state_outside_its_weights),
+    "broken_onnx": entry(lambda *a: build_good(*a, last=broken_models.OtherWhenTraced())),
     "broken_export": entry(lambda *a: build_good(*a, last=OtherWhenExported())),
     "broken_configuration": entry(lambda *a: build_good(*a, last=broken_models.Forgetful(3.0))),
     "broken_padding": entry(lambda *a: build_good(*a, first=Zeros())),

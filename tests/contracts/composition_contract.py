@@ -144,6 +144,7 @@ def composition_checks() -> Iterator[tuple[str, Callable[[CompositionCase], None
     yield "padding", lambda case: model_contract.check_padding(case.as_model)
     yield "lengths", lambda case: model_contract.check_lengths(case.as_model)
     yield "wrong_rank", lambda case: model_contract.check_wrong_rank(case.as_model)
+    yield "onnx", lambda case: model_contract.check_onnx(case.as_model)
     yield "refusals", check_refusals
     yield "documented", check_documented
 

@@ -28,6 +28,8 @@ import numpy as np
 from settings import Row
 
 import genrezoo
+from genrezoo.exporting.formats import onnx_answers
+from genrezoo.exporting.trace import to_onnx
 from genrezoo.layers import Head
 from genrezoo.models import SHARED
 from genrezoo.registry import Entry
@@ -78,6 +80,7 @@ def model_checks() -> Iterator[tuple[str, Callable[[Case], None]]]:
     yield "padding", check_padding
     yield "lengths", check_lengths
     yield "wrong_rank", check_wrong_rank
+    yield "onnx", check_onnx
     yield "documented", check_documented
 
 
@@ -231,6 +234,22 @@ def check_wrong_rank(case: Case) -> None:
     assert message is not None, f"songs of shape {songs.shape} are taken"
     for shape in ((None, *case.row.input_shape), songs.shape):
         assert str(shape) in message, f"the error does not name {shape}: {message}"
+
+
+def check_onnx(case: Case) -> None:
+    """ONNX Runtime gives the same logits, of one song and of several, padded where padding is masked, of any length."""
+    model, songs = case.model, case.songs(5)
+    if case.entry.masks_padding:
+        songs[1, -1:], songs[2, -3:], songs[3, 1:] = np.nan, np.nan, np.nan
+    lengths = [songs]
+    if case.entry.any_length:
+        model = _with_weights_of(case.model, case.build(n_segments=None))
+        lengths.append(songs[:, :-2])
+    answers = onnx_answers(to_onnx(model))
+    for part in (*lengths, songs[:1]):
+        expected = _logits(model, part)
+        size = max(np.abs(expected).max(), 1)  # of what float32 rounds
+        np.testing.assert_allclose(answers(part) / size, expected / size, atol=1e-5, err_msg="ONNX differs")
 
 
 def check_documented(case: Case) -> None:

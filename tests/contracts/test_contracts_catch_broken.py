@@ -75,6 +75,7 @@ BROKEN_MODELS = [
     ("lengths", entry(broken.build_without_mask, masks_padding=False), "measured False"),
     ("lengths", entry(broken.build_good, any_length=False), "measured True"),
     ("wrong_rank", entry(broken.build_taking_any_rank), "are taken"),
+    ("onnx", entry(broken.build_unlike_its_export), "ONNX differs"),
     ("documented", entry(undocumented), "documented"),
     ("documented", entry(with_docstring("")), "no example"),
     ("documented", entry(with_docstring("Example:\n    >>> 1 + 1\n    3")), "Expected"),

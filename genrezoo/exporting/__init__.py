@@ -1,0 +1,85 @@
+"""Exports of trained models, each compared with the model that it was made from before it is kept."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genrezoo import files
+from genrezoo.errors import DataError, SettingsError, check_known, check_type
+from genrezoo.lazy import load_keras
+from genrezoo.songs import SongSet
+
+if TYPE_CHECKING:
+    from genrezoo.exported import Metadata
+    from genrezoo.runs import Run
+
+__all__ = ["export"]
+
+
+def export(
+    source: Run | str | Path,
+    format: str,
+    path: str | Path,
+    *,
+    songs: SongSet | None = None,
+    embedding: bool = False,
+    layer: str | None = None,
+    overwrite: bool = False,
+) -> Metadata:
+    """Exports a trained model as one file from raw features to logits.
+
+    The file is compared with the model on random songs, and on real ones if there are some, before it is kept.
+
+    Args:
+        source: A run, its folder, or the name of published weights.
+        format: ``"onnx"``.
+        path: The file to write.
+        songs: Songs to compare on besides random ones: with the features of those that the run was trained on.
+        embedding: Export the model without its output layer.
+        layer: The layer whose output is the embedding; what the output layer reads if left out.
+        overwrite: Replace a file that is there.
+
+    Returns:
+        What the file knows of itself, with how near its answers are to the model's.
+
+    Raises:
+        UnknownNameError: There is no such format, there are no such weights, or no such layer.
+        SettingsError: A package is missing, or the model cannot be expressed in the format.
+        DataError: The run folder is damaged, the file exists, or its answers differ from the model's.
+
+    Example:
+        >>> import tempfile, genrezoo as gz
+        >>> songs = gz.load_songs("synthetic", n_train=60, n_valid=20, n_test=20, n_segments=8, seed=1)
+        >>> recipe = gz.get_recipe("fully_connected").changed({"epochs": 1})
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> run = gz.train(recipe, songs, seed=1, out=folder / "run")
+        >>> export(run, "onnx", folder / "run.onnx", songs=songs.split("test")).parity.real_songs
+        20
+    """
+    load_keras()
+    from genrezoo.exporting.formats import FORMATS
+    from genrezoo.exporting.parity import compare
+    from genrezoo.exporting.source import open_source
+
+    check_known("format", [format], FORMATS)
+    kind, path = FORMATS[format], files.checked_path(path)
+    if missing := [name for name in kind.needs if importlib.util.find_spec(name.replace("-", "_")) is None]:
+        raise SettingsError(f"format {format!r} needs {' and '.join(missing)}; pip install {' '.join(missing)}")
+    if path.exists() and not overwrite:
+        raise DataError("exists already", path=path, remedy="name another file, or overwrite it (overwrite=True)")
+    if songs is not None:
+        check_type("songs", songs, SongSet, "a SongSet (see genrezoo.load_songs)")
+    opened = open_source(source, embedding=embedding, layer=layer)
+    if songs is not None and (opened.run is None or embedding):
+        raise SettingsError("songs to compare on are of a run's logits; leave them out")
+    if songs is not None and opened.run is not None:
+        opened.run.check(songs)
+    with tempfile.TemporaryDirectory() as folder:
+        made = kind.write(opened, Path(folder) / f"model{kind.ending}")
+        parity = compare(opened, kind.answers(made), songs=songs)
+        metadata = opened.metadata(parity)
+        files.write_atomic(path, kind.finish(made, metadata))
+    return metadata

@@ -1,0 +1,133 @@
+"""What is exported: a trained model as one Keras model from raw features to its answer, and what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from genrezoo import __version__
+from genrezoo.composition.cascade import threshold_of
+from genrezoo.errors import SettingsError, UnknownNameError
+from genrezoo.exported import Metadata, Parity
+from genrezoo.files import sha256_of
+from genrezoo.models import create_model, embedding_of
+from genrezoo.reading import TAGGER_WINDOW, Reading
+from genrezoo.runs import Run, feature_extractor, load_run
+from genrezoo.weights import WEIGHTS, Weights
+
+PIXELS = (127.0, 60.0)
+"""Centre and spread of images that are not standardised."""
+
+DECIBELS = (2.0, 1.0)
+"""The same of the logarithms of mel spectra that taggers read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A model to export.
+
+    Attributes:
+        model: From raw features, padding as NaN, to the output; functional, with one input and one output.
+        reading: What it reads, and what its answers are.
+        origin: The fields of `Metadata` that say where it comes from.
+        centre: ``(features,)``: what a typical song has of each feature; that and `spread` make songs to compare on.
+        spread: ``(features,)``: the standard deviation of each.
+        run: Where it comes from; None for published weights.
+    """
+
+    model: keras.Model
+    reading: Reading
+    origin: dict[str, Any]
+    centre: np.ndarray
+    spread: np.ndarray
+    run: Run | None = None
+
+    def metadata(self, parity: Parity) -> Metadata:
+        """What an export of it says of itself."""
+        return Metadata(**self.reading.model_dump(), **self.origin, genrezoo=__version__, parity=parity)
+
+
+def open_source(source: Run | str | Path, *, embedding: bool = False, layer: str | None = None) -> Source:
+    """Opens what is to be exported.
+
+    Args:
+        source: A run, its folder, or the name of published weights.
+        embedding: Export the model without its output layer.
+        layer: The layer whose output is the embedding; None for what the output layer reads.
+
+    Raises:
+        UnknownNameError: There are no such weights, or no such layer.
+        SettingsError: A layer is named, but no embedding is wanted; the layer's output is no vector; or the weights'
+            labels are no genres.
+        DataError: The run folder is damaged, or the weights cannot be had.
+    """
+    if layer is not None and not embedding:
+        raise SettingsError(f"layer {layer!r} is of an embedding; pass embedding=True")
+    if isinstance(source, str) and not Path(source).exists():
+        if source in WEIGHTS.names():
+            return _of_weights(WEIGHTS.get(source), embedding, layer)
+        if not Path(source).is_absolute() and len(Path(source).parts) == 1:
+            raise UnknownNameError("run folder or weights", source, WEIGHTS.names())
+    return _of_run(source if isinstance(source, Run) else load_run(source), embedding, layer)
+
+
+def _of_run(run: Run, embedding: bool, layer: str | None) -> Source:
+    model = feature_extractor(run, layer) if embedding else run.model
+    output = model.output["logits"] if isinstance(model.output, dict) else model.output
+    model = keras.Model(model.input, output, name=model.name)
+    card = run.card
+    origin = {
+        "weights_sha256": card.weights_sha256,
+        "card_sha256": sha256_of(run.folder / "card.json"),
+        "provenance": card.songs.get("provenance"),
+    }
+    if card.recipe.model == "cascade" and not embedding:
+        origin["cascade"] = {"threshold": threshold_of(run.network)}
+    reading = run.reading
+    unscaled = PIXELS if reading.kind == "image" and not card.recipe.standardise else (0.0, 1.0)
+    centre, spread = (np.full(reading.n_features, number, np.float32) for number in unscaled)
+    if card.recipe.standardise:
+        columns = run.preprocessing.columns
+        where = slice(None) if columns is None else list(columns)
+        centre[where], spread[where] = card.mean, card.scale
+    return Source(model, _embedding(reading, model, layer) if embedding else reading, origin, centre, spread, run)
+
+
+def _of_weights(entry: Weights, embedding: bool, layer: str | None) -> Source:
+    if not entry.genres and not embedding:
+        raise SettingsError(f"the labels of {entry.name!r} are no genres of music; export its embedding")
+    model = create_model(entry.model, weights=entry.name)
+    if embedding:
+        model = embedding_of(model, layer)
+        image = len(entry.input_shape) == 3
+        plain = {
+            "source": "weights",
+            "name": entry.name,
+            "n_outputs": 1,
+            "output": "embedding",
+            "kind": "image" if image else "segments",
+            "input_shape": entry.input_shape,
+            "window": TAGGER_WINDOW if entry.input_shape[0] is None else None,
+            "features": dict(entry.features) or None,
+        }
+        reading = _embedding(Reading.model_validate(plain), model, layer)
+    else:
+        reading = Reading.of_weights(entry.name)
+        logits = model.get_layer("logits")  # genres first, as predictions have them
+        logits.set_weights([weight[..., entry.order] for weight in logits.get_weights()])
+    level = PIXELS if reading.kind == "image" else DECIBELS
+    centre, spread = (np.full(reading.n_features, number, np.float32) for number in level)
+    return Source(model, reading, {"weights_sha256": entry.weights_sha256}, centre, spread)
+
+
+def _embedding(reading: Reading, model: keras.Model, layer: str | None) -> Reading:
+    """The reading of a model's embedding."""
+    if len(model.output_shape) != 2:
+        raise SettingsError(f"layer {layer!r} is no vector for a song, its shape is {model.output_shape[1:]}")
+    size = int(model.output_shape[-1])
+    own = {"output": "embedding", "layer": layer, "n_outputs": size, "genres": (), "other_tags": 0}
+    return Reading.model_validate({**reading.model_dump(), **own})
