@@ -1,12 +1,11 @@
 """Fixtures of all tests."""
 
-import concurrent.futures
-import json
 import os
 import tempfile
 from pathlib import Path
 
 import pytest
+from here_executor import HereExecutor
 from hypothesis import settings
 from toys import make_model, make_songs
 
@@ -27,23 +26,10 @@ def feature_cache(tmp_path_factory):
         yield
 
 
-class Here(concurrent.futures.Executor):
-    """Runs a call in this process, with arguments and results as they cross the border to a child."""
-
-    def __init__(self, *_, **__):
-        pass
-
-    def submit(self, fn, *args):
-        future = concurrent.futures.Future()
-        future.set_result(json.loads(json.dumps(fn(*json.loads(json.dumps(args))))))
-        return future
-
-
 @pytest.fixture
 def no_children(monkeypatch):
     """Features are computed in this process: for tests of what becomes of them, not of the child processes."""
-    for module in ("audio.extract", "cli.audio", "datasets.msd"):
-        monkeypatch.setattr(f"genrezoo.{module}.ProcessExecutor", Here)
+    monkeypatch.setattr("genrezoo.parallel.ProcessExecutor", HereExecutor)
 
 
 @pytest.fixture

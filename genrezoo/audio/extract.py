@@ -26,8 +26,8 @@ import numpy as np
 from genrezoo.audio.settings import Features, FeatureSettings, extract, feature_settings
 from genrezoo.environment import AUDIO_PACKAGES, cores, default_cache, versions
 from genrezoo.errors import DataError, SettingsError
-from genrezoo.files import sha256_of, write_atomic
-from genrezoo.parallel import ChildError, ProcessExecutor, in_chunks
+from genrezoo.files import sha256_of, told, write_atomic
+from genrezoo.parallel import ChildError, check_place, in_chunks, make_executor
 
 CHUNK = 128
 """Files of one child process, at most: its start (1 to 4 s) is then a small share of its work."""
@@ -52,6 +52,7 @@ class Extraction(TypedDict, total=False):
 
     cache: str | Path | None
     workers: int | None
+    scheduler: str | None
     strict: bool
     on_file: Callable[[Path, str | None], None] | None
     on_start: Callable[[int], None] | None
@@ -131,6 +132,7 @@ def extract_files(
     *,
     cache: str | Path | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
     strict: bool = False,
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
@@ -144,6 +146,8 @@ def extract_files(
         settings: What to compute.
         cache: Folder of the cache; `default_cache` if left out.
         workers: Child processes at a time, one thread each; the number of cores if left out.
+        scheduler: Address of a Dask scheduler whose workers compute, in place of this machine; they need to see the
+            files and the cache under the same paths.
         strict: Stop at the first file that has no features.
         on_file: Called with each finished file and None, or the reason why it was rejected; in no certain order.
         on_start: Called first, with the number of files.
@@ -153,7 +157,9 @@ def extract_files(
 
     Raises:
         DataError: With ``strict``, the first bad file.
-        SettingsError: The cache cannot be written, or the libraries that decode audio are missing.
+        SettingsError: The cache cannot be written, the libraries that decode audio are missing, workers together with a
+            scheduler, or a cluster that cannot be used.
+        ResourceError: The disk is full, or no worker of the cluster sees the files and the cache; run the same again.
 
     Example:
         >>> import tempfile
@@ -164,10 +170,8 @@ def extract_files(
         (0, 1)
     """
     files = list(dict.fromkeys(Path(path) for path in paths))
-    workers = cores() if workers is None else workers
-    if workers < 1:
-        raise SettingsError(f"workers must be at least 1, got {workers}")
-    folder = Path(cache or default_cache()) / "features" / f"{settings.digest()}-{_code_digest()}"
+    check_place(workers, scheduler)
+    folder = Path(cache or default_cache()).absolute() / "features" / f"{settings.digest()}-{_code_digest()}"
     shapes: dict[Path, tuple[int, ...]] = {}
     warnings: dict[Path, tuple[str, ...]] = {}
     rejected: dict[Path, str] = {}
@@ -188,7 +192,7 @@ def extract_files(
     if on_start:
         on_start(len(files))
     entries, todo = {}, []
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    with concurrent.futures.ThreadPoolExecutor(workers or cores()) as pool:
         try:
             for path, job in zip(files, pool.map(lambda path: _identify(path, folder), files), strict=True):
                 if isinstance(job, str):
@@ -203,7 +207,7 @@ def extract_files(
                     todo.append(job)
         finally:
             pool.shutdown(cancel_futures=True)
-    with contextlib.closing(_compute(todo, settings, workers)) as outcomes:
+    with contextlib.closing(_compute(todo, settings, folder, workers, scheduler)) as outcomes:
         for job, outcome in outcomes:
             if isinstance(outcome, str):
                 reject(Path(job.path), outcome)
@@ -221,9 +225,10 @@ def extract_files(
 
 
 class _Job(NamedTuple):
-    """A file to compute, as plain data: where its entry goes, and by what one sees that it was changed meanwhile."""
+    """A file to compute, as plain data: its place, where its entry goes, by what one sees a change."""
 
     path: str
+    place: str
     entry: str
     size: int
     changed: int
@@ -247,16 +252,26 @@ def _identify(path: Path, folder: Path) -> _Job | str:
         return error.what
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         return f"cannot be read ({getattr(error, 'strerror', None) or error})"
-    return _Job(str(path), str(folder / name[:2] / f"{name}.npz"), facts.st_size, facts.st_mtime_ns)
+    return _Job(
+        str(path), str(path.absolute()), str(folder / name[:2] / f"{name}.npz"), facts.st_size, facts.st_mtime_ns
+    )
 
 
 def _compute(
-    jobs: list[_Job], settings: FeatureSettings, workers: int
+    jobs: list[_Job], settings: FeatureSettings, folder: Path, workers: int | None, scheduler: str | None
 ) -> Generator[tuple[_Job, _Entry | str], None, None]:
     """Yields each job with its entry, or with why it has none, soon after it is finished."""
+    if not jobs:
+        return
     plain, done = settings.model_dump(mode="json"), set()
-    with ProcessExecutor(workers, threads=1, preload=settings.preload) as executor:
-        for chunk, reasons in in_chunks(executor, _extract_chunk, _chunks(jobs, workers), plain, look=_LOOK):
+    places: dict[str, list[Path]] = {}
+    if scheduler is not None:
+        with told(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        places = {"reads": [Path(os.path.commonpath([os.path.dirname(job.place) for job in jobs]))], "writes": [folder]}
+    with make_executor(workers, scheduler, preload=settings.preload) as executor:
+        chunks = _chunks(jobs, executor.workers)
+        for chunk, reasons in in_chunks(executor, _extract_chunk, chunks, plain, look=_LOOK, **places):
             for job in chunk:
                 if job in done:
                     continue
@@ -273,8 +288,6 @@ def _compute(
 
 def _chunks(jobs: list[_Job], workers: int) -> list[list[_Job]]:
     """As many chunks for each worker, of at most `CHUNK` files, small and large files dealt evenly."""
-    if not jobs:
-        return []
     number = min(len(jobs), workers * -(-len(jobs) // (workers * CHUNK)))
     by_size = sorted(jobs, key=lambda job: job.size, reverse=True)
     return [by_size[first::number] for first in range(number)]
@@ -288,8 +301,8 @@ def _extract_chunk(jobs: Sequence[Sequence[Any]], settings: Mapping[str, Any]) -
         if Path(job.entry).exists():  # by a worker that died of another file of the chunk
             continue
         try:
-            features, warnings = extract_file(job.path, made)
-            facts = os.stat(job.path)
+            features, warnings = extract_file(job.place, made)
+            facts = os.stat(job.place)
             if (facts.st_size, facts.st_mtime_ns) != (job.size, job.changed):
                 raise DataError("was changed while it was read", remedy="run the same again")
         except DataError as error:

@@ -47,8 +47,8 @@ def write_feature_table(
         files: Audio files and their genres.
         out: CSV file to write, whole or not at all; without a single row nothing is written.
         settings: Length of a window, rate and excerpt; 30 seconds at 22,050 Hz if left out.
-        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``strict``, ``on_file``,
-            ``on_start``.
+        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``scheduler``,
+            ``strict``, ``on_file``, ``on_start``.
 
     Returns:
         How many rows were written, and what was rejected. ``length`` counts samples at the settings' rate.

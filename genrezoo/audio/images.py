@@ -178,8 +178,8 @@ def write_image_tree(
         files: Audio files, in folders named after their genres; or a dictionary from file to genre.
         folder: Folder to write to; made if missing.
         scale: Kind of image, see `SpectrogramImage`.
-        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``strict``, ``on_file``,
-            ``on_start``.
+        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``scheduler``,
+            ``strict``, ``on_file``, ``on_start``.
 
     Returns:
         What was written, kept and rejected.

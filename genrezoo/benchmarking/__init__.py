@@ -18,7 +18,7 @@ from genrezoo.benchmarking.study import Entrant
 from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
 from genrezoo.datasets import load_songs
 from genrezoo.datasets.synthetic import ceilings
-from genrezoo.environment import cores, environment, versions
+from genrezoo.environment import environment, versions
 from genrezoo.errors import SettingsError
 from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import safe_name
@@ -39,6 +39,7 @@ def benchmark(
     changes: dict[str, Any] | None = None,
     out: str | Path,
     workers: int | None = None,
+    scheduler: str | None = None,
     on_cell: Callable[[str, str, int, int], None] | None = None,
 ) -> Path:
     """Runs a suite and keeps rows, predictions and run folders; `genrezoo.report` draws them.
@@ -57,6 +58,8 @@ def benchmark(
             entrants.
         out: Folder for rows, songs and runs; may hold earlier rows.
         workers: Trainings at a time, one thread each; the number of cores if left out.
+        scheduler: Address of a Dask scheduler whose workers train, in place of this machine; they need to see ``out``.
+            Inference is measured on this machine all the same, because times of several machines do not compare.
         on_cell: Called with each finished cell's name, status, number and the number of all cells.
 
     Returns:
@@ -65,8 +68,10 @@ def benchmark(
     Raises:
         UnknownNameError: An unknown suite, recipe, baseline, option or data set.
         DataError: Songs that cannot be used, or a folder in use.
-        SettingsError: Nothing to run, or a change of what the suite compares.
+        SettingsError: Nothing to run, a change of what the suite compares, workers together with a scheduler, or a
+            cluster that cannot be used.
     """
+    parallel.check_place(workers, scheduler)
     plan = suite if isinstance(suite, Suite) else load_suite(suite)
     if models is not None:
         plan = plan.select(list(models))
@@ -82,7 +87,7 @@ def benchmark(
         todo = _cells(plan, entrants, [_prepare(source, folder) for source in plan.data], folder)
         if not todo:
             raise SettingsError("nothing to run: none of the recipes is for the features of these songs")
-        _run_all(todo, folder, workers or cores(), on_cell)
+        _run_all(todo, folder.resolve(), workers, scheduler, on_cell)
         return folder
 
 
@@ -177,7 +182,11 @@ def _cell(songs: _Prepared, key: str, seed: int, run: Path, about: dict[str, Any
 
 
 def _run_all(
-    todo: list[Cell], folder: Path, workers: int, on_cell: Callable[[str, str, int, int], None] | None
+    todo: list[Cell],
+    folder: Path,
+    workers: int | None,
+    scheduler: str | None,
+    on_cell: Callable[[str, str, int, int], None] | None,
 ) -> None:
     path = folder / FILE
     done: dict[tuple[str, str], Row] = {(row.kind, row.key): row for row in read_rows(path).rows}
@@ -193,14 +202,20 @@ def _run_all(
             what = f"seed {cell.facts.seed}" if kind == "accuracy" else kind
             on_cell(f"{cell.facts.recipe} on {cell.facts.data}, {what}", status, finished, total)
 
-    def run(batch: list[Cell], kind: str, call: Callable[..., Any], workers: int) -> None:
+    runs = folder / "runs"
+    runs.mkdir(exist_ok=True)
+
+    def run(
+        batch: list[Cell], kind: str, call: Callable[..., Any], workers: int | None, scheduler: str | None = None
+    ) -> None:
         waiting = {}
-        with parallel.ProcessExecutor(workers, threads=1) as executor:
+        with parallel.make_executor(workers, scheduler) as executor:
             for cell in batch:
                 if is_measured(done.get((kind, cell.facts.key)), cell):
                     report(cell, kind, "kept")
                 else:
-                    waiting[executor.submit(call, cell.model_dump(mode="json"))] = cell
+                    order = parallel.call_order(call, [cell.model_dump(mode="json")], {})
+                    waiting[executor.send(order, [Path(cell.data)], [runs])] = cell
             for future in concurrent.futures.as_completed(waiting):
                 cell = waiting[future]
                 try:
@@ -209,12 +224,12 @@ def _run_all(
                     plain = {"kind": kind, "status": "refused" if error.user else "failed", "schema": SCHEMA}
                     plain["reason"] = str(error) if error.user else f"{error}\n{error.detail}".strip()
                     plain |= {**cell.facts.model_dump(mode="json"), "environment": environment()}
-                plain["environment"]["parallel"] = workers
+                plain["environment"]["parallel"] = executor.workers
                 files.append_line(path, json.dumps(plain, allow_nan=False, ensure_ascii=False))
                 done[kind, cell.facts.key] = parse_row(plain)
                 report(cell, kind, plain["status"])
 
-    run(todo, "accuracy", cells.accuracy_cell, workers)
+    run(todo, "accuracy", cells.accuracy_cell, workers, scheduler)
     measurable = [cell for cell in timed if isinstance(done.get(("accuracy", cell.facts.key)), AccuracyRow)]
     for kind, call in timings.items():
         finished += len(timed) - len(measurable)

@@ -18,6 +18,7 @@ from rich.table import Table
 from genrezoo.cli.options import (
     Cache,
     FileProgress,
+    Scheduler,
     Strict,
     Workers,
     download_bar,
@@ -28,7 +29,7 @@ from genrezoo.cli.options import (
 )
 from genrezoo.environment import cores
 from genrezoo.errors import DataError
-from genrezoo.parallel import ChildError, ProcessExecutor, in_chunks
+from genrezoo.parallel import ChildError, in_chunks, make_executor
 
 if TYPE_CHECKING:
     from genrezoo.datasets.folder import Tree
@@ -106,6 +107,7 @@ def features(
     window: Annotated[float, typer.Option(help="Seconds of a row, 1 to 3600; a longer recording has several.")] = 30.0,
     cache: Cache = None,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     strict: Strict = False,
 ) -> None:
     """Write 57 features of audio files as a CSV table, in the form of the well-known GTZAN table.
@@ -123,7 +125,7 @@ def features(
     tree = _read_tree(folder, strict=strict)
     with file_progress(f"features of {folder.name}") as progress:
         done = write_feature_table(
-            _by_genre(tree), out, settings=settings, workers=workers, cache=cache, strict=strict,
+            _by_genre(tree), out, settings=settings, workers=workers, scheduler=scheduler, cache=cache, strict=strict,
             on_file=progress.advance, on_start=progress.start,
         )  # fmt: skip
     _show_done(folder, tree, done.rejected, done.warnings, done.rows, out)
@@ -135,6 +137,7 @@ def spectrograms(
     scale: Annotated[Scale, typer.Option(help="Axis of frequencies and brightness.")] = Scale.log_db,
     cache: Cache = None,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     strict: Strict = False,
 ) -> None:
     """Write the spectrograms of audio files as a tree of images; those that are there already are kept.
@@ -146,7 +149,7 @@ def spectrograms(
     tree = _read_tree(folder, strict=strict)
     with file_progress(f"spectrograms of {folder.name}") as progress:
         done = write_image_tree(
-            _by_genre(tree), out, scale=scale.value, workers=workers, cache=cache, strict=strict,
+            _by_genre(tree), out, scale=scale.value, workers=workers, scheduler=scheduler, cache=cache, strict=strict,
             on_file=progress.advance, on_start=progress.start,
         )  # fmt: skip
     number = sum(map(len, done.images.values()))
@@ -239,7 +242,7 @@ def _decode_all(paths: Sequence[Path], workers: int, advance: Callable[[int], No
     facts: dict[str, dict[str, Any]] = {}
     names, size = list(map(str, paths)), min(CHUNK, -(-len(paths) // workers))
     chunks = [names[first : first + size] for first in range(0, len(names), size)]
-    with ProcessExecutor(workers, threads=1) as executor:
+    with make_executor(workers) as executor:
         for chunk, told in in_chunks(executor, _decode_files, chunks):
             if isinstance(told, ChildError):
                 told = [_refused(Path(chunk[0]), f"killed its decoder: {told}")]

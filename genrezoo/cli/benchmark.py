@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from genrezoo.cli.options import Settings, parse_changes, progress_bar, results_console, tell
+from genrezoo.cli.options import Scheduler, Settings, parse_changes, progress_bar, results_console, tell
 from genrezoo.lazy import load_keras
 
 
@@ -27,6 +27,7 @@ def benchmark(
         Path | None, typer.Option(help="Folder for rows, runs and report; benchmark-SUITE if left out.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trainings at a time, one thread each; all cores.")] = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Train and compare models on the same songs, with scikit-learn beside them.
 
@@ -56,6 +57,7 @@ def benchmark(
             changes=parse_changes(changes or []),
             out=folder,
             workers=workers,
+            scheduler=scheduler,
             on_cell=advance,
         )
     page = report.render([folder])

@@ -23,7 +23,7 @@ from genrezoo.cli.audio import (
     show_files,
     spectrograms,
 )
-from genrezoo.cli.options import Cache, Strict, Workers, parse_changes
+from genrezoo.cli.options import Cache, Scheduler, Strict, Workers, parse_changes
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import read_json
 
@@ -200,6 +200,7 @@ def build(
     provenance: Provenance = None,
     cache: Cache = None,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     strict: Strict = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -224,7 +225,7 @@ def build(
         raise SettingsError(f"--set kind={options['kind']}: the kind of features is named by --features")
     settings = feature_settings(features, **options)
     given: dict[str, Any] = {"manifest": manifest, "split": split, "subset": subset, "provenance": provenance}
-    given |= {"cache": cache, "workers": workers}
+    given |= {"cache": cache, "workers": workers, "scheduler": scheduler}
     options = {key: value for key, value in given.items() if value is not None}
     if name is None:  # the split of the collection that it is goes with the folder, in every command
         found = None if manifest else find_dataset(folder)

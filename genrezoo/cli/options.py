@@ -30,6 +30,13 @@ Cache = Annotated[
     Path | None, typer.Option(help="Folder of the feature cache; $GENREZOO_CACHE or ~/.cache/genrezoo if left out.")
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Files at a time; all cores if left out.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Dask scheduler, e.g. tcp://10.0.0.1:8786, whose workers do it in place of this machine's cores.",
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
 Settings = Annotated[
     list[str] | None,

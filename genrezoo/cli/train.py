@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.progress import TextColumn
 
-from genrezoo.cli.options import MLflow, Settings, TensorBoard, parse_changes, progress_bar, tell
+from genrezoo.cli.options import MLflow, Scheduler, Settings, TensorBoard, parse_changes, progress_bar, tell
 from genrezoo.errors import SettingsError
 from genrezoo.lazy import load_keras
 
@@ -43,6 +43,7 @@ def train(
         typer.Option(min=2, help="Cross-validate: logits of each song from a model not trained on it."),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Folds trained at a time; all cores if left out.")] = None,
+    scheduler: Scheduler = None,
     device: Annotated[
         str | None,
         typer.Option(
@@ -65,6 +66,8 @@ def train(
     from genrezoo.runs.devices import on_device
     from genrezoo.songs import default_split
 
+    if folds is None and scheduler is not None:
+        raise SettingsError("--scheduler goes with --folds: one training is on one machine")
     if folds is not None and device is not None:
         raise SettingsError("--device cannot be combined with --folds: folds are trained in processes of their own")
     if folds is not None and (tensorboard is not None or mlflow is not None):
@@ -79,7 +82,7 @@ def train(
     with placed:  # before songs are read: a missing device is reported at once
         songs = default_split(gz.load_songs(data))
         if folds is not None:
-            _cross_validate(recipe, songs, folds, seed, out, workers)
+            _cross_validate(recipe, songs, folds, seed, out, workers, scheduler)
         elif device == "compare":
             _compare(recipe, songs, seed, out, workers, logs)
         else:
@@ -153,7 +156,9 @@ def _compare(recipe: Recipe, songs: SongSet, seed: int, out: Path, workers: int 
         typer.echo(f"the {first} took {seconds - least:.3g} s less than the {kind}{factor}")
 
 
-def _cross_validate(recipe: Recipe, songs: SongSet, folds: int, seed: int, out: Path, workers: int | None) -> None:
+def _cross_validate(
+    recipe: Recipe, songs: SongSet, folds: int, seed: int, out: Path, workers: int | None, scheduler: str | None
+) -> None:
     import genrezoo as gz  # here, so that --help does not wait for Keras
 
     with progress_bar() as progress:
@@ -165,6 +170,7 @@ def _cross_validate(recipe: Recipe, songs: SongSet, folds: int, seed: int, out: 
             seed=seed,
             out=out,
             workers=workers,
+            scheduler=scheduler,
             on_fold=lambda number, accuracy: progress.advance(task),
         )
     accuracies = result.accuracy

@@ -10,7 +10,16 @@ import typer
 from rich.markup import escape
 from rich.progress import TextColumn
 
-from genrezoo.cli.options import MLflow, Settings, TensorBoard, parse_changes, progress_bar, results_console, tell
+from genrezoo.cli.options import (
+    MLflow,
+    Scheduler,
+    Settings,
+    TensorBoard,
+    parse_changes,
+    progress_bar,
+    results_console,
+    tell,
+)
 from genrezoo.errors import SettingsError
 from genrezoo.files import from_json
 from genrezoo.lazy import load_keras
@@ -75,9 +84,7 @@ def tune(
     parallel: Annotated[
         int | None, typer.Option(min=1, help="Trials at a time, one thread each; all cores if left out.")
     ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers run the trials.")
-    ] = None,
+    scheduler: Scheduler = None,
     tensorboard: TensorBoard = None,
     mlflow: MLflow = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the best trial as JSON.")] = False,

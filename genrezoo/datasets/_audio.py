@@ -125,8 +125,8 @@ def songs_from_audio(
         provenance: Where the split comes from, if the files have one.
         rejected: Files that were turned down before their audio was looked at, with the reason.
         about: What else is to be kept with the songs.
-        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``strict``, ``on_file``,
-            ``on_start``.
+        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``scheduler``, ``strict``,
+            ``on_file``, ``on_start``.
 
     Returns:
         The checked songs. Those shorter than the longest are padded; where a file gives several images, each is a

@@ -33,6 +33,7 @@ def load_files(
     features: str | Mapping[str, Any] | FeatureSettings = "log_mel",
     cache: str | Path | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
     strict: bool = False,
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
@@ -47,8 +48,9 @@ def load_files(
         provenance: Where the split comes from, one of `genrezoo.songs.PROVENANCES`; ``official`` if left out.
         name: What the set is called in tables, before the kind of its features.
         features: Kind of features or their settings, as in `genrezoo.datasets.folder.load_folder`.
-        cache: As there, like the next four.
+        cache: As there, like the next five.
         workers: Files at a time.
+        scheduler: Address of a Dask scheduler whose workers compute the features.
         strict: Stop at the first bad file.
         on_file: Called with each finished file and None, or why it was rejected.
         on_start: Called first, with the number of files.
@@ -96,5 +98,5 @@ def load_files(
     return songs_from_audio(
         files, path=Path(name), name=name, features=features, rejected=rejected,
         provenance=check_provenance(provenance, has_split=split is not None, path=Path(name)),
-        cache=cache, workers=workers, strict=strict, on_file=on_file, on_start=on_start,
+        cache=cache, workers=workers, scheduler=scheduler, strict=strict, on_file=on_file, on_start=on_start,
     )  # fmt: skip

@@ -46,6 +46,7 @@ def load_folder(
     provenance: str | None = None,
     cache: str | Path | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
     strict: bool = False,
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
@@ -68,6 +69,7 @@ def load_folder(
             out.
         cache: Folder of the feature cache; `genrezoo.environment.default_cache` if left out.
         workers: Files at a time, one process each; the number of cores if left out.
+        scheduler: Address of a Dask scheduler whose workers compute the features, in place of this machine.
         strict: Stop at the first bad file.
         on_file: Called with each finished file and None, or why it was rejected.
         on_start: Called first, with the number of files.
@@ -108,6 +110,7 @@ def load_folder(
         about=about,
         cache=cache,
         workers=workers,
+        scheduler=scheduler,
         strict=strict,
         on_file=on_file,
         on_start=on_start,

@@ -84,6 +84,7 @@ def load_gtzan(
     seed: int = 0,
     cache: str | Path | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
     strict: bool = False,
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
@@ -99,6 +100,7 @@ def load_gtzan(
         seed: Seed of the random split.
         cache: Folder of the feature cache, see `genrezoo.datasets.folder.load_folder`, as for the next four.
         workers: Files at a time.
+        scheduler: Address of a Dask scheduler whose workers compute the features, in place of this machine.
         strict: Stop at the first bad file.
         on_file: Called with each finished file and None, or why it was rejected.
         on_start: Called first, with the number of files.
@@ -143,6 +145,7 @@ def load_gtzan(
         about={"passed_over": dict(sorted(passed_over.items()))},
         cache=cache,
         workers=workers,
+        scheduler=scheduler,
         strict=strict,
         on_file=on_file,
         on_start=on_start,

@@ -35,7 +35,7 @@ from genrezoo.datasets._table import read_table
 from genrezoo.datasets.npz import load_npz
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import write_atomic
-from genrezoo.parallel import ChildError, ProcessExecutor, in_chunks
+from genrezoo.parallel import ChildError, in_chunks, make_executor
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet
 from genrezoo.songs.columns import to_float32
@@ -343,7 +343,7 @@ def _read_all(
     chunks = [numbered[first : first + size] for first in range(0, len(files), size)]
     tracks: list[_Track] = []
     rejected: dict[int, str] = {}
-    with ProcessExecutor(workers, threads=1) as executor:
+    with make_executor(workers) as executor:
         for chunk, answer in in_chunks(executor, _read_chunk, chunks, str(results), *form):
             if isinstance(answer, ChildError):
                 rejected[chunk[0][0]] = f"reading it failed: {answer}"

@@ -4,56 +4,79 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
-from genrezoo.errors import SettingsError
-from genrezoo.parallel.processes import ChildError, ProcessExecutor
+from genrezoo.errors import ResourceError, SettingsError
+from genrezoo.parallel.forkserver import call_order
+from genrezoo.parallel.processes import CallExecutor, ChildError
 
 Task = TypeVar("Task")
 
+AHEAD = 2
+"""Chunks that an executor has at a time for each of its workers: the next is there when one is finished."""
+
 
 def in_chunks(
-    executor: ProcessExecutor,
+    executor: CallExecutor,
     fn: Callable[..., Any],
     chunks: Iterable[Sequence[Task]],
     *args: Any,
     look: float | None = None,
+    reads: Sequence[Path] = (),
+    writes: Sequence[Path] = (),
 ) -> Iterator[tuple[Sequence[Task], Any]]:
     """Calls ``fn(chunk, *args)`` for chunks of tasks; one whose worker fails is halved until the guilty task is alone.
+
+    Chunks are taken one by one as the workers need them, so that there may be any number. A single task whose process
+    died is tried once more, because something else may have killed it.
 
     Args:
         executor: Where the calls run.
         fn: A module's function of plain data.
         chunks: Lists of tasks, as plain data.
         *args: Further arguments of each call.
-        look: Seconds after which chunks that are still running are yielded as well, again and again.
+        look: Seconds after which chunks that have not ended are yielded as well, again and again.
+        reads: Folders that every call reads, and
+        writes: folders that it writes to, absolute and existing; see `CallExecutor.send`.
 
     Yields:
-        Each chunk with its result, with the `ChildError` of the one task in it, or with None while it is running.
+        Each chunk with its result, with the `ChildError` of the one task in it, or with None while it has not ended.
 
     Raises:
         SettingsError: A worker reports an error that only the user can fix.
+        ResourceError: A worker lacks something that may be there later, such as room on the disk.
+        GenrezooError: No worker is left, see `ClusterExecutor`.
     """
-    running: dict[concurrent.futures.Future[Any], Sequence[Task]] = {}
+    running: dict[concurrent.futures.Future[Any], tuple[Sequence[Task], int]] = {}
+    coming = iter(chunks)
 
-    def start(chunk: Sequence[Task]) -> None:
-        running[executor.submit(fn, list(chunk), *args)] = chunk
+    def start(chunk: Sequence[Task], deaths: int = 0) -> None:
+        running[executor.send(call_order(fn, [list(chunk), *args], {}), reads, writes)] = (chunk, deaths)
 
-    for chunk in chunks:
-        start(chunk)
-    while running:
+    while True:
+        while len(running) < AHEAD * executor.workers and (chunk := next(coming, None)) is not None:
+            start(chunk)
+        if not running:
+            return
         ended, _ = concurrent.futures.wait(running, look, concurrent.futures.FIRST_COMPLETED)
-        for future, chunk in list(running.items()):
+        for future, (chunk, deaths) in list(running.items()):
             if future not in ended:
-                if future.running():
+                if look is not None:
                     yield chunk, None
                 continue
             del running[future]
             error = future.exception()
-            if isinstance(error, ChildError) and error.user:
+            if not isinstance(error, ChildError):
+                yield chunk, future.result()  # which raises what is wrong with the executor itself
+            elif error.user:
                 raise SettingsError(str(error)) from error
-            if isinstance(error, ChildError) and len(chunk) > 1:
+            elif error.scarce:
+                raise ResourceError(f"{error}. Remedy: fix that, then run the same command again.") from error
+            elif len(chunk) > 1:
                 start(chunk[: len(chunk) // 2])
                 start(chunk[len(chunk) // 2 :])
+            elif error.died and not deaths:
+                start(chunk, 1)
             else:
-                yield chunk, error or future.result()
+                yield chunk, error

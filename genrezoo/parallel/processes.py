@@ -54,6 +54,11 @@ class ChildError(Exception):
 class CallExecutor(concurrent.futures.Executor):
     """What the executors share: calls of functions by their import path, with folders; after an error none goes on."""
 
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """How many calls are made at once."""
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
         """Runs ``fn(*args, **kwargs)`` in a worker process.
 
@@ -135,9 +140,14 @@ class ProcessExecutor(CallExecutor):
     ):
         if workers < 1 or (threads is not None and threads < 1):
             raise SettingsError(f"workers and threads must be at least 1, got {workers} and {threads}")
-        self.workers, self.threads, self.seconds, self.preload = workers, threads, seconds, tuple(preload)
+        self._workers, self.threads, self.seconds, self.preload = workers, threads, seconds, tuple(preload)
         self._lock = threading.Lock()
         self._server = self._start()
+
+    @property
+    def workers(self) -> int:
+        """How many processes run at once."""
+        return self._workers
 
     def send(
         self, order: dict[str, Any], reads: Sequence[Path] = (), writes: Sequence[Path] = ()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from genrezoo import files, parallel, seeds
-from genrezoo.environment import environment
+from genrezoo.environment import threads
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.recipes import Recipe, get_recipe
 from genrezoo.runs.fitting import open_training
@@ -60,6 +60,7 @@ def out_of_fold(
     out: str | Path,
     splits: Sequence[str] = ("train", "valid"),
     workers: int | None = None,
+    scheduler: str | None = None,
     on_fold: Callable[[int, float], None] | None = None,
 ) -> OutOfFold:
     """Trains a recipe once for each fold of the songs that are not for testing, and stores the held-out songs' logits.
@@ -77,13 +78,16 @@ def out_of_fold(
         splits: Splits whose songs are dealt into folds. Leave validation songs out if they are to choose something
             afterwards: the logits of a training song come from models that were trained on the other songs.
         workers: Folds trained at a time, each in a process of its own; the number of cores if left out.
+        scheduler: Address of a Dask scheduler whose workers train the folds, in place of this machine; they need to see
+            ``out``.
         on_fold: Called with each finished fold's number (from 0) and its best validation accuracy.
 
     Returns:
         One logit vector for each song.
 
     Raises:
-        SettingsError: Too few folds, or a recipe with members.
+        SettingsError: Too few folds, a recipe with members, workers together with a scheduler, or a cluster that cannot
+            be used.
         DataError: A genre has fewer songs than there are folds, a fold's training failed, or the folder is in use.
 
     Example:
@@ -101,26 +105,24 @@ def out_of_fold(
     if recipe.members:
         raise SettingsError(f"recipe {recipe.name!r} has members; cross-validate a recipe that stands alone")
     seeds.check_seed(seed)
+    parallel.check_place(workers, scheduler)
     songs.validate()
     pool = np.sort(np.concatenate([songs.splits[split] for split in splits]))
     held = folds(songs.take(pool), n_folds, seed=seed)
     with files.lock_folder(out, wait=True) as folder:
         where = folder / f"songs-{songs.checksum()[:12]}"
         keep_songs(songs, where)
-        orders = [
-            {
-                "recipe": recipe.model_dump(mode="json"),
-                "songs": str(where.resolve()),
-                "held": pool[part].tolist(),
-                "others": np.setdiff1d(pool, pool[part]).tolist(),
-                "seed": seed,
-                "out": str((folder / f"fold-{number + 1:02d}").resolve()),
-            }
-            for number, part in enumerate(held)
-        ]
-        threads = environment()["threads"] if workers == 1 else 1
-        with parallel.ProcessExecutor(workers or environment()["cores"], threads=threads) as executor:
-            waiting = {executor.submit(_train_fold, order): number for number, order in enumerate(orders)}
+        runs = [folder / f"fold-{number + 1:02d}" for number in range(len(held))]
+        with parallel.make_executor(workers, scheduler, threads=threads() if workers == 1 else 1) as executor:
+            waiting = {}
+            for number, (part, run) in enumerate(zip(held, runs, strict=True)):
+                order = {
+                    "recipe": recipe.model_dump(mode="json"),
+                    "held": pool[part].tolist(),
+                    "others": np.setdiff1d(pool, pool[part]).tolist(),
+                    "seed": seed,
+                }
+                waiting[executor.call(_train_fold, order, reads={"songs": where}, writes={"out": run})] = number
             for future in as_completed(waiting):
                 try:
                     accuracy = future.result()
@@ -129,7 +131,7 @@ def out_of_fold(
                     raise DataError(what, path=folder, remedy=remedy) from error
                 if on_fold:
                     on_fold(waiting[future], accuracy)
-        result = _gathered([Path(order["out"]) for order in orders])
+        result = _gathered(runs)
         arrays = {name: getattr(result, name) for name in ("ids", "y", "logits", "fold")}
         files.write_npz(folder / "out_of_fold.npz", arrays)
         accuracy = {"accuracy": list(result.accuracy), "mean": float(np.mean(result.accuracy))}
@@ -137,13 +139,14 @@ def out_of_fold(
         return result
 
 
-def _train_fold(order: dict[str, Any]) -> float:
+def _train_fold(
+    recipe: dict[str, Any], held: list[int], others: list[int], seed: int, *, songs: str, out: str
+) -> float:
     """One fold (runs in the child); returns its best validation accuracy."""
-    songs = load_arrays(order["songs"], verify=False)
-    splits = {**songs.splits, "train": np.array(order["others"]), "valid": np.array(order["held"])}
-    split = songs.with_split(splits, str(songs.provenance))
-    recipe = Recipe.model_validate(order["recipe"])
-    with open_training(recipe, split, seed=order["seed"], out=order["out"]) as training:
+    stored = load_arrays(songs, verify=False)
+    splits = {**stored.splits, "train": np.array(others), "valid": np.array(held)}
+    split = stored.with_split(splits, str(stored.provenance))
+    with open_training(Recipe.model_validate(recipe), split, seed=seed, out=out) as training:
         run = training.fit()
     return float(run.evaluate("valid")["accuracy"])
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genrezoo import files, parallel, seeds
-from genrezoo.environment import cores, environment
+from genrezoo import files, seeds
+from genrezoo.environment import environment
 from genrezoo.errors import DataError, SettingsError
+from genrezoo.parallel import make_executor
 from genrezoo.recipes import Recipe
 from genrezoo.runs import Run, load_run
 from genrezoo.runs.building import build_model, check_members, check_songs
@@ -216,22 +216,11 @@ def tune(
         if on_size:
             on_size(oracles.grid_size(where) if plan.tuner == "grid" else where.size, plan.budget)
         if not loop.settled():
-            with _executor(parallel, scheduler, plan.seconds) as executor:
+            with make_executor(parallel, scheduler, seconds=plan.seconds, preload=PRELOAD) as executor:
                 loop.run(executor)
         if loop.journal.best is None:
             raise _nothing_found(loop.journal, folder)
         return Search(Path(out), loop.journal)
-
-
-@contextlib.contextmanager
-def _executor(workers: int | None, scheduler: str | None, seconds: float | None) -> Iterator[Any]:
-    """Runs the trials; ends their processes if it is left by an error."""
-    if scheduler is not None:
-        with parallel.ClusterExecutor(scheduler, threads=1, seconds=seconds, preload=PRELOAD) as cluster:
-            yield cluster
-    else:
-        with parallel.ProcessExecutor(workers or cores(), threads=1, seconds=seconds, preload=PRELOAD) as processes:
-            yield processes
 
 
 def _check(plan: SearchPlan, songs: SongSet, seed: int) -> Recipe:

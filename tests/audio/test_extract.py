@@ -204,7 +204,7 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("number", "workers", "chunks"), [(0, 2, 0), (1, 2, 1), (5, 2, 2), (499, 2, 4), (256, 1, 2)])
 def test_chunks_are_even_in_number_and_size(number, workers, chunks):
-    jobs = [extract._Job(str(job), "", job, 0) for job in range(number)]
+    jobs = [extract._Job(str(job), "", "", job, 0) for job in range(number)]
     dealt = extract._chunks(jobs, workers)
     assert len(dealt) == chunks
     assert sorted(job for chunk in dealt for job in chunk) == sorted(jobs)

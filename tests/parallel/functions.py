@@ -1,5 +1,6 @@
 """Functions that the tests of executors call: worker processes import them from here."""
 
+import errno
 import os
 import random
 import signal
@@ -107,3 +108,15 @@ def doubled(numbers, most):
     if max(numbers) > most:
         os.kill(os.getpid(), signal.SIGKILL)
     return [2 * number for number in numbers]
+
+
+def dies_once(paths):
+    """Kills its process in the first call."""
+    if not Path(paths[0]).exists():
+        Path(paths[0]).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "lived"
+
+
+def fill_disk(tasks):
+    fail_with(errno.ENOSPC)

@@ -1,8 +1,8 @@
 import dataclasses
-from concurrent.futures import Future
 
 import numpy as np
 import pytest
+from here_executor import HereExecutor
 from toys import make_songs
 
 from genrezoo import files, parallel
@@ -161,28 +161,10 @@ def test_chunks_answer_as_one_song(tmp_path):
 FOLDED = SMALL.changed({"epochs": 1})
 
 
-class Here:
-    """Stands in for processes: a call is made at once, in this one."""
-
-    def __init__(self, *arguments, **options):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
-    def submit(self, call, *arguments):
-        future = Future()
-        future.set_result(call(*arguments))
-        return future
-
-
 @pytest.fixture(params=["in this process", pytest.param("in processes", marks=pytest.mark.slow)])
 def executor(request, monkeypatch):
     if request.param == "in this process":
-        monkeypatch.setattr(parallel, "ProcessExecutor", Here)
+        monkeypatch.setattr(parallel, "ProcessExecutor", HereExecutor)
 
 
 def test_each_song_gets_one_logit_vector_from_a_model_that_never_saw_it(executor, tmp_path):
@@ -211,7 +193,7 @@ def test_each_song_gets_one_logit_vector_from_a_model_that_never_saw_it(executor
 
 @pytest.mark.slow
 def test_groups_stay_in_one_fold(monkeypatch, tmp_path):
-    monkeypatch.setattr(parallel, "ProcessExecutor", Here)
+    monkeypatch.setattr(parallel, "ProcessExecutor", HereExecutor)
     songs = make_songs(60)
     plain = songs.splits
     groups = np.array(["?"] * 60, dtype="<U12")
@@ -249,7 +231,7 @@ def test_stored_logits_teach_and_must_name_the_songs(tmp_path):
 
 
 def test_a_teacher_is_a_run_or_folds(monkeypatch, tmp_path):
-    monkeypatch.setattr(parallel, "ProcessExecutor", Here)
+    monkeypatch.setattr(parallel, "ProcessExecutor", HereExecutor)
     songs = make_songs()
     taught = Recipe(
         name="taught", summary="s", reference="r", model="fully_connected", arguments={"units": [6]},

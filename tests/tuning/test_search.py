@@ -70,11 +70,7 @@ def scripted(monkeypatch, run):
     def install(answer, workers=1):
         script = Script(answer, workers, run)
 
-        @contextlib.contextmanager
-        def executor(*_):
-            yield script
-
-        monkeypatch.setattr(searching, "_executor", executor)
+        monkeypatch.setattr(searching, "make_executor", lambda *_, **__: contextlib.nullcontext(script))
         return script
 
     return install

@@ -1,0 +1,93 @@
+"""The commands' work on a real cluster: as here, and with one of three workers killed."""
+
+import contextlib
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+from clusters import HERE, start_cluster
+from distributed import Client
+from functions import wait_for
+from toys import make_songs, write_noise
+
+from genrezoo import benchmarking
+from genrezoo.audio.extract import extract_files
+from genrezoo.audio.settings import feature_settings
+from genrezoo.datasets.arrays import save_songs
+from genrezoo.errors import ResourceError, SettingsError
+from genrezoo.recipes import get_recipe
+from genrezoo.rows import AccuracyRow, SpeedRow, read_rows
+from genrezoo.runs import out_of_fold
+
+pytestmark = pytest.mark.slow
+MEL = feature_settings("log_mel", n_mels=16)
+
+
+@contextlib.contextmanager
+def three_workers(folder):
+    """A cluster of three workers, of which the first that makes a call is killed at once."""
+    killed = []
+
+    def kill(cluster):
+        with Client(cluster.address, set_as_default=False) as client:
+            wait_for(lambda: len(client.nthreads()) == 3)
+            processes = client.run(os.getpid)
+            ready.set()
+            wait_for(lambda: any(client.processing().values()))
+            killed[:] = [processes[name] for name, calls in client.processing().items() if calls][:1]
+            os.kill(killed[0], signal.SIGKILL)
+
+    with start_cluster(folder, 3) as cluster:
+        ready = threading.Event()
+        thread = threading.Thread(target=kill, args=[cluster])
+        thread.start()
+        assert ready.wait(60)
+        yield cluster.address
+        thread.join()
+        assert [worker.wait(60) for worker in cluster.workers if worker.pid in killed] == [-signal.SIGKILL]
+
+
+def test_features_are_those_of_this_machine_though_a_worker_dies(tmp_path):
+    for number in range(24):
+        write_noise(tmp_path / "music" / f"{number:02d}.wav", 2, seed=number)
+    (tmp_path / "music" / "bad.mp3").write_text("<html>not found</html>")
+    paths = sorted((tmp_path / "music").iterdir())
+    with three_workers(tmp_path) as address:
+        found = extract_files(paths, MEL, cache=tmp_path / "shared", scheduler=address)
+    expected = extract_files(paths, MEL, cache=tmp_path / "own", workers=1)
+    assert (found.paths, found.rejected, found.computed) == (expected.paths, expected.rejected, 24)
+    for path in found.paths:
+        np.testing.assert_array_equal(found.features(path).x, expected.features(path).x)
+
+
+def test_workers_that_do_not_see_the_files_are_no_reason_to_reject_them(tmp_path):
+    path = write_noise(tmp_path / "music" / "a.wav")
+    with start_cluster(tmp_path, 1, preload=HERE / "blind_worker.py", HIDDEN=str(tmp_path / "music")) as cluster:
+        with pytest.raises(ResourceError, match="does not see .*music; use a folder that all machines see"):
+            extract_files([path], MEL, cache=tmp_path / "shared", scheduler=cluster.address)
+        with pytest.raises(SettingsError, match="pass workers or scheduler"):
+            extract_files([path], MEL, workers=2, scheduler=cluster.address)
+
+
+def test_folds_are_those_of_this_machine_though_a_worker_dies(tmp_path):
+    songs, recipe = make_songs(), get_recipe("fully_connected").changed({"epochs": 2, "units": [4]})
+    expected = out_of_fold(recipe, songs, n_folds=3, seed=1, out=tmp_path / "own", workers=2)
+    with three_workers(tmp_path) as address:
+        found = out_of_fold(recipe, songs, n_folds=3, seed=1, out=tmp_path / "shared", scheduler=address)
+    assert found.weights_sha256 == expected.weights_sha256
+    np.testing.assert_array_equal(found.logits, expected.logits)
+
+
+def test_a_benchmark_has_a_row_for_each_cell_though_a_worker_dies(tmp_path):
+    save_songs(make_songs(), tmp_path / "songs")
+    given = {"data": [tmp_path / "songs"], "models": ["fully_connected", "logistic_regression_flat"], "seeds": 2}
+    with three_workers(tmp_path) as address:
+        folder = benchmarking.benchmark(
+            "quick", **given, changes={"epochs": 2}, out=tmp_path / "shared", scheduler=address
+        )
+    rows = read_rows(folder / "rows.jsonl").rows
+    assert [type(row) for row in rows].count(AccuracyRow) == 3  # the baseline has no seeds
+    assert [type(row) for row in rows].count(SpeedRow) == 2
+    assert len({(row.kind, row.key) for row in rows}) == len(rows) == 5
