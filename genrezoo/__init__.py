@@ -33,6 +33,7 @@ _HOMES = {
     "get_recipe": "recipes",
     "list_recipes": "recipes",
     "Run": "runs",
+    "compare": "runs",
     "feature_extractor": "runs",
     "load_run": "runs",
     "out_of_fold": "runs",
@@ -95,6 +96,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.recipes import list_recipes as list_recipes
     from genrezoo.report import render as render
     from genrezoo.runs import Run as Run
+    from genrezoo.runs import compare as compare
     from genrezoo.runs import feature_extractor as feature_extractor
     from genrezoo.runs import load_run as load_run
     from genrezoo.runs import out_of_fold as out_of_fold

@@ -159,7 +159,7 @@ def _train_zoo(cell: Cell, songs: SongSet) -> tuple[dict[str, Any], Predict]:
 
     # members lie beside it, where the cells of their own recipes leave theirs: each is trained once
     recipe, store = cell.recipe, Path(cell.run).parent
-    run = train(recipe, songs, seed=cell.facts.seed, out=cell.run, store=store, wait=True)
+    run = train(recipe, songs, seed=cell.facts.seed, out=cell.run, store=store, wait=True, verbose=0)
     costs = {
         "parameters": run.card.parameters,
         "multiply_adds": multiply_adds(run.network, songs.n_segments) * chunks_of(recipe, songs),

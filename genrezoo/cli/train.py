@@ -125,6 +125,7 @@ def _train(
             on_member=advance_member,
             workers=workers or 1,
             callbacks=callbacks,
+            verbose=0,
         )
     metrics = run.evaluate("test")
     typer.echo(

@@ -17,6 +17,7 @@ from genrezoo.models._pretrained import published
 from genrezoo.registry import MODELS
 from genrezoo.seeds import keras_seed
 from genrezoo.spaces import Space
+from genrezoo.weights import WEIGHTS
 
 SHARED = {
     "input_shape": "Shape of one song: `(n_segments, n_features)`, where `n_segments` may be None if the model takes "
@@ -117,14 +118,42 @@ def embedding_of(network: Any, layer: str | None = None) -> Any:
     return keras.Model(network.input, output, name=f"{network.name}_embedding")
 
 
-def list_models(pattern: str = "*") -> list[str]:
-    """Names of the models that match a shell pattern.
+def list_models(
+    pattern: str = "*",
+    *,
+    expects: str | None = None,
+    masks_padding: bool | None = None,
+    any_length: bool | None = None,
+    pretrained: bool | None = None,
+) -> list[str]:
+    """Names of the models that match a shell pattern and have the properties asked for.
+
+    Args:
+        pattern: Shell pattern of the names.
+        expects: Input kind, ``"segments"`` or ``"image"``; either if left out.
+        masks_padding: Padded segments have no influence on the logits; not considered if left out, like the next two.
+        any_length: One model works on any number of segments.
+        pretrained: There are trained weights for it under a name (`genrezoo.list_weights`).
+
+    Raises:
+        SettingsError: ``expects`` is no input kind.
 
     Example:
         >>> list_models("*lstm")
         ['lstm', 'snippet_lstm', 'stabilised_lstm']
+        >>> list_models(any_length=True, pretrained=True)
+        ['musicnn']
     """
-    return MODELS.names(pattern)
+    if expects not in (None, "segments", "image"):
+        raise SettingsError(f"expects must be 'segments' or 'image', got {expects!r}")
+    known = {entry.model for entry in WEIGHTS.members()} if pretrained is not None else set()
+    wanted = {"expects": expects, "masks_padding": masks_padding, "any_length": any_length}
+    return [
+        name
+        for name in MODELS.names(pattern)
+        if all(value is None or getattr(MODELS.get(name), key) == value for key, value in wanted.items())
+        and (pretrained is None or (name in known) == pretrained)
+    ]
 
 
 def model_info(name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from genrezoo.lazy import load_keras
+from genrezoo.runs.comparison import Comparison, compare
 from genrezoo.runs.run import Card, Run, load_run
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from genrezoo.runs.folds import OutOfFold, out_of_fold
     from genrezoo.runs.training import train
 
-__all__ = ["Card", "OutOfFold", "Run", "feature_extractor", "load_run", "out_of_fold", "train"]
+__all__ = ["Card", "Comparison", "OutOfFold", "Run", "compare", "feature_extractor", "load_run", "out_of_fold", "train"]
 
 
 def __getattr__(name: str) -> Any:

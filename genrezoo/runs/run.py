@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from genrezoo import files
 from genrezoo.errors import DataError, GenrezooWarning, check_type, checked
-from genrezoo.evaluation import evaluate
+from genrezoo.evaluation import evaluate, softmax
 from genrezoo.reading import Reading
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
@@ -27,6 +27,7 @@ from genrezoo.songs import SongSet, Standardiser
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
 
 
 Size = Annotated[int, Field(ge=1, le=2**24)]
@@ -270,6 +271,47 @@ class Run:
             DataError: The file is missing or damaged.
         """
         return files.read_columns(self._verify("history.csv", self.card.history_sha256))
+
+    def predictions_frame(self, split: str = "test") -> pd.DataFrame:
+        """Stored predictions of a split as a data frame, one row a song, by its id.
+
+        Its columns are ``genre``, the label; ``predicted``; ``right``; and the probability of each genre under the
+        genre's name.
+
+        Raises:
+            DataError: As `predictions`.
+        """
+        import pandas as pd
+
+        stored = self.predictions(split)
+        names = np.array(self.genres, object)
+        best = stored["logits"].argmax(axis=1)
+        answers = {"genre": names[stored["y"]], "predicted": names[best], "right": best == stored["y"]}
+        frame = pd.DataFrame(answers, index=pd.Index(stored["ids"].astype(object), name="id"))
+        posteriors = pd.DataFrame(softmax(stored["logits"]), index=frame.index, columns=pd.Index(self.genres))
+        return pd.concat([frame, posteriors], axis=1)
+
+    def history_frame(self) -> pd.DataFrame:
+        """The columns of ``history.csv`` as a data frame, one row an epoch.
+
+        Raises:
+            DataError: As `history`.
+        """
+        import pandas as pd
+
+        frame = pd.DataFrame(self.history()).astype({"epoch": int})
+        return frame.set_index("epoch")
+
+    def confusion(self, split: str = "test") -> pd.DataFrame:
+        """Songs of a split by their genre (rows) and the one that was predicted (columns).
+
+        Raises:
+            DataError: As `predictions`.
+        """
+        import pandas as pd
+
+        genre, predicted = (pd.Index(self.genres, name=name) for name in ("genre", "predicted"))
+        return pd.DataFrame(self.evaluate(split)["confusion"], index=genre, columns=predicted)
 
     def evaluate(self, split: str = "test", songs: SongSet | None = None) -> dict[str, Any]:
         """All metrics of `genrezoo.evaluation.evaluate`.

@@ -13,6 +13,7 @@ from genrezoo.runs.building import build_member
 from genrezoo.runs.fitting import Training, open_training
 from genrezoo.runs.folds import out_of_fold
 from genrezoo.runs.members import Obtained, open_runs, stored_logits
+from genrezoo.runs.progress import training_progress
 from genrezoo.runs.run import Run, load_run
 from genrezoo.seeds import child_seed
 from genrezoo.songs import SongSet, default_split
@@ -25,8 +26,10 @@ def train(
     recipe: str | Recipe,
     songs: SongSet,
     *,
-    seed: int,
-    out: str | Path,
+    seed: int = 1,
+    out: str | Path | None = None,
+    epochs: int | None = None,
+    verbose: int = 1,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     on_member: Callable[[str, dict[str, float]], None] | None = None,
     store: str | Path | None = None,
@@ -46,7 +49,10 @@ def train(
         songs: Songs with splits ``train``, ``valid`` and ``test``, or without a split, which then get the same one each
             time (`genrezoo.songs.default_split`); test labels are used once, for the metrics at the end.
         seed: Seed of weights, dropout and order.
-        out: The run folder; new, empty, or of the same training.
+        out: The run folder; new, empty, or of the same training. If left out, a folder in ``runs`` named after recipe,
+            songs, seed and settings, so that the same call returns the same run.
+        epochs: Epochs in place of the recipe's; its members keep theirs.
+        verbose: 1 shows a progress bar on a terminal and in a notebook, 0 none.
         on_epoch: Called with each finished epoch's history record.
         on_member: Called with the name of a member that is trained first, and each of its epochs' records.
         store: Folder in which members are trained, and found if they are there already; ``out/members`` if left out.
@@ -73,15 +79,20 @@ def train(
         >>> run.predict(songs.split("test").x).shape
         (20, 10)
     """
-    recipe = open_runs(recipe if isinstance(recipe, Recipe) else get_recipe(recipe))
+    recipe = recipe if isinstance(recipe, Recipe) else get_recipe(recipe)
+    recipe = open_runs(recipe if epochs is None else recipe.changed({"settings.epochs": epochs}))
     check_type("songs", songs, SongSet, "a SongSet (see genrezoo.load_songs)")
     songs = default_split(songs)
-    with open_training(recipe, songs, seed=seed, out=out, wait=wait) as training:
+    out = Path("runs", recipe.run_name(songs.name, seed, songs.checksum())) if out is None else out
+    with (
+        training_progress(recipe, seed, verbose=verbose, on_epoch=on_epoch, on_member=on_member) as (epoch, member),
+        open_training(recipe, songs, seed=seed, out=out, wait=wait) as training,
+    ):
         obtained = None
         if training.run is None and recipe.members:
             own = training.folder / "members" if store is None else Path(store)
-            obtained = _obtain(training, store=own, workers=workers, on_member=on_member)
-        return training.fit(obtained, on_epoch=on_epoch, callbacks=callbacks)
+            obtained = _obtain(training, store=own, workers=workers, on_member=member)
+        return training.fit(obtained, on_epoch=epoch, callbacks=callbacks)
 
 
 def _obtain(
@@ -129,7 +140,10 @@ def _obtain(
         if inside is not None:
             folder = store / inside.run_name(songs.name, own, songs.checksum())
             on_epoch: Any = None if on_member is None else lambda record, name=name: on_member(name, record)
-            run = train(inside, songs, seed=own, out=folder, on_epoch=on_epoch, store=store, workers=workers, wait=True)
+            run = train(
+                inside, songs, seed=own, out=folder, on_epoch=on_epoch,
+                store=store, workers=workers, wait=True, verbose=0,
+            )  # fmt: skip
         else:
             run = load_run(str(member.run))
         found.add(name, run, recipe, songs, training.preprocessing)

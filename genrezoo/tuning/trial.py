@@ -112,7 +112,9 @@ def finish_trial(order: dict[str, Any], *, songs: str, folder: str, members: str
         The sha256 of the weights.
     """
     this = Order.model_validate(order)
-    run = train(this.recipe, load_arrays(songs, verify=False), seed=this.seed, out=folder, store=members, wait=True)
+    run = train(
+        this.recipe, load_arrays(songs, verify=False), seed=this.seed, out=folder, store=members, wait=True, verbose=0
+    )
     return run.card.weights_sha256
 
 
@@ -188,7 +190,15 @@ def _train(
     with _reached(logs) as callbacks:  # it hears of an error as a failure, so that enough is caught inside
         try:
             run = train(
-                order.recipe, songs, seed=seed, out=where, store=members, wait=True, on_epoch=watch, callbacks=callbacks
+                order.recipe,
+                songs,
+                seed=seed,
+                out=where,
+                store=members,
+                wait=True,
+                verbose=0,
+                on_epoch=watch,
+                callbacks=callbacks,
             )
         except _EnoughError as enough:
             return _columns(checkpoint.read_history(saved)), None, None, enough.behind

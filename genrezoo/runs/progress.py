@@ -1,0 +1,57 @@
+"""The progress bar of a training that is called from Python."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from genrezoo.recipes import Recipe
+
+Watcher = Callable[..., None]
+"""Called with an epoch's history record; for members, with the member's name before it."""
+
+
+@contextlib.contextmanager
+def training_progress(
+    recipe: Recipe, seed: int, *, verbose: int, on_epoch: Watcher | None, on_member: Watcher | None
+) -> Iterator[tuple[Watcher | None, Watcher | None]]:
+    """Shows a bar on standard error while a recipe is trained, where anybody can see it.
+
+    Args:
+        recipe: The recipe.
+        seed: Its seed.
+        verbose: 0 for no bar.
+        on_epoch: Called with each epoch's record besides.
+        on_member: Called with a member's name and its epoch's record besides.
+
+    Yields:
+        What to call in place of the two; the two themselves where nothing is shown.
+    """
+    console = Console(stderr=True)
+    if not (verbose and (console.is_terminal or console.is_jupyter)):
+        yield on_epoch, on_member
+        return
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *times)
+    with Progress(*columns, TextColumn("{task.fields[scores]}"), console=console) as bar:
+        epochs = getattr(recipe.procedure_settings(), "epochs", 1)
+        task = bar.add_task(f"{recipe.name}, seed {seed}", total=epochs, scores="")
+
+        def epoch(record: dict[str, Any]) -> None:
+            scores = f"loss {record['loss']:.3f}  valid {record['valid_accuracy']:.3f}"
+            bar.update(task, completed=record["epoch"], scores=scores)
+            if on_epoch:
+                on_epoch(record)
+
+        def member(name: str, record: dict[str, Any]) -> None:
+            scores = f"member {name}: epoch {record['epoch']:.0f}, {record['valid_accuracy']:.3f}"
+            bar.update(task, scores=escape(scores))
+            if on_member:
+                on_member(name, record)
+
+        yield epoch, member
