@@ -5,11 +5,13 @@ Exit codes: 0 done, 1 failed, 2 bad usage or bad input. What a user can cause en
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import signal
 import sys
 import warnings
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -17,32 +19,54 @@ from rich.console import Console
 from rich.markup import escape
 
 import genrezoo
-from genrezoo.cli import benchmark, data, evaluate, export, listing, plot, predict, report, show, train, tune, weights
 from genrezoo.cli.options import interrupt, shown_text
 from genrezoo.errors import GenrezooError, GenrezooWarning, ResourceError, is_scarce
 
 INTERRUPTED = 130
 """What Typer exits with on Ctrl-C, before anybody else sees the interrupt."""
 
-app = typer.Typer(
-    name="genrezoo",
-    help="Tell a song's genre from its sound: look up, train, tune, compare and ship models.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("list")(listing.list_members)
-app.command("show")(show.show)
-app.add_typer(weights.app, name="weights")
-app.add_typer(data.app, name="data")
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("predict")(predict.predict)
-app.command("export")(export.export)
-app.add_typer(plot.app, name="plot")
-app.command("tune")(tune.tune)
-app.command("benchmark")(benchmark.benchmark)
-app.command("report")(report.report)
+COMMANDS = {
+    "list": "listing.list_members",
+    "show": "show.show",
+    "weights": "weights.app",
+    "data": "data.app",
+    "train": "train.train",
+    "evaluate": "evaluate.evaluate",
+    "predict": "predict.predict",
+    "export": "export.export",
+    "plot": "plot.app",
+    "tune": "tune.tune",
+    "benchmark": "benchmark.benchmark",
+    "report": "report.report",
+}
+"""Where each command is: a function, or a group of commands. A command's file is imported when it is called."""
+
+
+def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line with all commands, or with some."""
+    made = typer.Typer(
+        name="genrezoo",
+        help="Tell a song's genre from its sound: look up, train, tune, compare and ship models.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_options)
+    for name in names:
+        module, member = COMMANDS[name].split(".")
+        command = getattr(importlib.import_module(f"genrezoo.cli.{module}"), member)
+        if isinstance(command, typer.Typer):
+            made.add_typer(command, name=name)
+        else:
+            made.command(name)(command)
+    return made
+
+
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()["app"] = application()
+    return globals()["app"]
 
 
 def _version(wanted: bool) -> None:
@@ -51,7 +75,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
@@ -69,7 +92,7 @@ def main() -> None:
     # A shell script starts its background jobs with SIGINT ignored; `kill -INT` should end those as cleanly as Ctrl-C.
     signal.signal(signal.SIGINT, interrupt)
     try:
-        app()
+        application([word for word in sys.argv[1:2] if word in COMMANDS] or COMMANDS)()
     except GenrezooError as error:
         _tell("[bold red]error:[/]", str(error))
         sys.exit(1 if isinstance(error, ResourceError) else 2)

@@ -69,14 +69,14 @@ def predict(
     published = not run.exists() and str(run) in WEIGHTS.names()
     if published:
         fetch_shown(str(run))
-    load_keras()
-    import genrezoo as gz  # here, so that --help does not wait for Keras
-    from genrezoo.predict import open_model
+    if not run.is_file():  # an exported model needs no Keras
+        load_keras()
+    from genrezoo.predict import open_model, predict_audio  # here, so that --help does not wait for them
 
     model = open_model(run)
     with progress_bar() as bar:
         task = bar.add_task("features", total=None)
-        predictions = gz.predict_audio(
+        predictions = predict_audio(
             model, audio,
             rule=rule, window=window, hop=hop, excerpt=excerpt, cache=data_cache, workers=workers, strict=strict,
             on_start=lambda number: bar.update(task, total=number),

@@ -1,11 +1,14 @@
 import contextlib
+import importlib.util
 from fractions import Fraction
 
 import librosa
 import numpy as np
 import pytest
+import scipy.fft
 
-from genrezoo.audio.spectrum import GROUP, centres, frame_blocks, istft, power, spectrum_blocks, stft
+from genrezoo.audio import spectrum
+from genrezoo.audio.spectrum import GROUP, centres, frame_blocks, hann, istft, power, spectrum_blocks, stft, transform
 from genrezoo.errors import SettingsError
 
 NOISE = np.random.default_rng(0).standard_normal(70_000).astype(np.float32)
@@ -20,6 +23,18 @@ def test_equals_librosa(n_fft, hop, length):
     assert ours.dtype == np.complex64
     assert ours.shape == theirs.shape
     assert np.abs(ours - theirs).max() < 1e-6 * np.abs(theirs).max()
+
+
+@pytest.mark.parametrize("size", [64, 882, 2048])
+def test_the_transform_is_scipys(size, monkeypatch):
+    frames = np.random.default_rng(0).standard_normal((GROUP, size)).astype(np.float32)
+    expected = scipy.fft.rfft(frames * hann(size), axis=1)
+    assert np.array_equal(transform(frames), expected)
+    assert np.array_equal(transform(frames, frequency_first=True).T, expected)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)  # where its compiled part is elsewhere
+    spectrum._real_fft.cache_clear()
+    assert np.array_equal(transform(frames), expected)
+    spectrum._real_fft.cache_clear()
 
 
 @pytest.mark.parametrize("hop", [512, 300, Fraction(2205, 2), Fraction(48000, 7)])
