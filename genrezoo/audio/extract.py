@@ -145,7 +145,8 @@ def extract_files(
         paths: Audio files.
         settings: What to compute.
         cache: Folder of the cache; `default_cache` if left out.
-        workers: Child processes at a time, one thread each; the number of cores if left out.
+        workers: Child processes at a time, one thread each; the number of cores if left out. With 0 this process
+            computes what needs no library that children preload, and a file that kills a decoder kills it.
         scheduler: Address of a Dask scheduler whose workers compute, in place of this machine; they need to see the
             files and the cache under the same paths.
         strict: Stop at the first file that has no features.
@@ -170,7 +171,7 @@ def extract_files(
         (0, 1)
     """
     files = list(dict.fromkeys(Path(path) for path in paths))
-    check_place(workers, scheduler)
+    check_place(workers or None, scheduler)
     folder = Path(cache or default_cache()).absolute() / "features" / f"{settings.digest()}-{_code_digest()}"
     shapes: dict[Path, tuple[int, ...]] = {}
     warnings: dict[Path, tuple[str, ...]] = {}
@@ -264,12 +265,17 @@ def _compute(
     if not jobs:
         return
     plain, done = settings.model_dump(mode="json"), set()
+    if workers == 0 and scheduler is None and not settings.preload:
+        for job in jobs:
+            reasons = _extract_chunk([job], plain)
+            yield job, _read_entry(Path(job.entry)) or reasons.get(job.path, "its features could not be read back")
+        return
     places: dict[str, list[Path]] = {}
     if scheduler is not None:
         with told(folder):
             folder.mkdir(parents=True, exist_ok=True)
         places = {"reads": [Path(os.path.commonpath([os.path.dirname(job.place) for job in jobs]))], "writes": [folder]}
-    with make_executor(workers, scheduler, preload=settings.preload) as executor:
+    with make_executor(workers or None, scheduler, preload=settings.preload) as executor:
         chunks = _chunks(jobs, executor.workers)
         for chunk, reasons in in_chunks(executor, _extract_chunk, chunks, plain, look=_LOOK, **places):
             for job in chunk:

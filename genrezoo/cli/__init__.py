@@ -89,6 +89,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _show_warning
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # to look for some takes as long as to predict
     # A shell script starts its background jobs with SIGINT ignored; `kill -INT` should end those as cleanly as Ctrl-C.
     signal.signal(signal.SIGINT, interrupt)
     try:

@@ -74,6 +74,8 @@ def predict(
     from genrezoo.predict import open_model, predict_audio  # here, so that --help does not wait for them
 
     model = open_model(run)
+    if workers is None and len(audio) == 1 and Path(audio[0]).is_file():
+        workers = 0  # a process of its own would protect nothing else, and takes a third of the time
     with progress_bar() as bar:
         task = bar.add_task("features", total=None)
         predictions = predict_audio(

@@ -186,10 +186,19 @@ def test_a_cache_that_cannot_be_written_is_said_once(tmp_path):
         extract_files([write_noise(tmp_path / "a.wav")], MEL, cache=tmp_path / "cache")
 
 
-@pytest.mark.parametrize("workers", [0, -1])
-def test_there_must_be_a_worker(tmp_path, workers):
-    with pytest.raises(SettingsError, match=f"workers must be at least 1, got {workers}"):
-        extract_files([write_noise(tmp_path / "a.wav")], MEL, cache=tmp_path / "cache", workers=workers)
+def test_there_must_be_a_worker(tmp_path):
+    with pytest.raises(SettingsError, match="workers must be at least 1, got -1"):
+        extract_files([write_noise(tmp_path / "a.wav")], MEL, cache=tmp_path / "cache", workers=-1)
+
+
+def test_without_a_worker_this_process_computes_the_same(tmp_path, monkeypatch):
+    paths = [write_noise(tmp_path / "a.wav"), tmp_path / "b.wav"]
+    paths[1].write_text("no sound")
+    there = extract_files(paths, MEL, cache=tmp_path / "there", workers=1)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    here = extract_files(paths, MEL, cache=tmp_path / "here", workers=0)
+    assert here.rejected == there.rejected
+    assert np.array_equal(here.features(paths[0]).x, there.features(paths[0]).x)
 
 
 def test_where_the_cache_is(monkeypatch, tmp_path):
