@@ -19,7 +19,10 @@ HEAD = r"^heads\.[a-z][a-z0-9_]*$"
 class FigurePlan(BaseModel, frozen=True, extra="forbid"):
     """One figure or table of a study, drawn by the report from rows and histories."""
 
-    kind: Literal["heatmap", "bars", "curves", "table"] = Field(description="How it is drawn.")
+    kind: Literal["heatmap", "bars", "curves", "table", "difficulty", "weights"] = Field(
+        description="How it is drawn; difficulty is of the training songs under each entrant, with a table of the "
+        "easiest and hardest, and weights are histograms of kernels, both of the representative run."
+    )
     title: str = Field(min_length=1, description="Its heading.")
     caption: str = Field("", description="What the reference shows in the same place, for comparison.")
     entrants: tuple[str, ...] = Field((), description="Names of entrants, grids or baselines; all if left out.")
@@ -48,6 +51,12 @@ class FigurePlan(BaseModel, frozen=True, extra="forbid"):
         False, description="Tables: one table over all sets of songs, before them, in place of one for each."
     )
 
+    layers: str = Field("*", min_length=1, description="Weights: shell pattern of the layers whose kernels are shown.")
+
+    def is_about(self, name: str, study: str | None = None) -> bool:
+        """Whether it shows an entrant of that name, or of that grid."""
+        return not self.entrants or bool({name, study} & set(self.entrants))
+
     @property
     def of_training_songs(self) -> bool:
         """Whether it shows scores on training songs, which are measured where the suite says so."""
@@ -73,6 +82,10 @@ class FigurePlan(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("a heat map needs two different axes, x and y")
         if self.kind == "curves" and (self.x or self.y):
             raise ValueError("curves run over epochs and take no axes")
+        if self.kind in ("difficulty", "weights") and (self.x or self.y):
+            raise ValueError(f"{self.kind} takes no axes")
+        if self.kind != "weights" and self.layers != "*":
+            raise ValueError("layers are for weights alone")
         if self.kind in ("bars", "table") and self.y:
             raise ValueError(f"{self.kind} take{'s' * (self.kind == 'table')} one axis, x")
         if self.kind != "table" and (self.transpose or self.together):

@@ -81,6 +81,39 @@ class PassSeconds(_Record):
     variance: Number
 
 
+class SongDifficulty(_Record):
+    """Cross entropy of one song's genre, in nats."""
+
+    id: str
+    difficulty: Number
+
+
+class Histogram(_Record):
+    """Counts between edges, of which there is one more."""
+
+    edges: tuple[Number, ...]
+    counts: tuple[int, ...]
+
+
+class Difficulty(_Record):
+    """How difficult the training songs are for a model."""
+
+    songs: int
+    mean: Number
+    variance: Number
+    easiest: tuple[SongDifficulty, ...]
+    hardest: tuple[SongDifficulty, ...]
+    histogram: Histogram
+
+
+class WeightHistograms(_Record):
+    """How the kernels of a model are spread, all between the same edges."""
+
+    edges: tuple[Number, ...]
+    counts: dict[str, tuple[int, ...]]
+    zeros: dict[str, Number] = Field(description="By kernel the fraction of weights that are exactly zero.")
+
+
 class DataFacts(_Record):
     """What every row says of its songs."""
 
@@ -140,6 +173,8 @@ class AccuracyRow(_Row):
     epochs: int | None = None
     best_epoch: int | None = None
     evaluation_seconds: Number | None = None
+    difficulty: Difficulty | None = None
+    weights: WeightHistograms | None = None
 
 
 class SpeedRow(_Row):

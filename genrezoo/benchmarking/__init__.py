@@ -148,8 +148,18 @@ def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[_Prep
                 about = {"recipe": recipe.name, "model": recipe.model, "family": "zoo", **entrant.place}
                 about["settings"] = recipe.model_dump(mode="json")
                 about["pretrained"] = pretrained(songs.features, recipe)
-                found.append(_cell(songs, key, seed, run, about, options))
+                found.append(_cell(songs, key, seed, run, about, {**options, **_counted(plan, entrant)}))
     return found
+
+
+def _counted(plan: Suite, entrant: Entrant) -> dict[str, Any]:
+    """What the figures of a suite need of an entrant beside its scores."""
+    about = [figure for figure in plan.figures if figure.is_about(entrant.called, entrant.study)]
+    figures = {figure.kind: figure for figure in about}
+    return {
+        "difficulty": "difficulty" in figures,
+        "kernels": figures["weights"].layers if "weights" in figures else None,
+    }
 
 
 def pretrained(features: Mapping[str, Any], recipe: Recipe | None = None) -> dict[str, str]:
@@ -239,5 +249,6 @@ def _run_all(
 def is_measured(row: Row | None, cell: Cell) -> bool:
     """Whether a row has all that is asked of a cell, or says that the cell is refused."""
     if isinstance(row, AccuracyRow):
-        return row.train is not None or not cell.train_scores
+        asked = {"train": cell.train_scores, "difficulty": cell.difficulty, "weights": cell.kernels is not None}
+        return all(getattr(row, name) is not None for name, wanted in asked.items() if wanted)
     return row is not None and row.status != "failed"

@@ -41,6 +41,8 @@ class Cell(BaseModel, frozen=True):
         run: Folder of the result.
         passes: Timed predictions of all training and validation songs.
         train_scores: Whether scores on the training songs are measured too.
+        difficulty: Whether the difficulty of the training songs is measured.
+        kernels: Shell pattern of the layers whose kernels are counted into histograms; None counts none.
     """
 
     facts: CellFacts
@@ -48,6 +50,8 @@ class Cell(BaseModel, frozen=True):
     run: str
     passes: int = 0
     train_scores: bool = False
+    difficulty: bool = False
+    kernels: str | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -58,7 +62,7 @@ class Cell(BaseModel, frozen=True):
 def accuracy_cell(plain: dict[str, Any]) -> dict[str, Any]:
     """Trains, predicts valid and test, and returns the accuracy row (runs in the child)."""
     cell, songs = _opened(plain)
-    costs, predict = _train_zoo(cell, songs) if cell.facts.family == "zoo" else _train_baseline(cell, songs)
+    found, predict = _train_zoo(cell, songs) if cell.facts.family == "zoo" else _train_baseline(cell, songs)
     stored = {split: read_predictions(cell.run, split, songs.num_classes) for split in ("valid", "test")}
     valid, test = (evaluate(found["logits"], found["y"]) for found in stored.values())
     test["intervals"] = bootstrap_intervals(stored["test"]["logits"], stored["test"]["y"], seed=cell.facts.seed)
@@ -70,7 +74,7 @@ def accuracy_cell(plain: dict[str, Any]) -> dict[str, Any]:
     if cell.train_scores:
         part = songs.split("train")
         train = evaluate(predict(part), part.y)
-    measured = {"valid": valid, "test": test, "train": train, "heads": heads, "evaluation_seconds": seconds, **costs}
+    measured = {"valid": valid, "test": test, "train": train, "heads": heads, "evaluation_seconds": seconds, **found}
     return AccuracyRow(**_facts(cell), **measured).to_plain()
 
 
@@ -156,11 +160,19 @@ def _predictor(cell: Cell, songs: SongSet) -> Predict:
 def _train_zoo(cell: Cell, songs: SongSet) -> tuple[dict[str, Any], Predict]:
     from genrezoo.benchmarking.cost import multiply_adds  # here, because baselines do not need Keras in their process
     from genrezoo.runs import train
+    from genrezoo.training.curriculum import difficulty_table
+    from genrezoo.training.pruning import kernel_values, weight_histogram
 
     # members lie beside it, where the cells of their own recipes leave theirs: each is trained once
     recipe, store = cell.recipe, Path(cell.run).parent
     run = train(recipe, songs, seed=cell.facts.seed, out=cell.run, store=store, wait=True, verbose=0)
-    costs = {
+    measured: dict[str, Any] = {}
+    if cell.difficulty:
+        part = songs.split("train")
+        measured["difficulty"] = difficulty_table(part.ids, run.logits(part), part.y)
+    if cell.kernels is not None:
+        measured["weights"] = weight_histogram(kernel_values(run.network, cell.kernels))
+    measured |= {
         "parameters": run.card.parameters,
         "multiply_adds": multiply_adds(run.network, songs.n_segments) * chunks_of(recipe, songs),
         "train_seconds": run.card.train_seconds + run.card.members_seconds,
@@ -168,7 +180,7 @@ def _train_zoo(cell: Cell, songs: SongSet) -> tuple[dict[str, Any], Predict]:
         "epochs": run.card.epochs,
         "best_epoch": run.card.best_epoch,
     }
-    return costs, run.logits
+    return measured, run.logits
 
 
 def chunks_of(recipe: Recipe, songs: SongSet) -> int:

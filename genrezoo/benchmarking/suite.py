@@ -87,7 +87,9 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
             if figure.of_training_songs and not self.train_scores:
                 raise ValueError(f"figure {figure.title!r} shows scores on training songs: set train_scores = true")
             for axis in filter(None, (figure.x, figure.y)):
-                if not any(axis in entrant.axes for entrant in entrants if _is_of(entrant, figure)):
+                if not any(
+                    axis in entrant.axes for entrant in entrants if figure.is_about(entrant.called, entrant.study)
+                ):
                     raise ValueError(f"figure {figure.title!r}: no entrant stands on an axis {axis!r}")
         return self
 
@@ -131,7 +133,7 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
         figures = []
         for figure in self.figures:
             left = tuple(name for name in figure.entrants if name in known)
-            axes = {axis for entrant in kept if _is_of(entrant, figure) for axis in entrant.axes}
+            axes = {axis for entrant in kept if figure.is_about(entrant.called, entrant.study) for axis in entrant.axes}
             if (left or not figure.entrants) and {figure.x, figure.y} - {None} <= axes:
                 figures.append(figure.model_copy(update={"entrants": left}))
         chosen = {
@@ -141,10 +143,6 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
             "figures": tuple(figures),
         }
         return self.model_copy(update=chosen)
-
-
-def _is_of(entrant: Entrant, figure: FigurePlan) -> bool:
-    return not figure.entrants or bool({entrant.called, entrant.study} & set(figure.entrants))
 
 
 def list_suites() -> list[str]:

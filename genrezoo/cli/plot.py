@@ -74,7 +74,7 @@ def difficulty(
     Example: genrezoo plot difficulty runs/lstm-1 --data songs.npz --out difficulty.svg
     """
     load_keras()
-    from genrezoo.report.run.figures import difficulty_figure  # here, so that --help does not wait for Keras
+    from genrezoo.report.style.histograms import difficulty_figure  # here, so that --help does not wait for Keras
     from genrezoo.training.curriculum import difficulty_rows, difficulty_table
 
     opened, songs = _open(run, data)
@@ -149,11 +149,11 @@ def weights(
     """
     load_keras()
     import genrezoo as gz  # here, so that --help does not wait for Keras
-    from genrezoo.report.run.figures import weights_figure
+    from genrezoo.report.style.histograms import weights_figure
     from genrezoo.training.pruning import kernel_values, weight_histogram
 
     histogram = weight_histogram(kernel_values(gz.load_run(run).network, layers))
-    _write(out, weights_figure(histogram))
+    _write(out, weights_figure({str(run): histogram}))
     for name, zeros in histogram["zeros"].items():
         typer.echo(f"{name}: {100 * zeros:.1f} % of the weights are zero")
 

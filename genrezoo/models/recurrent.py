@@ -55,7 +55,8 @@ def build_rnn(
     Args:
         units: Size of the state. Has no effect without a readout.
         readout: Map the last state to the genres; without, the state has one unit for each genre and is itself the
-            logits, all of them within -1 and 1.
+            logits, all of them within -1 and 1: of 10 genres none gets a posterior above 0.45. It is the source's first
+            step, for its 40,000 songs; on a few hundred short ones it stays at chance.
         l2: Weight of the penalty on the squared weights of the cell, from 0.
         dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
 

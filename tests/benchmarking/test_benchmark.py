@@ -38,6 +38,15 @@ recipes = [
 ]
 [changes]
 epochs = 2
+[[figures]]
+kind = "difficulty"
+title = "Difficulty"
+entrants = ["size"]
+[[figures]]
+kind = "weights"
+title = "Kernels"
+entrants = ["fully_connected"]
+layers = "hidden_*"
 """
 
 
@@ -157,6 +166,33 @@ def test_scores_are_of_all_three_sides_and_evaluation_is_timed(finished):
     assert row["train"]["accuracy"] == evaluate(load_run(folder / row["run"]).logits(train), train.y)["accuracy"]
 
 
+def test_difficulty_and_kernels_are_measured_of_those_that_figures_name_and_drawn(finished, tmp_path):
+    folder, _, _ = finished
+    train, hardest_lines = load_arrays(next((folder / "songs").iterdir())).split("train"), []
+    for row in (row for row in rows_of(folder) if row["status"] == "ok"):
+        if row["family"] == "baseline":
+            assert row["difficulty"] is row["weights"] is None
+            continue
+        run = load_run(folder / row["run"])
+        logits = run.logits(train).astype(np.float64)
+        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        expected = -logits[np.arange(len(train)), train.y]
+        assert row["difficulty"]["mean"] == pytest.approx(expected.mean(), rel=1e-5)
+        hardest = train.ids[np.argsort(-expected, kind="stable")[:10]].tolist()
+        assert [song["id"] for song in row["difficulty"]["hardest"]] == hardest
+        hardest_lines.append(f"| {hardest[0]} | {expected.max():.5f} |")
+        kernel = run.network.get_layer("hidden_1").kernel.numpy()
+        assert row["weights"]["counts"] == {"hidden_1/kernel": np.histogram(kernel, 50)[0].tolist()}
+    render(folder, tmp_path)
+    text = (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
+    assert "| Easiest song | Cross entropy (nats) | Hardest song | Cross entropy (nats) |" in text
+    assert any(line in text for line in hardest_lines)  # those of the representative run
+    names = [path.name for path in (tmp_path / "figures").iterdir() if "study" in path.name]
+    assert len(names) == 2
+    (table,) = (tmp_path / "tables").iterdir()
+    assert len(table.read_text(encoding="utf-8").splitlines()) == 1 + 2 * 10
+
+
 @pytest.mark.parametrize(
     ("row", "asked", "kept"),
     [
@@ -172,6 +208,13 @@ def test_scores_are_of_all_three_sides_and_evaluation_is_timed(finished):
 def test_a_row_without_the_scores_asked_for_is_measured_again(row, asked, kept):
     made = cell.Cell.model_construct(train_scores=asked)
     assert benchmarking.is_measured(row, made) is kept
+
+
+@pytest.mark.parametrize(("asked", "name"), [({"difficulty": True}, "difficulty"), ({"kernels": "conv_*"}, "weights")])
+def test_a_row_without_what_a_figure_needs_is_measured_again(asked, name):
+    made = cell.Cell.model_construct(**asked)
+    assert not benchmarking.is_measured(AccuracyRow.model_construct(), made)
+    assert benchmarking.is_measured(AccuracyRow.model_construct(**{name: {}}), made)
 
 
 def test_recipes_for_other_features_are_passed_over_and_songs_get_the_name_asked_for(tmp_path):

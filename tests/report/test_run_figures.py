@@ -4,7 +4,8 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from genrezoo.report.run.figures import difficulty_figure, trade_off_figure, weights_figure
+from genrezoo.report.run.figures import trade_off_figure
+from genrezoo.report.style.histograms import difficulty_figure, weights_figure
 
 TABLE = {"songs": 6, "mean": 0.5, "variance": 0.25, "histogram": {"edges": [0.0, 1.0, 2.0], "counts": [4, 2]}}
 WEIGHTS = {
@@ -15,7 +16,7 @@ WEIGHTS = {
 TRADE = {"curves": {"valid": ([1.0, 0.5, 0.0], [0.8, 0.9, 0.6])}, "chosen": {"valid": (0.5, 0.9)}}
 FIGURES = {
     "difficulty": lambda: difficulty_figure(TABLE),
-    "weights": lambda: weights_figure(WEIGHTS),
+    "weights": lambda: weights_figure({"run": WEIGHTS}),
     "trade_off": lambda: trade_off_figure(TRADE["curves"], teacher=0.8, student=0.6, chosen=TRADE["chosen"]),
 }
 
@@ -44,5 +45,5 @@ def test_bars_are_as_high_as_their_counts():
 
 def test_each_array_of_weights_has_a_panel():
     three = {**WEIGHTS, "counts": {**WEIGHTS["counts"], "dense": [2, 2]}, "zeros": {**WEIGHTS["zeros"], "dense": 0}}
-    assert len(re.findall(r'id="figure-weights-axes_\d+"', weights_figure(WEIGHTS))) == 2
-    assert len(re.findall(r'id="figure-weights-axes_\d+"', weights_figure(three))) == 3
+    assert len(re.findall(r'id="figure-weights-axes_\d+"', weights_figure({"run": WEIGHTS}))) == 2
+    assert len(re.findall(r'id="figure-weights-axes_\d+"', weights_figure({"run": three}))) == 3

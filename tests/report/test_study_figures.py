@@ -204,7 +204,7 @@ def test_lines_that_would_be_called_alike_bear_their_names(board):
 @pytest.mark.parametrize(
     ("figure", "message"),
     [
-        ({"kind": "pie"}, "kind: must be 'heatmap', 'bars', 'curves' or 'table', got 'pie'"),
+        ({"kind": "pie"}, "kind: must be 'heatmap', 'bars', 'curves', 'table', 'difficulty' or 'weights', got 'pie'"),
         ("bars", "must be a valid dictionary"),
         ({"kind": "bars", "title": 3}, "title: must be a valid string, got 3"),
         ({"kind": "bars", "title": "t", "entrants": "lstm"}, "entrants: must be a valid tuple, got 'lstm'"),

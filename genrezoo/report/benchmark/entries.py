@@ -57,6 +57,8 @@ def entry_of(name: str, rows: Sequence[AccuracyRow], timings: Sequence[Row], bay
         pretrained=first.pretrained,
         axes=first.axes or {},
         measured=measured_values(rows),
+        difficulty=rows[middle].difficulty,
+        weights=rows[middle].weights,
         reported={str(name): str(value) for name, value in reported.items()} if isinstance(reported, dict) else {},
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from genrezoo.figures import FigurePlan
 from genrezoo.report.benchmark.results import Source
 from genrezoo.report.style.number_format import Estimate
-from genrezoo.rows import NotMeasured
+from genrezoo.rows import Difficulty, NotMeasured, WeightHistograms
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Entry:
             ``valid_accuracy_kept`` of the weights kept.
         reported: What its reference reports; never ours.
         pretrained: Weights from elsewhere that it rests on, by name: what is known of them.
+        difficulty: Of the training songs for the representative run; None if it was not measured.
+        weights: Histograms of its kernels, of the representative run; None if they were not measured.
     """
 
     name: str
@@ -83,6 +85,8 @@ class Entry:
     measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     reported: Mapping[str, str] = field(default_factory=dict)
     pretrained: Mapping[str, str] = field(default_factory=dict)
+    difficulty: Difficulty | None = None
+    weights: WeightHistograms | None = None
 
     @property
     def history(self) -> Mapping[str, Sequence[float]] | None:

@@ -8,8 +8,8 @@ from genrezoo.files import csv_text
 from genrezoo.report.benchmark import captions
 from genrezoo.report.benchmark.columns import COMPARISON, COST, EVERY, FAMILY, GROUP, NAME, PEAK, QUALITY
 from genrezoo.report.benchmark.records import Leaderboard
+from genrezoo.report.benchmark.song_tables import SongTable
 from genrezoo.report.benchmark.study_tables import StudyTable
-from genrezoo.report.benchmark.study_values import estimate
 from genrezoo.report.style.markup import bullets, column_table, escaped, harmless, pipe_table
 from genrezoo.report.style.number_format import Estimate
 
@@ -17,7 +17,7 @@ from genrezoo.report.style.number_format import Estimate
 def markdown(
     report: Leaderboard,
     figures: Sequence[Sequence[tuple[str, str]]] = (),
-    tables: Sequence[Sequence[StudyTable]] = (),
+    tables: Sequence[Sequence[StudyTable | SongTable]] = (),
 ) -> str:
     """All boards as one Markdown document.
 
@@ -88,17 +88,12 @@ def comma_separated(report: Leaderboard) -> str:
     return csv_text([heads, *([harmless(row.get(head)) for head in heads] for row in rows)])
 
 
-def study_csv(table: StudyTable) -> str:
-    """A study's table as CSV in full precision: a row for each entrant, whichever way the table itself stands."""
-    numbers = [f"{value}{end}" for value in table.values for end in ("", "_low", "_high")]
-    rows: list[list[object]] = [["label", "model", *["data"] * table.data, "seeds", *numbers]]
-    for label, data, entry in table.entries:
-        parts = [part for value in table.values for part in estimate(entry, value) or ("", "", "")]
-        rows.append([label, entry.name, *[data] * table.data, len(entry.seeds), *parts])
-    return csv_text(map(harmless, row) for row in rows)
+def study_csv(table: StudyTable | SongTable) -> str:
+    """A study's table as CSV in full precision, whichever way the table itself stands."""
+    return csv_text(map(harmless, row) for row in table.lines())
 
 
-def _study(table: StudyTable) -> list[str]:
+def _study(table: StudyTable | SongTable) -> list[str]:
     heads, *rows = [[escaped(" ".join(filter(None, cell))) for cell in row] for row in table.grid()]
     grid = pipe_table(heads, rows, texts=table.texts)
     return [f"### {escaped(table.title)}", escaped(table.caption), grid, f"[All digits](tables/{table.name}.csv)"]

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from genrezoo.figures import FigurePlan
 from genrezoo.report.benchmark.figures import stem_of
 from genrezoo.report.benchmark.records import Board, Entry
+from genrezoo.report.benchmark.song_tables import SongTable
 from genrezoo.report.benchmark.study_tables import StudyTable, study_table
 from genrezoo.report.benchmark.study_values import (
     about_values,
@@ -28,11 +29,12 @@ from genrezoo.report.benchmark.study_values import (
 from genrezoo.report.style.captions import LEARNING
 from genrezoo.report.style.drawing import FAMILY_COLOURS, INK, WIDTH, Plot, as_svg, short
 from genrezoo.report.style.heatmap import draw_heatmap
+from genrezoo.report.style.histograms import difficulty_figure, weights_figure
 from genrezoo.report.style.learning_curves import History, learning_curves, over_seeds, second_heads
 from genrezoo.report.style.number_format import order_of, text_of
 
 
-def draw_studies(board: Board, number: int, plans: Sequence[FigurePlan]) -> list[Plot | StudyTable]:
+def draw_studies(board: Board, number: int, plans: Sequence[FigurePlan]) -> list[Plot | StudyTable | SongTable]:
     """The figures and tables of the plans that the board's entries allow, in the order of the plans.
 
     Args:
@@ -40,8 +42,8 @@ def draw_studies(board: Board, number: int, plans: Sequence[FigurePlan]) -> list
         number: Its place in the report, from 1: part of the figures' names.
         plans: What the suites ask for; tables over all sets of songs are left to `tables_together`.
     """
-    draw = {"heatmap": _heat_map, "bars": _bars, "curves": _curves}
-    plots: list[Plot | StudyTable] = []
+    draw = {"heatmap": _heat_map, "bars": _bars, "curves": _curves, "weights": _weights}
+    plots: list[Plot | StudyTable | SongTable] = []
     for plan in plans:
         name = f"{stem_of(board, number)}-study-{len(plots) + 1}"
         entries = entries_of(board, plan)
@@ -50,6 +52,8 @@ def draw_studies(board: Board, number: int, plans: Sequence[FigurePlan]) -> list
         if plan.kind == "table":
             if table := study_table(plan, entries, name):
                 plots.append(table)
+        elif plan.kind == "difficulty":
+            plots += _difficulties(plan, entries, name)
         elif made := draw[plan.kind](plan, entries, len(board.genres), name):
             caption, svg = made
             text = " ".join(filter(None, [plan.caption, caption]))
@@ -178,6 +182,31 @@ def _curves(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) 
     if show == "heads":
         caption = f"Errors without their weights and without penalties. {caption}"
     return caption, learning_curves(curves, name, bands, show=show)
+
+
+def _weights(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) -> tuple[str, str] | None:
+    shown = [entry for entry in entries if entry.weights]
+    if not shown:
+        return None
+    labels = labels_of(shown)
+    parts = {label: entry.weights.model_dump() for label, entry in zip(labels, shown, strict=True) if entry.weights}
+    caption = "Weights of the run with the median validation accuracy; counts are on a logarithmic scale."
+    return caption, weights_figure(parts, name)
+
+
+def _difficulties(plan: FigurePlan, entries: Sequence[Entry], name: str) -> list[Plot | SongTable]:
+    """For each entry that was measured a figure of all training songs, and a table of the most extreme ones."""
+    shown = [entry for entry in entries if entry.difficulty]
+    found: list[Plot | SongTable] = []
+    for place, (label, entry) in enumerate(zip(labels_of(shown), shown, strict=True), 1):
+        assert entry.difficulty is not None  # of those shown
+        title = f"{plan.title}: {label}" if len(shown) > 1 else plan.title
+        what = "Cross entropy of each training song's genre under the run with the median validation accuracy."
+        caption = " ".join(filter(None, [plan.caption, what]))
+        svg = difficulty_figure(entry.difficulty.model_dump(), f"{name}-{place}")
+        found.append(Plot(f"{name}-{place}", title, caption, svg, study=True))
+        found.append(SongTable(f"{name}-{place}", f"{title}: easiest and hardest", what, entry.difficulty))
+    return found
 
 
 def _has_rates(history: History) -> bool:

@@ -64,6 +64,15 @@ class StudyTable:
             rows.append([(label, ""), *[(songs, "")] * self.data, *cells])
         return rows if self.transpose else [list(column) for column in zip(*rows, strict=True)]
 
+    def lines(self) -> list[list[object]]:
+        """Its values in full precision, a row for each entrant, headings first."""
+        numbers = [f"{value}{end}" for value in self.values for end in ("", "_low", "_high")]
+        rows: list[list[object]] = [["label", "model", *["data"] * self.data, "seeds", *numbers]]
+        for label, data, entry in self.entries:
+            parts = [part for value in self.values for part in estimate(entry, value) or ("", "", "")]
+            rows.append([label, entry.name, *[data] * self.data, len(entry.seeds), *parts])
+        return rows
+
 
 def study_table(plan: FigurePlan, entries: Sequence[Entry], name: str) -> StudyTable | None:
     """The table of a plan on one board; None where no entry has any of its values.

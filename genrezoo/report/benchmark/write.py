@@ -12,6 +12,7 @@ from genrezoo.report.benchmark.figures import draw_board
 from genrezoo.report.benchmark.leaderboard import leaderboard
 from genrezoo.report.benchmark.rendering import comma_separated, markdown, study_csv
 from genrezoo.report.benchmark.results import Source, as_paths
+from genrezoo.report.benchmark.song_tables import SongTable
 from genrezoo.report.benchmark.study_figures import draw_studies
 from genrezoo.report.benchmark.study_tables import StudyTable, tables_together
 from genrezoo.report.style.drawing import Plot, on_white
@@ -41,7 +42,8 @@ def render(folders: str | Path | Iterable[str | Path], out: str | Path | None = 
         for number, board in enumerate(report.boards, 1)
     ]
     plots = [[one for one in part if isinstance(one, Plot)] for part in shown]
-    tables = [together, *([one for one in part if isinstance(one, StudyTable)] for part in shown)]
+    tables: list[list[StudyTable | SongTable]] = [[*together]]
+    tables += [[one for one in part if not isinstance(one, Plot)] for part in shown]
     paths = [[(plot.title, f"figures/{plot.name}.svg") for plot in part] for part in plots]
     for plot in (one for part in plots for one in part):
         write_text(target / "figures" / f"{plot.name}.svg", on_white(plot.svg))

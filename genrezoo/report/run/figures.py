@@ -1,69 +1,13 @@
-"""Figures of single runs, from plain data: difficulty of songs, weights, a cascade's trade-off, feature importance."""
+"""Figures of single runs, from plain data: a cascade's trade-off, feature importance."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from genrezoo.report.style.drawing import LINE_COLOURS, MUTED, as_svg, short
-
-
-def difficulty_figure(table: Mapping[str, Any], name: str = "difficulty") -> str:
-    """The histogram of the songs' difficulty, and how it grows from the easiest song to the hardest.
-
-    Args:
-        table: ``songs``, ``mean``, ``variance`` and ``histogram`` (``edges``, ``counts``), as
-            `genrezoo.training.curriculum.difficulty_table` gives them.
-        name: Goes into the ids inside the figure.
-    """
-    edges, counts = (np.array(table["histogram"][key], float) for key in ("edges", "counts"))
-
-    def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        left.bar(edges[:-1], counts, np.diff(edges), align="edge", color=LINE_COLOURS[0], edgecolor="none")
-        left.set_title(f"{table['songs']:,} songs: mean {table['mean']:.4f}, variance {table['variance']:.4f}")
-        left.set_ylabel("Songs")
-        left.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-        left.axvline(table["mean"], color=LINE_COLOURS[1], linewidth=1.2)
-        right.plot(edges, np.concatenate([[0], np.cumsum(counts)]) / max(counts.sum(), 1) * 100, color=LINE_COLOURS[0])
-        right.set_title("Songs that are no harder (%)")
-        for axes in (left, right):
-            axes.set_xlabel("Difficulty: cross entropy of the true genre (nats)")
-
-    return as_svg(name, draw, height=3.2)
-
-
-def weights_figure(histogram: Mapping[str, Any], name: str = "weights") -> str:
-    """Histograms of weights, one panel an array, counts on a logarithmic scale so that the tails can be seen.
-
-    Args:
-        histogram: ``edges``, ``counts`` and ``zeros``, as `genrezoo.training.pruning.weight_histogram` gives them.
-        name: Goes into the ids inside the figure.
-    """
-    edges, names = np.array(histogram["edges"], float), list(histogram["counts"])
-    columns = min(3, len(names))
-    rows = -(-len(names) // columns)
-
-    def draw(figure: Figure) -> None:
-        panels = np.atleast_1d(figure.subplots(rows, columns, sharey=True)).ravel()
-        for axes, label in zip(panels, names, strict=False):
-            counts = np.array(histogram["counts"][label], float)
-            axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=LINE_COLOURS[0], edgecolor="none")
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-            axes.set_xlim(edges[0], edges[-1])
-            axes.set_title(f"{short(label, 24)}\n{100 * histogram['zeros'][label]:.1f} % zero", fontsize=8)
-            axes.set_xlabel("Weight")
-        for axes in panels[len(names) :]:
-            axes.set_visible(False)
-        for row in range(rows):
-            panels[row * columns].set_ylabel("Weights")
-
-    return as_svg(name, draw, height=2.6 * rows)
 
 
 def trade_off_figure(
