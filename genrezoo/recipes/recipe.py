@@ -15,6 +15,7 @@ from genrezoo.environment import versions
 from genrezoo.errors import SettingsError, UnknownNameError, check_known, check_type, checked
 from genrezoo.registry import PROCEDURES, Registry, find_builder, natural
 from genrezoo.songs.chunks import Chunks
+from genrezoo.songs.standardise import Transform
 
 
 class Member(BaseModel, frozen=True, extra="forbid"):
@@ -65,6 +66,10 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     standardise: bool = Field(
         True, description="Subtract mean and divide by standard deviation of the training songs' features."
     )
+    transform: Transform | None = Field(
+        None,
+        description="What is done to standardised features with long tails: signed_log, smooth_clip or quantile.",
+    )
     clip: float | None = Field(None, gt=0, description="Limit standardised features to this many standard deviations.")
     chunks: Chunks | None = Field(None, description="Cut songs into chunks; whole songs are read if left out.")
     features: tuple[str, ...] | None = Field(
@@ -74,6 +79,12 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         {}, max_length=200, description="Models that it is made of or learns from, in order of names."
     )
     reported: dict[str, str] = Field({}, description="Results that the reference reports; never ours.")
+
+    @model_validator(mode="after")
+    def _standardised_first(self) -> Recipe:
+        if self.transform is not None and not self.standardise:
+            raise ValueError("a transform needs standardise")
+        return self
 
     @field_validator("arguments", "settings")
     @classmethod
@@ -119,8 +130,8 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         """The recipe with other values.
 
         Args:
-            changes: Names of builder arguments, of settings, or of ``standardise``, ``clip``, ``chunks`` and
-                ``features``, with their new values. A name that could mean several is written ``model.NAME`` or
+            changes: Names of builder arguments, of settings, or of ``standardise``, ``transform``, ``clip``, ``chunks``
+                and ``features``, with their new values. A name that could mean several is written ``model.NAME`` or
                 ``settings.NAME``; one of a member's recipe ``MEMBER.NAME``, of all members' ``members.NAME``.
             everywhere: Changes go to the members' recipes too, and each recipe takes those that it knows.
             **more: Further changes, of names that Python takes as keywords.
@@ -186,7 +197,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         return {
             "model": {name for name, p in takes.items() if p.kind is p.KEYWORD_ONLY},
             "settings": set(entry.settings.model_fields),  # type: ignore[union-attr]  # a pydantic model
-            "recipe": {"standardise", "clip", "chunks", "features"},
+            "recipe": {"standardise", "transform", "clip", "chunks", "features"},
         }
 
     def with_runs(self, runs: dict[str, Any]) -> Recipe:

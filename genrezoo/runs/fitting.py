@@ -153,6 +153,7 @@ class Training:
             mean=standardiser.mean.tolist(),
             scale=standardiser.scale.tolist(),
             clip=standardiser.clip,
+            knots=None if standardiser.knots is None else standardiser.knots.tolist(),
             songs={**songs.describe(), "checksum": self.plan["checksum"]},
             epochs=len(fitted.history),
             best_epoch=fitted.best_epoch,

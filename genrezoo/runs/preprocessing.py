@@ -24,7 +24,7 @@ class Preprocessing:
     """The one way from songs to a recipe's network, and from the network's outputs back to songs.
 
     Training, prediction and export use the same object. Features are selected first, then songs are cut into chunks,
-    then each feature is standardised and clipped.
+    then each feature is standardised, transformed and clipped.
 
     Attributes:
         columns: The features that the network reads, in their order; None for all.
@@ -58,7 +58,9 @@ class Preprocessing:
         plain = cls.plain(recipe, songs)
         if not recipe.standardise:
             return plain
-        standardiser = Standardiser.fit(plain.select(songs.split("train")), clip=recipe.clip)
+        standardiser = Standardiser.fit(
+            plain.select(songs.split("train")), clip=recipe.clip, transform=recipe.transform
+        )
         if constant := int((standardiser.scale == 1).sum()):  # as it is of no other
             what = f"{constant} of {len(standardiser.scale)} features are the same in all training songs"
             warnings.warn(f"{songs.name}: {what}: nothing can be learnt of them", GenrezooWarning, stacklevel=2)
@@ -112,8 +114,11 @@ class Preprocessing:
 
     def layer(self) -> Standardise:
         """The selection and standardisation as a Keras layer on songs (or chunks) with all their features."""
-        mean, scale, clip = self.standardiser.mean, self.standardiser.scale, self.standardiser.clip
-        return layers.Standardise(mean.tolist(), scale.tolist(), clip=clip, columns=self.columns, name="standardise")
+        own = self.standardiser
+        return layers.Standardise(
+            own.mean.tolist(), own.scale.tolist(), clip=own.clip, columns=self.columns,
+            transform=own.transform, knots=own.knots, name="standardise",
+        )  # fmt: skip
 
 
 def selected_columns(

@@ -55,6 +55,9 @@ class Card(BaseModel, frozen=True, extra="forbid"):
     mean: list[Number] = Field(description="Per feature; subtracted from the input.")
     scale: list[Scale] = Field(description="Per feature; the input is divided by it.")
     clip: float | None = Field(None, gt=0)
+    knots: tuple[list[list[Number]], list[list[Number]]] | None = Field(
+        None, description="Of the transform `quantile`: for each feature values in rising order and their scores."
+    )
     songs: dict[str, Any] = Field(description="Description of the songs, their checksum and their split's provenance.")
     epochs: int = Field(ge=0)
     best_epoch: int = Field(ge=0)
@@ -71,6 +74,14 @@ class Card(BaseModel, frozen=True, extra="forbid"):
     def _fits(self) -> Card:
         if len({len(self.mean), len(self.scale), self.input_shape[-1]}) > 1:
             raise ValueError("mean and scale do not fit the features")
+        if (self.knots is not None) != (self.recipe.transform == "quantile" and self.recipe.standardise):
+            raise ValueError("knots and the recipe's transform differ")
+        if self.knots is not None:
+            values, scores = self.knots
+            if {len(row) for row in (*values, *scores)} != {len(self.mean)} or not 2 <= len(values) == len(scores):
+                raise ValueError("knots do not fit the features")
+            if (np.diff(values, axis=0) < 0).any():
+                raise ValueError("knots must rise")
         if len(set(self.genres)) < len(self.genres) or re.search("[\ud800-\udfff]", "".join(self.genres)):
             raise ValueError("genres must be unique and text")
         if self.recipe.chunks and self.recipe.chunks.segments != self.input_shape[0]:
@@ -159,7 +170,9 @@ class Run:
     def preprocessing(self) -> Preprocessing:
         """The way from songs to what the network reads, and back."""
         card = self.card
-        standardiser = Standardiser(np.array(card.mean, np.float32), np.array(card.scale, np.float32), card.clip)
+        mean, scale = np.array(card.mean, np.float32), np.array(card.scale, np.float32)
+        knots = None if card.knots is None else np.array(card.knots, np.float32)
+        standardiser = Standardiser(mean, scale, card.clip, card.recipe.transform, knots)
         columns = selected_columns(card.recipe, self._groups, where=str(self.folder))
         return Preprocessing(columns, card.recipe.chunks, standardiser)
 

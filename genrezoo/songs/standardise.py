@@ -1,4 +1,8 @@
-"""Standardisation of features, fitted on the training songs alone and stored with the run."""
+"""Standardisation and transforms of features, fitted on the training songs alone and stored with the run.
+
+Variances, energies and counts have long tails: a few songs lie many standard deviations from the mean, and a network
+spends its range on them. A transform pulls the tails in, feature by feature, and keeps the order of the values.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,41 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
-from genrezoo.errors import SettingsError
+from genrezoo.errors import SettingsError, check_known
 from genrezoo.songs.songset import SongSet
+
+Transform = Literal["signed_log", "smooth_clip", "quantile"]
+
+TRANSFORMS: dict[str, str] = {
+    "signed_log": "`sign(z) log(1 + |z|)` of the distance `z` from the median, in interquartile ranges / 1.349",
+    "smooth_clip": "`z / sqrt(1 + (z / 3)^2)` of the same `z`, which is never beyond 3",
+    "quantile": "the normal score of its quantile among the training segments, linear between 27 quantiles",
+}
+"""What can be done to standardised features: what each transform computes."""
+
+_SCORES = np.linspace(-2.6, 2.6, 27)  # normal scores of the quantiles that are stored
+_MOST_SEGMENTS = 200_000  # that quantiles are computed of; of more, evenly spaced ones
 
 
 @dataclass(frozen=True, eq=False)
 class Standardiser:
-    """Subtracts each feature's mean and divides by its standard deviation, over all real segments of the fitted songs.
+    """Subtracts a centre and divides by a scale, feature by feature; then a transform, if there is one.
 
-    Of images a feature is a channel.
+    Without a transform, and for ``quantile``, centre and scale are mean and standard deviation over all real segments
+    of the fitted songs; for the other transforms they are the median and the interquartile range / 1.349, which a few
+    extreme values do not move. Of images a feature is a channel.
 
     Attributes:
-        mean: ``(n_features,)`` float32.
+        mean: ``(n_features,)`` float32: the centre.
         scale: ``(n_features,)`` float32; 1 where a feature never varies.
-        clip: Standardised values are limited to ``[-clip, clip]``; None (the default) leaves outliers alone.
+        clip: Results are limited to ``[-clip, clip]``; None (the default) leaves outliers alone.
+        transform: One of `TRANSFORMS`, or None.
+        knots: Of ``quantile``, ``(2, 27, n_features)`` float32: standardised values in rising order, and what becomes
+            of them; values between two knots are interpolated, and beyond the last they stay at its score.
 
     Example:
         >>> import numpy as np
@@ -34,14 +56,19 @@ class Standardiser:
     mean: np.ndarray
     scale: np.ndarray
     clip: float | None = None
+    transform: Transform | None = None
+    knots: np.ndarray | None = None
 
     @classmethod
-    def fit(cls, songs: SongSet, *, clip: float | None = None) -> Standardiser:
+    def fit(cls, songs: SongSet, *, clip: float | None = None, transform: Transform | None = None) -> Standardiser:
         """Fits on songs, which must be training songs only.
 
         Raises:
             SettingsError: ``clip`` is not positive.
+            UnknownNameError: There is no such transform.
         """
+        if transform is not None:
+            check_known("transform", [transform], TRANSFORMS)
         if clip is not None and not clip > 0:
             raise SettingsError(f"clip must be positive (standard deviations) or None, got {clip}")
         count = float(songs.lengths.sum()) * math.prod(songs.song_shape[1:-1])
@@ -54,7 +81,14 @@ class Standardiser:
             variance += np.nansum((x - mean) ** 2, axis=axes) / count
         std = np.sqrt(variance)
         constant = std <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
-        return cls(mean.astype(np.float32), np.where(constant, 1, std).astype(np.float32), clip)
+        sample = None if transform is None else _sample(songs)  # (segments, features)
+        if sample is not None and transform != "quantile":
+            low, mean, high = np.quantile(sample, [0.25, 0.5, 0.75], axis=0)
+            spread = (high - low) / 1.349
+            std = np.where(spread > 1e-3 * std, spread, std)  # more than half of the values are one and the same
+        mean, scale = mean.astype(np.float32), np.where(constant, 1, std).astype(np.float32)
+        knots = _knots((sample - mean) / scale) if sample is not None and transform == "quantile" else None
+        return cls(mean, scale, clip, transform, knots)
 
     @classmethod
     def none(cls, n_features: int) -> Standardiser:
@@ -63,12 +97,15 @@ class Standardiser:
 
     def of(self, columns: Sequence[int]) -> Standardiser:
         """The standardiser of some of the features, in that order."""
-        return Standardiser(self.mean[list(columns)], self.scale[list(columns)], self.clip)
+        chosen = list(columns)
+        knots = None if self.knots is None else self.knots[..., chosen]
+        return Standardiser(self.mean[chosen], self.scale[chosen], self.clip, self.transform, knots)
 
     def equals(self, other: Standardiser) -> bool:
         """Whether both change songs in the same way."""
-        arrays = ((self.mean, other.mean), (self.scale, other.scale))
-        return self.clip == other.clip and all(np.array_equal(*pair) for pair in arrays)
+        arrays: list[tuple[Any, Any]] = [(self.mean, other.mean), (self.scale, other.scale), (self.knots, other.knots)]
+        same = (self.clip, self.transform) == (other.clip, other.transform)
+        return same and all(np.array_equal(*pair) for pair in arrays)
 
     def apply(self, songs: SongSet) -> np.ndarray:
         """Model input: the songs' array as float32, padding as NaN.
@@ -82,8 +119,42 @@ class Standardiser:
         x = songs.padded()
         x -= self.mean
         x /= self.scale
+        if self.transform == "signed_log":
+            x = np.copysign(np.log1p(np.abs(x)), x)
+        elif self.transform == "smooth_clip":
+            x /= np.sqrt(1 + np.square(x / np.float32(3)))
+        elif self.knots is not None:
+            for feature, (values, scores) in enumerate(zip(*np.moveaxis(self.knots, -1, 1), strict=True)):
+                x[..., feature] = np.interp(x[..., feature], values, scores)  # NaN stays NaN
         return x if self.clip is None else np.clip(x, -self.clip, self.clip, out=x)  # NaN stays NaN
 
     def standardised(self, songs: SongSet) -> SongSet:
         """The same songs with standardised features and padding as NaN: what procedures train on."""
         return dataclasses.replace(songs, x=self.apply(songs))
+
+
+def _sample(songs: SongSet) -> np.ndarray:
+    """Real segments, at most `_MOST_SEGMENTS`, evenly spaced, ``(n, n_features)`` float64."""
+    total = int(songs.lengths.sum()) * math.prod(songs.song_shape[1:-1])
+    step, passed, parts = -(-total // _MOST_SEGMENTS), 0, []
+    for _, x in songs.blocks():
+        rows = x.reshape(-1, songs.n_features)
+        rows = rows[~np.isnan(rows).any(axis=1)]
+        parts.append(rows[-passed % step :: step].astype(np.float64))
+        passed += len(rows)
+    return np.concatenate(parts)
+
+
+def _knots(z: np.ndarray) -> np.ndarray:
+    """Values and their normal scores for each feature; values that are equal share the mean of their scores."""
+    from statistics import NormalDist
+
+    quantiles = np.quantile(z, [NormalDist().cdf(score) for score in _SCORES], axis=0)  # (27, features)
+    knots = np.empty((2, *quantiles.shape), np.float32)
+    for feature, values in enumerate(quantiles.astype(np.float32).T):
+        known, place = np.unique(values, return_inverse=True)
+        scores = np.bincount(place, _SCORES) / np.bincount(place)
+        short = len(values) - len(known)  # filled up with the last one
+        knots[0, :, feature] = np.pad(known, (0, short), mode="edge")
+        knots[1, :, feature] = np.pad(scores, (0, short), mode="edge")
+    return knots

@@ -24,7 +24,7 @@ from genrezoo.training.supervised import shuffled
 from genrezoo.tuning.search_space import search_space
 from genrezoo.tuning.space import Space
 
-PREPARATION = {"standardise", "clip", "chunks", "features"}
+PREPARATION = {"standardise", "transform", "clip", "chunks", "features"}
 """What a recipe does to songs before a model sees them."""
 
 

@@ -55,7 +55,7 @@ def options_of(recipe: Recipe, defaults: bool = False) -> dict[str, dict[str, An
     takes = inspect.signature(find_builder(recipe.model).call).parameters.values()
     arguments = {option.name: option.default for option in takes if option.kind is option.KEYWORD_ONLY}
     bare = recipe.model_copy(update={"settings": {}}) if defaults else recipe
-    own = {name: getattr(recipe, name) for name in ("standardise", "clip", "features")}
+    own = {name: getattr(recipe, name) for name in ("standardise", "transform", "clip", "features")}
     return {
         "model": arguments if defaults else {**arguments, **recipe.arguments},
         "settings": dict(bare.procedure_settings()),

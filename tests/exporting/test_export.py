@@ -18,6 +18,7 @@ from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.exported import OPERATORS, OPSET
 from genrezoo.exporting import formats
 from genrezoo.exporting.source import open_source
+from genrezoo.songs.standardise import TRANSFORMS
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,16 @@ def test_file_answers_raw_songs_of_other_lengths_as_the_run(exported, run, songs
     lengths = np.array([5, *[17] * (len(x) - 1)])
     expected = run.logits(run.reading.songs(np.nan_to_num(x), lengths))
     np.testing.assert_allclose(session.run(["logits"], {"songs": x.astype("float32")})[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_transforms_of_features_are_in_the_file(songs, tmp_path, transform):
+    tails = dataclasses.replace(songs, x=np.exp(2 * songs.x))
+    recipe = gz.get_recipe("fully_connected").changed({"epochs": 1, "units": [4], "transform": transform})
+    run = gz.train(recipe, tails, out=tmp_path / "run")
+    parity = gz.export(run, "onnx", tmp_path / "a.onnx", songs=tails.split("test")).parity
+    assert parity.largest_difference < 1e-5
+    assert parity.real_songs == tails.split("test").n_songs
 
 
 def test_file_says_what_it_is(exported, run, songs):

@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from genrezoo.errors import SettingsError
 from genrezoo.layers import Standardise
 from genrezoo.songs import SongSet, Standardiser
+from genrezoo.songs.standardise import TRANSFORMS
 
 
 def test_the_layer_does_what_the_standardiser_of_songs_does():
@@ -14,6 +17,20 @@ def test_the_layer_does_what_the_standardiser_of_songs_does():
     np.testing.assert_allclose(np.asarray(layer(songs.padded())), fitted.apply(songs), atol=1e-6)
 
 
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_the_layer_transforms_as_the_standardiser_does(transform):
+    x = np.exp(np.random.default_rng(1).normal(0, 2, (40, 4, 3))).astype("float32")
+    x[::3, :, 1] = 0  # many equal values
+    songs = SongSet(x=x, y=np.arange(40) % 2, genres=("a", "b"), lengths=[4, 2] * 20)
+    fitted = Standardiser.fit(songs, transform=transform, clip=2.0)
+    layer = Standardise(fitted.mean.tolist(), fitted.scale.tolist(), clip=2.0, transform=transform, knots=fitted.knots)
+    beyond = dataclasses.replace(songs, x=10 * x - 20)
+    for given in (songs, beyond):
+        np.testing.assert_allclose(np.asarray(layer(given.padded())), fitted.apply(given), atol=1e-5)
+    again = Standardise.from_config(layer.get_config())
+    np.testing.assert_array_equal(np.asarray(again(x)), np.asarray(layer(x)))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -21,6 +38,8 @@ def test_the_layer_does_what_the_standardiser_of_songs_does():
         ({"mean": [0], "scale": [1], "columns": [1, 2]}, "one length"),
         ({"mean": [0], "scale": [0]}, "scale must not be zero"),
         ({"mean": [0], "scale": [1], "clip": 0}, "clip must be positive"),
+        ({"mean": [0], "scale": [1], "transform": "quantile"}, "knots belong to"),
+        ({"mean": [0], "scale": [1], "knots": [[[0]], [[1]]]}, "knots belong to"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments, message):

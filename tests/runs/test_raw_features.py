@@ -44,6 +44,8 @@ KINDS = {
         segments,
         recipe("fully_connected", {"units": [4]}, chunks={"segments": 3, "hop": 2, "rule": "product"}),
     ),
+    "quantiles": (segments, recipe("fully_connected", {"units": [4]}, features=("first",), transform="quantile")),
+    "signed logarithm": (segments, recipe("fully_connected", {"units": [4]}, transform="signed_log")),
     "several outputs": (segments, recipe("snippet_lstm", {"units": 3, "snippets": 2})),
     "image": (
         images,
@@ -52,7 +54,7 @@ KINDS = {
 }
 
 
-QUICK = ("segments with padding", "feature groups", "chunks", "image")
+QUICK = ("segments with padding", "feature groups", "chunks", "quantiles", "image")
 
 
 @pytest.fixture(

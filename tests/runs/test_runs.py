@@ -271,12 +271,31 @@ def test_weights_that_do_not_fit_are_refused_even_with_a_matching_sha256(trained
         {"format": 3},
         {"predictions_sha256": None},
         {"weights_sha256": "abc"},
+        {"knots": [[[0.0] * 4, [1.0] * 4], [[0.0] * 4, [1.0] * 4]]},
     ],
 )
 def test_a_card_out_of_range_is_refused(trained, tmp_path, changes):
     folder = copy_of(trained[2], tmp_path)
     edit_card(folder, **changes)
     with pytest.raises(DataError, match=r"card\.json"):
+        load_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("knots", "message"),
+    [
+        (None, "knots and the recipe's transform differ"),
+        ([[[0.0] * 3, [1.0] * 3], [[0.0] * 3, [1.0] * 3]], "do not fit the features"),
+        ([[[0.0] * 4, [1.0]], [[0.0] * 4, [1.0] * 4]], "do not fit the features"),
+        ([[[0.0] * 4], [[0.0] * 4]], "do not fit the features"),
+        ([[[1.0] * 4, [0.0] * 4], [[0.0] * 4, [1.0] * 4]], "knots must rise"),
+    ],
+)
+def test_a_card_with_quantiles_out_of_range_is_refused(trained, tmp_path, knots, message):
+    folder = copy_of(trained[2], tmp_path)
+    recipe = json.loads((folder / "card.json").read_text())["recipe"]
+    edit_card(folder, recipe={**recipe, "transform": "quantile"}, knots=knots)
+    with pytest.raises(DataError, match=message):
         load_run(folder)
 
 

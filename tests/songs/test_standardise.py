@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrezoo.errors import DataError, SettingsError
-from genrezoo.songs import SongSet, Standardiser, songset
+from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.songs import SongSet, Standardiser, songset, standardise
+from genrezoo.songs.standardise import TRANSFORMS
 
 
 def make(x, **changes):
@@ -113,3 +114,71 @@ def test_none_changes_nothing_but_padding():
 def test_another_number_of_features_is_refused():
     with pytest.raises(DataError, match="songs have 2 features, fitted on 3"):
         Standardiser.none(3).apply(make(np.zeros((4, 1, 2))))
+
+
+LONG_TAILS = np.exp(np.random.default_rng(3).normal(size=(300, 4, 2)) * [1.0, 2.0]) * [1, 50]
+
+
+def test_a_signed_logarithm_by_hand():
+    x = np.array([-9.0, 0.0, 1.0, 2.0, 99.0]).reshape(5, 1, 1)  # median 1, quartiles 0 and 2
+    found = Standardiser.fit(make(x), transform="signed_log")
+    assert (found.mean[0], found.scale[0]) == (1, pytest.approx(2 / 1.349))
+    z = (x.ravel() - 1) * 1.349 / 2
+    np.testing.assert_allclose(found.apply(make(x)).ravel(), np.sign(z) * np.log1p(np.abs(z)), rtol=1e-6)
+
+
+def test_a_smooth_clip_by_hand():
+    x = np.array([-9.0, 0.0, 1.0, 2.0, 99.0]).reshape(5, 1, 1)
+    z = (x.ravel() - 1) * 1.349 / 2
+    out = Standardiser.fit(make(x), transform="smooth_clip").apply(make(x)).ravel()
+    np.testing.assert_allclose(out, z / np.sqrt(1 + z**2 / 9), rtol=1e-6)
+    assert np.abs(out).max() < 3
+
+
+def test_quantiles_make_any_feature_normal():
+    songs = make(LONG_TAILS)
+    out = Standardiser.fit(songs, transform="quantile").apply(songs).reshape(-1, 2)
+    order = LONG_TAILS.reshape(-1, 2).argsort(axis=0)
+    assert (np.diff(np.take_along_axis(out, order, axis=0), axis=0) >= 0).all(), "the order of the values changed"
+    np.testing.assert_allclose(out.mean(axis=0), 0, atol=0.01)
+    np.testing.assert_allclose(out.std(axis=0), 1, atol=0.02)
+    assert out.max() == pytest.approx(2.6)
+
+
+def test_equal_values_share_a_score():
+    x = np.concatenate([np.zeros(600), np.arange(1, 401)]).reshape(-1, 1, 1)  # three in five are silent
+    songs = make(x)
+    found = Standardiser.fit(songs, transform="quantile")
+    out = found.apply(songs).ravel()
+    assert len(set(out[:600])) == 1
+    assert -2 < out[0] < -0.5, "somewhere among the scores of the lower three fifths"
+    assert out[-1] == pytest.approx(2.6)
+    assert found.equals(found.of([0]))
+    assert not found.equals(Standardiser.fit(songs))
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_a_transform_knows_no_padding_and_no_other_songs(transform):
+    lengths = np.full(300, 3)
+    known = Standardiser.fit(make(LONG_TAILS, lengths=lengths), transform=transform)
+    padded = LONG_TAILS.copy()
+    padded[:, 3] = 1e9
+    found = Standardiser.fit(make(padded, lengths=lengths), transform=transform)
+    assert found.equals(known)
+    assert np.isnan(found.apply(make(padded, lengths=lengths))[:, 3]).all()
+    constant = make(np.full((20, 2, 1), 7.0))
+    assert np.abs(Standardiser.fit(constant, transform=transform).apply(constant)).max() < 1e-3
+
+
+def test_a_sample_of_many_segments_is_spread_over_all(monkeypatch):
+    monkeypatch.setattr(standardise, "_MOST_SEGMENTS", 100)
+    monkeypatch.setattr(songset, "BLOCK_BYTES", 7 * 4)  # one song a block
+    songs = make(np.arange(1000.0).reshape(250, 4, 1))
+    found = Standardiser.fit(songs, transform="signed_log")
+    assert found.mean[0] == pytest.approx(499.5, abs=10)
+    assert found.scale[0] == pytest.approx(500 / 1.349, rel=0.03)
+
+
+def test_an_unknown_transform_is_refused():
+    with pytest.raises(UnknownNameError, match="signed_log"):
+        Standardiser.fit(make(LONG_TAILS), transform="log")
