@@ -6,6 +6,8 @@ import pytest
 
 from genrezoo.errors import SettingsError
 from genrezoo.models import create_model
+from genrezoo.recipes import get_recipe
+from genrezoo.runs.building import build_model
 
 
 def randomised(model, seed=2):
@@ -86,6 +88,16 @@ def test_each_penalty_can_be_set_by_itself(name):
     assert (float(regularizer.l1), float(regularizer.l2)) == pytest.approx((1e-3, 2e-3))
     bare = create_model(name, (12, 3), 3, filters=4, units=5, conv_l2=0, dense_l2=0)
     assert not [weight.path for weight in bare.weights if weight.regularizer]
+
+
+@pytest.mark.parametrize("weight", [1e-2, 1e-3, 1e-4])
+def test_sparse_kernels_have_l1_in_place_of_l2_in_their_convolutions_alone(weight):
+    recipe = get_recipe("sparse_kernels").changed({"conv_l1": weight, "filters": 4, "units": 5})
+    model = build_model(recipe, (12, 3), 3, seed=1)
+    kernels = {name: np.asarray(model.get_layer(name).kernel) for name in ("conv_1", "conv_2", "dense")}
+    expected = weight * (np.abs(kernels["conv_1"]).sum() + np.abs(kernels["conv_2"]).sum())
+    expected += 0.01 * np.square(kernels["dense"]).sum()  # and none of the output layer
+    assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from genrezoo.models import create_model
 from genrezoo.models._sequence import read_sequence
 
 
-def test_lstm_penalises_input_and_recurrent_weights():
-    model = create_model("lstm", (5, 3), 3, units=4)
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_gated_cells_penalise_input_and_recurrent_weights(name):
+    model = create_model(name, (5, 3), 3, units=4, l2=1e-3)
     penalties = {weight.path: float(weight.regularizer.l2) for weight in model.weights if weight.regularizer}
-    assert penalties == pytest.approx({"lstm/lstm_cell/kernel": 1e-3, "lstm/lstm_cell/recurrent_kernel": 1e-3})
+    assert penalties == pytest.approx({f"{name}/{name}_cell/{part}": 1e-3 for part in ("kernel", "recurrent_kernel")})
 
 
 def test_lstm_of_the_source_has_its_size():
