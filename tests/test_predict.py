@@ -356,3 +356,18 @@ def test_what_files_are_found(tmp_path):
     assert names(tmp_path / "s*") == ["a.wav"]  # a pattern may match folders
     assert find_audio(empty) == ([empty], {empty: "no audio file in it"})
     assert find_audio(tmp_path / "*.flac")[1] == {tmp_path / "*.flac": "no file matches"}
+
+
+@pytest.mark.parametrize("name", ["chunks", "fixed", "free"])
+def test_an_exported_run_answers_as_the_run_does(runs, here, tmp_path, name):
+    gz.export(runs[name], "onnx", tmp_path / "a.onnx")
+    path = write(tmp_path / "a.wav", np.concatenate([tone("low", 5, 100), tone("high", 3, 101)]))
+    for options in ({}, {"rule": "product"}, {"hop": 1}):
+        (found,) = predict_audio(tmp_path / "a.onnx", path, **options)
+        (expected,) = predict_audio(runs[name], path, **options)
+        assert found.describe().keys() == expected.describe().keys()
+        assert (found.genre, found.how, found.warnings) == (expected.genre, expected.how, expected.warnings)
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+        np.testing.assert_allclose(found.windows, expected.windows, atol=1e-5)
+        assert np.array_equal(found.starts, expected.starts)
+    assert gz.load_exported(tmp_path / "a.onnx").reading.features == runs[name].reading.features

@@ -21,6 +21,9 @@ from genrezoo.exported.metadata import DOMAINS, IR_VERSION, KEY, OPERATORS, Meta
 MOST_BYTES = 2**30
 """Bytes that a file may have."""
 
+MOST_METADATA = 2**24
+"""Bytes of its metadata."""
+
 MOST_NODES = 50_000
 """Operators that a file may have, those of inner graphs included."""
 
@@ -65,6 +68,8 @@ def _metadata(raw: bytes, model: Any, path: Path) -> Metadata:
     if [one.key for one in model.metadata_props] != [KEY.encode()]:
         _refuse(path, f"{foreign}: it has no metadata of its own")
     text = model.metadata_props[0].value
+    if len(text) > MOST_METADATA:
+        _refuse(path, f"has {len(text):,} bytes of metadata, the limit is {MOST_METADATA:,}")
     try:
         plain = files.from_json(text)
         tail = entry(text.decode())
