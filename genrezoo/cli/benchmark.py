@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from genrezoo.cli.options import Scheduler, Settings, parse_changes, progress_bar, results_console, tell
+from genrezoo.cli.options import (
+    Scheduler,
+    Settings,
+    options_of_songs,
+    parse_changes,
+    progress_bar,
+    results_console,
+    tell,
+)
 from genrezoo.lazy import load_keras
 
 
@@ -40,7 +48,8 @@ def benchmark(
 
     plan = benchmarking.load_suite(suite or ("standard" if data else "quick"))
     folder = out or Path(f"benchmark-{plan.name}")
-    with progress_bar() as progress:
+    sources = data or [str(part["source"]) for part in plan.data]
+    with options_of_songs(*sources), progress_bar() as progress:
         task = progress.add_task("preparing songs", total=None)
 
         def advance(name: str, status: str, finished: int, total: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Split to evaluate on.")] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Evaluate a run: accuracy, macro F1, log loss, calibration, each genre, confusion.
+    """Evaluate a run: accuracy, macro F1, log loss, calibration, scores of each genre, confusion matrix.
 
     For a correcting model, also the accuracies of its original and of its corrections by themselves.
 
@@ -54,6 +55,7 @@ def evaluate(
         scores = [f"{metrics['per_class'][name][number]:.3f}" for name in ("precision", "recall", "f1")]
         table.add_row(escape(genre), *scores, str(metrics["per_class"]["support"][number]), other)
     console.print(table)
+    console.print(_confusion(opened.genres, metrics["confusion"]))
     if songs is None and {"original", "correcting"} <= set(stored := opened.predictions(split)):
         from genrezoo.composition.diagnosis import diagnose
 
@@ -64,3 +66,16 @@ def evaluate(
             f"(p = {found.p:.3g})",
             highlight=False,
         )
+
+
+def _confusion(genres: Sequence[str], counts: Sequence[Sequence[int]]) -> Table:
+    """The confusion matrix; its columns are numbered, so that many genres fit beside each other."""
+    numbers = [str(number) for number in range(1, len(genres) + 1)]
+    table = Table(
+        "songs of", box=None, header_style="bold", title="Confusion matrix: answers in columns", padding=(0, 0, 0, 1)
+    )
+    for number in numbers:
+        table.add_column(number, justify="right")
+    for number, genre, row in zip(numbers, genres, counts, strict=True):
+        table.add_row(escape(f"{number} {genre}"), *map(str, row))
+    return table

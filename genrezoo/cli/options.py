@@ -23,7 +23,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from genrezoo.errors import SettingsError
+from genrezoo.errors import SettingsError, UnknownNameError
 from genrezoo.files import from_json
 
 Cache = Annotated[
@@ -74,6 +74,28 @@ def parse_changes(texts: list[str], option: str = "--set") -> dict[str, Any]:
                 raise SettingsError(f"{option} {key}: {error}") from error
             changes[key] = value
     return changes
+
+
+@contextlib.contextmanager
+def options_of_songs(*data: str) -> Iterator[None]:
+    """Says of an option that no recipe knows where it goes, if it is one of the songs.
+
+    Raises:
+        SettingsError: The unknown option is one of a loader.
+        UnknownNameError: It is not.
+    """
+    from genrezoo.datasets import may_take  # here, so that --help does not wait for NumPy
+
+    try:
+        yield
+    except UnknownNameError as error:
+        source = next((one for one in data if error.kind == "option" and may_take(one, error.name)), None)
+        if source is None:
+            raise
+        raise SettingsError(
+            f"{error.name!r} is no option of the recipe. If it is one of the songs, write them first and pass the "
+            f"folder: genrezoo data convert {source} songs --set {error.name}=…, then --data songs"
+        ) from error
 
 
 def results_console() -> Console:

@@ -180,7 +180,7 @@ def trade_off(
     if opened.card.recipe.model != "cascade":
         raise DataError(f"{opened.card.recipe.model} is no cascade", path=run, remedy="train the recipe `cascade`")
     threshold = threshold_of(opened.network)
-    drawn, chosen, alone = {}, {}, {}
+    drawn, chosen, by_split = {}, {}, {}
     for split in ("valid", "test"):
         stored = opened.predictions(split)
         curve = trade(stored["student"], stored["teacher"], stored["y"])
@@ -188,11 +188,12 @@ def trade_off(
         fraction = float((normalised_entropy(log_softmax(stored["student"])) > threshold).mean())
         chosen[split] = (fraction, float((stored["logits"].argmax(1) == stored["y"]).mean()))
         alone = {name: float((stored[name].argmax(1) == stored["y"]).mean()) for name in ("student", "teacher")}
+        by_split[split] = alone
         typer.echo(
             f"{split}: accuracy {chosen[split][1]:.4f} with {100 * fraction:.1f} % deferred at threshold "
             f"{threshold:.4f}; student {alone['student']:.4f}, teacher {alone['teacher']:.4f}"
         )
-    _write(out, trade_off_figure(drawn, teacher=alone["teacher"], student=alone["student"], chosen=chosen))
+    _write(out, trade_off_figure(drawn, alone=by_split, chosen=chosen))
 
 
 def _open(run: Path, data: str) -> tuple[Run, SongSet]:

@@ -11,7 +11,16 @@ import typer
 from rich.markup import escape
 from rich.progress import TextColumn
 
-from genrezoo.cli.options import MLflow, Scheduler, Settings, TensorBoard, parse_changes, progress_bar, tell
+from genrezoo.cli.options import (
+    MLflow,
+    Scheduler,
+    Settings,
+    TensorBoard,
+    options_of_songs,
+    parse_changes,
+    progress_bar,
+    tell,
+)
 from genrezoo.errors import SettingsError
 from genrezoo.lazy import load_keras
 
@@ -74,7 +83,8 @@ def train(
         raise SettingsError("--tensorboard and --mlflow cannot be combined with --folds: there are several trainings")
     logs = {"tensorboard": tensorboard, "mlflow": mlflow}
     wanted = parse_changes(changes or []) | ({} if epochs is None else {"epochs": epochs})
-    recipe = gz.get_recipe(name).changed(wanted)
+    with options_of_songs(data):
+        recipe = gz.get_recipe(name).changed(wanted)
     if epochs is not None and any(member.recipe for member in recipe.members.values()):
         typer.echo("the members keep their own epochs; --set members.epochs=N is for them", err=True)
     recipe = recipe.with_runs(parse_changes(members or [], option="--member"))

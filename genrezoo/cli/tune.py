@@ -15,6 +15,7 @@ from genrezoo.cli.options import (
     Scheduler,
     Settings,
     TensorBoard,
+    options_of_songs,
     parse_changes,
     progress_bar,
     results_console,
@@ -111,7 +112,7 @@ def tune(
         songs = gz.load_songs(plan.data.source, **plan.data.options)
     else:
         raise SettingsError(f"{name!r} brings no songs of its own: give some with --data")
-    with progress_bar(TextColumn("{task.fields[best]}")) as progress:
+    with options_of_songs(*filter(None, [data])), progress_bar(TextColumn("{task.fields[best]}")) as progress:
         task = progress.add_task(escape(f"{plan.name}: preparing"), total=None, best="")
         best: list[float] = []
         smaller = (objective or plan.objective.metric) == "loss"

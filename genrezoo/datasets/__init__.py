@@ -87,6 +87,18 @@ def takes_audio(entry: Entry) -> bool:
     return "features" in inspect.signature(entry.call).parameters
 
 
+def may_take(source: str | Path, option: str) -> bool:
+    """Whether what loads a source may have an option of that name.
+
+    Example:
+        >>> may_take("synthetic", "n_train"), may_take("songs.npz", "n_train"), may_take("songs.npz", "n_segments")
+        (True, False, True)
+    """
+    entry = DATASETS.get(source) if isinstance(source, str) and source in DATASETS.names() else find_dataset(source)
+    parameters = inspect.signature(entry.call).parameters if entry else {}
+    return option in parameters or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+
+
 def list_datasets(pattern: str = "*") -> list[str]:
     """Names of the registered data sets and loaders that match a shell pattern.
 

@@ -106,9 +106,16 @@ def test_train_evaluate_and_train_again(songs_folder, tmp_path):
     assert run(*command).output.splitlines()[-1] == first.output.splitlines()[-1]
     table = run("evaluate", tmp_path / "a").output
     assert "genre2" in table
+    counts = load_run(tmp_path / "a").evaluate("test")["confusion"]
+    lines = [line.split() for line in table.splitlines()]
+    for number, row in enumerate(counts):
+        assert [str(number + 1), f"genre{number}", *map(str, row)] in lines
     figures = json.loads(run("evaluate", tmp_path / "a", "--data", songs_folder, "--json").output)
     assert figures["provenance"] == "random"
     assert figures["accuracy"] == load_run(tmp_path / "a").evaluate("test")["accuracy"]
+
+
+OPTION_OF_SONGS = "genrezoo data convert synthetic songs --set n_train=…, then --data songs"
 
 
 @pytest.mark.parametrize(
@@ -118,6 +125,9 @@ def test_train_evaluate_and_train_again(songs_folder, tmp_path):
         (["train", "lstm", "--data", "/none.npz", "--out", "OUT"], "/none.npz"),
         (["train", "lstm", "--data", "SONGS", "--out", "OUT", "--set", "units"], "--set takes key=value, got 'units'"),
         (["train", "lstm", "--data", "SONGS", "--out", "OUT", "--set", "unit=3"], "Did you mean 'units'"),
+        (["train", "lstm", "--data", "synthetic", "--out", "OUT", "--set", "n_train=9"], OPTION_OF_SONGS),
+        (["tune", "lstm", "--data", "synthetic", "--out", "OUT", "--set", "n_train=9"], OPTION_OF_SONGS),
+        (["benchmark", "quick", "--out", "OUT", "--set", "n_train=9"], OPTION_OF_SONGS),
         (["train", "lstm", "--data", "SONGS", "--out", "OUT", "--set", "units=0"], "units"),
         (["train", "snippet_lstm", "--data", "SONGS", "--out", "OUT", "--set", "snippets=50"], "snippets"),
         (["evaluate", "SONGS"], "not a run folder"),

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from genrezoo.report.style.drawing import LINE_COLOURS, MUTED, as_svg, short
+from genrezoo.report.style.drawing import LINE_COLOURS, MUTED, as_svg, short, spread
 
 
 def trade_off_figure(
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     *,
-    teacher: float,
-    student: float,
+    alone: Mapping[str, Mapping[str, float]],
     chosen: Mapping[str, tuple[float, float]],
     name: str = "trade-off",
 ) -> str:
@@ -22,23 +21,26 @@ def trade_off_figure(
 
     Args:
         curves: For each set of songs the fractions and the accuracies, both in [0, 1].
-        teacher: Accuracy of the teacher alone on the last of these sets.
-        student: The same of the student.
+        alone: For each set the accuracies of ``student`` and ``teacher`` by themselves.
         chosen: For each set the fraction and the accuracy at the cascade's threshold.
         name: Goes into the ids inside the figure.
     """
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
+        lines = []
         for colour, (label, (fractions, accuracies)) in zip(LINE_COLOURS, curves.items(), strict=False):
             axes.plot(100 * np.array(fractions), 100 * np.array(accuracies), color=colour, linewidth=1.5, label=label)
             fraction, accuracy = chosen[label]
             axes.plot(100 * fraction, 100 * accuracy, "o", color=colour, markersize=6)
-        for accuracy, label in ((teacher, "teacher alone"), (student, "student alone")):
-            axes.axhline(100 * accuracy, color=MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
-            axes.annotate(
-                label, (100, 100 * accuracy), xytext=(-2, 3), textcoords="offset points", ha="right", fontsize=8.5
-            )
+            for model, accuracy in alone[label].items():
+                axes.axhline(100 * accuracy, color=colour, linewidth=0.9, linestyle=(0, (4, 2)), alpha=0.7)
+                lines.append((100 * accuracy, f"{model} alone, {label}"))
+        low, high = axes.get_ylim()
+        heights = spread([height for height, _ in lines], gap=(high - low) * 0.05)
+        for (_, label), height in zip(lines, heights, strict=True):
+            axes.annotate(label, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
+        axes.set_ylim(low, high)
         axes.set_xlabel("Songs deferred to the teacher (%)")
         axes.set_ylabel("Accuracy (%)")
         axes.set_title("Trade-off of a cascade; the dots are its threshold")
