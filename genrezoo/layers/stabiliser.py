@@ -18,8 +18,9 @@ class ActivityStabiliser(SameShape):
     which also weakens those that carry long-term dependencies.
 
     The mean is over all real segments of the batch. The state before the first segment is zero and counts, as in the
-    paper's sum from 1 to T: there are as many differences as segments. A song of one segment is pulled towards zero; a
-    batch without a real segment adds nothing.
+    paper's sum from 1 to T: there are as many differences as segments. That first rise counts once a song, divided by
+    its segments, so that one ``beta`` weighs more on short songs: 100 on 10 segments is like 1200 on 120. A song of one
+    segment is pulled towards zero; a batch without a real segment adds nothing.
 
     Args:
         beta: Weight of the penalty, at least 0; 0 adds none.

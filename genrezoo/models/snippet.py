@@ -72,7 +72,8 @@ def build_snippet_lstm(
             learnt beside the experts (see `WeightedAggregate`).
         rule_l2: Weight of the penalty on the squared weights of the weighted rule, from 0; no other rule has any.
         units: Size of each expert's state.
-        beta: Weight of the activation stabilisation (see `ActivityStabiliser`), from 0; 0 turns it off.
+        beta: Weight of the activation stabilisation (see `ActivityStabiliser`), from 0; 0 turns it off. The shorter the
+            snippets, the more it weighs (see `build_stabilised_lstm`).
         dropout: Fraction of a snippet's features to drop, the same in all its segments, in [0, 1).
         recurrent_dropout: Fraction of the state to drop, the same in all segments, in [0, 1).
 

@@ -46,6 +46,9 @@ def build_stabilised_lstm(
 ) -> Any:
     """One LSTM whose state is kept from growing or fading in length over the song.
 
+    The default ``beta`` is the source's, for songs of 120 segments. Lower it in proportion for shorter songs, because
+    the rise of the state from zero counts once a song; and lower it for few songs, because it slows learning.
+
     Args:
         units: Size of the state.
         beta: Weight of the penalty on changes of the state's length (see `ActivityStabiliser`), from 0; 0 turns it off.

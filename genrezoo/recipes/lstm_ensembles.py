@@ -11,6 +11,11 @@ LSTM = Recipe(
     settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
 )
 
+# In document C it is above the LSTM with L2. Here a beta of 100 is too much for few songs and for short ones: on
+# 2,000 synthetic songs of 120 segments (test accuracy after 40 epochs, one seed) L2 reaches 0.81, a beta of 100 0.72
+# and one of 10 0.80; on 10 segments L2 reaches 0.74, a beta of 100 0.65, and one of 8, which weighs on them as 100
+# does on 120, 0.75. Beta slows learning: after 40 epochs accuracy still rises, and the document's epochs have 20
+# times the steps.
 STABILISED_LSTM = Recipe(
     name="stabilised_lstm",
     summary="One LSTM layer whose activations keep their norm over time",
@@ -39,6 +44,9 @@ STABILISED_RNN = Recipe(
     settings={"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40},
 )
 
+# Its experts have document C's baseline, stabilised with a beta of 100, which weighs four times as much on snippets
+# of 30 segments as on songs of 120. On the same songs as above it reaches 0.79 in 30 epochs: above the stabilised
+# LSTM, as in the document, and below the one with L2.
 SNIPPET_LSTM = Recipe(
     name="snippet_lstm",
     summary="Four snippets, an LSTM for each, the product of their posteriors",

@@ -58,6 +58,9 @@ DIVERSE_COMBINER = Recipe(
     settings=SETTINGS,
 )
 
+# In document B the corrections alone are at chance. Here they are where the original is certain of its training
+# songs, which this one, with L2, is not: on 2,000 synthetic songs of 120 segments they are right on 0.51 of the test
+# songs (0.10 with an original without L2), and the original, right on all training songs, gains nothing from them.
 CORRECTING = Recipe(
     name="correcting",
     summary="Two hidden layers learn what to add to the logits of a finished model",

@@ -1,16 +1,21 @@
 """The suites of documents D and E: whether each stands for what its document asks, and builds on its own songs."""
 
+import keras
 import pytest
+from toys import make_songs
 
 from genrezoo.benchmarking.suite import load_suite
 from genrezoo.datasets import load_songs
+from genrezoo.models import create_model
+from genrezoo.recipes import get_recipe
 from genrezoo.registry import find_builder
 from genrezoo.runs.building import build_model
 from genrezoo.runs.preprocessing import Preprocessing
+from genrezoo.runs.training import train
 
 SUITES = (
     "activations", "batch_sizes", "efficientnet_stages", "image_networks", "mel_forms", "optimisers", "patience",
-    "schedules", "sound_families", "tables_and_images", "transfer_learning", "weight_decay_and_dropout",
+    "same_seed", "schedules", "sound_families", "tables_and_images", "transfer_learning", "weight_decay_and_dropout",
 )  # fmt: skip
 FEW = {"n_train": 10, "n_valid": 10, "n_test": 10}
 
@@ -71,6 +76,46 @@ def test_optimisers_stand_in_columns_with_accuracy_and_macro_f1_in_rows():
     kinds = {entrant.build({}).settings["optimizer"] for entrant in suite.recipes}
     assert kinds == {"sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam", "adamw", "lion"}
     assert suite.recipes[0].build({}).settings["learning_rate"] == 0.002  # the source's
+    forms = [entrant.build({}).arguments for entrant in suite.recipes]
+    assert all(form == get_recipe("mel_cnn_pooled").arguments for form in forms)  # linear, as it is at that step
+
+
+def test_each_activation_function_is_in_every_layer_before_pooling_and_without_batch_norm():
+    suite = load_suite("activations")
+    (table, _) = suite.figures
+    assert (table.kind, table.x, table.transpose) == ("table", "activation", True)  # a row for each function
+    assert {"test_macro_f1", "test_accuracy"} <= set(table.values)
+    assert {"linear", "relu", "tanh", "sigmoid"} <= {entrant.axes["activation"] for entrant in suite.entrants}
+    for entrant in suite.entrants:
+        recipe = entrant.build(suite.changes).changed(units=[6, 5, 4])
+        model = create_model(recipe.model, (21, 128), 4, **recipe.arguments)
+        order = [layer.name for layer in model.layers]
+        for number in (1, 2, 3, 4):
+            conv = order.index(f"conv_{number}")
+            assert order[conv : conv + 3] == [f"conv_{number}", f"conv_{number}_activation", f"pool_{number}"]
+        functions = [layer.activation for layer in model.layers if layer.name.endswith("_activation")]
+        assert functions == 7 * [keras.activations.get(entrant.axes["activation"])]
+
+
+def test_schedules_train_the_network_before_batch_norm_and_differ_in_nothing_else():
+    found = [entrant.build({}) for entrant in load_suite("schedules").recipes]
+    assert all(recipe.arguments == get_recipe("mel_cnn_relu").arguments for recipe in found)
+    rest = [{**recipe.settings, "schedule": None, "schedule_arguments": {}} for recipe in found]
+    assert all(settings == rest[0] for settings in rest)
+
+
+def test_the_same_training_twice_has_the_same_loss_in_each_epoch(tmp_path):
+    suite = load_suite("same_seed")
+    songs = make_songs(n_segments=21, n_features=16)
+    small = {"filters": [2, 2, 2, 2], "units": [4], "epochs": 3}
+    once, again = (
+        train(entrant.build(suite.changes).changed(small), songs, seed=1, out=tmp_path / entrant.called)
+        for entrant in suite.recipes
+    )
+    assert once.card.weights_sha256 == again.card.weights_sha256
+    histories = [{key: values for key, values in run.history().items() if key != "seconds"} for run in (once, again)]
+    assert histories[0] == histories[1]
+    assert once.evaluate("test") == again.evaluate("test")
 
 
 def test_batches_are_the_first_seven_powers_of_two_with_performance_and_time():

@@ -1,19 +1,12 @@
 """Every constant of a recipe, suite or search is what ``docs/systems.toml`` says, and a change of any is noticed."""
 
-import ast
-import copy
-from pathlib import Path
-
 import facts
+import mutations
 import pytest
 
-import genrezoo.recipes.recipe as base
-from genrezoo.errors import GenrezooError
-from genrezoo.recipes import RECIPES, get_recipe
-from genrezoo.registry import Registry
+from genrezoo.recipes import get_recipe
 
-FILES = sorted(path for path in Path(base.__file__).parent.glob("*.py") if path.stem not in ("__init__", "recipe"))
-ALL = facts.reached(RECIPES.members())
+ALL = mutations.ALL
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -61,76 +54,29 @@ def test_a_mistake_in_a_recipe_is_noticed(mistake):
     assert facts.problems("recipe", name, facts.of_recipe(get_recipe(name).changed(changes)))
 
 
-def changed(value):
-    """Another value of the same type."""
-    if isinstance(value, bool):
-        return not value
-    return {str: lambda: f"{value}_", int: lambda: value * 2 + 1, float: lambda: value * 1.5 + 0.25}.get(
-        type(value), lambda: 7
-    )()
+def missed(results):
+    """Which of the changes that matter nobody noticed."""
+    return [what for what, noticed in results.items() if noticed is False]
 
 
-def mutants(path):
-    """The syntax tree of a file of recipes with one constant changed, for each of its constants."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and id(node) not in documents:
-            usual, node.value = node.value, changed(node.value)
-            yield f"{path.name}, line {node.lineno}: {usual!r}", tree
-            node.value = usual
+@pytest.mark.parametrize("path", mutations.FILES, ids=lambda path: path.stem)
+def test_every_changed_constant_of_a_recipe_is_noticed(path):
+    results = mutations.of_file(path)
+    assert missed(results) == []
+    assert list(results.values()).count(True) > 20
 
 
-def settings_of(tree, monkeypatch):
-    """The settings of the recipes that a file makes, by name; None where it makes no valid ones."""
-    registry = Registry("recipe", package="genrezoo.recipes")
-    registry._filled = True
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(base, "RECIPES", registry)
-            exec(compile(tree, "mutant", "exec"), {"__name__": "mutant"})
-        return {name: facts.of_recipe(recipe) for name, recipe in facts.reached(registry.members()).items()}
-    except (GenrezooError, ValueError):
-        return None
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_changed_constant_of_a_recipe_is_noticed(path, monkeypatch):
-    usual = settings_of(ast.parse(path.read_text(encoding="utf-8")), monkeypatch)
-    results = {}
-    for what, mutant in mutants(path):
-        found = settings_of(mutant, monkeypatch)
-        if found is None or found.keys() != usual.keys():
-            results[what] = True
-        elif found != usual:  # else only a text has changed
-            results[what] = any(facts.problems("recipe", name, found[name]) for name in found)
-    assert [what for what, result in results.items() if not result] == []
-    assert len(results) > 20
-
-
-def leaves(content, path=()):
-    """Where the values of a file stand."""
-    if isinstance(content, dict | list):
-        for key in content if isinstance(content, dict) else range(len(content)):
-            yield from leaves(content[key], (*path, key))
-    else:
-        yield path
+@pytest.mark.parametrize("name", mutations.ALL)
+def test_every_changed_setting_of_a_recipe_is_noticed_though_it_is_a_default(name):
+    results = mutations.of_settings(name)
+    assert missed(results) == []
+    assert len(results) > 10
 
 
 @pytest.mark.parametrize("kind", ["suite", "search"])
 def test_every_changed_constant_of_a_suite_or_search_is_noticed(kind):
-    of = {"suite": facts.of_suite, "search": facts.of_search}[kind]
     results = {}
-    for name, content in facts.shipped(kind).items():
-        usual = facts.held(kind, name, of(content))
-        for path in leaves(content):
-            mutant = copy.deepcopy(content)
-            place = mutant
-            for key in path[:-1]:
-                place = place[key]
-            place[path[-1]] = changed(place[path[-1]])
-            found = of(mutant)
-            if facts.held(kind, name, found) != usual:  # else it is a text, or one of a suite's own choices
-                results[name, path] = bool(facts.problems(kind, name, found))
-    assert [what for what, result in results.items() if not result] == []
-    assert len(results) > 60
+    for name in facts.shipped(kind):
+        results |= mutations.of_shipped(kind, name)
+    assert missed(results) == []
+    assert list(results.values()).count(True) > 60

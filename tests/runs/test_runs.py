@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -14,8 +15,9 @@ from toys import make_songs
 from genrezoo import files
 from genrezoo.errors import DataError, GenrezooWarning, SettingsError, UnknownNameError
 from genrezoo.evaluation import evaluate, log_softmax
-from genrezoo.models import create_model
-from genrezoo.recipes import get_recipe
+from genrezoo.models import create_model, register_model
+from genrezoo.recipes import Recipe, get_recipe
+from genrezoo.registry import MODELS
 from genrezoo.rules import aggregate_logits
 from genrezoo.runs import load_run, train
 from genrezoo.runs.run import _digest
@@ -532,3 +534,28 @@ def test_arguments_of_another_type_are_refused_at_the_edge(trained, tmp_path):
         with pytest.raises((DataError, SettingsError), match=message):
             call()
     assert not (tmp_path / "a").exists()
+
+
+def test_one_function_trains_and_one_evaluates_a_model_that_they_have_never_seen(tmp_path):
+    @register_model(
+        "last_seen", summary="Mean of the last segments, and their answer in a second head", reference="none"
+    )
+    def last_seen(input_shape, num_classes, *, segments=2):
+        inputs = keras.Input(input_shape)
+        mean = keras.layers.GlobalAveragePooling1D()(inputs[:, -segments:])
+        heads = {name: keras.layers.Dense(num_classes, name=f"{name}_of_mean")(mean) for name in ("logits", "second")}
+        return keras.Model(inputs, {name: keras.layers.Identity(name=name)(head) for name, head in heads.items()})
+
+    try:
+        songs = make_songs()
+        about = {"summary": "never seen", "reference": "none"}
+        own = Recipe(name="never_seen", model="last_seen", settings={"epochs": 8, "learning_rate": 0.1}, **about)
+        for recipe in (own, SMALL):
+            run = train(recipe, songs, seed=1, out=tmp_path / recipe.name)
+            scores = run.evaluate("test")
+            assert run.history()["loss"][-1] < run.history()["loss"][0]
+            assert {"accuracy", "macro_f1", "log_loss", "confusion"} <= set(scores)
+            assert scores["accuracy"] > 0.5  # of three genres
+            assert load_run(tmp_path / recipe.name).evaluate("test", songs)["accuracy"] == scores["accuracy"]
+    finally:
+        MODELS.remove("last_seen")
