@@ -70,6 +70,7 @@ class Graph:
     def __init__(self) -> None:
         self._scopes = [Scope()]
         self._constants: dict[str, np.ndarray] = {}
+        self._made: dict[str, tuple[str, tuple[Value | None, ...], dict[str, Any]]] = {}
         self._other_layout: dict[str, Value] = {}
         self._count = 0
 
@@ -105,7 +106,20 @@ class Graph:
     ) -> Value:
         """Writes an operator with one output."""
         (name,) = self.names(operator, inputs, 1, **attributes)
+        self._made[name] = operator, tuple(inputs), attributes
         return Value(name, tuple(shape), dtype, first=first)
+
+    def made_by(self, value: Any, operator: str) -> tuple[Any, ...]:
+        """What the operator read that a value was made by; nothing if it was made by another one."""
+        found, inputs, _ = self._made.get(getattr(value, "name", ""), ("", (), {}))
+        return inputs if found == operator else ()
+
+    def is_binary(self, value: Any) -> bool:
+        """Whether a value has no other numbers than 0 and 1."""
+        for operator in ("MaxPool", "Unsqueeze", "Squeeze", "Transpose", "Slice", "Cast"):
+            if found := self.made_by(value, operator):
+                return found[0].dtype == "bool" if operator == "Cast" else self.is_binary(found[0])
+        return False
 
     def names(self, operator: str, inputs: Sequence[Value | None], outputs: int, **attributes: Any) -> tuple[str, ...]:
         """Writes an operator and returns the names of its outputs."""
@@ -136,6 +150,9 @@ class Graph:
             return replace(self.constant(value.array.transpose(order)), shape=value.shape, first=first)
         if value.name in self._other_layout:
             return self._other_layout[value.name]
+        if rank == 3 and first and (made := self.made_by(value, "Unsqueeze")) and made[1].array.tolist() == [2]:
+            one = self.constant(np.array([1], np.int64))  # a channel alone is put where it belongs
+            return self.emit("Unsqueeze", [made[0], one], value.shape, value.dtype, first=True)
         found = self.emit("Transpose", [value], value.shape, value.dtype, first=first, perm=order)
         self._other_layout[found.name] = value
         return found
@@ -229,9 +246,9 @@ class Graph:
             used.update(node.inputs)
             inside = {key: self._assemble(body, f"{name}_{key}", used) for key, body in node.bodies.items()}
             outputs = list(node.outputs)
-            while outputs and outputs[-1] not in used:
+            while outputs[-1] not in used and not node.bodies:
                 outputs.pop()
-            outputs = [output if output in used else "" for output in outputs]
+            outputs = [output if output in used or node.bodies else "" for output in outputs]
             nodes.append(
                 helper.make_node(node.operator, node.inputs, outputs, name=outputs[-1], **node.attributes, **inside)
             )

@@ -59,7 +59,6 @@ for _name, _operator in {
     "Maximum": "Max",
     "Minimum": "Min",
     "Mish": "Mish",
-    "Multiply": "Mul",
     "Negative": "Neg",
     "Power": "Pow",
     "Reciprocal": "Reciprocal",
@@ -163,7 +162,21 @@ def _where(graph: Graph, operation: Any, output: Any, condition: Any, x1: Any, x
 
 @of("Cast")
 def _cast(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
+    made = graph.made_by(x, "Greater")
+    if made and graph.is_binary(made[0]) and made[0].dtype == output.dtype and not np.any(made[1].array):
+        numbers: Value = made[0]  # that the mask was made of
+        return numbers
     return graph.value(x, output.dtype)
+
+
+@of("Multiply")
+def _multiply(graph: Graph, operation: Any, output: Any, x1: Any, x2: Any) -> Value:
+    for mask, x in ((x1, x2), (x2, x1)):
+        factors = [factor.name for factor in graph.made_by(x, "Mul")]
+        if graph.is_binary(mask) and (mask.name in factors or (x.first and graph.first(mask).name in factors)):
+            masked: Value = x  # already
+            return masked
+    return _elementwise("Mul")(graph, operation, output, x1, x2)
 
 
 @of("Copy", "StopGradient", "Identity")
@@ -185,11 +198,15 @@ def _filled(graph: Graph, operation: Any, output: Any, x: Value, fill: Any = Non
 
 def _reduction(operator: str) -> Translation:
     def translate(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
-        x, axes = _axes(graph, graph.value(x, output.dtype), operation.axis, operation.keepdims)
-        first, keepdims = x.first and bool(operation.keepdims), int(operation.keepdims)
-        return graph.emit(operator, [x, axes], output.shape, output.dtype, first=first, keepdims=keepdims)
+        return _reduced(graph, operator, operation, output.shape, graph.value(x, output.dtype))
 
     return translate
+
+
+def _reduced(graph: Graph, operator: str, operation: Any, shape: Sequence[int | None], x: Value) -> Value:
+    x, axes = _axes(graph, x, operation.axis, operation.keepdims)
+    first, keepdims = x.first and bool(operation.keepdims), int(operation.keepdims)
+    return graph.emit(operator, [x, axes], tuple(shape), x.dtype, first=first, keepdims=keepdims)
 
 
 def _axes(graph: Graph, x: Value, axis: Any, keepdims: bool) -> tuple[Value, Value]:
@@ -210,6 +227,9 @@ OPERATIONS["Logsumexp"] = _reduction("ReduceLogSumExp")
 
 @of("Any", "All")
 def _any_or_all(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
+    if (made := graph.made_by(x, "IsNaN")) and type(operation).__name__ == "Any":
+        total = _reduced(graph, "ReduceSum", operation, output.shape, made[0])  # NaN if one of the numbers is
+        return graph.emit("IsNaN", [total], tuple(output.shape), "bool", first=total.first)
     operator = {"Any": "ReduceMax", "All": "ReduceMin"}[type(operation).__name__]
     return _reduction(operator)(graph, operation, output, x)
 
@@ -243,17 +263,23 @@ def _conv(graph: Graph, operation: Any, output: Any, x: Value, kernel: Any) -> V
         groups = kernel.shape[-2]
         kernel = kernel.reshape(*kernel.shape[:-2], 1, -1)
     weights = graph.constant(kernel.transpose(rank + 1, rank, *range(rank)))  # (filters, channels, …)
+    around: dict[str, Any] = {"auto_pad": {"valid": "VALID", "same": "SAME_UPPER"}[operation.padding]}
+    x = graph.first(x)
+    if operation.padding == "valid" and (made := graph.made_by(x, "Pad")) and not np.any(made[2].array):
+        before, after = made[1].array.reshape(2, -1)
+        if not any((*before[:2], *after[:2])):  # zeros around are a part of the convolution
+            x, around = made[0], {"pads": [*before[2:].tolist(), *after[2:].tolist()]}
     return graph.emit(
         "Conv",
-        [graph.first(x), weights],
+        [x, weights],
         output.shape,
         output.dtype,
         first=True,
         kernel_shape=list(kernel.shape[:rank]),
         strides=_sizes(operation.strides, rank),
         dilations=_sizes(operation.dilation_rate, rank),
-        auto_pad={"valid": "VALID", "same": "SAME_UPPER"}[operation.padding],
         group=groups,
+        **around,
     )
 
 
@@ -299,6 +325,8 @@ def _pad(graph: Graph, operation: Any, output: Any, x: Value, constant_values: A
     if operation.mode != "constant":
         raise SettingsError(f"padding by mode {operation.mode!r} has no translation to ONNX")
     widths = [tuple(pair) for pair in operation.pad_width]
+    if len(widths) == 4 and widths[0] == widths[3] == (0, 0):  # an image, which a convolution will read
+        x = graph.first(x)
     if x.first:
         widths = [widths[0], widths[-1], *widths[1:-1]]
     pads = graph.constant(np.array([pair[0] for pair in widths] + [pair[1] for pair in widths], np.int64))
@@ -345,6 +373,9 @@ def _squeeze(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
 def _expand_dims(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
     given, rank = operation.axis, len(output.shape)
     axes = sorted(a % rank for a in ([given] if isinstance(given, int) else given))
+    if (made := graph.made_by(x, "Squeeze")) and made[0].shape == output.shape:
+        before: Value = made[0]
+        return before
     return graph.emit("Unsqueeze", [graph.last(x), graph.constant(np.array(axes, np.int64))], output.shape, x.dtype)
 
 

@@ -22,8 +22,8 @@ import numpy as np
 from genrezoo.errors import SettingsError
 from genrezoo.exporting.graph import Graph, Value
 from genrezoo.exporting.operations import OPERATIONS, reshaped
-from genrezoo.exporting.recurrent import gru, lstm, recurrent
-from genrezoo.layers import ActivityStabiliser, Cascade, DiversityPenalty, Frozen, Head
+from genrezoo.exporting.recurrent import recurrent
+from genrezoo.layers import ActivityStabiliser, Cascade, DiversityPenalty, Frozen, Head, LastSegment
 
 UNCHANGED = (
     ActivityStabiliser,
@@ -74,6 +74,7 @@ class Translator:
 
     def __init__(self, graph: Graph):
         self.graph = graph
+        self._last_outputs: dict[tuple[str, str | None], Value] = {}
 
     def model(self, model: Any, inputs: Sequence[Value], outputs: Any = None) -> Any:
         """Writes a functional model.
@@ -133,8 +134,11 @@ class Translator:
             return self.model(operation.model, keras.tree.flatten(args[0]))
         if isinstance(operation, keras.Model) and getattr(operation, "inputs", None):
             return self.model(operation, keras.tree.flatten(args[0]))
-        if isinstance(operation, keras.layers.RNN | keras.layers.LSTM | keras.layers.GRU):
+        if isinstance(operation, keras.layers.RNN):
             return self._recurrent(operation, outputs, *args, **kwargs)
+        if isinstance(operation, LastSegment):
+            last = self._last_outputs.get((args[0].name, _name(kwargs.get("mask"))))
+            return last or self.traced(operation.call, args, kwargs)
         if isinstance(operation, keras.layers.Flatten | keras.layers.Reshape):
             return self._reshape(args[0], outputs[0])
         if isinstance(operation, keras.layers.Rescaling):  # is written for arrays of every kind
@@ -178,11 +182,11 @@ class Translator:
         return reshaped(self.graph, x, sizes, output.shape)
 
     def _recurrent(self, layer: Any, outputs: Sequence[Any], sequence: Value, **options: Any) -> Any:
-        """A recurrent layer, by ONNX's operator for its cell."""
-        write = {keras.layers.LSTM: lstm, keras.layers.GRU: gru}.get(type(layer), recurrent)
-        everything, last, states = write(self.graph, layer, sequence, **options)
-        output = everything if layer.return_sequences else last
-        return [output, *states] if layer.return_state else output
+        """A recurrent layer; what it gave is remembered by its outputs."""
+        found = recurrent(self.graph, layer, sequence, self.traced, **options)
+        self._last_outputs[found.every.name, _name(options.get("mask"))] = found.last
+        output = found.every if layer.return_sequences else found.last
+        return [output, *found.states] if layer.return_state else output
 
     def _cascade(self, node: Any, known: dict[int, Value], inputs: Sequence[Any]) -> Value:
         """The first model's answer; where it asks, and only then, the second model runs on the songs it asks about."""
@@ -207,3 +211,7 @@ class Translator:
 
         condition = graph.value(anyone, "bool")
         return graph.choose(condition, ask, lambda: first, first.shape, first.dtype)
+
+
+def _name(value: Value | None) -> str | None:
+    return None if value is None else value.name
