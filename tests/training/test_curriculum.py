@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from toys import make_model
 
 from genrezoo import seeds
+from genrezoo.benchmarking import load_suite
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.training.checkpoint import weights_of
 from genrezoo.training.curriculum import (
@@ -78,6 +79,20 @@ def test_levels_by_number_are_the_sources_batches_on_its_songs_and_as_many_on_ot
     assert level_size(40_000, by_number) == level_size(40_000, by_step) == 40_000 / levels
     assert abs(-(-3_000 // level_size(3_000, by_number)) - levels) <= 2  # 160 do not divide 3,000
     assert -(-3_000 // level_size(3_000, by_step)) == {200: 1, 50: 2, 5: 12}[step]
+
+
+def test_every_experiment_of_the_suite_has_its_levels_on_the_suites_own_songs():
+    suite = load_suite("curriculum")
+    (data,) = suite.data
+    assert data == {"source": "synthetic"}
+    found = {}
+    for entrant in suite.entrants:
+        chosen = entrant.build(suite.changes).procedure_settings()
+        if isinstance(chosen, CurriculumSettings):
+            found[entrant.called] = -(-3_000 // level_size(3_000, chosen))
+    four = {f"curriculum_{number}": 4 for number in (1, 2, 3, 4, 5)}
+    sixteen = dict.fromkeys(["curriculum_6", "curriculum_7", "curriculum_8", "self_paced", "reverse"], 16)
+    assert found == {**four, **sixteen, "reverse_160_levels": 158}  # 157 of 19 songs and one of 17
 
 
 def test_levels_take_the_place_of_batches_per_level():
