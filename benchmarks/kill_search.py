@@ -36,6 +36,7 @@ from typing import Any
 import genrezoo as gz
 from genrezoo import files, parallel, report
 from genrezoo.cli import main as main_command
+from genrezoo.parallel import processes
 from genrezoo.recipes import get_recipe
 from genrezoo.songs.storage import save_songs
 
@@ -445,7 +446,8 @@ def main() -> int:
     """Runs the parts; ends with 1 if anything was lost, done twice or refused without a clear message."""
     threads = dict.fromkeys(parallel.THREAD_VARIABLES, "1")
     if any(os.environ.get(name) != "1" for name in threads):  # they count when the libraries are imported
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"})
+        environment = {**processes.QUIET, **os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        os.execve(sys.executable, [sys.executable, *sys.argv], environment)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help="all if left out")
     parser.add_argument("--kills", type=int, default=50)

@@ -172,7 +172,8 @@ class Exported:
             parts = [part for part in np.array_split(order, 4 * workers) if len(part)]
             for number, part in enumerate(parts):
                 np.save(folder / f"part{number}.npy", part)
-            with ProcessExecutor(workers, threads=1, preload=("genrezoo.exported.model", "onnxruntime")) as executor:
+            # ONNX Runtime starts a thread when it is imported: workers that have it could not be forked
+            with ProcessExecutor(workers, threads=1, preload=("genrezoo.exported.model",)) as executor:
                 calls = [executor.submit(answer_part, place, number) for number in range(len(parts))]
                 try:
                     for call in calls:

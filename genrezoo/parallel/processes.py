@@ -26,6 +26,11 @@ PACKAGE = str(Path(__file__).resolve().parents[2])
 """Folder that the package is found in."""
 
 
+QUIET = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""Keras imports pandas, and pandas PyArrow where it is installed, whose allocator starts a thread: without this no
+worker process could be forked."""
+
+
 class ChildError(Exception):
     """A call failed in its worker process.
 
@@ -188,7 +193,7 @@ class ProcessExecutor(CallExecutor):
         )
 
     def _environment(self) -> dict[str, str]:
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+        environment = {**QUIET, **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
         return environment | ({} if self.threads is None else dict.fromkeys(THREAD_VARIABLES, str(self.threads)))
 
 

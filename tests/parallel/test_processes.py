@@ -72,6 +72,12 @@ def test_preloaded_modules_are_there_and_nothing_that_a_call_does_not_need(execu
     assert not {"functions", "numpy", "distributed", "keras"} & set(modules)
 
 
+def test_a_module_whose_allocator_would_start_a_thread_is_forked_with(tmp_path):
+    pytest.importorskip("pyarrow")
+    with ProcessExecutor(1, threads=1, preload=("pyarrow",)) as executor:
+        assert "pyarrow" in executor.submit(eval, "sorted(__import__('sys').modules)").result()
+
+
 @pytest.mark.parametrize("kind", ["executor", "spawning"])
 def test_failures_tell_users_mistakes_from_defects_and_stop_nothing_else(request, kind):
     executor = request.getfixturevalue(kind)
