@@ -28,6 +28,10 @@ def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.o
     kind = known.get(settings.optimizer.lower().replace("_", ""))
     if kind is None:
         raise UnknownNameError("optimiser", settings.optimizer, known)
+    if keras.config.backend() == "tensorflow":
+        from genrezoo.training.adam import ONE_PASS  # here, because it imports TensorFlow
+
+        kind = ONE_PASS.get(kind, kind)
     rate: Any = settings.learning_rate
     if settings.schedule not in (None, "reduce_on_plateau"):
         rate = _schedule(settings, steps_per_epoch)

@@ -6,6 +6,7 @@ without one (usually ``logits``) on the genre with weight 1. The epoch with the 
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Unpack
@@ -108,6 +109,7 @@ def fit(
             **{f"{name}_loss": found[f"{name}_loss"] for name in heads},
         }
 
+<<<<<<< HEAD
     return train_epochs(
         model,
         valid,
@@ -118,6 +120,27 @@ def fit(
         finished=finished if model.trainable_variables else lambda history: True,
         **options,
     )
+=======
+    with _quick(model):
+        return train_epochs(
+            model,
+            valid,
+            settings,
+            run_epoch=run_epoch,
+            valid_inputs=None if inputs is None else inputs["valid"],
+            finished=finished if model.trainable_variables else lambda history: True,
+            **options,
+        )
+
+
+def _quick(model: keras.Model) -> contextlib.AbstractContextManager[None]:
+    """On TensorFlow, trains LSTM layers by a faster way to the same."""
+    if keras.config.backend() != "tensorflow":
+        return contextlib.nullcontext()
+    from genrezoo.training.lstm import quick_lstms  # here, because it imports TensorFlow
+
+    return quick_lstms(model)
+>>>>>>> 66cbca5 (Training: LSTM layers by one operation over all segments, Adam in one pass over the weights; a benchmark against plain PyTorch)
 
 
 def validation_errors(model: keras.Model, valid: SongSet) -> Callable[[Mapping[str, np.ndarray]], Mapping[str, float]]:
