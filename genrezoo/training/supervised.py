@@ -109,24 +109,13 @@ def fit(
             **{f"{name}_loss": found[f"{name}_loss"] for name in heads},
         }
 
-<<<<<<< HEAD
-    return train_epochs(
-        model,
-        valid,
-        settings,
-        run_epoch=run_epoch,
-        valid_errors=validation_errors(model, valid) if heads else None,
-        valid_inputs=None if inputs is None else inputs["valid"],
-        finished=finished if model.trainable_variables else lambda history: True,
-        **options,
-    )
-=======
     with _quick(model):
         return train_epochs(
             model,
             valid,
             settings,
             run_epoch=run_epoch,
+            valid_errors=validation_errors(model, valid) if heads else None,
             valid_inputs=None if inputs is None else inputs["valid"],
             finished=finished if model.trainable_variables else lambda history: True,
             **options,
@@ -140,7 +129,6 @@ def _quick(model: keras.Model) -> contextlib.AbstractContextManager[None]:
     from genrezoo.training.lstm import quick_lstms  # here, because it imports TensorFlow
 
     return quick_lstms(model)
->>>>>>> 66cbca5 (Training: LSTM layers by one operation over all segments, Adam in one pass over the weights; a benchmark against plain PyTorch)
 
 
 def validation_errors(model: keras.Model, valid: SongSet) -> Callable[[Mapping[str, np.ndarray]], Mapping[str, float]]:
