@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,13 +13,18 @@ from pydantic import Field, field_validator
 
 from genrezoo.audio.settings import Counted, Features, FeatureSettings
 from genrezoo.audio.tagger_mel import HOP, N_FFT, N_MELS, TaggerMel
-from genrezoo.errors import SettingsError
-from genrezoo.files import sha256_of
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.exported import Exported, load_exported
+from genrezoo.files import read_bytes, sha256_of, write_atomic
 from genrezoo.models import create_model, embedding_of
-from genrezoo.weights import WEIGHTS, fetch_weights
+from genrezoo.models._inference import in_batches
+from genrezoo.songs.chunks import windows_at
+from genrezoo.weights import WEIGHTS, fetch_weights, weights_path
 
 PATCH = 187  # frames that the taggers were trained on, 2.992 s
-BATCH = 8  # patches that a network reads at once; the last ones of a recording one by one
+BATCH = 8  # patches that a network reads at once
+EXPORTED = "embedding.onnx"
+"""Name of an exported network beside its weights in the cache."""
 
 
 class Embedding(FeatureSettings):
@@ -29,14 +35,14 @@ class Embedding(FeatureSettings):
     is left out, and a recording shorter than a patch is repeated until it fills one. Of several weights the embeddings
     stand beside each other, as groups of features under the weights' names.
 
-    The weights are fetched when they are first used.
+    The weights are fetched when they are first used. A network that was exported and put beside them, see
+    `keep_exported`, computes in their place, without TensorFlow and equally but for rounding.
 
     Reference: A. van den Oord, S. Dieleman, B. Schrauwen, "Transfer learning by supervised pre-training for audio-based
     music classification", ISMIR 2014.
     """
 
     unit_of_values: ClassVar[str] = "activation"
-    preload: ClassVar[tuple[str, ...]] = ("genrezoo.embedding", "keras")
 
     kind: Literal["embedding"] = "embedding"
     rate: Literal[16000] = Field(16000, description="Samples per second that audio is resampled to.")
@@ -65,6 +71,11 @@ class Embedding(FeatureSettings):
         return names
 
     @property
+    def preload(self) -> tuple[str, ...]:
+        """Keras, unless all networks are exported."""
+        return () if all(_exported(name, self.layer) for name in self.weights) else ("genrezoo.embedding", "keras")
+
+    @property
     def hop(self) -> int:
         """Frames from one patch to the next."""
         return round(self.hop_seconds * self.rate / HOP)
@@ -81,8 +92,9 @@ class Embedding(FeatureSettings):
         return {name: list(range(*ends[number : number + 2])) for number, name in enumerate(self.weights)}
 
     def digest(self) -> str:
-        """Differs with the content of the weights, and of this file, as well."""
+        """Differs with the content of the weights, of exported networks, and of this file, as well."""
         contents = [WEIGHTS.get(name).weights_sha256 for name in self.weights] + [sha256_of(__file__)]
+        contents += [sha256_of(found.path) for name in self.weights if (found := _exported(name, self.layer))]
         return hashlib.sha256(f"{super().digest()}{contents}".encode()).hexdigest()[:16]
 
     def prepare(self) -> None:
@@ -92,7 +104,8 @@ class Embedding(FeatureSettings):
             DataError: They cannot be had.
         """
         for name in self.weights:
-            fetch_weights(name)
+            if not _exported(name, self.layer):
+                fetch_weights(name)
 
     def extract(self, blocks: Iterable[np.ndarray]) -> Features:
         """``x`` is ``(patches, sum of the embeddings' sizes)``.
@@ -109,32 +122,87 @@ class Embedding(FeatureSettings):
         return Features(embedded, edges * HOP / self.rate)
 
     def _patches(self, sound: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """The patches of a recording, ``(BATCH or 1, PATCH, N_MELS)``, in constant memory."""
+        """The patches of a recording, ``(at most BATCH, PATCH, N_MELS)``, in constant memory."""
         held, any_yet = np.empty((0, N_MELS), np.float32), False
         for frames in TaggerMel().spectra(sound):
             held = np.concatenate([held, frames])
             while len(held) >= max(PATCH + (BATCH - 1) * self.hop, BATCH * self.hop):
-                yield self._cut(held, BATCH)
+                yield windows_at(held, np.arange(BATCH) * self.hop, PATCH)
                 held, any_yet = held[BATCH * self.hop :], True
         if len(held) < PATCH and len(held) and not any_yet:
             held = np.resize(held, (PATCH, N_MELS))  # repeated
-        while len(held) >= PATCH:
-            yield self._cut(held, 1)
-            held = held[self.hop :]
-
-    def _cut(self, frames: np.ndarray, count: int) -> np.ndarray:
-        return np.stack([frames[first : first + PATCH] for first in np.arange(count) * self.hop])
+        if len(held) >= PATCH:
+            yield windows_at(held, np.arange(0, len(held) - PATCH + 1, self.hop), PATCH)
 
     def _embed(self, patches: np.ndarray) -> np.ndarray:
         """The embeddings of some patches side by side, ``(patches, features)`` float32."""
-        return np.concatenate(
-            [np.asarray(_trained(name, self.layer).predict_on_batch(patches)) for name in self.weights], axis=1
-        )
+        return np.concatenate([_network(name, self.layer)(patches) for name in self.weights], axis=1)
+
+
+def keep_exported(name: str, path: str | Path) -> Path:
+    """Puts an exported embedding beside the weights in the cache, where the features `embedding` find it.
+
+    Args:
+        name: Name of the weights.
+        path: What ``genrezoo export NAME onnx FILE --embedding`` wrote.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        UnknownNameError: There are no such weights.
+        DataError: No exported model, or not the embedding of these weights.
+    """
+    content = read_bytes(path, most=2**30)
+    _fitting(name, load_exported(path))
+    return write_atomic(_place(name), content)
+
+
+def _fitting(name: str, found: Exported) -> Exported:
+    """Refuses an exported model that is not the embedding of these weights."""
+    about, entry = found.metadata, WEIGHTS.get(name)
+    own = (about.name, about.output, about.weights_sha256, about.input_shape[-1])
+    if own != (name, "embedding", entry.weights_sha256, N_MELS) or about.input_shape[0] not in (None, PATCH):
+        what = f"is {about.output} of {about.name!r}, not an embedding of {name!r} with its published weights"
+        remedy = f"export it: `genrezoo export {name} onnx FILE --embedding`"
+        raise DataError(what, path=found.path, remedy=remedy)
+    return found
+
+
+def _place(name: str) -> Path:
+    return weights_path(name).with_name(EXPORTED)
+
+
+def _exported(name: str, layer: str | None) -> Exported | None:
+    """The exported network that ends in a layer, if it is beside the weights."""
+    path = _place(name)
+    if not path.is_file():
+        return None
+    found = _opened(name, path, path.stat().st_mtime_ns)
+    return found if found.metadata.layer == layer else None
+
+
+@functools.lru_cache(maxsize=16)
+def _opened(name: str, path: Path, changed: int) -> Exported:
+    return _fitting(name, load_exported(path))
+
+
+def _network(name: str, layer: str | None) -> Callable[[np.ndarray], np.ndarray]:
+    """What computes embeddings ``(patches, features)`` of patches."""
+    if found := _exported(name, layer):
+        return found.answers
+    return functools.partial(in_batches, _trained(name, layer), batch_size=BATCH)
+
+
+def _size(name: str, layer: str | None) -> int:
+    """How many numbers an embedding has; the weights need not be there."""
+    if found := _exported(name, layer):
+        return found.metadata.n_outputs
+    return _built_size(name, layer)
 
 
 @functools.cache
-def _size(name: str, layer: str | None) -> int:
-    """How many numbers an embedding has; the weights need not be there."""
+def _built_size(name: str, layer: str | None) -> int:
     entry = WEIGHTS.get(name)
     model = create_model(entry.model, (PATCH, N_MELS), len(entry.labels), **entry.arguments)
     shape = embedding_of(model, layer).output_shape

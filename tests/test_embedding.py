@@ -5,15 +5,18 @@ import keras
 import numpy as np
 import pytest
 import safetensors.numpy
+from typer.testing import CliRunner
 
+import genrezoo as gz
 from genrezoo import embedding
 from genrezoo.audio.settings import extract, feature_settings
 from genrezoo.audio.tagger_mel import tagger_mel
-from genrezoo.embedding import Embedding
+from genrezoo.cli import app
+from genrezoo.embedding import Embedding, keep_exported
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.files import sha256_of
 from genrezoo.models import create_model
-from genrezoo.weights import WEIGHTS, Weights, fetch_weights, register_weights
+from genrezoo.weights import WEIGHTS, Weights, fetch_weights, register_weights, weights_path
 
 ARGUMENTS = {
     "vgg_tagger": {"filters": 2},
@@ -51,7 +54,7 @@ def weights(tmp_path_factory):
     yield
     for name in ARGUMENTS:
         WEIGHTS.remove(f"{name}.small")
-    embedding._size.cache_clear()
+    embedding._built_size.cache_clear()
     embedding._trained.cache_clear()
 
 
@@ -129,3 +132,49 @@ def test_the_digest_is_of_the_weights_too(monkeypatch):
     other = dataclasses.replace(WEIGHTS.get("vgg_tagger.small"), weights_sha256="0" * 64)
     monkeypatch.setattr(WEIGHTS, "get", lambda name: other)
     assert settings.digest() != before
+
+
+@pytest.fixture(scope="module")
+def exported(weights, tmp_path_factory):
+    """The exported embeddings of the small taggers."""
+    folder = tmp_path_factory.mktemp("exported")
+    made = {name: folder / f"{name}.onnx" for name in ("vgg_tagger.small", "musicnn.small")}
+    for name, path in made.items():
+        gz.export(name, "onnx", path, embedding=True)
+    return made
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """A cache of its own."""
+    return lambda: monkeypatch.setenv("GENREZOO_CACHE", str(tmp_path / "cache"))
+
+
+def test_exported_networks_compute_the_same_without_keras(exported, empty, monkeypatch):
+    settings = Embedding(weights=tuple(exported))
+    trained = extract(settings, [noise(32)]).x
+    digest = settings.digest()
+    assert "keras" in settings.preload
+    empty()
+    for name, path in exported.items():
+        assert keep_exported(name, path).parent == weights_path(name).parent
+    monkeypatch.setattr(embedding, "create_model", None)
+    assert settings.preload == ()
+    assert settings.digest() != digest
+    settings.prepare()
+    assert settings.groups == {"vgg_tagger.small": [0, 1, 2, 3], "musicnn.small": [4, 5, 6, 7, 8]}
+    np.testing.assert_allclose(extract(settings, [noise(32)]).x, trained, atol=1e-5)
+
+
+def test_exports_of_something_else_are_refused(exported, empty):
+    empty()
+    with pytest.raises(DataError, match="is embedding of 'vgg_tagger.small', not an embedding of 'musicnn.small'"):
+        keep_exported("musicnn.small", exported["vgg_tagger.small"])
+    answer = CliRunner().invoke(
+        app, ["weights", "fetch", "vgg_tagger.small", "--from", str(exported["vgg_tagger.small"])]
+    )
+    assert answer.exit_code == 0
+    assert "embedding.onnx" in answer.output
+    weights_path("vgg_tagger.small").with_name("embedding.onnx").write_text("damaged")
+    with pytest.raises(DataError, match="no ONNX model"):
+        extract(Embedding(weights=("vgg_tagger.small",)), [noise(7)])

@@ -54,7 +54,6 @@ class FeatureSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fals
 
     unit_of_values: ClassVar[str] = ""
     compiled: ClassVar[bool] = False  # by numba
-    preload: ClassVar[tuple[str, ...]] = ()  # modules that worker processes import once
 
     kind: str = Field(description="Name of the kind.")
     rate: int = Field(22050, ge=4000, le=48000, description="Samples per second that audio is resampled to.")
@@ -65,6 +64,11 @@ class FeatureSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fals
     @abstractmethod
     def names(self) -> tuple[str, ...]:
         """Names of the columns of `Features.x`."""
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules that worker processes import once."""
+        return ()
 
     @property
     def groups(self) -> dict[str, list[int]]:

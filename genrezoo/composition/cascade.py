@@ -15,6 +15,7 @@ from genrezoo.composition._members import check_members, listen
 from genrezoo.errors import SettingsError
 from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_count
+from genrezoo.models._inference import in_batches
 from genrezoo.registry import COMPOSITIONS
 
 
@@ -117,11 +118,11 @@ def cascade_forward(model: Any, x: np.ndarray, *, batch_size: int = 256) -> tupl
     """
     student, teacher, decide = _parts(model)
     check_count("batch_size", batch_size)
-    first = _in_batches(student.model, x, batch_size)
+    first = in_batches(student.model, x, batch_size)
     asked = np.asarray(keras.ops.convert_to_numpy(decide.asks(first)))
     second = first.copy()
     if asked.any():
-        second[asked] = _in_batches(teacher.model, x[asked], batch_size)
+        second[asked] = in_batches(teacher.model, x[asked], batch_size)
     return np.asarray(keras.ops.convert_to_numpy(decide([first, second]))), asked
 
 
@@ -131,15 +132,3 @@ def _parts(model: Any) -> list[Any]:
     if not set(names) <= set(parts):
         raise SettingsError(f"a model from build_cascade is expected, got {model!r}")
     return [parts[name] for name in names]
-
-
-def _in_batches(model: Any, x: np.ndarray, batch_size: int) -> np.ndarray:
-    if not len(x):
-        return np.zeros((0, model.output_shape[-1]), np.float32)
-    answers = []
-    for start in range(0, len(x), batch_size):
-        part = x[start : start + batch_size]
-        size = min(batch_size, 1 << (len(part) - 1).bit_length())
-        filled = part[np.minimum(np.arange(size), len(part) - 1)]  # the last song again
-        answers.append(np.asarray(model.predict_on_batch(filled), np.float32)[: len(part)])
-    return np.concatenate(answers)

@@ -9,6 +9,7 @@ import numpy as np
 
 from genrezoo.errors import SettingsError
 from genrezoo.lazy import load_keras
+from genrezoo.models._inference import in_batches
 from genrezoo.reading import Reading
 from genrezoo.songs import SongSet
 from genrezoo.weights import WEIGHTS, fetch_weights
@@ -51,16 +52,10 @@ class Published:
         return create_model(self._entry.model, weights=self._entry.name)
 
     def logits(self, songs: SongSet) -> np.ndarray:
-        """Logits of songs, ``(n_songs, n_labels)`` float32, genres first; few sizes of batches are compiled.
+        """Logits of songs, ``(n_songs, n_labels)`` float32, genres first.
 
         Raises:
             DataError: The songs have other features, or a length that the network cannot read.
         """
         self.reading.check(songs)
-        parts = []
-        for first in range(0, len(songs), BATCH):
-            x = songs.x[first : first + BATCH]
-            full = 1 << (len(x) - 1).bit_length()
-            padded = np.concatenate([x, np.repeat(x[:1], full - len(x), axis=0)])
-            parts.append(np.asarray(self.network.predict_on_batch(padded))[: len(x)])
-        return np.concatenate(parts)[:, self._entry.order]
+        return in_batches(self.network, songs.x, BATCH)[:, self._entry.order]

@@ -14,7 +14,7 @@ from genrezoo.predict.prediction import Prediction
 from genrezoo.reading import Answering, Reading
 from genrezoo.rules import RULES, aggregate
 from genrezoo.songs import SongSet
-from genrezoo.songs.chunks import chunk_starts
+from genrezoo.songs.chunks import chunk_starts, windows_at
 
 WINDOW = 10.0
 """Seconds of a window where a run reads any length and no other window is specified."""
@@ -182,7 +182,7 @@ def _logits(model: Answering, x: np.ndarray, starts: np.ndarray, length: int) ->
         if images:
             block, lengths = x[begin], np.full(len(begin), x.shape[1])
         else:
-            block = x[np.minimum(begin[:, None] + np.arange(length), len(x) - 1)]  # (windows, segments, features)
+            block = windows_at(x, begin, length)  # (windows, segments, features)
             lengths = np.minimum(len(x) - begin, length)
         songs = SongSet(
             x=block, y=np.zeros(len(begin), np.int64), genres=reading.genres, lengths=lengths, name="recording",

@@ -75,6 +75,18 @@ def chunk_starts(length: int, segments: int, hop: int) -> np.ndarray:
     return starts if starts[-1] == last else np.append(starts, last)
 
 
+def windows_at(x: np.ndarray, starts: np.ndarray, segments: int) -> np.ndarray:
+    """Windows of a song, ``(n_windows, segments, features)``; one that reaches beyond the end repeats the last segment.
+
+    Args:
+        x: The song, ``(n_segments, features)``.
+        starts: First segment of each window.
+        segments: Segments of a window.
+    """
+    windows: np.ndarray = x[np.minimum(starts[:, None] + np.arange(segments), len(x) - 1)]
+    return windows
+
+
 def combine_chunks(logits: np.ndarray, owner: np.ndarray, *, rule: str) -> np.ndarray:
     """The logits of songs ``(n_songs, n_genres)`` from those of their chunks.
 
