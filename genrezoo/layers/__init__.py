@@ -5,6 +5,7 @@ arguments of a constructor by itself if further ones are called ``kwargs``; laye
 """
 
 from genrezoo.layers.aggregation import Aggregate, RealMembers
+from genrezoo.layers.attention import GatedAttention, WeightedPooling
 from genrezoo.layers.cascade import Cascade, uncertainty
 from genrezoo.layers.cells import BatchNormRNN, TanhCell
 from genrezoo.layers.convolution import MaskedConv1D
@@ -28,6 +29,7 @@ __all__ = [
     "DiversityPenalty",
     "EndMask",
     "Frozen",
+    "GatedAttention",
     "Head",
     "RealMembers",
     "ImagenetInput",
@@ -41,6 +43,7 @@ __all__ = [
     "TakeMask",
     "TanhCell",
     "WeightedAggregate",
+    "WeightedPooling",
     "similarity",
     "uncertainty",
 ]

@@ -41,6 +41,12 @@ CASES = {
         LayerCase(layers.DiversityPenalty, {"weight": 3.0}, LOGITS),
         LayerCase(layers.EndMask, {}, SONGS, masked=True),
         LayerCase(layers.Frozen, {"model": make_model(input_shape=(7, 3))}, SONGS),
+        LayerCase(
+            layers.GatedAttention,
+            {"units": 4, "heads": 2, "kernel_regularizer": keras.regularizers.L2(0.1)},
+            SONGS,
+            masked=True,
+        ),
         LayerCase(layers.Head, {"target": "genre", "weight": 0.5}, LOGITS[0]),
         LayerCase(layers.RealMembers, {}, LOGITS),
         LayerCase(layers.ImagenetInput, {}, PICTURES),
@@ -55,12 +61,22 @@ CASES = {
         LayerCase(layers.MaskedPooling1D, {"kind": "average", "size": 3}, SONGS, masked=True),
         LayerCase(layers.MaxMeanPooling, {}, SONGS, masked=True),
         LayerCase(
-            layers.Standardise, {"mean": [1.0, -2.0], "scale": [0.5, 3.0], "clip": 1.5, "columns": [2, 0]}, PADDED
+            layers.Standardise,
+            {
+                "mean": [1.0, -2.0],
+                "scale": [0.5, 3.0],
+                "clip": 1.5,
+                "columns": [2, 0],
+                "transform": "quantile",
+                "knots": [[[-1.0, -2.0], [0.0, 0.0], [3.0, 1.0]], [[-2.0, -2.0], [0.5, 0.0], [2.0, 2.0]]],
+            },
+            PADDED,
         ),
         LayerCase(layers.StatisticsPooling, {}, SONGS, masked=True),
         LayerCase(layers.TakeMask, {}, [SONGS, SONGS[..., :1]]),
         LayerCase(layers.TanhCell, {"units": 4, "kernel_regularizer": keras.regularizers.L2(0.1)}, LOGITS[0]),
         LayerCase(layers.WeightedAggregate, {"l2": 0.5}, LOGITS),
+        LayerCase(layers.WeightedPooling, {}, [SONGS, SONGS[..., :2]]),
     )
 }
 CHECKS = dict(layer_checks())

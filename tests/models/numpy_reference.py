@@ -21,6 +21,18 @@ def statistics_mlp(weights, song, *, layers):
     return _affine(weights, "logits", x)
 
 
+def attention_pool(weights, song, *, layers):
+    """`attention_pool`: each head's softmax is over the real segments alone."""
+    x = song[~np.isnan(song).any(axis=1)]
+    for number in range(1, layers + 1):
+        x = _relu(_affine(weights, f"hidden_{number}", x))
+    gate = 1 / (1 + np.exp(-(x @ weights["attention/gate_kernel"] + weights["attention/gate_bias"])))
+    content = np.tanh(x @ weights["attention/kernel"] + weights["attention/bias"])
+    shares = np.exp((content * gate) @ weights["attention/scores"])  # (segments, heads)
+    shares /= shares.sum(axis=0)
+    return _affine(weights, "logits", np.concatenate([share @ x for share in shares.T]))
+
+
 def dense_stack(weights, song, *, activation, layers, batch_norm):
     """`mlp` and `fully_connected`: padding counts as the training mean, which is zero."""
     x = np.nan_to_num(song).ravel()

@@ -50,6 +50,11 @@ CASES = [
         {"filters": 5, "units": 6, "pooling": "average", "kernel_size": 1, "conv_layers": 1, "pool_size": None},
         lambda w, x: reference.convolution(w, x, layers=1, pooling="average", pool_size=N_SEGMENTS),
     ),
+    (
+        "attention_pool",
+        {"units": (6, 5), "attention_units": 4, "heads": 2},
+        lambda w, x: reference.attention_pool(w, x, layers=2),
+    ),
     ("statistics_mlp", {"units": (6, 5)}, lambda w, x: reference.statistics_mlp(w, x, layers=2)),
     (
         "mfcc_mlp",
