@@ -221,6 +221,8 @@ def missing(system):
         found.append(f"test {system['test']}")
     if not {"model", "function"} & set(system):
         found.append("neither model nor function")
+    if not {"suite", "searches", "function"} & set(system):
+        found.append("neither suite, search nor function")
     return found
 
 
@@ -238,7 +240,9 @@ def test_the_check_of_systems_finds_what_is_missing():
         "model lsmt", "procedure guess", "recipe r", "suite s", "search q", "function genrezoo.files.nothing",
         "test tests/test_documents.py::test_nothing",
     ]  # fmt: skip
-    assert missing({"test": "nowhere.py::test_a"}) == ["test nowhere.py::test_a", "neither model nor function"]
+    assert missing({"test": "nowhere.py::test_a"}) == [
+        "test nowhere.py::test_a", "neither model nor function", "neither suite, search nor function",
+    ]  # fmt: skip
 
 
 def test_ids_of_systems_stand_once_and_in_order():
