@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import wave
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from made_exports import GENRES, graph, metadata, model, regression, sealed, wei
 
 import genrezoo as gz
 from genrezoo import exported
+from genrezoo.audio.extract import extract_file
+from genrezoo.audio.settings import feature_settings
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.evaluation import softmax
 from genrezoo.songs import SongSet
@@ -27,6 +30,14 @@ def songs(number=50, segments=9, features=4, seed=0, **options):
     x = generator.standard_normal((number, segments, features)).astype(np.float32)
     lengths = generator.integers(1, segments + 1, number)
     return SongSet(x=x, y=np.zeros(number, int), genres=GENRES, lengths=lengths, **options)
+
+
+def write_noise(path, seconds):
+    samples = np.random.default_rng(1).integers(-9999, 9999, 22050 * seconds)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 22050, 0, "NONE", "none"))
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path
 
 
 def test_answers_are_those_of_the_model_whatever_the_lengths_and_the_batches(file, monkeypatch):
@@ -136,3 +147,38 @@ def test_sealing_adds_nothing_but_the_metadata(tmp_path):
     del loaded.metadata_props[:]
     assert loaded == plain
     assert exported.load_exported(tmp_path / "a.onnx").metadata == metadata()
+
+
+COMMAND = """
+import atexit, json, re, sys
+def tell():
+    with open("/proc/self/status") as status:
+        used = int(re.search(r"VmHWM:\\s+(\\d+)", status.read())[1]) // 1024
+    print(json.dumps([used, [name for name in {heavy} if name in sys.modules]]))
+atexit.register(tell)
+from genrezoo.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("kind", ["log_mel", "mfcc_statistics", "tagger_mel"])
+def test_the_command_predicts_audio_with_nothing_heavy(tmp_path, kind):
+    """From the start of the process to the answer: what it loads, and how much memory it takes."""
+    settings = feature_settings(kind)
+    size = len(settings.names)
+    about = {"features": settings.model_dump(mode="json"), "feature_names": settings.names}
+    model_file = sealed(tmp_path / "a.onnx", model(graph(weights(size) / 100)), metadata(size, **about))
+    path = write_noise(tmp_path / "a.wav", seconds=3)
+    words = ["predict", str(model_file), str(path), "--json", "--data-cache", str(tmp_path / "cache")]
+    call = [sys.executable, "-c", COMMAND.format(heavy=HEAVY), *words]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    *answer, last = done.stdout.splitlines()
+    memory, heavy = json.loads(last)
+    assert heavy == []
+    assert memory < 150
+    (found,) = json.loads("\n".join(answer))["files"]
+    features, _ = extract_file(path, settings)
+    expected = softmax(regression(features.x[None], [len(features.x)], weights(size) / 100))[0]
+    np.testing.assert_allclose(list(found["probabilities"].values()), expected, atol=1e-4)
