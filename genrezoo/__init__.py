@@ -49,6 +49,7 @@ _HOMES = {
     "load_suite": "benchmarking",
     "predict_audio": "predict",
     "predict_sound": "predict",
+    "predict_table": "predict.bulk",
     "render": "report",
     "list_weights": "weights",
     "register_weights": "weights",
@@ -91,6 +92,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.models import register_model as register_model
     from genrezoo.predict import predict_audio as predict_audio
     from genrezoo.predict import predict_sound as predict_sound
+    from genrezoo.predict.bulk import predict_table as predict_table
     from genrezoo.recipes import Recipe as Recipe
     from genrezoo.recipes import get_recipe as get_recipe
     from genrezoo.recipes import list_recipes as list_recipes

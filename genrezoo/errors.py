@@ -41,6 +41,11 @@ class DataError(GenrezooError, ValueError):
         advice = f" Remedy: {remedy.rstrip('.')}." if remedy else ""
         super().__init__(f"{place}{what.rstrip('.')}{'.' if remedy else ''}{advice}")
 
+    @property
+    def reason(self) -> str:
+        """The message without the path, where that is said elsewhere."""
+        return str(DataError(self.what, where=self.where, remedy=self.remedy))
+
 
 class SettingsError(GenrezooError, ValueError):
     """An option outside its range, of the wrong kind, or at odds with another option."""

@@ -77,7 +77,7 @@ def here(monkeypatch):
     """Features made in this process, without a cache; what was asked for is noted."""
     asked = []
 
-    def extract_files(paths, settings, *, cache, workers, strict, on_start, on_file):
+    def extract_files(paths, settings, *, cache, workers, scheduler, strict, on_start, on_file):
         asked.append(settings)
         features, rejected, warnings = {}, {}, {}
         for path in paths:

@@ -312,7 +312,7 @@ def _extract_chunk(jobs: Sequence[Sequence[Any]], settings: Mapping[str, Any]) -
             if (facts.st_size, facts.st_mtime_ns) != (job.size, job.changed):
                 raise DataError("was changed while it was read", remedy="run the same again")
         except DataError as error:
-            rejected[job.path] = str(DataError(error.what, where=error.where, remedy=error.remedy))
+            rejected[job.path] = error.reason
             continue
         except FileNotFoundError:
             rejected[job.path] = "was removed while it was read"

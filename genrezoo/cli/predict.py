@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genrezoo.cli.options import Cache, Strict, Workers, progress_bar, results_console, shown_path
+from genrezoo.cli.bulk import write_table
+from genrezoo.cli.options import Cache, Scheduler, Strict, Workers, progress_bar, results_console, shown_path
 from genrezoo.cli.weights import fetch_shown
 from genrezoo.errors import SettingsError
 from genrezoo.files import csv_text
@@ -46,10 +47,15 @@ def predict(
         float | None, typer.Option(help="Seconds of a window, for a model that reads any length; 10 if left out.")
     ] = None,
     hop: Annotated[float | None, typer.Option(help="Seconds from one window to the next.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Table to write (.parquet or .csv), of any number of files; the same command continues it."),
+    ] = None,
     excerpt: Annotated[
         bool, typer.Option("--excerpt", help="Read the excerpt that was taken of the training songs, not the whole.")
     ] = False,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     data_cache: Cache = None,
     strict: Strict = False,
     top: Annotated[int, typer.Option(min=1, help="Genres to print of each file, and of a tagger other tags.")] = 2,
@@ -60,27 +66,37 @@ def predict(
     without any training (`genrezoo list --kind weights`); they are fetched on first use. A file that cannot be
     predicted is reported with the reason and does not stop the others; the exit code is 0 if any file was predicted.
 
+    With --out, the answers go to a table of one row a file, the reason where there is none. Memory does not grow with
+    the number of files, no features are kept, and a command that was killed goes on where it was.
+
     Example: genrezoo predict vgg_tagger.msd song.mp3 'albums/*.flac' --timeline timeline.png
     """
     if as_json and as_csv:
         raise SettingsError("--json and --csv cannot both be printed; pass one of them")
     if timeline is not None and timeline.suffix.lower() not in (".png", ".svg"):
         raise SettingsError(f"--timeline draws .png and .svg files, got {timeline.name!r}")
+    if out is not None and (as_json or as_csv or timeline is not None or strict or data_cache is not None):
+        what = "--out writes a row for every file and keeps no features"
+        raise SettingsError(f"{what}; leave out --json, --csv, --timeline, --strict and --cache")
     published = not run.exists() and str(run) in WEIGHTS.names()
     if published:
         fetch_shown(str(run))
     if not run.is_file():  # an exported model needs no Keras
         load_keras()
+    if out is not None:
+        write_table(run, audio, out, workers, scheduler, rule=rule, window=window, hop=hop, excerpt=excerpt)
+        return
     from genrezoo.predict import open_model, predict_audio  # here, so that --help does not wait for them
 
     model = open_model(run)
-    if workers is None and len(audio) == 1 and Path(audio[0]).is_file():
+    if workers is None and scheduler is None and len(audio) == 1 and Path(audio[0]).is_file():
         workers = 0  # a process of its own would protect nothing else, and takes a third of the time
     with progress_bar() as bar:
         task = bar.add_task("features", total=None)
         predictions = predict_audio(
             model, audio,
-            rule=rule, window=window, hop=hop, excerpt=excerpt, cache=data_cache, workers=workers, strict=strict,
+            rule=rule, window=window, hop=hop, excerpt=excerpt, cache=data_cache, workers=workers, scheduler=scheduler,
+            strict=strict,
             on_start=lambda number: bar.update(task, total=number),
             on_file=lambda path, reason: bar.advance(task),
         )  # fmt: skip

@@ -6,7 +6,7 @@ import itertools
 import math
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -23,9 +23,9 @@ from genrezoo.songs import SongSet
 # fmt: off
 NOT_AUDIO = frozenset({
     ".bmp", ".cfg", ".csv", ".cue", ".db", ".doc", ".docx", ".gif", ".h5", ".htm", ".html", ".ini", ".jams", ".jpeg",
-    ".jpg", ".json", ".lab", ".log", ".lrc", ".m3u", ".m3u8", ".md", ".mf", ".nfo", ".npy", ".npz", ".pdf", ".pls",
-    ".png", ".py", ".sfv", ".sh", ".svg", ".tif", ".tiff", ".toml", ".tsv", ".txt", ".url", ".webp", ".xml", ".yaml",
-    ".yml",
+    ".jpg", ".json", ".lab", ".log", ".lrc", ".m3u", ".m3u8", ".md", ".mf", ".nfo", ".npy", ".npz", ".parquet", ".pdf",
+    ".pls", ".png", ".py", ".sfv", ".sh", ".svg", ".tif", ".tiff", ".toml", ".tsv", ".txt", ".url", ".webp", ".xml",
+    ".yaml", ".yml",
 })
 # fmt: on
 """Endings of files that lie beside music and are passed over; every other file is looked into."""
@@ -50,17 +50,24 @@ class AudioFile:
     split: str | None = None
 
 
-def walk_files(root: Path) -> Iterator[Path]:
+def walk_files(root: Path, on_error: Callable[[DataError], None] | None = None) -> Iterator[Path]:
     """The files below a folder in sorted order; hidden ones are left out, links to folders are followed once.
 
+    Args:
+        root: The folder.
+        on_error: Called with why a folder in it cannot be read; the others are walked through.
+
     Raises:
-        DataError: It is not a folder, or a folder in it cannot be read.
+        DataError: It is not a folder, or, without ``on_error``, a folder in it cannot be read.
     """
     if not root.is_dir():
         raise DataError("is not a folder", path=root, remedy="name the folder that holds the audio files")
 
     def refuse(error: OSError) -> None:
-        raise DataError(f"cannot be read ({error.strerror})", path=error.filename, remedy="check its permissions")
+        problem = DataError(f"cannot be read ({error.strerror})", path=error.filename, remedy="check its permissions")
+        if on_error is None:
+            raise problem
+        on_error(problem)
 
     seen = set()
     for folder, inner, names in os.walk(root, followlinks=True, onerror=refuse):

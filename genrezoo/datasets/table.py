@@ -119,7 +119,7 @@ def _parquet(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, engine="pyarrow").reset_index(drop=True)
     except ImportError as error:
-        remedy = "pip install pyarrow, or save the table as CSV"
+        remedy = "pip install 'genrezoo[parquet]', or save the table as CSV"
         raise DataError("reading Parquet files needs pyarrow", path=path, remedy=remedy) from error
     except Exception as error:  # pyarrow's own, many kinds
         remedy = "save it again, or as CSV"

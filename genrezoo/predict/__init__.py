@@ -1,7 +1,8 @@
 """From audio files to genres over time.
 
 `audio` is where the public functions are; `windows` makes the answer to one recording of a model's answers to its
-windows, for runs, exported models and published weights alike; `audio_files` finds files and computes their features.
+windows, for runs, exported models and published weights alike; `audio_files` finds files and computes their features;
+`bulk` answers any number of files in a table that a killed command continues.
 """
 
 from genrezoo.predict.audio import open_model, predict_audio, predict_sound

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from genrezoo.audio.settings import Features
+from genrezoo.audio.settings import Features, FeatureSettings
 from genrezoo.errors import SettingsError
 from genrezoo.exported import load_exported
 from genrezoo.predict.audio_files import audio_settings, predict_files
@@ -26,7 +26,8 @@ def predict_audio(
     hop: float | None = None,
     excerpt: bool = False,
     cache: str | Path | None = None,
-    workers: int | None = 1,
+    workers: int | None = None,
+    scheduler: str | None = None,
     strict: bool = False,
     on_start: Callable[[int], None] | None = None,
     on_file: Callable[[Path, str | None], None] | None = None,
@@ -49,7 +50,9 @@ def predict_audio(
             of the recipe's chunks, or a quarter of a window.
         excerpt: Read of each file the excerpt that was taken of the training songs, not the whole.
         cache: Folder where features are kept; `genrezoo.environment.default_cache` if left out.
-        workers: Processes that compute features; None for one a core.
+        workers: Processes that compute features; one a core if left out.
+        scheduler: Address of a Dask scheduler whose workers compute them, in place of this machine; they need to see
+            the files and the cache.
         strict: Stop at the first file that cannot be predicted.
         on_start: Called with the number of files before their features are computed.
         on_file: Called with each file when its features are there, and None or why there are none.
@@ -77,6 +80,30 @@ def predict_audio(
         "Neural networks for music genres", question 4.
     """
     model = open_model(run) if isinstance(run, str | Path) else run
+    settings, answer = answering(model, rule=rule, window=window, hop=hop, excerpt=excerpt)
+    return predict_files(
+        paths, settings, model.reading.genres, answer,
+        cache=cache, workers=workers, scheduler=scheduler, strict=strict, on_start=on_start, on_file=on_file,
+    )  # fmt: skip
+
+
+def answering(
+    model: Answering, *, rule: str | None = None, window: float | None = None, hop: float | None = None, excerpt: bool
+) -> tuple[FeatureSettings, Callable[[Features], Prediction]]:
+    """What features a model needs of a file, and the function that answers to them.
+
+    Args:
+        model: A run, an exported model or published weights.
+        rule: As in `predict_audio`.
+        window: As in `predict_audio`.
+        hop: As in `predict_audio`.
+        excerpt: As in `predict_audio`.
+
+    Raises:
+        DataError: As `predict_audio`.
+        SettingsError: As `predict_audio`.
+        UnknownNameError: As `predict_audio`.
+    """
     settings, columns = audio_settings(model)
     check_options(model.reading, rule=rule, window=window, hop=hop)
     if not excerpt:
@@ -91,10 +118,7 @@ def predict_audio(
         found = Features(x=x, edges=features.edges + settings.offset)
         return predict_features(model, found, rule=rule, window=window, hop=hop)
 
-    return predict_files(
-        paths, settings, model.reading.genres, answer,
-        cache=cache, workers=workers, strict=strict, on_start=on_start, on_file=on_file,
-    )  # fmt: skip
+    return settings, answer
 
 
 def predict_sound(
@@ -104,7 +128,8 @@ def predict_sound(
     window: float | None = None,
     hop: float | None = None,
     cache: str | Path | None = None,
-    workers: int | None = 1,
+    workers: int | None = None,
+    scheduler: str | None = None,
     strict: bool = False,
     on_start: Callable[[int], None] | None = None,
     on_file: Callable[[Path, str | None], None] | None = None,
@@ -122,6 +147,7 @@ def predict_sound(
         hop: Seconds from one window to the next, at most a window; a window if left out.
         cache: As in `predict_audio`.
         workers: As in `predict_audio`.
+        scheduler: As in `predict_audio`.
         strict: As in `predict_audio`.
         on_start: As in `predict_audio`.
         on_file: As in `predict_audio`.
@@ -142,7 +168,8 @@ def predict_sound(
     """
     return predict_audio(
         Published(weights), paths,
-        window=window, hop=hop, cache=cache, workers=workers, strict=strict, on_start=on_start, on_file=on_file,
+        window=window, hop=hop, cache=cache, workers=workers, scheduler=scheduler, strict=strict,
+        on_start=on_start, on_file=on_file,
     )  # fmt: skip
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import itertools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from genrezoo.audio.extract import extract_files
@@ -64,24 +65,46 @@ def find_audio(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], di
         >>> [path.name for path in find_audio(folder)[0]], [path.name for path in find_audio(folder / "*.txt")[0]]
         (['a.wav', 'b.mp3'], ['notes.txt'])
     """
-    files: dict[Path, None] = {}
-    reasons: dict[Path, str] = {}
-    for given in map(Path, [paths] if isinstance(paths, str | Path) else paths):
-        pattern = not os.path.lexists(given) and glob.has_magic(str(given))
-        named = [Path(match) for match in sorted(glob.glob(str(given), recursive=True))] if pattern else [given]
-        found: list[Path] = []
-        for path in named:
-            try:
-                inside = walk_files(path) if path.is_dir() else []
-                found += [file for file in inside if file.suffix.lower() not in NOT_AUDIO] if path.is_dir() else [path]
-            except DataError as error:
-                reasons[path] = str(DataError(error.what, where=error.where, remedy=error.remedy))
-                found.append(path)
-        if not found:
-            reasons[given] = "no audio file in it" if given.is_dir() else "no file matches"
-            found.append(given)
-        files.update(dict.fromkeys(found))
-    return list(files), reasons
+    found = dict(iterate_audio(paths))
+    return list(found), {path: reason for path, reason in found.items() if reason is not None}
+
+
+def iterate_audio(paths: str | Path | Iterable[str | Path]) -> Iterator[tuple[Path, str | None]]:
+    """Yields what `find_audio` returns, so that the files of one folder need no memory.
+
+    Args:
+        paths: As in `find_audio`.
+
+    Yields:
+        Each file once, with None, and what is named but holds no file, with the reason.
+    """
+    given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    seen: set[Path] = set()
+    for one in given:
+        pattern = not os.path.lexists(one) and glob.has_magic(str(one))
+        named = [Path(match) for match in sorted(glob.glob(str(one), recursive=True))] if pattern else [one]
+        several, nothing = len(given) > 1 or len(named) > 1, True
+        for path, reason in itertools.chain.from_iterable(map(_files_of, named)):
+            nothing = False
+            if path not in seen:
+                yield path, reason
+            if several:
+                seen.add(path)
+        if nothing and one not in seen:
+            yield one, "no audio file in it" if one.is_dir() else "no file matches"
+
+
+def _files_of(path: Path) -> Iterator[tuple[Path, str | None]]:
+    """A file, or those below a folder; folders in it that cannot be read, with the reason."""
+    if not path.is_dir():
+        yield path, None
+        return
+    problems: list[DataError] = []
+    for file in walk_files(path, problems.append):
+        if file.suffix.lower() not in NOT_AUDIO:
+            yield file, None
+    for problem in problems:
+        yield Path(str(problem.path)), problem.reason
 
 
 def predict_files(
@@ -92,6 +115,7 @@ def predict_files(
     *,
     cache: str | Path | None,
     workers: int | None,
+    scheduler: str | None,
     strict: bool,
     on_start: Callable[[int], None] | None,
     on_file: Callable[[Path, str | None], None] | None,
@@ -105,6 +129,7 @@ def predict_files(
         answer: Makes a prediction of the features of a recording.
         cache: Folder where features are kept.
         workers: Processes that compute features.
+        scheduler: Address of a Dask scheduler whose workers compute them.
         strict: Stop at the first file that cannot be predicted.
         on_start: Called with the number of files.
         on_file: Called with each file.
@@ -115,7 +140,7 @@ def predict_files(
     files, reasons = find_audio(paths)
     extracted = extract_files(
         [path for path in files if path not in reasons],
-        settings, cache=cache, workers=workers, strict=strict, on_start=on_start, on_file=on_file,
+        settings, cache=cache, workers=workers, scheduler=scheduler, strict=strict, on_start=on_start, on_file=on_file,
     )  # fmt: skip
     reasons = {**reasons, **extracted.rejected}
     predictions = []
@@ -127,8 +152,7 @@ def predict_files(
         except DataError as error:
             if strict:
                 raise DataError(error.what, path=path, where=error.where, remedy=error.remedy) from error
-            reason = str(DataError(error.what, where=error.where, remedy=error.remedy))
-            predictions.append(Prediction.refused(path, genres, reason))
+            predictions.append(Prediction.refused(path, genres, error.reason))
             continue
         warnings = (*extracted.warnings.get(path, ()), *found.warnings)
         predictions.append(dataclasses.replace(found, path=path, warnings=warnings))

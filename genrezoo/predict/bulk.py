@@ -1,0 +1,312 @@
+"""Any number of audio files to one table: in shards, so that a killed command continues and memory does not grow.
+
+Beside the table ``answers.parquet`` is the folder ``answers.parquet.parts`` until the table is whole. It holds
+``files.txt``, the list of files, one JSON line each; ``manifest.json``, what is answered and how; and the shards, a
+JSON file with the rows of `SHARD` files of the list. A shard is written when all of its files are answered: what
+is in it is not done again, and what is not is done from its beginning.
+
+A worker process opens the model, answers the files of one shard, one after the other, and ends. An answer depends on
+its file alone, so that the table is the same however often the command was killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from genrezoo import files, parallel
+from genrezoo.audio.extract import extract_file
+from genrezoo.datasets._audio import spelt_out
+from genrezoo.environment import AUDIO_PACKAGES, keras_backend, versions
+from genrezoo.errors import DataError, differences
+from genrezoo.exported import Exported
+from genrezoo.predict.audio import answering, open_model
+from genrezoo.predict.audio_files import iterate_audio
+from genrezoo.predict.table import ROWS, Row, check_table, write_table
+from genrezoo.reading import Answering
+from genrezoo.weights import WEIGHTS
+
+SHARD = 64
+"""Files of a shard, and of one call: the start of its process is then a small share of its work."""
+
+MANIFEST, LIST = "manifest.json", "files.txt"
+
+_PRELOAD = ("genrezoo.predict.bulk", "genrezoo.audio.decode", "scipy.fft", "soundfile")
+_PRELOAD_KERAS = ("keras", "genrezoo.runs")
+"""What workers import once. ONNX Runtime is not among it: it starts a thread, so that no worker could be forked, and
+takes 20 ms."""
+
+Task = tuple[int, str, str | None]
+"""A file: its number in the list, its path, and why it cannot be answered if that is known already."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A whole table.
+
+    Attributes:
+        files: Its rows.
+        rejected: How many of them hold a reason in place of an answer.
+        seconds: Seconds of audio that were read.
+    """
+
+    files: int
+    rejected: int
+    seconds: float
+
+
+def predict_table(
+    model: Answering | str | Path,
+    paths: str | Path | Iterable[str | Path],
+    *,
+    out: str | Path,
+    rule: str | None = None,
+    window: float | None = None,
+    hop: float | None = None,
+    excerpt: bool = False,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    on_files: Callable[[int, int, int], None] | None = None,
+) -> Answered:
+    """Predicts the genre of any number of audio files and writes a table of one row a file.
+
+    The answers are those of `predict_audio`, to whole recordings. Killed at any moment and called again with the same
+    arguments, it continues: the list of files is made once, by the first call, and no file that a finished shard holds
+    is answered again. Memory does not grow with the number of files. No features are kept.
+
+    The columns are ``file``, ``genre``, one of each genre (of a tagger: each tag) with its score, ``seconds``,
+    ``warnings`` and ``reason``, which says why a file has no answer.
+
+    Args:
+        model: What `open_model` takes, or a model that it has opened.
+        paths: As in `predict_audio`.
+        out: The table, ``.parquet`` (needs the extra ``parquet``) or ``.csv``; it must not exist.
+        rule: As in `predict_audio`.
+        window: As in `predict_audio`.
+        hop: As in `predict_audio`.
+        excerpt: As in `predict_audio`.
+        workers: Processes, one thread each; one a core if left out.
+        scheduler: Address of a Dask scheduler whose workers answer, in place of this machine; they need to see the
+            files and the model under the same paths.
+        on_files: Called first and after each call of a worker with the number of files done, of all files, and of
+            those that this call of the function has rejected.
+
+    Returns:
+        What the table holds.
+
+    Raises:
+        DataError: As `predict_audio`; the table exists; its unfinished part is of another command, or damaged.
+        SettingsError: As `predict_audio`; PyArrow is missing; workers together with a scheduler.
+        ResourceError: A full disk, or no worker of the cluster sees the files and the model; call again to continue.
+        UnknownNameError: The table has another ending.
+
+    Example:
+        >>> predict_table("run", "music", out="answers.xlsx")
+        Traceback (most recent call last):
+            ...
+        genrezoo.errors.UnknownNameError: unknown table format '.xlsx'. Known: .csv, .parquet.
+    """
+    out = check_table(out)
+    parallel.check_place(workers, scheduler)
+    opened = open_model(model) if isinstance(model, str | Path) else model
+    options: dict[str, Any] = {"rule": rule, "window": window, "hop": hop, "excerpt": excerpt}
+    settings, _ = answering(opened, **options)
+    settings.prepare()
+    place = str(Path(opened.where).absolute()) if os.path.exists(opened.where) else opened.where
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    record = {
+        "model": opened.reading.name,
+        "digest": _digest(opened),
+        "options": options,
+        "files": [spelt_out(Path(path).absolute()) for path in given],
+        "versions": versions((*AUDIO_PACKAGES, "keras", keras_backend(), "onnxruntime")),
+    }
+    parts = out.with_name(f"{out.name}.parts")
+    if os.path.lexists(out) and not os.path.exists(parts / MANIFEST):
+        raise DataError("is there already", path=out, remedy="name another table, or remove it")
+    with files.lock_folder(parts):
+        files.drop_parts(parts)
+        manifest = _begin(parts, record, given)
+        if manifest["done"] is None or not os.path.exists(out):
+            keras = () if isinstance(opened, Exported) else _PRELOAD_KERAS
+            preload = (*_PRELOAD, *keras, *settings.preload)
+            order = {"model": place, "options": options, "folder": os.getcwd(), "elsewhere": scheduler is not None}
+            reads = [Path(manifest["root"]), *([Path(place)] if os.path.exists(place) else [])]
+            with parallel.make_executor(workers, scheduler, preload=preload) as executor:
+                _answer_all(parts, manifest, executor, order, reads, on_files)
+            found = _merge(parts, manifest, opened.reading.genres, out, record)
+            manifest["done"] = asdict(found)
+            files.write_json(parts / MANIFEST, manifest)
+        _remove(parts)
+    return Answered(**manifest["done"])
+
+
+def answer_files(tasks: Sequence[Sequence[Any]], order: Mapping[str, Any]) -> list[list[Any]]:
+    """The worker's side: the rows of files, as plain data, without their names.
+
+    Args:
+        tasks: The files, as `Task`.
+        order: The model, its options, the folder that paths are relative to, and whether it is another machine's.
+    """
+    settings, answer = answering(open_model(order["model"]), **order["options"])
+    rows = []
+    for _, name, reason in tasks:
+        place = os.path.join(order["folder"], name)
+        if reason is None and order["elsewhere"] and not os.path.lexists(place):
+            reason = f"the worker on {platform.node()} does not see it; use a folder that all machines see"
+        if reason is None:
+            try:
+                features, warnings = extract_file(place, settings)
+                found = answer(features)
+            except DataError as error:
+                reason = error.reason
+            else:
+                scores = [round(float(score), 6) for score in found.probabilities]
+                told = spelt_out("; ".join((*warnings, *found.warnings)))
+                rows.append([found.genre, scores, round(found.seconds, 3), told, None])
+                continue
+        rows.append([None, [], None, "", spelt_out(reason)])
+    return rows
+
+
+def _digest(model: Answering) -> str:
+    """The sha256 of what decides a model's answers: an exported file, a run's card, or published weights."""
+    if os.path.isdir(model.where):
+        return files.sha256_of(Path(model.where) / "card.json")
+    if os.path.isfile(model.where):
+        return files.sha256_of(model.where)
+    entry = WEIGHTS.get(model.where)
+    return str(entry.weights_sha256 or entry.source)
+
+
+# --- the folder of an unfinished table ---
+
+
+def _begin(parts: Path, record: dict[str, Any], paths: Sequence[str | Path]) -> dict[str, Any]:
+    """The manifest: of a fresh folder after listing the files, of an unfinished one if it is of the same command."""
+    path = parts / MANIFEST
+    if not os.path.exists(path):
+        manifest = {"asked": record, **_write_list(parts / LIST, paths), "done": None}
+        files.write_json(path, manifest)
+        return manifest
+    known = files.read_json(path)
+    remedy = "repeat that command, name another table, or remove the folder"
+    if not isinstance(known, dict) or set(known) != {"asked", "files", "sha256", "root", "done"}:
+        raise DataError("is no list of answers", path=path, remedy="remove its folder")
+    if different := differences(known["asked"], json.loads(files.json_text(record))):
+        raise DataError(f"holds answers to another command ({different[0]})", path=parts, remedy=remedy)
+    if known["done"] is None and files.sha256_of(parts / LIST) != known["sha256"]:
+        raise DataError("was changed", path=parts / LIST, remedy="remove its folder")
+    return known
+
+
+def _write_list(path: Path, paths: Sequence[str | Path]) -> dict[str, Any]:
+    """Writes the list of files; returns their number, the list's sha256, and the folder that all of them are in."""
+    digest, number, root = hashlib.sha256(), 0, ""
+
+    def write(file: BinaryIO) -> None:
+        nonlocal number, root
+        for found, reason in iterate_audio(paths):
+            line = f"{json.dumps([str(found), reason])}\n".encode()
+            digest.update(line)
+            file.write(line)
+            number += 1
+            folder = str(found.absolute().parent)
+            root = os.path.commonpath([root, folder]) if root else folder
+
+    files.write_atomic(path, write)
+    while not os.path.isdir(root):  # of files that are not there
+        root = os.path.dirname(root)
+    return {"files": number, "sha256": digest.hexdigest(), "root": root}
+
+
+def _shards(path: Path) -> Iterator[list[Task]]:
+    """The list of files, read shard by shard."""
+    with open(path, "rb") as file:
+        number = 0
+        while lines := list(islice(file, SHARD)):
+            yield [(number + place, *json.loads(line)) for place, line in enumerate(lines)]
+            number += len(lines)
+
+
+def _answer_all(
+    parts: Path,
+    manifest: Mapping[str, Any],
+    executor: parallel.CallExecutor,
+    order: Mapping[str, Any],
+    reads: Sequence[Path],
+    on_files: Callable[[int, int, int], None] | None,
+) -> None:
+    """Answers the files of the shards that are missing, and writes each shard when it is whole."""
+    total, rejected = int(manifest["files"]), 0
+    there = {int(path.stem) for path in parts.glob("[0-9]*.json")}
+    done = sum(_size(shard, total) for shard in there)
+    if on_files:
+        on_files(done, total, rejected)
+    rows: dict[int, dict[int, list[Any]]] = {}
+
+    def missing() -> Iterator[list[Task]]:
+        for shard, tasks in enumerate(_shards(parts / LIST)):
+            if shard not in there:
+                rows[shard] = {}
+                yield tasks
+
+    for tasks, found in parallel.in_chunks(executor, answer_files, missing(), order, reads=reads):
+        if isinstance(found, parallel.ChildError):
+            found = [[None, [], None, "", f"answering it failed: {found}"]]
+        shard = tasks[0][0] // SHARD
+        for (number, name, _), row in zip(tasks, found, strict=True):
+            rows[shard][number] = [spelt_out(name), *row]
+            rejected += row[-1] is not None
+        if len(rows[shard]) == _size(shard, total):
+            whole = [row for _, row in sorted(rows.pop(shard).items())]
+            files.write_text(parts / f"{shard:08d}.json", files.json_text(whole))
+        done += len(tasks)
+        if on_files:
+            on_files(done, total, rejected)
+
+
+def _size(shard: int, total: int) -> int:
+    return min(SHARD, total - shard * SHARD)
+
+
+def _merge(
+    parts: Path, manifest: Mapping[str, Any], genres: Sequence[str], out: Path, about: dict[str, Any]
+) -> Answered:
+    """Writes the table of the shards, in the order of the list."""
+    total, rejected, seconds = int(manifest["files"]), 0, 0.0
+
+    def groups() -> Iterator[list[Row]]:
+        nonlocal rejected, seconds
+        group: list[Row] = []
+        for shard in range(-(-total // SHARD)):
+            path = parts / f"{shard:08d}.json"
+            rows = [Row(*row) for row in files.read_json(path)]
+            if len(rows) != _size(shard, total):
+                raise DataError("is damaged", path=path, remedy="remove it, and run the same again")
+            rejected += sum(row.reason is not None for row in rows)
+            seconds += sum(row.seconds or 0.0 for row in rows)
+            group += rows
+            if len(group) >= ROWS:
+                yield group
+                group = []
+        if group:
+            yield group
+
+    write_table(out, genres, groups(), about)
+    return Answered(files=total, rejected=rejected, seconds=round(seconds, 3))
+
+
+def _remove(parts: Path) -> None:
+    """Removes the folder of a finished table; the manifest, which says that it is finished, last."""
+    last = (parts / MANIFEST, parts / ".lock")
+    for path in (*(path for path in parts.iterdir() if path not in last), *last):
+        path.unlink(missing_ok=True)
+    parts.rmdir()
