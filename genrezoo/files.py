@@ -16,6 +16,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import stat
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -179,6 +180,33 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], None]) 
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
             raise
+        _sync_folder(path.parent)
+    return path
+
+
+def copy_folder(source: str | Path, path: str | Path) -> Path:
+    """Copies a folder whole or not at all; one that is there is replaced.
+
+    Raises:
+        DataError: It cannot be written.
+        ResourceError: There is no room for it.
+    """
+    path = _writable_name(path)
+    temporary, before = (path.with_name(f".{path.name}.{secrets.token_hex(4)}.part") for _ in range(2))
+    with told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copytree(source, temporary)
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path, before)
+            os.replace(temporary, path)
+        except BaseException:
+            if before.exists():
+                os.replace(before, path)
+            raise
+        finally:
+            for left in (temporary, before):
+                shutil.rmtree(left, ignore_errors=True)
         _sync_folder(path.parent)
     return path
 

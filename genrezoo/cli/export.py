@@ -16,8 +16,8 @@ from genrezoo.weights import WEIGHTS
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or the name of published weights.")],
-    format: Annotated[str, typer.Argument(metavar="FORMAT", help="onnx.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")],
+    format: Annotated[str, typer.Argument(metavar="FORMAT", help="onnx, keras, saved_model, litert or openvino.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; of saved_model a folder.")],
     data: Annotated[
         str | None, typer.Option(help="Songs to compare the file on, besides random ones: a path or a data set's name.")
     ] = None,

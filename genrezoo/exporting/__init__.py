@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from genrezoo import files
-from genrezoo.errors import DataError, SettingsError, check_known, check_type
+from genrezoo.errors import DataError, GenrezooError, SettingsError, check_known, check_type
 from genrezoo.lazy import load_keras
 from genrezoo.songs import SongSet
 
 if TYPE_CHECKING:
     from genrezoo.exported import Metadata
+    from genrezoo.exporting.formats import Format
+    from genrezoo.exporting.parity import Answers
+    from genrezoo.exporting.source import Source
     from genrezoo.runs import Run
 
 __all__ = ["export"]
@@ -35,7 +39,8 @@ def export(
 
     Args:
         source: A run, its folder, or the name of published weights.
-        format: ``"onnx"``.
+        format: ``"onnx"``; or ``"keras"``, ``"saved_model"`` (a folder), ``"litert"`` or ``"openvino"`` (a file .xml
+            and one .bin beside it).
         path: The file to write.
         songs: Songs to compare on besides random ones: with the features of those that the run was trained on.
         embedding: Export the model without its output layer.
@@ -60,14 +65,13 @@ def export(
         20
     """
     load_keras()
-    from genrezoo.exporting.formats import FORMATS
+    from genrezoo.exporting.formats import FORMATS, check_format
     from genrezoo.exporting.parity import compare
     from genrezoo.exporting.source import open_source
 
     check_known("format", [format], FORMATS)
-    kind, path = FORMATS[format], files.checked_path(path)
-    if missing := [name for name in kind.needs if importlib.util.find_spec(name.replace("-", "_")) is None]:
-        raise SettingsError(f"format {format!r} needs {' and '.join(missing)}; pip install {' '.join(missing)}")
+    path = files.checked_path(path)
+    kind = check_format(format, path)
     if path.exists() and not overwrite:
         raise DataError("exists already", path=path, remedy="name another file, or overwrite it (overwrite=True)")
     if songs is not None:
@@ -78,8 +82,31 @@ def export(
     if songs is not None and opened.run is not None:
         opened.run.check(songs)
     with tempfile.TemporaryDirectory() as folder:
-        made = kind.write(opened, Path(folder) / f"model{kind.ending}")
-        parity = compare(opened, kind.answers(made), songs=songs)
+        made, answers = _converted(opened, format, kind, Path(folder))
+        parity = compare(opened, answers, songs=songs)
         metadata = opened.metadata(parity)
-        files.write_atomic(path, kind.finish(made, metadata))
+        for ending, content in kind.finish(made, metadata).items():
+            target = path.with_suffix(ending) if ending else path
+            if isinstance(content, bytes):
+                files.write_atomic(target, content)
+            else:
+                files.copy_folder(content, target)
     return metadata
+
+
+def _converted(source: Source, name: str, format: Format, folder: Path) -> tuple[Any, Answers]:
+    """What a format makes of a source, and what computes with it."""
+    from genrezoo.exporting.parity import random_songs, sizes
+
+    try:
+        made = format.write(source, folder)
+        answers = format.answers(made)
+        size, length = next(sizes(source))
+        answers(random_songs(source, size, length, np.random.default_rng(0)))  # some fail no earlier
+    except GenrezooError:
+        raise
+    except Exception as error:  # of converters that are not ours, which raise what they like
+        reason = " ".join(str(error).split()) or type(error).__name__
+        shown = f"{reason[:300]}{'…' * (len(reason) > 300)}"
+        raise SettingsError(f"{source.reading.name} cannot be expressed in format {name!r}: {shown}") from error
+    return made, answers

@@ -70,7 +70,7 @@ def compare(source: Source, answers: Answers, *, songs: SongSet | None = None) -
 def _cases(source: Source, songs: SongSet | None) -> Iterator[tuple[str, tuple[np.ndarray, Any], np.ndarray]]:
     """Name, the export's input with what combines its answers, and the model's answers."""
     generator = np.random.default_rng(0)
-    for size, length in _sizes(source):
+    for size, length in sizes(source):
         x = random_songs(source, size, length, generator)
         expected = np.concatenate([_answers_of(source, x[start : start + 32]) for start in range(0, size, 32)])
         yield f"a batch of {size} random songs of {length} segments", (x, None), expected
@@ -82,7 +82,7 @@ def _cases(source: Source, songs: SongSet | None) -> Iterator[tuple[str, tuple[n
     yield "the run's songs", (cut.padded(), lambda found: run.preprocessing.combine(found, owner)), run.logits(songs)
 
 
-def _sizes(source: Source) -> Iterator[tuple[int, int]]:
+def sizes(source: Source) -> Iterator[tuple[int, int]]:
     """Batch sizes, and numbers of segments or rows of an image."""
     shape = source.reading.input_shape
     trained = source.reading.trained_segments or 187

@@ -138,14 +138,19 @@ def _operator(
     segments, batch, _ = by_step.shape
     weights = [graph.constant(part.T[None], dtype) for part in (kernel, recurrent_kernel)]
     begin = [graph.emit("Unsqueeze", [state, _axis(graph, 0)], (1, *state.shape), dtype) for state in states]
-    inputs = [by_step, *weights, graph.constant(full[None]), lengths, *begin]
+    told = lengths if graph.sequence_lens else None
+    inputs = [by_step, *weights, graph.constant(full[None]), told, *begin]
     outputs = 3 if operator == "LSTM" else 2
     names = graph.names(operator, inputs, outputs, hidden_size=units, **attributes)
     every = Value(names[0], (segments, 1, batch, units), dtype)
     every = graph.emit("Squeeze", [every, _axis(graph, 1)], (segments, batch, units), dtype)
     final = [Value(name, (1, batch, units), dtype) for name in names[1:]]
     final = [graph.emit("Squeeze", [state, _axis(graph, 0)], (batch, units), dtype) for state in final]
-    return Outputs(_by_song(graph, every), final[0], final)
+    every = _by_song(graph, every)
+    if lengths is not None and told is None:
+        empty = states[0] if states else graph.constant(np.zeros((), dtype))
+        final[0] = _of_last_step(graph, every, lengths, empty)
+    return Outputs(every, final[0], final)
 
 
 def _loop(graph: Graph, by_step: Value, states: Sequence[Value], lengths: Value | None, step: Step) -> Outputs:

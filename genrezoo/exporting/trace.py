@@ -41,12 +41,13 @@ UNCHANGED = (
 """Layers that pass their input on when nothing is trained."""
 
 
-def to_onnx(model: Any, output: str = "logits") -> bytes:
+def to_onnx(model: Any, output: str = "logits", *, sequence_lens: bool = True) -> bytes:
     """A functional model as an ONNX model, without metadata.
 
     Args:
         model: A model of one input; of several outputs that called ``logits`` is taken.
         output: Name of the output in the graph; the input is called ``songs``.
+        sequence_lens: As in `Graph`.
 
     Raises:
         SettingsError: A layer of it has no translation.
@@ -56,7 +57,7 @@ def to_onnx(model: Any, output: str = "logits") -> bytes:
         >>> len(to_onnx(create_model("lstm", (None, 25), 10, units=20))) // 1000  # kilobytes
         17
     """
-    graph = Graph()
+    graph = Graph(sequence_lens=sequence_lens)
     songs = Value("songs", tuple(model.inputs[0].shape), "float32")
     wanted = model.output["logits"] if isinstance(model.output, dict) else model.output
     found = Translator(graph).model(model, [songs], wanted)
