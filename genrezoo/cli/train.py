@@ -85,7 +85,7 @@ def train(
     wanted = parse_changes(changes or []) | ({} if epochs is None else {"epochs": epochs})
     with options_of_songs(data):
         recipe = gz.get_recipe(name).changed(wanted)
-    if epochs is not None and any(member.recipe for member in recipe.members.values()):
+    if "epochs" in wanted and any(member.recipe for member in recipe.members.values()):
         typer.echo("the members keep their own epochs; --set members.epochs=N is for them", err=True)
     recipe = recipe.with_runs(parse_changes(members or [], option="--member"))
     placed: AbstractContextManager[Any] = nullcontext() if device in (None, "compare") else on_device(str(device))

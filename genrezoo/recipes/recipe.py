@@ -167,7 +167,8 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             name = key.rpartition(".")[2]
             found = self._scopes(key)
             if not found:
-                raise UnknownNameError("option", key, set().union(*self._options().values()))
+                of_members = {f"members.{key}"} if self.knows(key) else set()
+                raise UnknownNameError("option", key, of_members.union(*self._options().values()))
             if len(found) > 1:
                 raise SettingsError(
                     f"{key!r} could be {' or '.join(f'{place}.{name}' for place in found)}; write one of them"

@@ -147,6 +147,12 @@ def test_mistakes_end_in_one_line_and_exit_code_2(monkeypatch, capsys, songs_fol
     assert not list((tmp_path / "out").glob("card.json"))
 
 
+@pytest.mark.parametrize("option", [("--epochs", "1"), ("--set", "epochs=1")])
+def test_epochs_that_do_not_reach_the_members_say_so(option, tmp_path):
+    answer = run("train", "linear_combiner", *option, "--data", tmp_path / "none.npz", "--out", tmp_path / "out")
+    assert "the members keep their own epochs; --set members.epochs=N is for them" in answer.output
+
+
 def test_wrong_usage_ends_with_exit_code_2(monkeypatch, capsys):
     assert exit_code(monkeypatch, "train", "lstm") == 2
     assert exit_code(monkeypatch, "benchmark", "--seeds", "0") == 2

@@ -85,6 +85,8 @@ def test_unknown_changes_suggest_the_nearest():
         OWN.changed({"unit": 16})
     with pytest.raises(UnknownNameError, match="unknown option 'settings.units'"):
         OWN.changed({"settings.units": 16})
+    with pytest.raises(UnknownNameError, match="unknown option 'epochs'. Did you mean 'members.epochs'"):
+        get_recipe("cascade").changed({"epochs": 2})  # it has none of its own
 
 
 @pytest.mark.parametrize(
