@@ -39,6 +39,12 @@ Data = Annotated[str, typer.Option(help="The songs of the run: a file, a folder,
 @app.command()
 def curves(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, up to eight.")],
+    show: Annotated[
+        str,
+        typer.Option(
+            help="loss; learning_rate in its place; or heads, the errors of second heads beside that of the genre."
+        ),
+    ] = "loss",
     out: Out = Path("curves.svg"),
 ) -> None:
     """Plot loss and accuracy of several runs, epoch by epoch, in one figure.
@@ -58,7 +64,7 @@ def curves(
         for name, run in zip(names, opened, strict=True)
     ]
     histories = {label: run.history() for label, run in zip(labels, opened, strict=True)}
-    _write(out, learning_curves(histories))
+    _write(out, learning_curves(histories, show=show))
 
 
 @app.command()

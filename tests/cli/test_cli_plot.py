@@ -114,6 +114,8 @@ def test_a_correcting_model_is_taken_apart(made):
     [
         (["trade-off", "a"], "is no cascade"),
         (["curves", *"aaaaaaaaa"], "at most eight runs"),
+        (["curves", "a", "--show", "heads"], "its history has no heads"),
+        (["curves", "a", "--show", "head"], "unknown kind of learning curves 'head'. Did you mean 'heads'"),
         (["weights", "a", "--layers", "conv_*"], "conv_"),
         (["difficulty", "a", "--data", "synthetic"], "the run has"),
     ],

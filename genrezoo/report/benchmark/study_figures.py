@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ from genrezoo.report.style.captions import LEARNING
 from genrezoo.report.style.drawing import FAMILY_COLOURS, INK, WIDTH, Plot, as_svg, short
 from genrezoo.report.style.heatmap import draw_heatmap
 from genrezoo.report.style.histograms import difficulty_figure, weights_figure
-from genrezoo.report.style.learning_curves import History, learning_curves, over_seeds, second_heads
+from genrezoo.report.style.learning_curves import TITLES, can_show, learning_curves, over_seeds
 from genrezoo.report.style.number_format import order_of, text_of
 
 
@@ -161,8 +161,8 @@ def _can_be_guessed(value: str) -> bool:
 
 
 def _curves(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) -> tuple[str, str] | None:
-    show = plan.values[0] if plan.values[0] in SHOWN else "loss"
-    drawn = [entry for entry in entries if entry.histories and all(map(SHOWN[show], entry.histories))]
+    show = plan.values[0] if plan.values[0] in TITLES else "loss"
+    drawn = [entry for entry in entries if entry.histories and all(can_show(one, show) for one in entry.histories)]
     trained = sorted(drawn, key=lambda entry: -peak_of(entry))
     shown = trained[: plan.best]
     if not shown:
@@ -207,19 +207,3 @@ def _difficulties(plan: FigurePlan, entries: Sequence[Entry], name: str) -> list
         found.append(Plot(f"{name}-{place}", title, caption, svg, study=True))
         found.append(SongTable(f"{name}-{place}", f"{title}: easiest and hardest", what, entry.difficulty))
     return found
-
-
-def _has_rates(history: History) -> bool:
-    return bool(np.isfinite(history.get("learning_rate", [np.nan])).all())
-
-
-def _has_heads(history: History) -> bool:
-    return bool("logits_loss" in history and second_heads(history))
-
-
-SHOWN: dict[str, Callable[[History], bool]] = {
-    "loss": lambda history: True,
-    "learning_rate": _has_rates,
-    "heads": _has_heads,
-}
-"""What curves can show, and whether a history has it."""

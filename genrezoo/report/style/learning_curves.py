@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from genrezoo.errors import DataError, check_known
 from genrezoo.report.style.drawing import CURVE_COLOURS, as_svg, short, spread
 
 History = Mapping[str, Sequence[float]]
@@ -38,7 +39,16 @@ def learning_curves(
         bands: Of each run that stands for several their lowest and highest values, drawn behind its validation curves.
         show: ``loss``; ``learning_rate``, the rate at the end of each epoch, in place of the loss; or ``heads``: the
             errors of the second heads beside the genre's, in place of loss and accuracy.
+
+    Raises:
+        UnknownNameError: ``show`` is none of these.
+        DataError: A run has no such columns.
     """
+    check_known("kind of learning curves", [show], TITLES)
+    for label, history in histories.items():
+        if not can_show(history, show):
+            remedy = "several outputs of a model must be trained" if show == "heads" else "train it again"
+            raise DataError(f"its history has no {show}", where=label, remedy=remedy)
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
@@ -86,6 +96,18 @@ def learning_curves(
         right.set_ylim(bottom, top)
 
     return as_svg(name, draw, height=3.6)
+
+
+def can_show(history: History, show: str) -> bool:
+    """Whether a history has what `learning_curves` shows under that name.
+
+    Example:
+        >>> can_show({"loss": [1.0], "learning_rate": [0.1]}, "learning_rate"), can_show({"loss": [1.0]}, "heads")
+        (True, False)
+    """
+    if show == "heads":
+        return "logits_loss" in history and bool(second_heads(history))
+    return show == "loss" or bool(np.isfinite(history.get(show, [np.nan])).all())
 
 
 def second_heads(history: History) -> list[str]:
