@@ -21,8 +21,8 @@ from genrezoo.songs.chunks import combine_chunks, cut_chunks
 MOST_MEMORY = 2**30
 """Bytes that ONNX Runtime may hold in a process, all models together; a file cannot make it take more."""
 
-_NUMBERS = 2**17  # of features that are answered together: more does not fit the processor's caches
-_BATCHES = (8, 256)  # songs that are answered together, at least and at most
+_NUMBERS = 2**18  # of features that are answered together: more does not fit the processor's caches
+_BATCH = 256  # songs that are answered together at most
 
 
 class Exported:
@@ -150,7 +150,7 @@ class Exported:
         free, image = self.metadata.input_shape[0] is None, self.metadata.kind == "image"
         logits = np.empty((len(songs), self.metadata.n_outputs), np.float32)
         order = np.argsort(songs.lengths, kind="stable")
-        size = min(max(_NUMBERS // int(np.prod(songs.song_shape)), _BATCHES[0]), _BATCHES[1])
+        size = min(max(1, _NUMBERS // int(np.prod(songs.song_shape))), _BATCH)
         for first in range(0, len(order), size):
             index = order[first : first + size]
             lengths = songs.lengths[index]
@@ -168,8 +168,8 @@ class Exported:
             (folder / "model.onnx").write_bytes(self._content)
             np.save(folder / "x.npy", songs.x)
             np.save(folder / "lengths.npy", songs.lengths)
-            order = np.argsort(songs.lengths, kind="stable")
-            parts = [part for part in np.array_split(order, 4 * workers) if len(part)]
+            number = min(2 * workers, len(songs))  # one that has to wait delays half of a worker's share
+            parts = [np.arange(first, len(songs), number) for first in range(number)]
             for number, part in enumerate(parts):
                 np.save(folder / f"part{number}.npy", part)
             # ONNX Runtime starts a thread when it is imported: workers that have it could not be forked
