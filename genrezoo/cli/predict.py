@@ -29,7 +29,10 @@ MOST_GENRES = 12
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or the name of published weights.")],
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Run folder, exported model (.onnx), or the name of published weights."),
+    ],
     audio: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Audio files, folders of them, or quoted shell patterns.")
     ],
@@ -62,9 +65,10 @@ def predict(
 ) -> None:
     """Predict the genre of audio files, as a whole and over time; whole recordings are read.
 
-    The features are those that the run was trained on. In place of a run, the name of published weights predicts
-    without any training (`genrezoo list --kind weights`); they are fetched on first use. A file that cannot be
-    predicted is reported with the reason and does not stop the others; the exit code is 0 if any file was predicted.
+    The features are those that the run was trained on. In place of a run, an exported model answers without TensorFlow
+    (`genrezoo export`), and the name of published weights predicts without any training (`genrezoo list --kind
+    weights`); they are fetched on first use. A file that cannot be predicted is reported with the reason and does not
+    stop the others; the exit code is 0 if any file was predicted.
 
     With --out, the answers go to a table of one row a file, the reason where there is none. Memory does not grow with
     the number of files, no features are kept, and a command that was killed goes on where it was.

@@ -17,7 +17,19 @@ from genrezoo.errors import DataError, SettingsError
 from genrezoo.evaluation import softmax
 from genrezoo.songs import SongSet
 
-HEAVY = ("tensorflow", "keras", "librosa", "numba", "scipy", "sklearn", "pandas", "matplotlib", "statsmodels", "onnx")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "librosa",
+    "numba",
+    "scipy",
+    "sklearn",
+    "pandas",
+    "matplotlib",
+    "statsmodels",
+    "onnx",
+    "pyarrow",
+)
 
 
 @pytest.fixture(scope="module")
