@@ -1,10 +1,13 @@
 """Every constant of a recipe, suite or search is what ``docs/systems.toml`` says, and a change of any is noticed."""
 
+import re
+
 import facts
 import mutations
 import pytest
 
 from genrezoo.recipes import get_recipe
+from genrezoo.registry import COMPOSITIONS, MODELS
 
 ALL = mutations.ALL
 
@@ -31,6 +34,22 @@ def test_the_table_is_about_what_there_is():
         assert named or (level == "differs" and part["what"]), part
         assert [one for one in named if one[1] != "*" and one[1] not in known[one[0]]] == []
         assert part["quote"] and part["section"] if level == "source" else part["reason"], part
+
+
+def test_percentages_that_models_report_are_in_the_table():
+    settings = [one for _, part in facts.RECORDS for one in part.get("settings", {}).items()]
+    stated = {
+        round(100 * float(number), 4)
+        for name, value in settings
+        if "reported" in name
+        for number in re.findall(r"\b0\.\d+", str(value))
+    }
+    seen = 0
+    for entry in [*MODELS.members(), *COMPOSITIONS.members()]:
+        found = {float(n) for text in entry.reported.values() for n in re.findall(r"(\d[\d.]*)(?: to \d+)? %", text)}
+        assert found <= stated, entry.name
+        seen += len(found)
+    assert seen > 20
 
 
 MISTAKES = {  # nine that no test noticed before there was a table, as changes of a recipe
