@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from genrezoo.exporting.source import Source
     from genrezoo.runs import Run
 
-__all__ = ["export"]
+__all__ = ["converted", "export"]
 
 
 def export(
@@ -82,7 +82,7 @@ def export(
     if songs is not None and opened.run is not None:
         opened.run.check(songs)
     with tempfile.TemporaryDirectory() as folder:
-        made, answers = _converted(opened, format, kind, Path(folder))
+        made, answers = converted(opened, format, kind, Path(folder))
         parity = compare(opened, answers, songs=songs)
         metadata = opened.metadata(parity)
         for ending, content in kind.finish(made, metadata).items():
@@ -94,8 +94,18 @@ def export(
     return metadata
 
 
-def _converted(source: Source, name: str, format: Format, folder: Path) -> tuple[Any, Answers]:
-    """What a format makes of a source, and what computes with it."""
+def converted(source: Source, name: str, format: Format, folder: Path) -> tuple[Any, Answers]:
+    """What a format makes of a source, and what computes with it.
+
+    Args:
+        source: The model.
+        name: Name of the format.
+        format: The format.
+        folder: An empty folder.
+
+    Raises:
+        SettingsError: The model cannot be expressed in the format.
+    """
     from genrezoo.exporting.parity import random_songs, sizes
 
     try:
