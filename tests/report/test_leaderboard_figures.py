@@ -142,10 +142,15 @@ def test_errors_of_heads_stand_beside_that_of_the_genre(panels):
     binary = heads | {"binary_loss": [3.0, 2.5, 2.4], "valid_binary_loss": [3.1, 2.6, 2.7]}
     song = heads | {"song_loss": [0.9, 0.8, 0.7], "valid_song_loss": [1.0, 0.9, 0.8]}
     learning_curves({"a": HISTORY | binary, "b": HISTORY | song}, show="heads")
-    second, genre = panels.values()
-    curves = [[list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 3] for axes in (second, genre)]
-    assert curves[0] == [binary["binary_loss"], binary["valid_binary_loss"], song["song_loss"], song["valid_song_loss"]]
-    assert curves[1] == 2 * [heads["logits_loss"], heads["valid_logits_loss"]]
+    curves = {
+        title: [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 3]
+        for title, axes in panels.items()
+    }
+    assert curves == {
+        "Error of head binary": [binary["binary_loss"], binary["valid_binary_loss"]],
+        "Error of head song": [song["song_loss"], song["valid_song_loss"]],
+        "Error of the genre": 2 * [heads["logits_loss"], heads["valid_logits_loss"]],
+    }
 
 
 def test_a_penalised_or_diverged_training_loss_does_not_flatten_the_curves(panels):

@@ -16,11 +16,11 @@ History = Mapping[str, Sequence[float]]
 COLUMNS = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy")
 DASHES = (0, (4, 2))
 TITLES = {
-    "loss": ("Loss (cross entropy, nats)", "Accuracy (%)"),
-    "learning_rate": ("Learning rate at the end of the epoch", "Accuracy (%)"),
-    "heads": ("Error of the second task", "Error of the genre (cross entropy, nats)"),
+    "loss": "Loss (cross entropy, nats)",
+    "learning_rate": "Learning rate at the end of the epoch",
+    "heads": "Error of each head",
 }
-"""Titles of the two panels by what is shown."""
+"""What can be shown, and the title of its panel."""
 
 
 def learning_curves(
@@ -38,7 +38,7 @@ def learning_curves(
         name: Goes into the ids inside the figure.
         bands: Of each run that stands for several their lowest and highest values, drawn behind its validation curves.
         show: ``loss``; ``learning_rate``, the rate at the end of each epoch, in place of the loss; or ``heads``: the
-            errors of the second heads beside the genre's, in place of loss and accuracy.
+            errors of the second heads, a panel for each, beside the genre's, in place of loss and accuracy.
 
     Raises:
         UnknownNameError: ``show`` is none of these.
@@ -51,13 +51,20 @@ def learning_curves(
             raise DataError(f"its history has no {show}", where=label, remedy=remedy)
 
     def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        ends, last = [], "logits_loss" if show == "heads" else "accuracy"
+        titles = {show: TITLES[show], "accuracy": "Accuracy (%)"}
+        if show == "heads":
+            seconds = dict.fromkeys(key for history in histories.values() for key in second_heads(history))
+            titles = {key: f"Error of head {key.removesuffix('_loss')}" for key in seconds}
+            titles["logits_loss"] = "Error of the genre"
+        panels = dict(zip(titles, figure.subplots(1, len(titles)), strict=True))
+        left, right = next(iter(panels.values())), list(panels.values())[-1]
+        ends = []
         for number, (label, history) in enumerate(histories.items()):
             colour = CURVE_COLOURS[number % len(CURVE_COLOURS)]
             best = int(np.argmax(history["valid_accuracy"]))
-            first = second_heads(history) if show == "heads" else [show]
-            for axes, key in [*((left, key) for key in first), (right, last)]:
+            for key, axes in panels.items():
+                if key not in history:
+                    continue  # another one's head
                 scale, solid = 100 if key == "accuracy" else 1, key if key == "learning_rate" else f"valid_{key}"
                 values = {side: [scale * value for value in history[side]] for side in (key, solid)}
                 if solid != key:
@@ -69,8 +76,8 @@ def learning_curves(
                     axes.fill_between(history["epoch"], *between, color=colour, alpha=0.15, linewidth=0)
             ends.append((history["epoch"][-1], values[solid][-1]))
         longest = max(len(history["epoch"]) for history in histories.values())
-        for axes, title in zip((left, right), TITLES[show], strict=True):
-            axes.set_title(title)
+        for key, axes in panels.items():
+            axes.set_title(titles[key])
             axes.set_xlabel("Epoch")
             axes.xaxis.set_major_locator(MaxNLocator(min(6, longest), integer=True, min_n_ticks=1))
         if show == "learning_rate":
