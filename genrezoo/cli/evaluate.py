@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -55,7 +56,7 @@ def evaluate(
         scores = [f"{metrics['per_class'][name][number]:.3f}" for name in ("precision", "recall", "f1")]
         table.add_row(escape(genre), *scores, str(metrics["per_class"]["support"][number]), other)
     console.print(table)
-    console.print(_confusion(opened.genres, metrics["confusion"]))
+    _print_confusion(console, opened.genres, metrics["confusion"])
     if songs is None and {"original", "correcting"} <= set(stored := opened.predictions(split)):
         from genrezoo.composition.diagnosis import diagnose
 
@@ -68,14 +69,15 @@ def evaluate(
         )
 
 
-def _confusion(genres: Sequence[str], counts: Sequence[Sequence[int]]) -> Table:
+def _print_confusion(console: Console, genres: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
     """The confusion matrix; its columns are numbered, so that many genres fit beside each other."""
     numbers = [str(number) for number in range(1, len(genres) + 1)]
-    table = Table(
-        "songs of", box=None, header_style="bold", title="Confusion matrix: answers in columns", padding=(0, 0, 0, 1)
-    )
+    title = "Confusion matrix: answers in columns"
+    table = Table("songs of", box=None, header_style="bold", title=title, padding=(0, 0, 0, 1))
     for number in numbers:
         table.add_column(number, justify="right")
     for number, genre, row in zip(numbers, genres, counts, strict=True):
         table.add_row(escape(f"{number} {genre}"), *map(str, row))
-    return table
+    usual, console.width = console.width, 10_000  # it is as wide as it must be: no number may be cut off
+    console.print(table)
+    console.width = usual

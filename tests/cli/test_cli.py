@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import signal
@@ -8,11 +9,13 @@ import sys
 import warnings
 
 import pytest
+from rich.console import Console
 from toys import make_songs
 from typer.testing import CliRunner
 
 import genrezoo
 from genrezoo.cli import app, main, options
+from genrezoo.cli.evaluate import _print_confusion
 from genrezoo.cli.options import parse_changes
 from genrezoo.errors import GenrezooWarning, SettingsError
 from genrezoo.models import list_models
@@ -217,6 +220,15 @@ def test_warnings_are_lines_of_their_own(monkeypatch, capsys):
         warnings.simplefilter("always")
         assert exit_code(monkeypatch, "data", "describe", "songs.npz") == 2
     assert capsys.readouterr().err.splitlines()[-2:] == ["warning: a [/b] genre", "error: no"]
+
+
+def test_no_number_of_a_confusion_matrix_is_cut_off_however_many_genres_there_are():
+    console = Console(width=40, file=io.StringIO())
+    counts = [[1000 * row + column for column in range(25)] for row in range(25)]
+    _print_confusion(console, [f"genre {number}" for number in range(25)], counts)
+    lines = [line.split()[3:] for line in console.file.getvalue().splitlines() if "genre" in line]
+    assert lines == [[str(count) for count in row] for row in counts]
+    assert console.width == 40
 
 
 def test_names_with_markup_are_printed_as_they_are(tmp_path):
