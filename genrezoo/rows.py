@@ -21,6 +21,8 @@ SCHEMA = 2
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bounds = tuple[Number, Number]
+Engine = Literal["keras", "onnx", "scikit-learn"]
+"""What computes predictions; scikit-learn those of baselines alone."""
 
 
 class _Record(BaseModel, frozen=True, extra="ignore"):
@@ -149,8 +151,14 @@ class CellFacts(DataFacts):
 
 
 class _Row(CellFacts):
+    kind: str
     version: Literal[2] = Field(2, alias="schema")
     environment: dict[str, Any] = {}
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Of rows with the same the last one counts: the kind, the key, and the engine if it is not the model's own."""
+        return self.kind, self.key, ""
 
     def to_plain(self) -> dict[str, Any]:
         """The row as JSON data."""
@@ -177,8 +185,21 @@ class AccuracyRow(_Row):
     weights: WeightHistograms | None = None
 
 
-class SpeedRow(_Row):
-    """How fast one recipe predicts."""
+def engine_part(engine: Engine) -> str:
+    """The engine in a row's identity: empty for the model's own."""
+    return "onnx" if engine == "onnx" else ""
+
+
+class _Timed(_Row):
+    engine: Engine = Field("keras", description="What computed the predictions.")
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return self.kind, self.key, engine_part(self.engine)
+
+
+class SpeedRow(_Timed):
+    """How fast one recipe predicts with one engine."""
 
     kind: Literal["speed"] = "speed"
     status: Literal["ok"] = "ok"
@@ -189,7 +210,7 @@ class SpeedRow(_Row):
     peak_memory_mb: Number | None = None
 
 
-class PassesRow(_Row):
+class PassesRow(_Timed):
     """How long one recipe takes to predict all training and validation songs."""
 
     kind: Literal["passes"] = "passes"
@@ -199,7 +220,7 @@ class PassesRow(_Row):
     seconds: PassSeconds
 
 
-class NotMeasured(_Row):
+class NotMeasured(_Timed):
     """A cell without a result: refused by the package, or failed."""
 
     kind: Literal["accuracy", "speed", "passes"]
@@ -268,11 +289,12 @@ def upgrade(row: Mapping[str, Any]) -> dict[str, Any]:
 
     Example:
         >>> upgrade({"schema": 1, "family": "peer", "reason": None})
-        {'schema': 2, 'family': 'baseline'}
+        {'schema': 2, 'family': 'baseline', 'engine': 'scikit-learn'}
     """
     if row.get("schema") != 1:
-        return dict(row)
-    words: dict[str, Any] = {"family": "baseline"} if row.get("family") == "peer" else {}
+        own = {"engine": "scikit-learn"} if row.get("family") == "baseline" else {}  # before there were several engines
+        return {**own, **row}
+    words: dict[str, Any] = {"family": "baseline", "engine": "scikit-learn"} if row.get("family") == "peer" else {}
     if "pieces" in (settings := row.get("settings") or {}):
         words["settings"] = {"chunks" if key == "pieces" else key: value for key, value in settings.items()}
     return {**{key: value for key, value in row.items() if value is not None}, "schema": SCHEMA, **words}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import importlib.util
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,15 +20,18 @@ from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
 from genrezoo.datasets import load_songs
 from genrezoo.datasets.synthetic import ceilings
 from genrezoo.environment import environment, versions
-from genrezoo.errors import SettingsError
+from genrezoo.errors import SettingsError, check_known
 from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import safe_name
-from genrezoo.rows import FILE, SCHEMA, AccuracyRow, CellFacts, DataFacts, Row, parse_row, read_rows
+from genrezoo.rows import FILE, SCHEMA, AccuracyRow, CellFacts, DataFacts, Engine, Row, parse_row, read_rows
 from genrezoo.songs import check_genres, check_split, default_split
 from genrezoo.songs.storage import keep_songs
 from genrezoo.weights import WEIGHTS
 
 __all__ = ["Suite", "benchmark", "list_suites", "load_suite"]
+
+ENGINES: tuple[Engine, ...] = ("keras", "onnx")
+"""What the speed of recipes can be measured with."""
 
 
 def benchmark(
@@ -40,6 +44,7 @@ def benchmark(
     out: str | Path,
     workers: int | None = None,
     scheduler: str | None = None,
+    engines: Sequence[str] | None = None,
     on_cell: Callable[[str, str, int, int], None] | None = None,
 ) -> Path:
     """Runs a suite and keeps rows, predictions and run folders; `genrezoo.report` draws them.
@@ -60,18 +65,21 @@ def benchmark(
         workers: Trainings at a time, one thread each; the number of cores if left out.
         scheduler: Address of a Dask scheduler whose workers train, in place of this machine; they need to see ``out``.
             Inference is measured on this machine all the same, because times of several machines do not compare.
+        engines: What the speed of recipes is measured with: ``"keras"``, ``"onnx"``, or both, as if left out where the
+            extra `export` is installed.
         on_cell: Called with each finished cell's name, status, number and the number of all cells.
 
     Returns:
         The folder.
 
     Raises:
-        UnknownNameError: An unknown suite, recipe, baseline, option or data set.
+        UnknownNameError: An unknown suite, recipe, baseline, option, engine or data set.
         DataError: Songs that cannot be used, or a folder in use.
-        SettingsError: Nothing to run, a change of what the suite compares, workers together with a scheduler, or a
-            cluster that cannot be used.
+        SettingsError: Nothing to run, an engine that is not installed, a change of what the suite compares, workers
+            together with a scheduler, or a cluster that cannot be used.
     """
     parallel.check_place(workers, scheduler)
+    chosen = choose_engines(engines)
     plan = suite if isinstance(suite, Suite) else load_suite(suite)
     if models is not None:
         plan = plan.select(list(models))
@@ -87,8 +95,26 @@ def benchmark(
         todo = _cells(plan, entrants, [_prepare(source, folder) for source in plan.data], folder)
         if not todo:
             raise SettingsError("nothing to run: none of the recipes is for the features of these songs")
-        _run_all(todo, folder.resolve(), workers, scheduler, on_cell)
+        _run_all(todo, folder.resolve(), workers, scheduler, chosen, on_cell)
         return folder
+
+
+def choose_engines(asked: Sequence[str] | None) -> tuple[Engine, ...]:
+    """The engines that speed is measured with, those asked for or all that are installed.
+
+    Raises:
+        UnknownNameError: There is no such engine.
+        SettingsError: One of them is not installed, or none was asked for.
+    """
+    installed = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
+    if asked is None:
+        return ENGINES if installed else ENGINES[:1]
+    check_known("engine", asked, ENGINES)
+    if not asked:
+        raise SettingsError("engines must name one at least, keras or onnx")
+    if "onnx" in asked and not installed:
+        raise SettingsError("the engine onnx needs the extra `export`: pip install 'genrezoo[export]'")
+    return tuple(engine for engine in ENGINES if engine in asked)
 
 
 @dataclass(frozen=True)
@@ -139,7 +165,7 @@ def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[_Prep
                 run = folder / "runs" / f"{name}-{safe_name(songs.facts.data)}-{seed}-{key}"
                 about = {"recipe": name, "model": name, "family": "baseline", "settings": settings}
                 about["pretrained"] = pretrained(songs.features)
-                found.append(_cell(songs, key, seed, run, about, options))
+                found.append(_cell(songs, key, seed, run, about, {**options, "engine": "scikit-learn"}))
     for entrant, recipe in sorted(entrants, key=lambda pair: pair[1].depth):
         for songs in data:
             for seed in range(1, plan.seeds + 1) if entrant.suits(songs.features.get("kind")) else ():
@@ -196,20 +222,24 @@ def _run_all(
     folder: Path,
     workers: int | None,
     scheduler: str | None,
+    engines: Sequence[Engine],
     on_cell: Callable[[str, str, int, int], None] | None,
 ) -> None:
     path = folder / FILE
-    done: dict[tuple[str, str], Row] = {(row.kind, row.key): row for row in read_rows(path).rows}
+    done: dict[tuple[str, str, str], Row] = {row.identity: row for row in read_rows(path).rows}
     # speed is measured for the first seed of each
     timed = list({(cell.facts.recipe, cell.facts.checksum): cell for cell in reversed(todo)}.values())[::-1]
-    timings = {"speed": cells.speed_cell, **({"passes": cells.passes_cell} if todo[0].passes else {})}
-    finished, total = 0, len(todo) + len(timed) * len(timings)
+    timings = [("speed", cells.speed_cell, [cell for one in timed for cell in with_engines(one, engines)])]
+    if todo[0].passes:
+        timings.append(("passes", cells.passes_cell, timed))
+    finished, total = 0, len(todo) + sum(len(batch) for _, _, batch in timings)
 
     def report(cell: Cell, kind: str, status: str) -> None:
         nonlocal finished
         finished += 1
         if on_cell:
-            what = f"seed {cell.facts.seed}" if kind == "accuracy" else kind
+            timing = f"{kind} with ONNX" if cell.engine == "onnx" else kind
+            what = f"seed {cell.facts.seed}" if kind == "accuracy" else timing
             on_cell(f"{cell.facts.recipe} on {cell.facts.data}, {what}", status, finished, total)
 
     runs = folder / "runs"
@@ -221,7 +251,7 @@ def _run_all(
         waiting = {}
         with parallel.make_executor(workers, scheduler) as executor:
             for cell in batch:
-                if is_measured(done.get((kind, cell.facts.key)), cell):
+                if is_measured(done.get(cell.identity(kind)), cell):
                     report(cell, kind, "kept")
                 else:
                     order = parallel.call_order(call, [cell.model_dump(mode="json")], {})
@@ -234,16 +264,24 @@ def _run_all(
                     plain = {"kind": kind, "status": "refused" if error.user else "failed", "schema": SCHEMA}
                     plain["reason"] = str(error) if error.user else f"{error}\n{error.detail}".strip()
                     plain |= {**cell.facts.model_dump(mode="json"), "environment": environment()}
+                    plain["engine"] = cell.engine
                 plain["environment"]["parallel"] = executor.workers
                 files.append_line(path, json.dumps(plain, allow_nan=False, ensure_ascii=False))
-                done[kind, cell.facts.key] = parse_row(plain)
+                done[cell.identity(kind)] = parse_row(plain)
                 report(cell, kind, plain["status"])
 
     run(todo, "accuracy", cells.accuracy_cell, workers, scheduler)
-    measurable = [cell for cell in timed if isinstance(done.get(("accuracy", cell.facts.key)), AccuracyRow)]
-    for kind, call in timings.items():
-        finished += len(timed) - len(measurable)
+    for kind, call, batch in timings:
+        measurable = [cell for cell in batch if isinstance(done.get(cell.identity("accuracy")), AccuracyRow)]
+        finished += len(batch) - len(measurable)
         run(measurable, kind, call, 1)
+
+
+def with_engines(cell: Cell, engines: Sequence[Engine]) -> list[Cell]:
+    """A cell with each engine that its model can be measured with; a baseline has its own alone."""
+    if cell.facts.family == "baseline":
+        return [cell]
+    return [cell.model_copy(update={"engine": engine}) for engine in engines]
 
 
 def is_measured(row: Row | None, cell: Cell) -> bool:

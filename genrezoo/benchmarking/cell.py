@@ -19,15 +19,29 @@ from pydantic import BaseModel
 from genrezoo import files, parallel
 from genrezoo.benchmarking.baselines import BASELINES, fit_baseline
 from genrezoo.environment import environment
+from genrezoo.errors import SettingsError
 from genrezoo.evaluation import bootstrap_intervals, evaluate
+from genrezoo.exported import load_exported
 from genrezoo.recipes import Recipe
-from genrezoo.rows import AccuracyRow, CellFacts, HeadScores, Latency, PassesRow, PassSeconds, SpeedRow
+from genrezoo.rows import (
+    AccuracyRow,
+    CellFacts,
+    Engine,
+    HeadScores,
+    Latency,
+    PassesRow,
+    PassSeconds,
+    SpeedRow,
+    engine_part,
+)
 from genrezoo.runs.predictions import FILE, read_predictions
 from genrezoo.songs import SongSet
 from genrezoo.songs.chunks import chunk_starts
 from genrezoo.songs.storage import load_arrays
 
 WARM_UP, CALLS, BULK = 20, 200, 256
+EXPORT = "model.onnx"
+"""Name of the export in the folder of its run."""
 Predict = Callable[[SongSet], np.ndarray]
 """Turns songs into logits."""
 
@@ -39,6 +53,7 @@ class Cell(BaseModel, frozen=True):
         facts: What its rows say of it, whatever becomes of it.
         data: Folder of the songs, split included.
         run: Folder of the result.
+        engine: What predicts when speed is measured.
         passes: Timed predictions of all training and validation songs.
         train_scores: Whether scores on the training songs are measured too.
         difficulty: Whether the difficulty of the training songs is measured.
@@ -48,10 +63,15 @@ class Cell(BaseModel, frozen=True):
     facts: CellFacts
     data: str
     run: str
+    engine: Engine = "keras"
     passes: int = 0
     train_scores: bool = False
     difficulty: bool = False
     kernels: str | None = None
+
+    def identity(self, kind: str) -> tuple[str, str, str]:
+        """The identity of its row of a kind."""
+        return kind, self.facts.key, "" if kind == "accuracy" else engine_part(self.engine)
 
     @property
     def recipe(self) -> Recipe:
@@ -82,16 +102,21 @@ def speed_cell(plain: dict[str, Any]) -> dict[str, Any]:
     """Measures inference and returns the speed row (runs in the child, alone on the machine).
 
     From raw features to logits, standardisation included: the time from the process's start to its first prediction,
-    the latency of one song, songs per second in bulk, and the peak memory of the process.
+    the latency of one song, songs per second in bulk, and the peak memory of the process. An export is made by another
+    process before, and its time left out.
     """
     cell, songs = _opened(plain)
+    start = time.time()
+    if cell.engine == "onnx":
+        _export(cell)
+    exporting = time.time() - start
     test = songs.take(songs.splits["test"][:1024])
     predict = _predictor(cell, songs)
     ones = [test.take([song]) for song in range(min(len(test), 50))]
     predict(ones[0])
     first, peak = None, None
     if cell.facts.family == "zoo":  # a baseline has no file to be loaded from: its process was busy fitting
-        first = time.time() - parallel.started()
+        first = time.time() - parallel.started() - exporting
     times = [_seconds(predict, ones[call % len(ones)]) for call in range(WARM_UP + CALLS)]
     p50, p90, p99 = np.percentile(np.array(times[WARM_UP:]) * 1e3, [50, 90, 99]).tolist()
     bulk = test.take(np.resize(np.arange(len(test)), 4 * BULK))
@@ -101,6 +126,7 @@ def speed_cell(plain: dict[str, Any]) -> dict[str, Any]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)
     return SpeedRow(
         **_facts(cell),
+        engine=cell.engine,
         latency_ms=Latency(p50=p50, p90=p90, p99=p99, calls=CALLS),
         bulk_songs_per_second=float(np.median(rates)),
         bulk_batch=BULK,
@@ -120,7 +146,7 @@ def passes_cell(plain: dict[str, Any]) -> dict[str, Any]:
     predict(whole.take(np.arange(min(len(whole), BULK))))
     seconds = [_seconds(predict, whole) for _ in range(cell.passes)]
     spent = PassSeconds(mean=fmean(seconds), min=min(seconds), max=max(seconds), variance=pvariance(seconds))
-    return PassesRow(**_facts(cell), songs=len(whole), passes=cell.passes, seconds=spent).to_plain()
+    return PassesRow(**_facts(cell), engine=cell.engine, songs=len(whole), passes=cell.passes, seconds=spent).to_plain()
 
 
 def head_scores(stored: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, HeadScores]:
@@ -149,12 +175,33 @@ def _seconds(predict: Predict, songs: SongSet) -> float:
 
 
 def _predictor(cell: Cell, songs: SongSet) -> Predict:
-    """The stored run, or the baseline fitted anew."""
+    """The stored run, what it was exported as, or the baseline fitted anew."""
+    if cell.engine == "onnx":
+        return load_exported(Path(cell.run) / EXPORT).logits
     if cell.facts.family == "zoo":
         from genrezoo.runs import load_run  # here, because baselines do not need Keras in their process
 
         return load_run(cell.run).logits
     return fit_baseline(BASELINES[cell.facts.recipe], songs, cell.facts.seed).log_posterior
+
+
+def _export(cell: Cell) -> None:
+    """Exports the run in a process of its own: the one that measures shall not hold Keras."""
+    with parallel.ProcessExecutor(1, threads=1) as executor:
+        try:
+            executor.submit(export_run, cell.run, cell.data).result()
+        except parallel.ChildError as error:
+            if error.user:
+                raise SettingsError(str(error)) from error
+            raise
+
+
+def export_run(run: str, data: str) -> None:
+    """Exports a run into its own folder, compared on some test songs besides random ones (runs in a child)."""
+    from genrezoo.exporting import export  # here, because it imports Keras
+
+    songs = load_arrays(data, verify=False)
+    export(run, "onnx", Path(run) / EXPORT, songs=songs.take(songs.splits["test"][:64]), overwrite=True)
 
 
 def _train_zoo(cell: Cell, songs: SongSet) -> tuple[dict[str, Any], Predict]:

@@ -34,6 +34,10 @@ def benchmark(
     out: Annotated[
         Path | None, typer.Option(help="Folder for rows, runs and report; benchmark-SUITE if left out.")
     ] = None,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(help="What the speed of recipes is measured with, keras or onnx; may be repeated; both."),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trainings at a time, one thread each; all cores.")] = None,
     scheduler: Scheduler = None,
 ) -> None:
@@ -66,6 +70,7 @@ def benchmark(
             changes=parse_changes(changes or []),
             out=folder,
             workers=workers,
+            engines=engine,
             scheduler=scheduler,
             on_cell=advance,
         )

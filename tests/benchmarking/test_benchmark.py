@@ -1,4 +1,5 @@
 import dataclasses
+import importlib.util
 import json
 import os
 import shutil
@@ -12,9 +13,9 @@ import pytest
 from here_executor import HereExecutor
 from toys import make_songs
 
-from genrezoo import benchmarking, files, parallel
+from genrezoo import benchmarking, exporting, files, parallel
 from genrezoo.benchmarking import Suite, benchmark, cell
-from genrezoo.errors import SettingsError
+from genrezoo.errors import SettingsError, UnknownNameError
 from genrezoo.evaluation import METRICS, evaluate
 from genrezoo.recipes import Recipe, get_recipe
 from genrezoo.report import render
@@ -98,17 +99,21 @@ def finished(songs_folder, tmp_path_factory):
 @pytest.mark.slow  # each of the processes imports TensorFlow
 def test_processes_of_their_own_give_the_same_rows(finished, tmp_path):
     folder, path, _ = finished
-    assert len(benchmark(path, out=tmp_path / "out").joinpath("rows.jsonl").read_bytes().splitlines()) == 11
+    assert len(benchmark(path, out=tmp_path / "out").joinpath("rows.jsonl").read_bytes().splitlines()) == 12
     for kind in ("accuracy", "speed", "passes"):
-        there, here = ({row["key"]: row for row in rows_of(one, kind)} for one in (tmp_path / "out", folder))
+        there, here = (
+            {(row["key"], row.get("engine")): row for row in rows_of(one, kind)} for one in (tmp_path / "out", folder)
+        )
         assert there.keys() == here.keys()
         for key, row in there.items():
             assert row["status"] == here[key]["status"]
             assert row["status"] != "ok" or row["environment"]["threads"] == 1
             if kind == "accuracy" and row["status"] == "ok":
                 assert row["test"]["accuracy"] == pytest.approx(here[key]["test"]["accuracy"], abs=0.1)
-    speed = next(row for row in rows_of(tmp_path / "out", "speed") if row["family"] == "zoo")
-    assert 0.5 < speed["first_prediction_seconds"] < 120
+    speed = {row["engine"]: row for row in rows_of(tmp_path / "out", "speed") if row["family"] == "zoo"}
+    assert 0.5 < speed["keras"]["first_prediction_seconds"] < 120
+    assert 0 < speed["onnx"]["first_prediction_seconds"] < speed["keras"]["first_prediction_seconds"]
+    assert speed["onnx"]["peak_memory_mb"] < speed["keras"]["peak_memory_mb"] / 2  # Keras was in another process
 
 
 def rows_of(folder, kind="accuracy"):
@@ -127,7 +132,7 @@ def test_every_cell_has_a_row_whatever_became_of_it(finished):
         ("diverging", 2): "refused",
         ("logistic_regression_flat", 1): "ok",
     }
-    assert [finished for *_, finished, _ in seen][-1] == seen[-1][-1] == 7 + 2 * 4
+    assert [finished for *_, finished, _ in seen][-1] == seen[-1][-1] == 7 + 2 * 4 + 3  # a baseline has no export
     reasons = {row["recipe"]: row["reason"] for row in rows_of(folder) if row["status"] == "refused"}
     assert "snippets" in reasons["snippet_lstm"]
     assert "diverged" in reasons["diverging"]
@@ -229,18 +234,20 @@ def test_recipes_for_other_features_are_passed_over_and_songs_get_the_name_asked
         benchmark(plan.model_copy(update={"baselines": ()}), out=tmp_path / "none")
 
 
-def test_speed_is_measured_apart_once_per_recipe(finished):
+def test_speed_is_measured_apart_once_per_recipe_and_engine(finished):
     folder, _, _ = finished
-    speed = {row["recipe"]: row for row in rows_of(folder, "speed")}
-    assert set(speed) == {"fully_connected", "logistic_regression_flat"}
-    row = speed["fully_connected"]
-    latency = row["latency_ms"]
-    assert latency["calls"] >= 200
-    assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"]
-    assert row["bulk_songs_per_second"] > 0
-    assert row["first_prediction_seconds"] is not None  # from the start of a process of its own: the slow test above
-    assert row["peak_memory_mb"] > 50
-    assert row["environment"]["parallel"] == 1
+    speed = {(row["recipe"], row["engine"]): row for row in rows_of(folder, "speed")}
+    recipe = "fully_connected"
+    assert set(speed) == {(recipe, "keras"), (recipe, "onnx"), ("logistic_regression_flat", "scikit-learn")}
+    for row in (speed[recipe, "keras"], speed[recipe, "onnx"]):
+        latency = row["latency_ms"]
+        assert latency["calls"] >= 200
+        assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"]
+        assert row["bulk_songs_per_second"] > 0
+        assert row["first_prediction_seconds"] is not None  # from the start of its process: the slow test above
+        assert row["peak_memory_mb"] > 50
+        assert row["environment"]["parallel"] == 1
+    assert speed[recipe, "onnx"]["latency_ms"]["p50"] < speed[recipe, "keras"]["latency_ms"]["p50"]
     keys = {other["key"] for other in rows_of(folder) if other["seed"] == 1}
     assert {other["key"] for other in speed.values()} <= keys
 
@@ -304,6 +311,37 @@ def test_songs_are_searched_for_leaks_once_on_each_side_of_the_process(songs_fol
                                                            "reason": "not asked", "environment": {}})  # fmt: skip
     benchmark(plan, out=tmp_path / "out")
     assert len(found) <= 2
+
+
+def test_an_export_that_fails_costs_its_own_row(songs_folder, tmp_path, monkeypatch):
+    def refuse(*_, **options):
+        raise SettingsError("this model cannot be exported")
+
+    plan = Suite(name="own", summary="s", seeds=1, recipes=[SMALL], data=[str(songs_folder)], changes={"epochs": 1})
+    monkeypatch.setattr(exporting, "export", refuse)
+    monkeypatch.setattr(cell, "WARM_UP", 0)
+    monkeypatch.setattr(cell, "CALLS", 2)
+    rows = files.read_json_lines(benchmark(plan, out=tmp_path / "out") / "rows.jsonl")
+    assert {(row["kind"], row.get("engine"), row["status"]) for row in rows} == {
+        ("accuracy", None, "ok"), ("speed", "keras", "ok"), ("speed", "onnx", "refused"),
+    }  # fmt: skip
+    assert ["cannot be exported" in row["reason"] for row in rows if row["status"] == "refused"] == [True]
+    seen = []
+    benchmark(plan, out=tmp_path / "out", on_cell=lambda *given: seen.append(given[:2]))
+    assert ("fully_connected on toy, speed with ONNX", "kept") in seen
+
+
+def test_engines_are_those_that_are_installed_and_asked_for(monkeypatch):
+    assert benchmarking.choose_engines(None) == ("keras", "onnx")
+    assert benchmarking.choose_engines(["onnx"]) == ("onnx",)
+    with pytest.raises(UnknownNameError, match="unknown engine 'onx'.*onnx"):
+        benchmarking.choose_engines(["onx"])
+    with pytest.raises(SettingsError, match="name one at least"):
+        benchmarking.choose_engines([])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert benchmarking.choose_engines(None) == ("keras",)
+    with pytest.raises(SettingsError, match=r"genrezoo\[export\]"):
+        benchmarking.choose_engines(["onnx"])
 
 
 def test_nothing_to_run_is_refused(songs_folder, tmp_path):

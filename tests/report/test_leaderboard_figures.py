@@ -1,14 +1,18 @@
+import csv
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from made_results import append
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from genrezoo.report import leaderboard, learning_curves
-from genrezoo.report.benchmark.figures import confusion_figure, draw_board, genre_figure, pareto_front
+from genrezoo.report.benchmark.figures import confusion_figure, draw_board, genre_figure, pareto_front, timed_entries
+from genrezoo.report.benchmark.rendering import comma_separated
 from genrezoo.report.style.drawing import as_svg, place_labels, short, spread
 
 
@@ -55,6 +59,24 @@ def test_what_was_not_measured_leaves_out_only_its_own_figure(results):
         path.unlink()
     names = [drawing.name for drawing in draw_board(leaderboard(results).boards[0], 1)]
     assert names == ["1-mfcc4-accuracy", "1-mfcc4-genres", "1-mfcc4-confusion"]
+
+
+def test_exported_models_stand_beside_the_others(results):
+    before = leaderboard(results).boards[0]
+    rows = [json.loads(line) for line in (results / "rows.jsonl").read_text("utf-8").splitlines()]
+    speed = next(row for row in rows if row["kind"] == "speed" and row["recipe"] == "gru")
+    latency = {"p50": 0.01, "p90": 0.02, "p99": 0.03}
+    append(results, {**speed, "engine": "onnx", "latency_ms": latency, "bulk_songs_per_second": 1e6})
+    board = leaderboard(results).boards[0]
+    entry = next(entry for entry in board.entries if entry.name == "gru")
+    assert (entry.speed["p50"], entry.speed["onnx_p50"]) == (speed["latency_ms"]["p50"], 0.01)
+    assert timed_entries(board) == [*((one, "p50") for one in board.entries), (entry, "onnx_p50")]
+    (drawn,) = [plot for plot in draw_board(board, 1) if plot.name.endswith("speed")]
+    assert "ONNX Runtime" in drawn.caption
+    assert all("ONNX Runtime" not in plot.caption for plot in draw_board(before, 1))
+    lines = list(csv.DictReader(comma_separated(leaderboard(results)).splitlines()))
+    found = next(line for line in lines if (line["model"], line["data"]) == ("gru", board.data))
+    assert float(found["onnx_bulk_songs_per_second"]) == 1e6
 
 
 def test_the_front_holds_exactly_the_points_that_no_other_beats():

@@ -30,6 +30,17 @@ COMPARISON = (
     "validation songs: beside it stands the same metric measured here, on the songs above."
 )
 
+EXPORTED = (
+    "The same models as ONNX files, answered by ONNX Runtime in a process without TensorFlow. The accuracy is that of "
+    "the model: an export is kept only if its answers are the same within rounding."
+)
+
+
+def exported(board: Board) -> list[Entry]:
+    """The entries whose exported models were timed, the fastest first."""
+    found = [entry for entry in board.entries if "onnx_p50" in entry.speed]
+    return sorted(found, key=lambda entry: entry.speed["onnx_p50"])
+
 
 def compared(board: Board) -> list[Entry]:
     """The entries whose references report results, the highest validation accuracy first."""

@@ -97,6 +97,13 @@ PARAMETERS: Column[Entry] = Column(
 LATENCY: Column[Entry] = Column(
     "latency_p50_ms", "Latency p50 (ms)", "Time for one song, median.", _speed("p50"), significant
 )
+ONNX_LATENCY: Column[Entry] = Column(
+    "onnx_latency_p50_ms",
+    "ONNX p50 (ms)",
+    "Time for one song, median, of the exported model by ONNX Runtime.",
+    _speed("onnx_p50"),
+    significant,
+)
 BULK: Column[Entry] = Column(
     "bulk_songs_per_second",
     "Bulk (songs/s)",
@@ -150,7 +157,33 @@ COST: tuple[Column[Entry], ...] = (
         significant,
     ),
 )
-EVERY = (NAME, FAMILY, GROUP, *QUALITY, PEAK, *COST, REPORTED)
+EXPORTED: tuple[Column[Entry], ...] = (
+    ONNX_LATENCY,
+    Column("onnx_latency_p90_ms", "ONNX p90 (ms)", "Nine of ten songs are faster.", _speed("onnx_p90"), significant),
+    Column("onnx_latency_p99_ms", "ONNX p99 (ms)", "99 of 100 songs are faster.", _speed("onnx_p99"), significant),
+    Column(
+        "onnx_bulk_songs_per_second",
+        "ONNX bulk (songs/s)",
+        "Songs a second in large batches, of the exported model.",
+        _speed("onnx_bulk"),
+        significant,
+    ),
+    Column(
+        "onnx_first_prediction_seconds",
+        "ONNX first prediction",
+        "From starting the process to the first answer, of the exported model.",
+        _speed("onnx_first"),
+        duration,
+    ),
+    Column(
+        "onnx_peak_memory_mb",
+        "ONNX peak memory (MB)",
+        "Of the process that predicts with the exported model.",
+        _speed("onnx_memory"),
+        significant,
+    ),
+)
+EVERY = (NAME, FAMILY, GROUP, *QUALITY, PEAK, *COST, *EXPORTED, REPORTED)
 
 
 def family_of(entry: Entry) -> str:

@@ -93,12 +93,13 @@ def _estimate(rows: Sequence[AccuracyRow], metric: str, middle: int) -> Estimate
 
 def _speed(row: Row) -> dict[str, float | None]:
     if isinstance(row, SpeedRow):
-        return {
+        found = {
             **{name: getattr(row.latency_ms, name) for name in ("p50", "p90", "p99")},
             "bulk": row.bulk_songs_per_second,
             "first": row.first_prediction_seconds,
             "memory": row.peak_memory_mb,
         }
+        return {f"onnx_{name}": value for name, value in found.items()} if row.engine == "onnx" else found
     return {f"pass_{name}": value for name, value in row.seconds} if isinstance(row, PassesRow) else {}
 
 

@@ -51,11 +51,13 @@ def draw_board(board: Board, number: int) -> list[Plot]:
         if board.bayes is not None:
             caption += " Dashed lines: the best accuracy attainable at all, and without the order of segments."
         add("accuracy", "Accuracy", caption, lambda name: accuracy_figure(board, name))
-    if any("p50" in entry.speed for entry in board.entries):
+    if timed_entries(board):
         caption = (
             "Median time for one song, on a logarithmic scale, against test accuracy. The line joins the models that "
             "no other beats in both. Squares are baselines."
         )
+        if any("onnx_p50" in entry.speed for entry in board.entries):
+            caption += " Hollow marks are exported models, answered by ONNX Runtime; a dotted line leads to each."
         add("speed", "Accuracy against latency", caption, lambda name: pareto_figure(board, name))
     trained = sorted((entry for entry in board.entries if entry.history), key=lambda entry: -entry.validation)
     if trained:
@@ -115,16 +117,23 @@ def accuracy_figure(board: Board, name: str = "accuracy") -> str:
 
 def pareto_figure(board: Board, name: str = "speed") -> str:
     """Accuracy against the median latency of one song, with the front of models that no other beats in both."""
-    entries = [entry for entry in board.entries if "p50" in entry.speed]
-    points = [(entry.speed["p50"], 100 * entry.accuracy.mean) for entry in entries]
+    timed = timed_entries(board)
+    entries = [entry for entry, _ in timed]
+    points = [(entry.speed[name], 100 * entry.accuracy.mean) for entry, name in timed]
     front = pareto_front(points)
+
+    labels = [f"{entry.name} (ONNX)" if name == "onnx_p50" else entry.name for entry, name in timed]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         axes.set_xscale("log")
-        for entry, (x, y) in zip(entries, points, strict=True):
+        for (entry, name), (x, y) in zip(timed, points, strict=True):
+            colour, exported = FAMILY_COLOURS[entry.family], name == "onnx_p50"
             _draw_interval(axes, [x, x], entry, across=False)
-            axes.plot(x, y, FAMILY_MARKERS[entry.family], color=FAMILY_COLOURS[entry.family], markersize=7)
+            if exported and "p50" in entry.speed:
+                axes.plot([x, entry.speed["p50"]], [y, y], ":", color=colour, linewidth=1, alpha=0.6)
+            look: dict[str, Any] = {"markerfacecolor": "white"} if exported else {}
+            axes.plot(x, y, FAMILY_MARKERS[entry.family], color=colour, markersize=7, **look)
         axes.set_xlabel("Latency of one song, median (ms)")
         axes.set_ylabel("Test accuracy (%)")
         axes.margins(x=0.12, y=0.08)
@@ -134,10 +143,15 @@ def pareto_figure(board: Board, name: str = "speed") -> str:
             ((x, 100 * entry.accuracy.low), (x, 100 * entry.accuracy.high))
             for entry, (x, _) in zip(entries, points, strict=True)
         ]
-        names = [entries[number].name for number in order]
+        names = [labels[number] for number in order]
         draw_front(axes, [points[number] for number in front], [points[number] for number in order], names, walls)
 
     return as_svg(name, draw, height=5.6)
+
+
+def timed_entries(board: Board) -> list[tuple[Entry, str]]:
+    """Each entry of a board with the name of each latency that was measured of it, the exported models last."""
+    return [(entry, name) for name in ("p50", "onnx_p50") for entry in board.entries if name in entry.speed]
 
 
 def _draw_interval(axes: Axes, place: list[float], entry: Entry, *, across: bool) -> None:

@@ -35,8 +35,9 @@ class Entry:
         train_seconds: Mean over the seeds.
         epochs: Mean over the seeds.
         speed: ``p50``, ``p90``, ``p99`` (ms for one song), ``bulk`` (songs a second), ``first`` (seconds to the first
-            prediction), ``memory`` (peak, MB), ``pass_mean``, ``pass_min``, ``pass_max``, ``pass_variance`` (seconds to
-            predict all training and validation songs); what was not measured is missing.
+            prediction), ``memory`` (peak, MB), with Keras or scikit-learn, and the same with ``onnx_`` before it of the
+            exported model; ``pass_mean``, ``pass_min``, ``pass_max``, ``pass_variance`` (seconds to predict all
+            training and validation songs); what was not measured is missing.
         settings: The recipe as JSON.
         group: Letters; entries that share one cannot be told apart. Empty without predictions.
         vote: Accuracy of the seeds' mean log posterior: what averaging all of them gives, at that many times the cost.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from genrezoo.files import csv_text
 from genrezoo.report.benchmark import captions
-from genrezoo.report.benchmark.columns import COMPARISON, COST, EVERY, FAMILY, GROUP, NAME, PEAK, QUALITY
+from genrezoo.report.benchmark.columns import COMPARISON, COST, EVERY, EXPORTED, FAMILY, GROUP, NAME, PEAK, QUALITY
 from genrezoo.report.benchmark.records import Leaderboard
 from genrezoo.report.benchmark.song_tables import SongTable
 from genrezoo.report.benchmark.study_tables import StudyTable
@@ -41,6 +41,8 @@ def markdown(
                 column_table((NAME, *COST), board.entries),
             ]
             blocks.append(f"{captions.INTERVALS} {captions.GROUPS}")
+        if entries := captions.exported(board):
+            blocks += ["### Exported models", captions.EXPORTED, column_table((NAME, *EXPORTED), entries)]
         if report.compares and (entries := captions.compared(board)):
             blocks += ["### Measured and reported", captions.COMPARISON, column_table(COMPARISON, entries)]
         blocks += [block for table in (tables[number] if tables else ()) for block in _study(table)]

@@ -57,7 +57,7 @@ def read_folders(
     Raises:
         DataError: A folder is missing or without rows, or a row is not what the benchmark writes.
     """
-    latest: dict[tuple[str, str], tuple[Row, Path]] = {}
+    latest: dict[tuple[str, str, str], tuple[Row, Path]] = {}
     sources, notes, replaced, unknown = [], [], 0, 0
     for folder in as_paths(folders):
         path = folder / FILE
@@ -71,8 +71,8 @@ def read_folders(
         if found.torn:
             notes.append(f"{found.torn} torn lines of {path} were skipped.")
         for row in found.rows:
-            replaced += (row.kind, row.key) in latest
-            latest[row.kind, row.key] = (row, folder)
+            replaced += row.identity in latest
+            latest[row.identity] = (row, folder)
         unknown += found.unknown
         suite = read_json(folder / "suite.json") if (folder / "suite.json").is_file() else None
         sources.append(Source(str(folder), len(found.rows) + found.unknown, sha256_of(path), suite))

@@ -11,15 +11,31 @@ from rich.table import Table
 from rich.text import Text
 
 from genrezoo.report.benchmark import captions
-from genrezoo.report.benchmark.columns import ACCURACY, BULK, COMPARISON, GROUP, LATENCY, NAME, PARAMETERS, QUALITY
+from genrezoo.report.benchmark.columns import (
+    ACCURACY,
+    BULK,
+    COMPARISON,
+    GROUP,
+    LATENCY,
+    NAME,
+    ONNX_LATENCY,
+    PARAMETERS,
+    QUALITY,
+)
 from genrezoo.report.benchmark.leaderboard import leaderboard
 from genrezoo.report.benchmark.records import Board
 from genrezoo.report.benchmark.study_tables import StudyTable, study_table, tables_together
 from genrezoo.report.benchmark.study_values import entries_of
 from genrezoo.report.style.terminal import terminal_table
 
-_COLUMNS = (NAME, GROUP, *QUALITY[:2], PARAMETERS, LATENCY, BULK)
-_SHORT = {QUALITY[1]: "F1 (%)", PARAMETERS: "Params", LATENCY: "p50 (ms)", BULK: "Songs/s"}
+_COLUMNS = (NAME, GROUP, *QUALITY[:2], PARAMETERS, LATENCY, ONNX_LATENCY, BULK)
+_SHORT = {
+    QUALITY[1]: "F1 (%)",
+    PARAMETERS: "Params",
+    LATENCY: "p50 (ms)",
+    ONNX_LATENCY: "ONNX (ms)",
+    BULK: "Songs/s",
+}
 
 
 def print_leaderboard(folders: str | Path | Iterable[str | Path], console: Console | None = None) -> None:
@@ -58,9 +74,11 @@ def _print_board(board: Board, console: Console) -> None:
     for item in board.cautions:
         console.print(Text(f"  Caution: {item}", style="yellow"))
     if board.entries:
-        heads = [_SHORT.get(column, column.heading) for column in _COLUMNS]
+        left_out = QUALITY[1] if captions.exported(board) else ONNX_LATENCY  # both do not fit
+        columns = [column for column in _COLUMNS if column is not left_out]
+        heads = [_SHORT.get(column, column.heading) for column in columns]
         rows = [
-            [column.text(entry) if column is ACCURACY else column.main(entry) for column in _COLUMNS]
+            [column.text(entry) if column is ACCURACY else column.main(entry) for column in columns]
             for entry in board.entries
         ]
         styles = ["" if entry.family == "zoo" else "yellow" for entry in board.entries]
