@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -77,6 +78,21 @@ def alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def asleep(pid):
+    """Whether the main thread of a process has begun to wait.
+
+    Python notices a signal that comes between its last instruction and the system call that waits only when something
+    wakes it, so that an interrupt in this moment would be lost.
+    """
+
+    def state():
+        return re.findall(r"^State:\s+\w|ctxt_switches:\s+\d+", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+
+    before = state()
+    time.sleep(0.2)
+    return before[0].endswith("S") and state() == before
 
 
 def children(pid):

@@ -9,6 +9,7 @@ import time
 import pytest
 from functions import (
     alive,
+    asleep,
     children,
     copy_text,
     draws,
@@ -250,10 +251,13 @@ def test_an_interrupt_at_the_terminal_ends_a_script_and_its_processes(tmp_path, 
         "with ProcessExecutor(1) as executor:\n    executor.submit(functions.wait_marked, sys.argv[1]).result()"
     )
     options = {"env": environment, "start_new_session": True, "stderr": subprocess.PIPE, "text": True}
-    parent = subprocess.Popen([sys.executable, "-c", code, str(mark)], **options)
-    wait_for(mark.exists)
-    os.killpg(parent.pid, signal.SIGINT)  # as a terminal does it: to all of them
-    _, told = parent.communicate(timeout=30)
+    with subprocess.Popen([sys.executable, "-c", code, str(mark)], **options) as parent:
+        try:
+            wait_for(lambda: mark.exists() and asleep(parent.pid))  # on a busy machine the worker may be faster
+            os.killpg(parent.pid, signal.SIGINT)  # as a terminal does it: to all of them
+            _, told = parent.communicate(timeout=50)  # the call itself would take 60
+        finally:
+            parent.kill()
     assert told.count("Traceback") == 1
     assert "KeyboardInterrupt" in told
     wait_for(lambda: not any(map(alive, map(int, mark.read_text().split()))))
