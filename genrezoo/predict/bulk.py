@@ -1,12 +1,13 @@
 """Any number of audio files to one table: in shards, so that a killed command continues and memory does not grow.
 
 Beside the table ``answers.parquet`` is the folder ``answers.parquet.parts`` until the table is whole. It holds
-``files.txt``, the list of files, one JSON line each; ``manifest.json``, what is answered and how; and the shards, a
-JSON file with the rows of `SHARD` files of the list. A shard is written when all of its files are answered: what
-is in it is not done again, and what is not is done from its beginning.
+``files.txt``, the list of files, one JSON line each; ``manifest.json``, what is answered and how; and the shards,
+``000000032-000000064.json`` with the rows of these files of the list. A shard is written when all of its files are
+answered: what is in it is not done again.
 
-A worker process opens the model, answers the files of one shard, one after the other, and ends. An answer depends on
-its file alone, so that the table is the same however often the command was killed.
+A worker process opens the model, answers the files of one shard, one after the other, and ends. Shards are as large as
+takes `SHARD_SECONDS`: the start of a process is then a small share of its work, and a kill costs no more. An answer
+depends on its file alone, so that the table is the same however often the command was killed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -33,8 +35,9 @@ from genrezoo.predict.table import ROWS, Row, check_table, write_table
 from genrezoo.reading import Answering
 from genrezoo.weights import WEIGHTS
 
-SHARD = 64
-"""Files of a shard, and of one call: the start of its process is then a small share of its work."""
+SHARD_SECONDS = 5
+SHARD_FILES = (16, 1024)
+"""How long a shard should take, and how many files it may have; the first have the least."""
 
 MANIFEST, LIST = "manifest.json", "files.txt"
 
@@ -148,15 +151,15 @@ def predict_table(
     return Answered(**manifest["done"])
 
 
-def answer_files(tasks: Sequence[Sequence[Any]], order: Mapping[str, Any]) -> list[list[Any]]:
-    """The worker's side: the rows of files, as plain data, without their names.
+def answer_files(tasks: Sequence[Sequence[Any]], order: Mapping[str, Any]) -> dict[str, Any]:
+    """The worker's side: the rows of files, as plain data, without their names, and the seconds that they took.
 
     Args:
         tasks: The files, as `Task`.
         order: The model, its options, the folder that paths are relative to, and whether it is another machine's.
     """
     settings, answer = answering(open_model(order["model"]), **order["options"])
-    rows = []
+    begin, rows = time.monotonic(), []
     for _, name, reason in tasks:
         place = os.path.join(order["folder"], name)
         if reason is None and order["elsewhere"] and not os.path.lexists(place):
@@ -173,7 +176,7 @@ def answer_files(tasks: Sequence[Sequence[Any]], order: Mapping[str, Any]) -> li
                 rows.append([found.genre, scores, round(found.seconds, 3), told, None])
                 continue
         rows.append([None, [], None, "", spelt_out(reason)])
-    return rows
+    return {"rows": rows, "seconds": time.monotonic() - begin}
 
 
 def _digest(model: Answering) -> str:
@@ -227,13 +230,28 @@ def _write_list(path: Path, paths: Sequence[str | Path]) -> dict[str, Any]:
     return {"files": number, "sha256": digest.hexdigest(), "root": root}
 
 
-def _shards(path: Path) -> Iterator[list[Task]]:
-    """The list of files, read shard by shard."""
+def _tasks(path: Path) -> Iterator[Task]:
+    """The list of files, read line by line."""
     with open(path, "rb") as file:
-        number = 0
-        while lines := list(islice(file, SHARD)):
-            yield [(number + place, *json.loads(line)) for place, line in enumerate(lines)]
-            number += len(lines)
+        for number, line in enumerate(file):
+            yield (number, *json.loads(line))
+
+
+def _shards(parts: Path) -> list[tuple[range, Path]]:
+    """The shards that are there, by the numbers of their files."""
+    found = sorted(parts.glob("[0-9]*-[0-9]*.json"))
+    return [(range(*map(int, path.stem.split("-"))), path) for path in found]
+
+
+def _shard_size(pace: float | None) -> int:
+    """Files of the next shard, if one takes so many seconds.
+
+    Example:
+        >>> _shard_size(None), _shard_size(0.1), _shard_size(60), _shard_size(0.0001)
+        (16, 50, 16, 1024)
+    """
+    least, most = SHARD_FILES
+    return least if pace is None else min(max(round(SHARD_SECONDS / max(pace, 1e-6)), least), most)
 
 
 def _answer_all(
@@ -244,37 +262,41 @@ def _answer_all(
     reads: Sequence[Path],
     on_files: Callable[[int, int, int], None] | None,
 ) -> None:
-    """Answers the files of the shards that are missing, and writes each shard when it is whole."""
+    """Answers the files that are in no shard, and writes each shard when it is whole."""
     total, rejected = int(manifest["files"]), 0
-    there = {int(path.stem) for path in parts.glob("[0-9]*.json")}
-    done = sum(_size(shard, total) for shard in there)
+    there = [numbers for numbers, _ in _shards(parts)]
+    done = sum(map(len, there))
     if on_files:
         on_files(done, total, rejected)
-    rows: dict[int, dict[int, list[Any]]] = {}
+    pace: float | None = None
+    rows: dict[range, dict[int, list[Any]]] = {}  # of the shards that are being made
 
     def missing() -> Iterator[list[Task]]:
-        for shard, tasks in enumerate(_shards(parts / LIST)):
-            if shard not in there:
-                rows[shard] = {}
-                yield tasks
+        """What is between the shards that are there, in shards."""
+        tasks, position = _tasks(parts / LIST), 0
+        for stop, after in [(numbers.start, numbers.stop) for numbers in there] + [(total, total)]:
+            while position < stop:
+                shard = list(islice(tasks, min(_shard_size(pace), stop - position)))
+                rows[range(position, position + len(shard))] = {}
+                position += len(shard)
+                yield shard
+            position += sum(1 for _ in islice(tasks, after - stop))
 
     for tasks, found in parallel.in_chunks(executor, answer_files, missing(), order, reads=reads):
         if isinstance(found, parallel.ChildError):
-            found = [[None, [], None, "", f"answering it failed: {found}"]]
-        shard = tasks[0][0] // SHARD
-        for (number, name, _), row in zip(tasks, found, strict=True):
+            found = {"rows": [[None, [], None, "", f"answering it failed: {found}"]], "seconds": None}
+        elif found["seconds"]:
+            pace = found["seconds"] / len(tasks)
+        shard = next(shard for shard in rows if tasks[0][0] in shard)
+        for (number, name, _), row in zip(tasks, found["rows"], strict=True):
             rows[shard][number] = [spelt_out(name), *row]
             rejected += row[-1] is not None
-        if len(rows[shard]) == _size(shard, total):
+        if len(rows[shard]) == len(shard):
             whole = [row for _, row in sorted(rows.pop(shard).items())]
-            files.write_text(parts / f"{shard:08d}.json", files.json_text(whole))
+            files.write_text(parts / f"{shard.start:09d}-{shard.stop:09d}.json", files.json_text(whole))
         done += len(tasks)
         if on_files:
             on_files(done, total, rejected)
-
-
-def _size(shard: int, total: int) -> int:
-    return min(SHARD, total - shard * SHARD)
 
 
 def _merge(
@@ -286,11 +308,12 @@ def _merge(
     def groups() -> Iterator[list[Row]]:
         nonlocal rejected, seconds
         group: list[Row] = []
-        for shard in range(-(-total // SHARD)):
-            path = parts / f"{shard:08d}.json"
+        position = 0
+        for numbers, path in _shards(parts):
             rows = [Row(*row) for row in files.read_json(path)]
-            if len(rows) != _size(shard, total):
+            if numbers.start != position or len(rows) != len(numbers):
                 raise DataError("is damaged", path=path, remedy="remove it, and run the same again")
+            position = numbers.stop
             rejected += sum(row.reason is not None for row in rows)
             seconds += sum(row.seconds or 0.0 for row in rows)
             group += rows

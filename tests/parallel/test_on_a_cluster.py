@@ -12,14 +12,16 @@ from distributed import Client
 from functions import wait_for
 from toys import make_songs, write_noise
 
+import genrezoo as gz
 from genrezoo import benchmarking
 from genrezoo.audio.extract import extract_files
 from genrezoo.audio.settings import feature_settings
-from genrezoo.datasets.arrays import save_songs
 from genrezoo.errors import ResourceError, SettingsError
 from genrezoo.recipes import get_recipe
 from genrezoo.rows import AccuracyRow, SpeedRow, read_rows
 from genrezoo.runs import out_of_fold
+from genrezoo.songs import SongSet
+from genrezoo.songs.storage import save_songs
 
 pytestmark = pytest.mark.slow
 MEL = feature_settings("log_mel", n_mels=16)
@@ -91,3 +93,29 @@ def test_a_benchmark_has_a_row_for_each_cell_though_a_worker_dies(tmp_path):
     assert [type(row) for row in rows].count(AccuracyRow) == 3  # the baseline has no seeds
     assert [type(row) for row in rows].count(SpeedRow) == 2
     assert len({row.identity for row in rows}) == len(rows) == 5
+
+
+def test_a_table_is_that_of_this_machine_though_a_worker_dies(tmp_path):
+    settings = feature_settings("mfcc_statistics", rate=8000)
+    x = np.random.default_rng(1).normal(0, 30, (24, 3, len(settings.names))).astype(np.float32)
+    about = {"features": settings.model_dump(mode="json"), "feature_names": list(settings.names)}
+    splits = {"train": np.arange(12), "valid": np.arange(12, 18), "test": np.arange(18, 24)}
+    given = {"y": np.arange(24) % 2, "genres": ("a", "b"), "splits": splits, "provenance": "random", "about": about}
+    changes = {"units": [4], "epochs": 1, "chunks": {"segments": 1, "hop": 1}}
+    gz.train(get_recipe("fully_connected").changed(changes), SongSet(x=x, **given), seed=1, out=tmp_path / "run")
+    gz.export(tmp_path / "run", "onnx", tmp_path / "run.onnx")
+    for number in range(60):
+        write_noise(tmp_path / "music" / f"{number:02d}.wav", 1.5, seed=number, rate=8000)
+    (tmp_path / "music" / "bad.mp3").write_text("<html>not found</html>")
+    model, music = tmp_path / "run.onnx", tmp_path / "music"
+    gz.predict_table(model, music, out=tmp_path / "here.csv", workers=2)
+    with three_workers(tmp_path) as address:
+        found = gz.predict_table(model, music, out=tmp_path / "there.csv", scheduler=address)
+    assert (found.files, found.rejected) == (61, 1)
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    (tmp_path / "blind").mkdir()
+    with (
+        start_cluster(tmp_path / "blind", 1, preload=HERE / "blind_worker.py", HIDDEN=str(music)) as cluster,
+        pytest.raises(ResourceError, match="does not see .*music; use a folder that all machines see"),
+    ):
+        gz.predict_table(model, music, out=tmp_path / "t.csv", scheduler=cluster.address)
