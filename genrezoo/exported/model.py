@@ -101,7 +101,7 @@ class Exported:
         return answer
 
     def logits(self, songs: SongSet, *, workers: int = 1) -> np.ndarray:
-        """Logits of songs, ``(n_songs, n_genres)`` float32.
+        """Logits of songs, ``(n_songs, n_genres)`` float32; of an embedding ``(n_songs, n_outputs)``.
 
         Songs of like length are answered together.
 
@@ -141,7 +141,10 @@ class Exported:
 
         Raises:
             DataError: Wrong shape, a length that cannot be, or NaN or infinite features outside padding.
+            SettingsError: The model was exported without its output layer; `logits` are then its embedding.
         """
+        if self.metadata.output != "logits":
+            raise SettingsError(f"{self.path}: was exported without its output layer and answers no genres")
         songs = self.metadata.songs(x, lengths, path=self.where)
         return self.metadata.scores(self.logits(songs, workers=workers))
 

@@ -64,7 +64,9 @@ def check_options(reading: Reading, *, rule: str | None, window: float | None, h
         UnknownNameError: There is no such rule.
     """
     if reading.output != "logits":
-        raise SettingsError(f"{reading.name} is an embedding and answers no genres; pass it as `embedding`")
+        raise SettingsError(
+            f"{reading.name} was exported without its output layer and answers no genres; export it whole"
+        )
     if rule is not None:
         check_known("rule", [rule], RULES)
         if reading.source == "weights":

@@ -104,6 +104,17 @@ def test_images(tmp_path):
         opened.predict(np.zeros((1, 3, 2, 3), np.uint8))
 
 
+def test_an_embedding_has_no_genres(tmp_path):
+    about = metadata(output="embedding", genres=())
+    opened = gz.load_exported(sealed(tmp_path / "a.onnx", model(graph(weights(), output="embedding")), about))
+    made = songs(3)
+    np.testing.assert_allclose(opened.logits(made), regression(made.x, made.lengths, weights()), atol=1e-5)
+    with pytest.raises(SettingsError, match="without its output layer"):
+        opened.predict(made.x)
+    with pytest.raises(DataError, match="without feature settings"):
+        gz.predict_audio(opened, "a.wav")
+
+
 def test_a_model_of_one_length_refuses_others(tmp_path):
     about = metadata(segments=5, masks_padding=False)
     opened = gz.load_exported(sealed(tmp_path / "a.onnx", model(graph(weights(), 5)), about))
