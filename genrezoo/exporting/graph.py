@@ -119,12 +119,10 @@ class Graph:
         found, inputs, _ = self._made.get(getattr(value, "name", ""), ("", (), {}))
         return inputs if found == operator else ()
 
-    def is_binary(self, value: Any) -> bool:
-        """Whether a value has no other numbers than 0 and 1."""
-        for operator in ("MaxPool", "Unsqueeze", "Squeeze", "Transpose", "Slice", "Cast"):
-            if found := self.made_by(value, operator):
-                return found[0].dtype == "bool" if operator == "Cast" else self.is_binary(found[0])
-        return False
+    def again(self, value: Value, other: Value) -> Value:
+        """What the operator that a value was made by makes of another one in place of its first input."""
+        operator, inputs, attributes = self._made[value.name]
+        return self.emit(operator, [other, *inputs[1:]], other.shape, other.dtype, first=value.first, **attributes)
 
     def names(self, operator: str, inputs: Sequence[Value | None], outputs: int, **attributes: Any) -> tuple[str, ...]:
         """Writes an operator and returns the names of its outputs."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from genrezoo.errors import SettingsError
 from genrezoo.exporting.graph import Graph, Value
+from genrezoo.exporting.masks import is_binary, is_masked, masked, numbers_of, without_penalty
 
 Translation = Callable[..., Value]
 """``(graph, operation, output, *arguments)``: the Keras operation with its settings, the shape and type that it
@@ -162,20 +163,18 @@ def _where(graph: Graph, operation: Any, output: Any, condition: Any, x1: Any, x
 
 @of("Cast")
 def _cast(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
-    made = graph.made_by(x, "Greater")
-    if made and graph.is_binary(made[0]) and made[0].dtype == output.dtype and not np.any(made[1].array):
-        numbers: Value = made[0]  # that the mask was made of
-        return numbers
-    return graph.value(x, output.dtype)
+    numbers = numbers_of(graph, x)
+    return numbers if numbers and numbers.dtype == output.dtype else graph.value(x, output.dtype)
 
 
 @of("Multiply")
 def _multiply(graph: Graph, operation: Any, output: Any, x1: Any, x2: Any) -> Value:
     for mask, x in ((x1, x2), (x2, x1)):
-        factors = [factor.name for factor in graph.made_by(x, "Mul")]
-        if graph.is_binary(mask) and (mask.name in factors or (x.first and graph.first(mask).name in factors)):
-            masked: Value = x  # already
-            return masked
+        if isinstance(x, Value) and is_binary(graph, mask):
+            if is_masked(graph, x, mask):
+                return x
+            if found := masked(graph, x, mask):
+                return found
     return _elementwise("Mul")(graph, operation, output, x1, x2)
 
 
@@ -307,6 +306,7 @@ def _pool(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
     _channels_last(operation)
     rank = len(x.shape) - 2
     options = {} if type(operation).__name__ == "MaxPool" else {"count_include_pad": 0}
+    x = x if options else without_penalty(graph, x)
     return graph.emit(
         type(operation).__name__,
         [graph.first(x)],

@@ -76,10 +76,7 @@ def open_source(source: Run | str | Path, *, embedding: bool = False, layer: str
 
 
 def _of_run(run: Run, embedding: bool, layer: str | None) -> Source:
-    model = feature_extractor(run, layer) if embedding else run.model
-    output = model.output["logits"] if isinstance(model.output, dict) else model.output
-    model = keras.Model(model.input, output, name=model.name)
-    card = run.card
+    model, card = feature_extractor(run, layer) if embedding else _whole(run), run.card
     origin = {
         "weights_sha256": card.weights_sha256,
         "card_sha256": sha256_of(run.folder / "card.json"),
@@ -95,6 +92,15 @@ def _of_run(run: Run, embedding: bool, layer: str | None) -> Source:
         where = slice(None) if columns is None else list(columns)
         centre[where], spread[where] = card.mean, card.scale
     return Source(model, _embedding(reading, model, layer) if embedding else reading, origin, centre, spread, run)
+
+
+def _whole(run: Run) -> keras.Model:
+    """`Run.model` with the logits alone, and without the optimiser of a run that was trained in this process."""
+    network = run.network
+    logits = network.output["logits"] if isinstance(network.output, dict) else network.output
+    songs = keras.Input((*network.input_shape[1:-1], run.reading.n_features), name="songs")
+    inner = keras.Model(network.input, logits, name=network.name)
+    return keras.Model(songs, inner(run.preprocessing.layer()(songs)), name=run.card.recipe.name)
 
 
 def _of_weights(entry: Weights, embedding: bool, layer: str | None) -> Source:

@@ -15,7 +15,7 @@ from genrezoo.errors import SettingsError
 from genrezoo.exported import OPERATORS
 from genrezoo.exporting.formats import onnx_answers
 from genrezoo.exporting.trace import to_onnx
-from genrezoo.layers import MaskPadding
+from genrezoo.layers import EndMask, MaskedConv1D, MaskedPooling1D, MaskPadding
 from genrezoo.layers.cascade import uncertainty
 from genrezoo.models import create_model
 from genrezoo.registry import COMPOSITIONS
@@ -173,3 +173,20 @@ def test_what_has_no_translation_is_refused():
         to_onnx(keras.Model(songs, ops.erfinv(songs[:, 0])))
     with pytest.raises(SettingsError, match="activation 'exponential' has no translation"):
         to_onnx(keras.Model(songs, keras.layers.LSTM(4, activation="exponential")(songs)))
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_masks_are_not_applied_twice_and_never_left_out(pooling, activation):
+    songs = keras.Input((12, 3))
+    x = MaskPadding()(songs)
+    for _ in range(2):
+        x = MaskedPooling1D(pooling, 2)(MaskedConv1D(4, 2, activation=activation)(x))
+    x = keras.layers.Flatten()(EndMask()(x))
+    model = keras.Model(songs, keras.layers.Dense(2)(x))
+    for layer in model.layers:  # what a window of padding alone must not show
+        if isinstance(layer, MaskedConv1D):
+            layer.bias.assign(np.full(layer.bias.shape, 0.7))
+    check_same(model, padded_songs(segments=12))
+    if (pooling, activation) == ("max", "relu"):
+        assert operators(model)["Mul"] == 2  # one for each convolution
