@@ -21,8 +21,8 @@ BATCHES = (1, 3, 257)
 """Songs that the export reads at once, in turn."""
 
 MOST_REAL_SONGS = 512
-_MOST_NUMBERS = 2**26  # of one batch: 256 MB
-_NUMBERS = 2**22  # that Keras reads at once
+_MOST_NUMBERS = 2**20  # of one batch: a tagger makes 128 times as many of them at once, 512 MB
+_NUMBERS = 2**19  # that Keras reads at once
 
 Answers = Callable[[np.ndarray], np.ndarray]
 """From raw features, padding as NaN, to logits."""
@@ -32,7 +32,7 @@ def compare(source: Source, answers: Answers, *, songs: SongSet | None = None) -
     """Compares an export with the model that it was made from.
 
     Random songs are drawn around the mean and standard deviation that the model was trained with, at batch sizes of 1,
-    3 and 257 (fewer where they would not fit into 256 MB), with padding where the model masks it and of several lengths
+    3 and 257 (fewer of large songs, as of images), with padding where the model masks it and of several lengths
     where it reads any. Then real songs, if there are any, are answered by the run and by the export.
 
     Args:
