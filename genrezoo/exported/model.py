@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from genrezoo import files
+from genrezoo.archive import available_bytes
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.exported.container import read_model
 from genrezoo.exported.metadata import Metadata
@@ -18,8 +19,11 @@ from genrezoo.reading import Reading
 from genrezoo.songs import SongSet
 from genrezoo.songs.chunks import combine_chunks, cut_chunks
 
-MOST_MEMORY = 2**30
-"""Bytes that ONNX Runtime may hold in a process, all models together; a file cannot make it take more."""
+MOST_MEMORY = 2**32
+"""Bytes that ONNX Runtime may hold in a process, all models together, whatever their files ask for.
+
+It gets no more than half of what is free when it is first used.
+"""
 
 _NUMBERS = 2**18  # of features that are answered together: more does not fit the processor's caches
 _BATCH = 256  # songs that are answered together at most
@@ -193,7 +197,7 @@ class Exported:
     def _fault(self, what: str, error: Exception) -> DataError:
         """An error of ONNX Runtime's in one line."""
         told = " ".join(str(error).split())[:500]
-        remedy = f"export it anew with `genrezoo export`; it may take {MOST_MEMORY / 2**30:g} GiB of memory"
+        remedy = "export it anew with `genrezoo export`; if memory is short, pass fewer segments or free some"
         return DataError(f"{what} ({told})", path=self.path, remedy=remedy)
 
 
@@ -245,7 +249,8 @@ def _runtime() -> Any:
     memory = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
-    limits = onnxruntime.OrtArenaCfg({"max_mem": MOST_MEMORY, "arena_extend_strategy": 1})  # 1: no more than is asked
+    most = min(MOST_MEMORY, available_bytes() // 2)
+    limits = onnxruntime.OrtArenaCfg({"max_mem": most, "arena_extend_strategy": 1})  # 1: no more than is asked for
     onnxruntime.create_and_register_allocator(memory, limits)
     return onnxruntime
 
