@@ -121,8 +121,7 @@ def rows(models: list[str], formats: list[str], say: Callable[[str], None]) -> I
                     row["difference"] = compare(opened, answers).largest_difference
                 except GenrezooError as error:
                     row["reason"] = str(error)
-            row["seconds"] = round(time.perf_counter() - start, 1)
-            say(json.dumps(row))
+            say(json.dumps({**row, "seconds": round(time.perf_counter() - start, 1)}))
             yield row
 
 

@@ -37,11 +37,13 @@ WARNING = "<!-- Written by docs/generate.py; edit the docstrings or the help tex
 def documents() -> dict[Path, str]:
     """Every file with a generated part, and the whole content that it should have."""
     readme, benchmark, tuning = TOP / "README.md", TOP / "docs" / "benchmark.md", TOP / "docs" / "tuning.md"
+    export = TOP / "docs" / "export.md"
     return {
         readme: replace_between(readme.read_text(encoding="utf-8"), "models", models_table()),
         TOP / "docs" / "models.md": models_page(),
         TOP / "docs" / "commands.md": commands_page(),
         TOP / "docs" / "systems.md": systems_page(),
+        export: replace_between(export.read_text(encoding="utf-8"), "parity", parity_table()),
         benchmark: replace_between(benchmark.read_text(encoding="utf-8"), "suites", suites_table()),
         tuning: replace_between(tuning.read_text(encoding="utf-8"), "searches", searches_table()),
     }
@@ -64,6 +66,26 @@ def models_table() -> str:
         for e in [*MODELS.members(), *COMPOSITIONS.members()]
     ]
     return table(["model", "what it is", "masks padding", "any length"], rows)
+
+
+def parity_table() -> str:
+    """One line a model, with how near its exports are to it, and below why there is none."""
+    rows = files.read_json(TOP / "benchmarks" / "results" / "export_parity.json")["rows"]
+    formats = list(dict.fromkeys(row["format"] for row in rows))
+    names = [*MODELS.names(), *COMPOSITIONS.names()]
+    cells: dict[str, dict[str, str]] = {name: {} for name in names}
+    reasons: list[str] = []
+    for row in rows:
+        reason = row.get("reason", "").partition(": ")[2].partition(". ")[0]
+        if reason and reason not in reasons:
+            reasons.append(reason)
+        cell = (
+            f"no ({reasons.index(reason) + 1})" if reason else f"{row['difference']:.0e}" if row["difference"] else "0"
+        )
+        cells.setdefault(row["model"], {})[row["format"]] = cell
+    lines = [[f"`{name}`", *(found.get(one, "not measured") for one in formats)] for name, found in cells.items()]
+    notes = "".join(f"\n({number}) {reason}.\n" for number, reason in enumerate(reasons, start=1))
+    return table(["model", *(f"`{format}`" for format in formats)], lines) + notes
 
 
 def suites_table() -> str:
