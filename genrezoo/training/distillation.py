@@ -19,7 +19,7 @@ from genrezoo.songs import SongSet
 from genrezoo.spaces import Choice, Float
 from genrezoo.training.fitted import Fitted, Options
 from genrezoo.training.members import training_logits
-from genrezoo.training.objectives import Objective, objectives
+from genrezoo.training.objectives import Objective, objectives, per_song
 from genrezoo.training.search_space import PACE
 from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import fit
@@ -137,7 +137,7 @@ def taught(aim: Objective, teacher: np.ndarray, settings: DistillationSettings) 
     """
     classes = teacher.shape[1]
     weight = settings.teacher_weight
-    per_song = getattr(aim.loss, "call", aim.loss)  # of a Keras loss: before the mean over songs is taken
+    plain = per_song(aim)
 
     def truth(target: Any) -> Any:
         rest = target[:, classes:]
@@ -149,7 +149,7 @@ def taught(aim: Objective, teacher: np.ndarray, settings: DistillationSettings) 
             found = weight * squared_error(shown, student, settings.class_reduction)
         else:
             found = weight * softened_cross_entropy(shown, student, settings.temperature)
-        return found if weight == 1 else found + (1 - weight) * per_song(truth(target), student)
+        return found if weight == 1 else found + (1 - weight) * plain(truth(target), student)
 
     def accuracy(target: Any, student: Any) -> Any:
         assert aim.accuracy is not None  # logits always have one

@@ -55,12 +55,14 @@ def compile_model(model: keras.Model, optimizer: keras.optimizers.Optimizer, aim
     """Compiles a model for its objectives."""
     many = isinstance(model.output, dict)
     accuracy = aims["logits"].accuracy
-    metrics = [] if accuracy is None else [keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")]
+    metrics = {"logits": [] if accuracy is None else [keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")]}
+    for name in trained(aims):  # Keras's own means of these are over batches, of which the last is often smaller
+        metrics.setdefault(name, []).append(keras.metrics.MeanMetricWrapper(per_song(aims[name]), name="error"))
     model.compile(
         optimizer,
         loss={name: aim.loss for name, aim in aims.items() if aim.weight} if many else aims["logits"].loss,
         loss_weights={name: aim.weight for name, aim in aims.items() if aim.weight} if many else None,
-        metrics={"logits": metrics} if many else metrics,
+        metrics=metrics if many else metrics["logits"],
     )
     optimizer.build(model.trainable_variables)
 
@@ -71,6 +73,20 @@ def trained(aims: Mapping[str, Objective]) -> list[str]:
     return names if len(names) > 1 else []
 
 
+def per_song(aim: Objective) -> Callable[[Any, Any], Any]:
+    """The error of an objective, one value a song; of a Keras loss, what it is before the mean is taken."""
+    found: Callable[[Any, Any], Any] = getattr(aim.loss, "call", aim.loss)
+    return found
+
+
+def head_losses(aims: Mapping[str, Objective], found: Mapping[str, Any]) -> dict[str, float]:
+    """The columns of a history for the outputs of `trained`, from the metrics of a model that `compile_model` compiled.
+
+    They are means over songs, and neither the outputs' weights nor those of the songs count.
+    """
+    return {f"{name}_loss": float(found[f"{name}_error"]) for name in trained(aims)}
+
+
 def mean_errors(aims: Mapping[str, Objective], outputs: Mapping[str, np.ndarray]) -> dict[str, float]:
     """The mean error of each output of `trained`, without weight and penalties.
 
@@ -78,7 +94,8 @@ def mean_errors(aims: Mapping[str, Objective], outputs: Mapping[str, np.ndarray]
         aims: Objectives whose targets are those of the same songs as the outputs.
         outputs: What the model answers, ``(n_songs, …)`` by name.
     """
-    return {name: float(keras.ops.mean(aims[name].loss(aims[name].target, outputs[name]))) for name in trained(aims)}
+    errors = {name: per_song(aims[name])(aims[name].target, outputs[name]) for name in trained(aims)}
+    return {name: float(keras.ops.mean(error)) for name, error in errors.items()}
 
 
 def song_weights(train: SongSet, settings: TrainingSettings) -> np.ndarray | None:

@@ -20,7 +20,15 @@ from genrezoo.songs import SongSet
 from genrezoo.training.batches import Batches
 from genrezoo.training.fitted import Fitted, Inputs, Options
 from genrezoo.training.loop import History, train_epochs
-from genrezoo.training.objectives import Objective, compile_model, mean_errors, objectives, song_weights, trained
+from genrezoo.training.objectives import (
+    Objective,
+    compile_model,
+    head_losses,
+    mean_errors,
+    objectives,
+    song_weights,
+    trained,
+)
 from genrezoo.training.optimisation import build_optimizer
 from genrezoo.training.search_space import TRAINING
 from genrezoo.training.settings import TrainingSettings
@@ -91,7 +99,6 @@ def fit(
     many = isinstance(model.output, dict)
     batches = Batches(given, aims, song_weights(train, settings), settings, seed=options["seed"], many=many)
     choose = choose or shuffled(options["seed"], len(train))
-    heads = trained(aims)
 
     def run_epoch(epoch: int, history: History) -> Mapping[str, float]:
         data = batches(choose(epoch, history), epoch)
@@ -103,11 +110,7 @@ def fit(
                 fitted = model.fit(data, initial_epoch=epoch, epochs=epoch + 1, verbose=0)
             found = {name: value[0] for name, value in fitted.history.items()}
         accuracy = next((value for name, value in found.items() if name.endswith("accuracy")), 0.0)
-        return {
-            "loss": found["loss"],
-            "accuracy": accuracy,
-            **{f"{name}_loss": found[f"{name}_loss"] for name in heads},
-        }
+        return {"loss": found["loss"], "accuracy": accuracy, **head_losses(aims, found)}
 
     with _quick(model):
         return train_epochs(
@@ -115,7 +118,7 @@ def fit(
             valid,
             settings,
             run_epoch=run_epoch,
-            valid_errors=validation_errors(model, valid) if heads else None,
+            valid_errors=validation_errors(model, valid) if trained(aims) else None,
             valid_inputs=None if inputs is None else inputs["valid"],
             finished=finished if model.trainable_variables else lambda history: True,
             **options,

@@ -21,7 +21,7 @@ from genrezoo.spaces import Choice, Float, Int
 from genrezoo.training.batches import Batches
 from genrezoo.training.fitted import Fitted, Options
 from genrezoo.training.loop import History, train_epochs
-from genrezoo.training.objectives import Objective, compile_model, objectives, song_weights, trained
+from genrezoo.training.objectives import Objective, compile_model, head_losses, objectives, song_weights, trained
 from genrezoo.training.optimisation import build_optimizer
 from genrezoo.training.search_space import PACE
 from genrezoo.training.settings import TrainingSettings
@@ -104,18 +104,17 @@ def truncated(model: keras.Model, songs: SongSet, settings: TruncatedSettings, *
     many = isinstance(model.output, dict)
     batches = Batches(x, aims, song_weights(train, settings), settings, seed=options["seed"], many=many)
     form = batches(np.arange(1), 0).element_spec
-    means, train_batch = _batch_trainer(model, reader, aims, settings, form)
+    loss, train_batch = _batch_trainer(model, reader, aims, settings, form)
 
     def run_epoch(epoch: int, history: History) -> Mapping[str, float]:
-        for mean in means.values():
-            mean.reset_state()
+        loss.reset_state()
         model.reset_metrics()
         for batch in batches(choose(epoch, history), epoch):
             train_batch(*batch)
         model.optimizer.finalize_variable_values(model.trainable_variables)
         found = model.get_metrics_result()
         accuracy = next((value for name, value in found.items() if name.endswith("accuracy")), 0.0)
-        return {**{name: float(mean.result()) for name, mean in means.items()}, "accuracy": float(accuracy)}
+        return {"loss": float(loss.result()), "accuracy": float(accuracy), **head_losses(aims, found)}
 
     errors = validation_errors(model, valid) if trained(aims) else None
     return train_epochs(model, valid, settings, run_epoch=run_epoch, valid_errors=errors, **options)
@@ -212,13 +211,13 @@ def _steps_per_epoch(parts: np.ndarray, settings: TruncatedSettings, choose: Cal
 
 def _batch_trainer(
     model: keras.Model, reader: PartReader, aims: Mapping[str, Objective], settings: TruncatedSettings, form: Any
-) -> tuple[dict[str, keras.metrics.Metric], Callable[..., None]]:
-    """The running means of the loss and of the heads' errors, and a compiled function that trains on one batch."""
+) -> tuple[keras.metrics.Metric, Callable[..., None]]:
+    """The running mean of the loss, and a compiled function that trains on a batch in one loop over its parts."""
     import tensorflow as tf  # here, because nothing else needs it on other backends
 
     variables, optimizer, per_part = model.trainable_variables, model.optimizer, settings.update == "part"
     shapes = {name: output.shape[1:] for name, output in _by_name(model.output).items()}
-    means = {name: keras.metrics.Mean() for name in ("loss", *(f"{name}_loss" for name in trained(aims)))}
+    measured = keras.metrics.Mean(name="loss")
 
     def train_batch(x: Any, y: Any, weights: Any = None) -> None:
         size = tf.shape(x)[0]
@@ -239,7 +238,7 @@ def _batch_trainer(
                 outputs, states = reader(parts[number], states)
                 outputs = _by_name(outputs)
                 penalty = tf.add_n([tf.constant(0.0), *model.losses])
-                loss = penalty + _total(aims, _errors(aims, targets, outputs, weight))
+                loss = penalty + _error(aims, targets, outputs, weight)
             gradients = tape.gradient(loss, variables)
             if per_part:
                 optimizer.apply(gradients, variables)
@@ -261,34 +260,22 @@ def _batch_trainer(
         _, _, last, penalty, sums = tf.while_loop(lambda number, *_: number < most, train_part, start)
         if not per_part:
             optimizer.apply([total / tf.cast(most, total.dtype) for total in sums], variables)
-        errors = _errors(aims, targets, last, own)
-        means["loss"].update_state(penalty + _total(aims, errors), sample_weight=size)
-        for name in trained(aims):
-            means[f"{name}_loss"].update_state(errors[name], sample_weight=size)
+        measured.update_state(penalty + _error(aims, targets, last, own), sample_weight=size)
         model.compute_metrics(x, y, last if isinstance(y, dict) else last["logits"], weights)
 
-    return means, tf.function(train_batch, input_signature=form, autograph=False)
+    return measured, tf.function(train_batch, input_signature=form, autograph=False)
 
 
 def _by_name(given: Any) -> dict[str, Any]:
     return given if isinstance(given, dict) else {"logits": given}
 
 
-def _errors(
-    aims: Mapping[str, Objective], targets: dict[str, Any], outputs: dict[str, Any], weights: Any
-) -> dict[str, Any]:
-    """The error of each output, the weighted mean over the batch."""
-    return {
-        name: aim.loss(targets[name], outputs[name], sample_weight=weights)
-        if isinstance(aim.loss, keras.losses.Loss)
-        else keras.ops.mean(aim.loss(targets[name], outputs[name]) * weights)
-        for name, aim in aims.items()
-    }
-
-
-def _total(aims: Mapping[str, Objective], errors: Mapping[str, Any]) -> Any:
-    """The sum of the errors, each with its weight."""
+def _error(aims: Mapping[str, Objective], targets: dict[str, Any], outputs: dict[str, Any], weights: Any) -> Any:
+    """The sum of the objectives, each the weighted mean over the batch."""
     total = keras.ops.zeros(())
     for name, aim in aims.items():
-        total += aim.weight * errors[name]
+        if isinstance(aim.loss, keras.losses.Loss):
+            total += aim.weight * aim.loss(targets[name], outputs[name], sample_weight=weights)
+        else:
+            total += aim.weight * keras.ops.mean(aim.loss(targets[name], outputs[name]) * weights)
     return total
