@@ -88,7 +88,7 @@ def test_build_compiles_for_the_point():
     built = model.build(hp)
     assert built.get_layer("lstm").units == 2
     assert built.compiled
-    assert type(built.optimizer) is keras.optimizers.AdamW
+    assert isinstance(built.optimizer, keras.optimizers.AdamW)
     assert float(built.optimizer.learning_rate) == pytest.approx(0.01)
     assert hp.values == {"units": 2, "learning_rate": 0.01, "optimizer": "adamw"}
     default = keras_tuner.HyperParameters()
