@@ -45,8 +45,9 @@ STABILISED_RNN = Recipe(
 )
 
 # Its experts have document C's baseline, stabilised with a beta of 100, which weighs four times as much on snippets
-# of 30 segments as on songs of 120. On the same songs as above it reaches 0.79 in 30 epochs: above the stabilised
-# LSTM, as in the document, and below the one with L2.
+# of 30 segments as on songs of 120. On 2,000 synthetic songs of 120 segments it reaches 0.79 in 30 epochs: above the
+# stabilised LSTM, as in the document, and below the one with L2. On real songs of 10 segments, which leave 2 or 3 to
+# a snippet, lower beta: 226 training songs of GTZAN features give 0.40 with 100 and 0.60 with 2 (three seeds).
 SNIPPET_LSTM = Recipe(
     name="snippet_lstm",
     summary="Four snippets, an LSTM for each, the product of their posteriors",
