@@ -117,36 +117,32 @@ def onnx(subject: Subject) -> Answer:
 
 
 def openvino(subject: Subject) -> Answer:
-    """The ONNX file by OpenVINO, told to compute in float32."""
+    """The run as exported for OpenVINO, told to compute in float32."""
     import openvino as ov
 
     settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     settings |= {"INFERENCE_NUM_THREADS": str(subject.threads)}
-    network = ov.Core().compile_model(str(exported_file(subject, "onnx")), "CPU", settings)
+    network = ov.Core().compile_model(str(exported_file(subject, "openvino")), "CPU", settings)
     return in_batches(lambda x: next(iter(network(x).values())))
 
 
 def litert(subject: Subject) -> Answer:
-    """What Keras exports for LiteRT, by its interpreter."""
+    """The run as exported for LiteRT."""
     from ai_edge_litert.interpreter import Interpreter
 
-    path = subject.folder / f"{subject.reference.name}.tflite"
-    with contextlib.redirect_stdout(io.StringIO()):
-        subject.run.model.export(path, format="litert", verbose=False)
-    interpreter = Interpreter(str(path), num_threads=subject.threads)
-    place = interpreter.get_input_details()[0]["index"]
+    interpreter = Interpreter(str(exported_file(subject, "litert")), num_threads=subject.threads)
+    (read,), (written,) = interpreter.get_input_details(), interpreter.get_output_details()
     size = 0
 
     def answer(x: np.ndarray) -> Any:
         nonlocal size
         if len(x) != size:
-            interpreter.resize_tensor_input(place, x.shape)
+            interpreter.resize_tensor_input(read["index"], x.shape)
             interpreter.allocate_tensors()
             size = len(x)
-        interpreter.set_tensor(place, x)
+        interpreter.set_tensor(read["index"], x)
         interpreter.invoke()
-        outputs = [interpreter.get_tensor(one["index"]) for one in interpreter.get_output_details()]
-        return outputs[-1]
+        return interpreter.get_tensor(written["index"])
 
     return in_batches(answer)
 
@@ -178,9 +174,11 @@ def exported_file(subject: Subject, format: str) -> Path:
     """The run as a file of a format, made once."""
     import genrezoo as gz
 
-    path = subject.folder / f"{subject.reference.name}.{format}"
+    ending = {"onnx": "onnx", "openvino": "xml", "litert": "tflite"}[format]
+    path = subject.folder / f"{subject.reference.name}.{ending}"
     if not path.exists():
-        gz.export(subject.run, format, path)
+        with contextlib.redirect_stdout(io.StringIO()):  # converters say what they do
+            gz.export(subject.run, format, path)
     return path
 
 
@@ -243,10 +241,9 @@ def measure(subject: Subject, options: argparse.Namespace) -> list[dict[str, Any
 
     for (name, size), found_times in times.items():
         if name == "bound":
-            rate = SIZE**3 / statistics.median(one[0] for one in found_times) / 1e9
-            print(
-                f"{subject.reference.name}: a product of matrices makes {rate:.0f} G multiply-adds a second", flush=True
-            )
+            rates = [SIZE**3 / statistics.median(one[which] for one in found_times) / 1e9 for which in (0, 1)]
+            print("{}: a product makes {:.0f} / {:.0f} G multiply-adds a second".format(subject.reference.name, *rates))
+            sys.stdout.flush()
             continue
         clock = statistics.median(one[0] for one in found_times)
         share = size * work / SIZE**3

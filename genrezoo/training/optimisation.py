@@ -28,10 +28,6 @@ def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.o
     kind = known.get(settings.optimizer.lower().replace("_", ""))
     if kind is None:
         raise UnknownNameError("optimiser", settings.optimizer, known)
-    if keras.config.backend() == "tensorflow":
-        from genrezoo.training.adam import ONE_PASS  # here, because it imports TensorFlow
-
-        kind = ONE_PASS.get(kind, kind)
     rate: Any = settings.learning_rate
     if settings.schedule not in (None, "reduce_on_plateau"):
         rate = _schedule(settings, steps_per_epoch)
@@ -42,7 +38,11 @@ def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.o
         raise SettingsError(f"optimiser {settings.optimizer!r} refuses its arguments: {error}") from error
     if settings.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+    if keras.config.backend() != "tensorflow":
+        return optimizer
+    from genrezoo.training.adam import in_one_pass  # here, because it imports TensorFlow
+
+    return in_one_pass(optimizer)
 
 
 def _schedule(settings: TrainingSettings, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

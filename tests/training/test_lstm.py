@@ -64,6 +64,13 @@ def test_other_kinds_are_left_to_keras(odd):
         assert "inner_loop" not in vars(model.layers[-1])
 
 
+def test_a_gpu_is_left_to_keras(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    model = lstm()
+    with quick_lstms(model):
+        assert "inner_loop" not in vars(model.layers[-1])
+
+
 def test_prediction_is_left_to_keras():
     model = lstm()
     expected = model(PADDED)
