@@ -1,6 +1,6 @@
 """Inference of the reference networks by every engine: one song, songs in bulk, and the machine's own bound.
 
-    python benchmarks/inference.py [M1 M5 …] [--engines onnx torch …] [--rounds 5] [--threads 1]
+    python benchmarks/inference.py [M1 M5 …] [--engines onnx torch …] [--rounds 3] [--threads 1]
 
 All engines but PyTorch answer as one trained run does, from raw features with padding to logits; PyTorch has the plain
 network, without padding and standardisation. Engines alternate, so that all see the same machine; medians count, and
@@ -90,6 +90,8 @@ def torch_eager(subject: Subject, *, compile: bool = False) -> Answer:
 
     torch.set_num_threads(subject.threads)
     network = subject.reference.plain().eval()
+    if compile and subject.reference.unrolled:
+        raise ValueError("its loop over segments would be written out, and take minutes to compile")
     if compile:
         network = torch.compile(network)
 
@@ -272,7 +274,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", help=f"of {', '.join(REFERENCES)}; all if left out")
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(options.threads)}

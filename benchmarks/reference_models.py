@@ -26,6 +26,7 @@ class Reference:
         shape: Of one song: segments and features.
         classes: Number of genres.
         plain: Makes the same network in PyTorch.
+        unrolled: That one loops over the segments in Python.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Reference:
     shape: tuple[int, int] = (120, 25)
     classes: int = 10
     plain: Callable[[], Any] = field(kw_only=True)
+    unrolled: bool = False
 
     def build(self) -> Any:
         """The zoo's network, uncompiled."""
@@ -136,7 +138,7 @@ REFERENCES = {
     for one in (
         Reference("M1", "LSTM(100)", "lstm", {"l2": 0.0}, plain=_lstm),
         Reference("M2", "four snippets, an LSTM(100) each", "snippet_lstm", {"beta": 0.0}, plain=_snippets),
-        Reference("M3", "tanh RNN(341), batch norm in the cell", "batch_norm_rnn", plain=_normalised),
+        Reference("M3", "tanh RNN(341), batch norm in the cell", "batch_norm_rnn", plain=_normalised, unrolled=True),
         Reference("M4", "two conv(50, 3) with pooling, dense 200", "conv_in_time", NO_PENALTY, plain=_convolution),
         Reference(
             "M5",
