@@ -136,6 +136,7 @@ def test_what_is_imported_is_declared():
         "exported": "export",
         "exporting": "export",
         "parallel": "cluster",
+        "predict": "parquet",
         "runs": "tracking",
     }  # by folder of the package
     owners = importlib.metadata.packages_distributions()

@@ -40,7 +40,7 @@ def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.o
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     if keras.config.backend() != "tensorflow":
         return optimizer
-    from genrezoo.training.adam import in_one_pass  # here, because it imports TensorFlow
+    from genrezoo.training._adam import in_one_pass  # here, because it imports TensorFlow
 
     return in_one_pass(optimizer)
 

@@ -129,7 +129,7 @@ def _quick(model: keras.Model) -> contextlib.AbstractContextManager[None]:
     """On TensorFlow, trains LSTM layers by a faster way to the same."""
     if keras.config.backend() != "tensorflow":
         return contextlib.nullcontext()
-    from genrezoo.training.lstm import quick_lstms  # here, because it imports TensorFlow
+    from genrezoo.training._lstm import quick_lstms  # here, because it imports TensorFlow
 
     return quick_lstms(model)
 

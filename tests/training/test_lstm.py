@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from genrezoo import layers
-from genrezoo.training.lstm import quick_lstms
+from genrezoo.training._lstm import quick_lstms
 
 GENERATOR = np.random.default_rng(0)
 SONGS = GENERATOR.standard_normal((4, 9, 5)).astype("float32")
