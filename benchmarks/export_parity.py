@@ -38,7 +38,7 @@ SHAPES = {"segments": [(120, 25), (187, 96)], "image": [(32, 33, 3), (88, 90, 3)
 """By input kind: a model is built for the first shape that its defaults can take."""
 
 GENRES = 10
-STUDENT, TEACHER, OTHER = ("student_mlp", {"units": (64,)}), ("lstm", {}), ("conv_in_time", {})
+STUDENT, TEACHER, OTHER = ("student_mlp", {}), ("lstm", {}), ("conv_in_time", {})
 MEMBERS: dict[str, dict[str, Any]] = {
     "cascade": {"student": STUDENT, "teacher": TEACHER},
     "combiner": {"one": OTHER, "two": TEACHER, "three": ("snippet_lstm", {})},
@@ -85,10 +85,10 @@ def source(name: str) -> Source:
             free = entry.any_length and not entry.members
             built = network(name, (None, shape[-1]) if free else shape)
             break
-        except SettingsError:
-            continue
+        except SettingsError as error:
+            reason = error
     else:
-        raise SystemExit(f"no shape is large enough for {name}: add one to SHAPES")
+        raise SystemExit(f"{name} is built for none of SHAPES: {reason}")
     generator = np.random.default_rng(1)
     centre, spread = (np.full(shape[-1], level, np.float32) for level in (PIXELS if image else (0.0, 1.0)))
     if not image:

@@ -21,7 +21,7 @@ BATCHES = (1, 3, 257)
 """Songs that the export reads at once, in turn."""
 
 MOST_REAL_SONGS = 512
-_MOST_NUMBERS = 2**20  # of one batch: a tagger makes 128 times as many of them at once, 512 MB
+_MOST_NUMBERS = 2**26  # that a layer gives for a batch: 256 MB
 _NUMBERS = 2**19  # that Keras reads at once
 
 Answers = Callable[[np.ndarray], np.ndarray]
@@ -32,8 +32,8 @@ def compare(source: Source, answers: Answers, *, songs: SongSet | None = None) -
     """Compares an export with the model that it was made from.
 
     Random songs are drawn around the mean and standard deviation that the model was trained with, at batch sizes of 1,
-    3 and 257 (fewer of large songs, as of images), with padding where the model masks it and of several lengths
-    where it reads any. Then real songs, if there are any, are answered by the run and by the export.
+    3 and 257 (fewer where a layer would give more than 256 MB), with padding where the model masks it and of several
+    lengths where it reads any. Then real songs, if there are any, are answered by the run and by the export.
 
     Args:
         source: The model.
@@ -89,8 +89,16 @@ def sizes(source: Source) -> Iterator[tuple[int, int]]:
     lengths: list[int] = [shape[0]] if shape[0] is not None else [trained, max(1, trained // 2), trained + 5]
     for number, size in enumerate(BATCHES):
         length = lengths[number % len(lengths)]
-        fitting = _MOST_NUMBERS // math.prod(axis or 1 for axis in (length, *shape[1:]))
+        fitting = _MOST_NUMBERS // _widest(source.model, length)
         yield max(1, min(size, fitting)), length
+
+
+def _widest(model: Any, length: int) -> int:
+    """The most numbers that a layer gives for a song of so many segments."""
+    parts = [part for part in model._flatten_layers() if hasattr(part, "_nodes_by_depth")]
+    nodes = [node for part in parts for nodes in part._nodes_by_depth.values() for node in nodes]
+    tensors = [tensor for node in nodes for tensor in node.output_tensors]
+    return max(math.prod(axis or length for axis in tensor.shape[1:]) for tensor in tensors)
 
 
 def random_songs(source: Source, size: int, length: int, generator: np.random.Generator) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 
@@ -42,10 +43,11 @@ def test_sizes_follow_from_what_the_model_reads(source, perceptron):
     assert list(sizes(open_source(perceptron))) == [(1, 12), (3, 12), (257, 12)]
 
 
-def test_large_songs_come_in_smaller_batches(perceptron):
-    opened = open_source(perceptron)
-    reading = opened.reading.model_copy(update={"input_shape": (4096, 1024)})
-    assert [size for size, _ in sizes(dataclasses.replace(opened, reading=reading))] == [1, 3, 16]
+def test_batches_are_smaller_where_a_layer_gives_much(perceptron):
+    songs = keras.Input((12, 4))
+    wide = keras.Model(songs, keras.layers.Dense(2**18)(songs))  # 12 MiB a song
+    opened = dataclasses.replace(open_source(perceptron), model=wide)
+    assert [size for size, _ in sizes(opened)] == [1, 3, 2**26 // (12 * 2**18)]
 
 
 @pytest.mark.parametrize("spoil", ["one song", "nan", "shape", "only other lengths", "only real songs"])
