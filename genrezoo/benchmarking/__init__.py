@@ -18,6 +18,7 @@ from genrezoo.benchmarking.cell import Cell
 from genrezoo.benchmarking.study import Entrant
 from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
 from genrezoo.datasets import load_songs
+from genrezoo.datasets.arrays import keep_songs
 from genrezoo.datasets.synthetic import ceilings
 from genrezoo.environment import environment, versions
 from genrezoo.errors import SettingsError, check_known
@@ -25,7 +26,6 @@ from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import safe_name
 from genrezoo.rows import FILE, SCHEMA, AccuracyRow, CellFacts, DataFacts, Engine, Row, parse_row, read_rows
 from genrezoo.songs import check_genres, check_split, default_split
-from genrezoo.songs.storage import keep_songs
 from genrezoo.weights import WEIGHTS
 
 __all__ = ["Suite", "benchmark", "list_suites", "load_suite"]

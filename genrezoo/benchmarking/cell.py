@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from genrezoo import files, parallel
 from genrezoo.benchmarking.baselines import BASELINES, fit_baseline
+from genrezoo.datasets.arrays import load_arrays
 from genrezoo.environment import environment
 from genrezoo.errors import SettingsError
 from genrezoo.evaluation import bootstrap_intervals, evaluate
@@ -37,7 +38,6 @@ from genrezoo.rows import (
 from genrezoo.runs.predictions import FILE, read_predictions
 from genrezoo.songs import SongSet
 from genrezoo.songs.chunks import chunk_starts
-from genrezoo.songs.storage import load_arrays
 
 WARM_UP, CALLS, BULK = 20, 200, 256
 EXPORT = "model.onnx"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from genrezoo import files, parallel, seeds
+from genrezoo.datasets.arrays import keep_songs, load_arrays
 from genrezoo.environment import threads
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.recipes import Recipe, get_recipe
@@ -18,7 +19,6 @@ from genrezoo.runs.fitting import open_training
 from genrezoo.runs.run import load_run
 from genrezoo.songs import SongSet
 from genrezoo.songs.splits import folds
-from genrezoo.songs.storage import keep_songs, load_arrays
 
 
 @dataclass(frozen=True, eq=False)

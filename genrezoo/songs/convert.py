@@ -1,4 +1,4 @@
-"""From what people hold in memory, arrays or a data frame, to songs: labels as text, songs of unequal length."""
+"""From what people hold in memory, arrays or a data frame, to the fields of a `SongSet`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from genrezoo.songs.columns import SIDES, to_array, to_float32, to_names
 if TYPE_CHECKING:
     import pandas as pd
 
-    from genrezoo.songs.songset import SongSet
 
-
-def from_arrays(
+def fields_of_arrays(
     x: Any,
     y: Any,
     *,
@@ -25,10 +23,8 @@ def from_arrays(
     split: Any = None,
     name: str = "songs",
     **columns: Any,
-) -> SongSet:
-    """What `SongSet.from_arrays` does; it documents the arguments."""
-    from genrezoo.songs.songset import SongSet
-
+) -> dict[str, Any]:
+    """The fields that `SongSet.from_arrays`, which documents the arguments, makes a set of."""
     if _is_ragged(x):
         if lengths is not None:
             raise DataError("is a list of songs", path=name, where="x", remedy="leave lengths out: they are the songs'")
@@ -41,10 +37,10 @@ def from_arrays(
     if split is not None:
         columns["splits"] = _sides(split, len(labels), name)
     kind = "image" if x.ndim == 4 else "segments"
-    return SongSet(x=x, y=labels, genres=tuple(known), lengths=lengths, name=name, kind=kind, **columns).validate()
+    return {"x": x, "y": labels, "genres": tuple(known), "lengths": lengths, "name": name, "kind": kind, **columns}
 
 
-def from_frame(
+def fields_of_frame(
     frame: pd.DataFrame,
     *,
     label: Hashable,
@@ -54,8 +50,8 @@ def from_frame(
     features: Sequence[Hashable] | None = None,
     name: str = "songs",
     **options: Any,
-) -> SongSet:
-    """What `SongSet.from_frame` does; it documents the arguments."""
+) -> dict[str, Any]:
+    """The fields that `SongSet.from_frame`, which documents the arguments, makes a set of."""
     roles = {"label": label, "group": group, "id": id, "split": split}
     named = {role: column for role, column in roles.items() if column is not None}
     for role, column in [*named.items(), *(("features", column) for column in features or ())]:
@@ -78,7 +74,7 @@ def from_frame(
     if split is not None:
         columns["split"] = frame[split].to_numpy()
     about = {"feature_names": [str(column) for column in chosen]}
-    return from_arrays(x, frame[label].to_numpy(), name=name, about=about, **columns, **options)
+    return fields_of_arrays(x, frame[label].to_numpy(), name=name, about=about, **columns, **options)
 
 
 def _is_ragged(x: Any) -> bool:

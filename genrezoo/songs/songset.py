@@ -15,6 +15,8 @@ import numpy as np
 
 from genrezoo.errors import DataError
 from genrezoo.songs.columns import check_text, to_array, to_float32, to_integers, to_names
+from genrezoo.songs.convert import fields_of_arrays, fields_of_frame
+from genrezoo.songs.storage import save_songs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,12 +182,11 @@ class SongSet:
             >>> found.genres, found.y.tolist(), found.lengths.tolist()
             (('blues', 'jazz'), [1, 0, 1, 0], [120, 90, 100, 110])
         """
-        from genrezoo.songs.convert import from_arrays
-
-        return from_arrays(
+        fields = fields_of_arrays(
             x, y, genres=genres, lengths=lengths, split=split, name=name,
             ids=ids, groups=groups, provenance=provenance, about=about or {},
         )  # fmt: skip
+        return cls(**fields).validate()
 
     @classmethod
     def from_frame(
@@ -229,12 +230,11 @@ class SongSet:
             >>> songs.n_features, songs.genres, songs.groups.tolist()
             (1, ('blues', 'jazz'), ['a', 'b', 'c', 'd'])
         """
-        from genrezoo.songs.convert import from_frame
-
-        return from_frame(
+        fields = fields_of_frame(
             frame, label=label, group=group, id=id, split=split, features=features,
             genres=genres, provenance=provenance, name=name,
         )  # fmt: skip
+        return cls(**fields).validate()
 
     def error(self, what: str, where: str | None = None, remedy: str | None = None) -> DataError:
         """An error about these songs, to be raised; the arguments are those of `DataError`.
@@ -389,8 +389,6 @@ class SongSet:
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the songs to a folder that `genrezoo.load_songs` reads; see `genrezoo.songs.storage.save_songs`."""
-        from genrezoo.songs.storage import save_songs
-
         return save_songs(self, folder, overwrite=overwrite)
 
     def named(self, name: str) -> SongSet:

@@ -16,15 +16,16 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from genrezoo.archive import read_header, regular_size
 from genrezoo.errors import DataError
-from genrezoo.files import lock_folder, read_json, sha256_of, write_atomic, write_json, write_text
-from genrezoo.songs.songset import SongSet
+from genrezoo.files import lock_folder, write_atomic, write_json, write_text
+
+if TYPE_CHECKING:
+    from genrezoo.songs.songset import SongSet
 
 MANIFEST = "manifest.json"
 """File whose presence says that a songs folder is complete."""
@@ -35,7 +36,7 @@ _SPLIT_NAME = r"[A-Za-z0-9_-]{1,64}"
 _OURS = re.compile(rf"({'|'.join(_COLUMNS)}|split_{_SPLIT_NAME})\.npy|\..+\.(npy|json)\..*\.part")  # or a torn one
 
 
-class _File(BaseModel, extra="forbid", strict=True):
+class StoredArray(BaseModel, extra="forbid", strict=True):
     """What the manifest says of one array."""
 
     shape: list[int]
@@ -43,7 +44,7 @@ class _File(BaseModel, extra="forbid", strict=True):
     sha256: str
 
 
-class _Manifest(BaseModel, extra="forbid", strict=True):
+class Manifest(BaseModel, extra="forbid", strict=True):
     """Everything of a `SongSet` but its arrays, and what the arrays must look like."""
 
     version: Literal[1] = Field(alias="schema")
@@ -53,7 +54,7 @@ class _Manifest(BaseModel, extra="forbid", strict=True):
     splits: list[str]
     provenance: str | None
     about: dict[str, Any]
-    files: dict[str, _File]
+    files: dict[str, StoredArray]
 
 
 def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -78,9 +79,10 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
 
     Example:
         >>> import tempfile
+        >>> from genrezoo import SongSet, load_songs
         >>> songs = SongSet(x=np.zeros((4, 3, 2)), y=[0, 1, 0, 1], genres=("blues", "jazz"))
         >>> folder = save_songs(songs, Path(tempfile.mkdtemp()) / "songs")
-        >>> load_arrays(folder).checksum() == songs.checksum()
+        >>> load_songs(folder).checksum() == songs.checksum()
         True
     """
     folder = Path(folder)
@@ -129,76 +131,6 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
     return folder
 
 
-def keep_songs(songs: SongSet, folder: Path) -> Path:
-    """Writes songs to a folder of results, or verifies those that an earlier command has written there.
-
-    Raises:
-        DataError: What is there was changed since, or is other songs.
-    """
-    if not (folder / MANIFEST).exists():
-        return save_songs(songs, folder)
-    if load_arrays(folder).checksum() != songs.checksum():
-        remedy = "delete the folder and give the same command again"
-        raise DataError("holds other songs than those that it was made for", path=folder, remedy=remedy)
-    return folder
-
-
-def load_arrays(path: str | Path, *, verify: bool = True) -> SongSet:
-    """Loads a songs folder without reading its features into memory.
-
-    Args:
-        path: The folder.
-        verify: Compare each array with its sha256, which reads everything once. Without it a flipped bit goes unseen;
-            sizes, types and shapes are always checked.
-
-    Returns:
-        The checked songs; ``x`` is memory-mapped and read-only.
-
-    Raises:
-        DataError: The folder is not complete, its manifest is not one, or an array is not what the manifest says.
-    """
-    folder = Path(path)
-    if not folder.is_dir():
-        raise DataError("is not a folder", path=folder, remedy="name a folder written by `genrezoo data convert`")
-    if not (folder / MANIFEST).exists():
-        remedy = "run `genrezoo data convert` again with --overwrite"
-        raise DataError(f"has no {MANIFEST}: its conversion did not finish", path=folder, remedy=remedy)
-    regular_size(folder / MANIFEST)
-    try:
-        manifest = _Manifest.model_validate(read_json(folder / MANIFEST))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(
-            f"not the manifest of a songs folder ({error.error_count()} faults, the first: {first['msg']})",
-            path=folder / MANIFEST,
-            where=".".join(map(str, first["loc"])),
-            remedy="restore the file or convert the songs again",
-        ) from error
-    expected = {"x", "y", "lengths", "ids", *map("split_{}".format, manifest.splits)}
-    named = {name.removesuffix(".npy") for name in manifest.files}
-    if named - {"groups"} != expected:  # no other file of this machine is ever opened
-        wrong = sorted((named - {"groups"}) ^ expected)[0]
-        remedy = "restore the file or convert the songs again"
-        raise DataError(
-            f"{wrong}.npy is missing or has no place here", path=folder / MANIFEST, where="files", remedy=remedy
-        )
-    arrays = {key: _read(folder / f"{key}.npy", manifest.files[f"{key}.npy"], verify=verify) for key in sorted(named)}
-    songs = SongSet(
-        x=arrays["x"],
-        y=arrays["y"],
-        genres=tuple(manifest.genres),
-        lengths=arrays["lengths"],
-        ids=arrays["ids"],
-        groups=arrays.get("groups"),
-        splits={name: arrays[f"split_{name}"] for name in manifest.splits},
-        provenance=manifest.provenance,
-        name=manifest.name,
-        about=manifest.about,
-        kind=manifest.kind,
-    )
-    return songs.validate(folder)
-
-
 def _check_plain(songs: SongSet) -> None:
     try:
         json.dumps(dict(songs.about), allow_nan=False)
@@ -243,21 +175,3 @@ def _write(path: Path, songs: SongSet, key: str) -> dict[str, Any]:
 
     write_atomic(path, content)
     return {"shape": list(shape), "dtype": dtype.str, "sha256": digest.hexdigest()}
-
-
-def _read(path: Path, told: _File, *, verify: bool) -> np.ndarray:
-    """One array, memory-mapped if it holds the features, after it was held against its header and the manifest."""
-    size = regular_size(path)
-    with open(path, "rb") as file:
-        header = read_header(file, size, path=path)
-    if (list(header.shape), header.dtype.str) != (told.shape, told.dtype):
-        raise DataError(
-            f"shape {header.shape} of {header.dtype.str}, the manifest says {tuple(told.shape)} of {told.dtype}",
-            path=path,
-            remedy="convert the songs again",
-        )
-    if verify and sha256_of(path) != told.sha256:
-        remedy = "the file was changed or damaged: convert the songs again"
-        raise DataError("its sha256 is not the one in the manifest", path=path, remedy=remedy)
-    array: np.ndarray = np.load(path, mmap_mode="r" if path.name == "x.npy" else None, allow_pickle=False)
-    return array

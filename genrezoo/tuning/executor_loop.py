@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from genrezoo import files, parallel, seeds
+from genrezoo.datasets.arrays import keep_songs
 from genrezoo.errors import DataError, ResourceError, SettingsError, differences
 from genrezoo.runs import load_run
 from genrezoo.songs import SongSet
-from genrezoo.songs.storage import keep_songs, save_songs
+from genrezoo.songs.storage import save_songs
 from genrezoo.trials import FILE, Journal, Trial, as_line, read_journal
 from genrezoo.tuning.oracles import Oracle, Suggestion
 from genrezoo.tuning.plan import SearchPlan

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from genrezoo import seeds
+from genrezoo.datasets.arrays import load_arrays
 from genrezoo.errors import DataError, GenrezooError, ResourceError
 from genrezoo.recipes import Recipe
 from genrezoo.runs import train
@@ -22,7 +23,6 @@ from genrezoo.runs.loggers import loggers
 from genrezoo.runs.preprocessing import Preprocessing
 from genrezoo.songs import SongSet
 from genrezoo.songs.splits import folds
-from genrezoo.songs.storage import load_arrays
 from genrezoo.training import checkpoint
 from genrezoo.tuning.objective import Objective
 

@@ -15,6 +15,7 @@ from toys import make_songs
 
 from genrezoo import benchmarking, exporting, files, parallel
 from genrezoo.benchmarking import Suite, benchmark, cell
+from genrezoo.datasets.arrays import load_arrays
 from genrezoo.errors import SettingsError, UnknownNameError
 from genrezoo.evaluation import METRICS, evaluate
 from genrezoo.recipes import Recipe, get_recipe
@@ -22,7 +23,7 @@ from genrezoo.report import render
 from genrezoo.rows import AccuracyRow, HeadScores, NotMeasured, SpeedRow
 from genrezoo.runs import load_run
 from genrezoo.songs import splits
-from genrezoo.songs.storage import load_arrays, save_songs
+from genrezoo.songs.storage import save_songs
 
 SUITE = """
 name = "tiny"

@@ -8,10 +8,10 @@ from toys import write_noise
 from typer.testing import CliRunner
 
 from genrezoo.cli.data import app
+from genrezoo.datasets.arrays import load_arrays
 from genrezoo.datasets.folder import load_folder
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS
-from genrezoo.songs.storage import load_arrays
 
 pytestmark = pytest.mark.usefixtures("no_children")
 

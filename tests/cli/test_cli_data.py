@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from genrezoo.cli.data import app
+from genrezoo.datasets.arrays import load_arrays
 from genrezoo.datasets.npz import load_npz
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS, Entry
-from genrezoo.songs.storage import load_arrays
 
 
 def run(*arguments):

@@ -10,9 +10,10 @@ from toys import write_noise
 from genrezoo.audio.extract import extract_file
 from genrezoo.audio.settings import feature_settings
 from genrezoo.datasets import load_songs
+from genrezoo.datasets.arrays import load_arrays
 from genrezoo.datasets.folder import load_folder, read_tree
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
-from genrezoo.songs.storage import load_arrays, save_songs
+from genrezoo.songs.storage import save_songs
 
 pytestmark = pytest.mark.usefixtures("no_children")
 

@@ -145,7 +145,8 @@ def test_pictures_are_standardised_by_channel():
 
 
 def test_a_songs_folder_keeps_pictures(tmp_path):
-    from genrezoo.songs.storage import load_arrays, save_songs
+    from genrezoo.datasets.arrays import load_arrays
+    from genrezoo.songs.storage import save_songs
 
     songs = pictures()
     again = load_arrays(save_songs(songs, tmp_path / "songs"))

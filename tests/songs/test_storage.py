@@ -10,10 +10,11 @@ import pytest
 from toys import make_songs
 
 from genrezoo.datasets import load_songs
+from genrezoo.datasets.arrays import keep_songs, load_arrays
 from genrezoo.errors import DataError
 from genrezoo.files import lock_folder
 from genrezoo.songs import SongSet, songset, storage
-from genrezoo.songs.storage import keep_songs, load_arrays, save_songs
+from genrezoo.songs.storage import save_songs
 
 
 def make(**changes):
