@@ -119,7 +119,9 @@ def test_metadata(metadata, installed):
     assert {"tensorboard", "keras", "tensorflow"} <= required
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert set(metadata.get_all("Provides-Extra")) == {"audio", "cluster", "export", "tracking", "test", "dev"}
+    assert set(metadata.get_all("Provides-Extra")) == {
+        "audio", "cluster", "dev", "export", "parquet", "test", "tracking",
+    }  # fmt: skip
     assert metadata["Version"] in (installed / "genrezoo" / "__init__.py").read_text(encoding="utf-8")
     (folder,) = installed.glob("genrezoo-*.dist-info")
     assert "genrezoo = genrezoo.cli:main" in (folder / "entry_points.txt").read_text(encoding="utf-8")

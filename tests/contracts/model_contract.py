@@ -399,7 +399,7 @@ def _logits(model: Any, songs: np.ndarray) -> np.ndarray:
 
 def _with_weights_of(model: Any, other: Any) -> Any:
     for weight, source in zip(other.weights, model.weights, strict=True):
-        weight.assign(source)
+        weight.assign(np.array(_numpy(source)))  # a copy: JAX gives the memory of weights away
     return other
 
 
