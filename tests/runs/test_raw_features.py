@@ -58,7 +58,8 @@ QUICK = ("segments with padding", "feature groups", "chunks", "quantiles", "imag
 
 
 @pytest.fixture(
-    scope="module", params=[*QUICK, *(pytest.param(kind, marks=pytest.mark.slow) for kind in {*KINDS} - {*QUICK})]
+    scope="module",
+    params=[*QUICK, *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind not in QUICK)],
 )
 def case(request, tmp_path_factory):
     make, what = KINDS[request.param]
