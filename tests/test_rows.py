@@ -24,12 +24,14 @@ ROWS = {
 
 @pytest.mark.parametrize("path", OLD, ids=lambda path: path.parent.name)
 def test_committed_rows_of_schema_1_are_read_as_they_stand(path):
-    """They stay at schema 1: they are the living test of it."""
+    """They stay at schema 1, but for those that were measured again: they are the living test of it."""
     found = read_rows(path)
     stored = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     assert (len(found.rows), found.torn, found.unknown) == (len(stored), 0, 0)
     for row, old in zip(found.rows, stored, strict=True):
-        assert old["schema"] == 1
+        if old["schema"] == 2:
+            assert row.to_plain() | old == row.to_plain()
+            continue
         assert row.family == {"zoo": "zoo", "peer": "baseline"}[old["family"]]
         for name in ("kind", "key", "recipe", "seed", "status", "checksum", "sizes"):
             assert getattr(row, name) == old[name]
