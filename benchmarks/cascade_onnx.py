@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from genrezoo.errors import SettingsError
+
 
 def seconds(call: Callable[[], Any]) -> tuple[float, float]:
     """Seconds of a call: of the clock and of the processors."""
@@ -68,7 +70,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="folder of the trainings; a temporary one if left out")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        print(json.dumps(measure(options, options.out or Path(temporary)), indent=2))
+        try:
+            found = measure(options, options.out or Path(temporary))
+        except SettingsError as error:  # no threshold keeps the teacher's accuracy
+            print(error)
+            return 1
+        print(json.dumps(found, indent=2))
     return 0
 
 

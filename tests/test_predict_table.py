@@ -11,6 +11,7 @@ import sys
 import time
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 from here_executor import HereExecutor
 from toys import write_noise
@@ -99,7 +100,6 @@ def test_the_table_holds_the_answers_of_the_prediction_and_a_reason_where_there_
 
 
 def test_parquet_holds_the_same_and_says_where_it_comes_from(model, music, here, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
     gz.predict_table(model, music, out=tmp_path / "t.csv")
     gz.predict_table(model, music, out=tmp_path / "t.parquet")
     table = parquet.read_table(tmp_path / "t.parquet")
@@ -236,7 +236,6 @@ def test_names_that_hold_no_file_and_files_of_another_machine_have_reasons(model
 
 
 def test_many_rows_are_written_in_groups(tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
     rows = [Row(f"{number}.wav", "a", (1.0, 0.0), 1.0) for number in range(10)]
     for path in (tmp_path / "t.csv", tmp_path / "t.parquet"):
         write_table(path, ["a", "b"], (rows[first : first + 4] for first in range(0, 10, 4)), {})

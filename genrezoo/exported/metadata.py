@@ -58,7 +58,9 @@ class Parity(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 class Cascade(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """That a second model answers only where the first one is not sure."""
 
-    threshold: float = Field(ge=0, le=1, description="Highest posterior below which the second model is asked.")
+    threshold: float = Field(
+        ge=0, le=1, description="Uncertainty of the first model, 0 to 1, above which the second is asked."
+    )
 
 
 class Metadata(Reading, frozen=True, extra="forbid", allow_inf_nan=False):

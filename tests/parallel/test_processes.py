@@ -74,7 +74,6 @@ def test_preloaded_modules_are_there_and_nothing_that_a_call_does_not_need(execu
 
 
 def test_a_module_whose_allocator_would_start_a_thread_is_forked_with(tmp_path):
-    pytest.importorskip("pyarrow")
     with ProcessExecutor(1, threads=1, preload=("pyarrow",)) as executor:
         assert "pyarrow" in executor.submit(eval, "sorted(__import__('sys').modules)").result()
 
