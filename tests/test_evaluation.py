@@ -12,6 +12,7 @@ from sklearn import metrics
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.evaluation import (
     METRICS,
+    best_temperature,
     bootstrap_intervals,
     compare_models,
     difference_intervals,
@@ -37,6 +38,18 @@ def test_softmax_is_a_distribution_even_of_huge_logits():
     np.testing.assert_allclose(softmax(logits), [[1, 0, 0], [1 / 8, 2 / 8, 5 / 8]], atol=1e-12)
     assert log_softmax(logits)[0, 2] == -2e4
     assert log_softmax(logits.astype(np.float32)).dtype == np.float64
+
+
+def test_the_best_temperature_of_logits_that_say_too_much():
+    # three of four songs are right, and logits of 2 nats apart at temperature 1 would claim 0.88: log 3 apart is true
+    logits, y = np.array([[2.0, 0.0]] * 4), np.array([0, 0, 0, 1])
+    assert best_temperature(logits, y) == pytest.approx(2 / np.log(3), rel=1e-4)
+    assert best_temperature(logits / 4, y) == pytest.approx(1 / (2 * np.log(3)), rel=1e-4)  # logits that say too little
+
+
+def test_a_temperature_needs_labels_that_fit():
+    with pytest.raises(DataError, match="labels run from 0 to 2"):
+        best_temperature(np.zeros((2, 2)), np.array([0, 2]))
 
 
 def test_log_softmax_leaves_its_argument_alone():

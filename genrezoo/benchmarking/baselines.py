@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genrezoo.errors import DataError
-from genrezoo.evaluation import log_softmax, softmax
+from genrezoo.evaluation import best_temperature, softmax
 from genrezoo.lazy import LazyModule
 from genrezoo.seeds import child_seed
 from genrezoo.songs import SongSet, Standardiser
 
 if TYPE_CHECKING:
-    from scipy import optimize
     from sklearn import ensemble, linear_model, preprocessing, svm
 else:  # names of baselines are listed without them
-    optimize = LazyModule("scipy.optimize")
     ensemble, linear_model, preprocessing, svm = (
         LazyModule(f"sklearn.{name}") for name in ("ensemble", "linear_model", "preprocessing", "svm")
     )
@@ -120,22 +118,6 @@ def scores(classifier: Any, x: np.ndarray) -> np.ndarray:
     """A score for each genre, of two genres as well."""
     found: np.ndarray = classifier.decision_function(x)
     return found if found.ndim == 2 else np.stack([np.zeros_like(found), found], axis=1)
-
-
-def best_temperature(scores: np.ndarray, y: np.ndarray) -> float:
-    """The temperature at which the posteriors of scores are most likely.
-
-    Args:
-        scores: ``(n_songs, n_genres)``.
-        y: ``(n_songs,)`` genres; none need be there.
-
-    Reference: C. Guo et al., On calibration of modern neural networks, ICML 2017, section 4.2.
-    """
-
-    def loss(logarithm: float) -> float:
-        return float(-log_softmax(scores / np.exp(logarithm))[np.arange(len(y)), y].mean())
-
-    return float(np.exp(optimize.minimize_scalar(loss, bounds=(-7, 7), method="bounded").x))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from toys import make_songs
 
-from genrezoo.benchmarking.baselines import BASELINES, best_temperature, fit_baseline, flatten, statistics
+from genrezoo.benchmarking.baselines import BASELINES, fit_baseline, flatten, statistics
 from genrezoo.errors import DataError
 
 NAN = np.nan
@@ -64,12 +64,6 @@ def test_a_temperature_needs_no_song_of_each_genre(genres):
     posteriors = np.exp(fit_baseline(BASELINES["svm_rbf_flat"], songs, seed=1).log_posterior(songs.split("test")))
     assert posteriors.shape[1] == genres
     np.testing.assert_allclose(posteriors.sum(axis=1), 1, atol=1e-4)
-
-
-def test_the_best_temperature_of_scores_that_say_too_much():
-    # three of four songs are right, and scores of 2 nats apart at temperature 1 would claim 0.88: log 3 apart is true
-    scores = np.array([[2.0, 0.0]] * 4)
-    assert best_temperature(scores, np.array([0, 0, 0, 1])) == pytest.approx(2 / np.log(3), rel=1e-4)
 
 
 @pytest.mark.slow
