@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import genrezoo
 from genrezoo.benchmarking import Suite, list_suites
 from genrezoo.cli import main
 from genrezoo.datasets.synthetic_audio import render_audio
@@ -20,8 +21,12 @@ from genrezoo.registry import COMPOSITIONS, DATASETS, MODELS, PROCEDURES
 from genrezoo.tuning import list_search_plans
 
 TOP = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted([*TOP.glob("*.md"), *(TOP / "docs").glob("*.md")])
+DOCUMENTS = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")])
 BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^>\n]*) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
+
+
+def name_of(document):
+    return str(document.relative_to(TOP))
 
 
 def load_generator():
@@ -55,7 +60,7 @@ def command_lines():
         for text, _ in blocks(document, "bash"):
             for line in text.replace("\\\n", " ").splitlines():
                 if line.startswith("genrezoo"):
-                    shown[f"{document.name}: {line}"] = line
+                    shown[f"{name_of(document)}: {line}"] = line
     return [pytest.param(line, id=name) for name, line in shown.items()]
 
 
@@ -101,7 +106,7 @@ def problems_of(line):
     return problems
 
 
-@pytest.mark.parametrize("path", sorted(GENERATED), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(GENERATED), ids=name_of)
 def test_generated_parts_are_up_to_date(path):
     assert path.read_text(encoding="utf-8") == GENERATED[path], "run: python docs/generate.py"
 
@@ -109,7 +114,8 @@ def test_generated_parts_are_up_to_date(path):
 def costly_ones_slow(documents, costly):
     """Parameters for documents; those that train in processes of their own are for the slow tests."""
     return [
-        pytest.param(path, id=path.name, marks=[pytest.mark.slow] if path.stem in costly else []) for path in documents
+        pytest.param(path, id=name_of(path), marks=[pytest.mark.slow] if path.stem in costly else [])
+        for path in documents
     ]
 
 
@@ -156,7 +162,7 @@ def test_the_check_of_command_lines_finds_mistakes(line, problem):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", [path for path in DOCUMENTS if marked_runs(path)], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if marked_runs(path)], ids=name_of)
 def test_marked_commands_run(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     render_audio("music", n_genres=2, n_train=6, n_valid=4, n_test=4, seconds=3.0)  # what the documents call so
@@ -182,7 +188,7 @@ def test_every_command_has_help_and_every_option_too():
         assert [p.spelling for p in command.parameters if not p.help] == [], path
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_links_lead_somewhere(document):
     for target in re.findall(r"\]\((?!https://)([^)\s]+)\)", document.read_text(encoding="utf-8")):
         name, _, anchor = target.partition("#")
@@ -192,6 +198,12 @@ def test_links_lead_somewhere(document):
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
             anchors = [re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings]
             assert anchor in anchors, target
+
+
+def test_every_public_name_has_its_place_in_the_reference():
+    pages = [path.read_text(encoding="utf-8") for path in (TOP / "docs" / "reference").glob("*.md")]
+    told = re.findall(r"^::: genrezoo\.(\w+)$", "\n".join(pages), flags=re.MULTILINE)
+    assert sorted(told) == sorted(set(genrezoo.__all__) - {"__version__"})
 
 
 def test_readme_has_the_two_commands():
@@ -257,7 +269,7 @@ def test_changelog_has_a_place_for_the_next_line():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", sorted((TOP / "examples").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("example", sorted((TOP / "examples").glob("*.py")), ids=name_of)
 def test_examples_run(example, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(TOP)}
     done = subprocess.run(
