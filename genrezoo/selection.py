@@ -1,0 +1,220 @@
+"""Greedy selection of an ensemble from stored predictions: which models to average, and with which weights.
+
+From a library of models that have answered the same held-out songs, the selection adds, one after the other and with
+replacement, the model that helps the average of the posteriors most. Choose it where many models are trained already:
+it costs seconds, leaves useless models out, and weighs the others by how often they were chosen. A greedy choice among
+many models on few songs overfits these songs; the guard is the average of many selections, each from a random part of
+the library.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.evaluation import softmax
+from genrezoo.seeds import child_seed, generator
+
+_FEWEST = 4  # models that a bag is drawn from at least: of two or three there is no half that means anything
+_FLOOR = float(np.finfo(np.float32).tiny)  # of a posterior, so that its logarithm is finite
+
+
+class GreedySettings(BaseModel, frozen=True, extra="forbid"):
+    """How an ensemble is selected."""
+
+    score: Literal["log_loss", "accuracy"] = Field(
+        "log_loss",
+        description="What the selection improves. On a few hundred songs many choices have the same accuracy, and one "
+        "that wins by a song wins by chance; the log loss uses every song's posterior. Ties in accuracy go to the "
+        "lower log loss.",
+    )
+    bags: int = Field(20, ge=1, le=1000, description="Selections that are averaged, each from a part of the library.")
+    fraction: float = Field(
+        0.5, gt=0, le=1, description="Part of the library that each bag draws at random, four models at least."
+    )
+    start: int = Field(
+        5, ge=1, le=100, description="Models that a bag begins with at most: as many of its best as do best together."
+    )
+    steps: int = Field(
+        50, ge=1, le=1000, description="Size that a bag grows to, repeats counted; its best size on the way counts."
+    )
+    most: int | None = Field(
+        None, ge=1, le=200, description="Members with the greatest weights that are kept; all of them if left out."
+    )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which models to average.
+
+    Attributes:
+        weights: Weight of each chosen model in the average of posteriors, the greatest first; they sum to 1.
+        paths: For each bag its score after every step from the start on: accuracy, or log loss.
+    """
+
+    weights: dict[str, float]
+    paths: tuple[tuple[float, ...], ...]
+
+    def combine(self, logits: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Averages the posteriors of the chosen models.
+
+        Args:
+            logits: ``(songs, classes)`` by name of the model; those that were not chosen may be missing.
+
+        Returns:
+            Log posteriors ``(songs, classes)`` float32.
+        """
+        posterior = sum(weight * softmax(logits[name]) for name, weight in self.weights.items())
+        combined: np.ndarray = np.log(np.maximum(posterior, _FLOOR)).astype(np.float32)
+        return combined
+
+
+def select(
+    logits: Mapping[str, np.ndarray], y: np.ndarray, settings: GreedySettings | None = None, *, seed: int = 1
+) -> Selection:
+    """Selects an ensemble greedily.
+
+    Each bag draws a part of the library at random, begins with its best models, and adds the model that makes the
+    average best, again and again; a model that is added twice counts twice. The weight of a model is the mean over the
+    bags of how often it was chosen.
+
+    Args:
+        logits: Predictions of each model, ``(songs, classes)`` finite, for songs that it was not trained on; the same
+            songs in the same order.
+        y: Labels of the songs, ``(songs,)`` integers in [0, classes).
+        settings: How to select; the defaults of `GreedySettings` if left out.
+        seed: Seed of the bags.
+
+    Returns:
+        The weights, and the score of each bag step by step.
+
+    Raises:
+        SettingsError: There is no model.
+        DataError: The shapes do not fit, a label is out of range, or a logit is not finite.
+
+    Example:
+        >>> right, wrong = np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([[0.0, 2.0], [2.0, 0.0]])
+        >>> select({"lstm": right, "guess": wrong}, np.array([0, 1])).weights
+        {'lstm': 1.0}
+
+    Reference:
+        R. Caruana, A. Niculescu-Mizil, G. Crew, A. Ksikes, Ensemble selection from libraries of models, ICML 2004.
+    """
+    settings = settings or GreedySettings()
+    names, posteriors = list(logits), _checked(logits, y)
+    size = max(math.ceil(settings.fraction * len(names)), min(len(names), _FEWEST))
+    total, paths = np.zeros(len(names)), []
+    for bag in range(settings.bags):
+        # in random order, because of equal models the first is taken
+        drawn = generator(seed, "bag", bag).permutation(len(names))[:size]
+        counts, path = _grown(posteriors[drawn], y, settings)
+        total[drawn] += counts / counts.sum()
+        paths.append(path)
+    heaviest = np.argsort(-total, kind="stable")[: settings.most]
+    kept = {names[place]: float(total[place]) for place in heaviest if total[place] > 0}
+    return Selection({name: weight / sum(kept.values()) for name, weight in kept.items()}, tuple(paths))
+
+
+def cross_selected(
+    logits: Mapping[str, np.ndarray],
+    y: np.ndarray,
+    settings: GreedySettings | None = None,
+    *,
+    folds: int = 5,
+    seed: int = 1,
+) -> np.ndarray:
+    """Predicts each song by the ensemble that is selected without it: what the selection is worth on other songs.
+
+    The score of an ensemble on the songs that it was selected on is too good; that of these predictions is not.
+
+    Args:
+        logits: As in `select`.
+        y: As in `select`.
+        settings: As in `select`.
+        folds: Parts that the songs are dealt into, each genre evenly; at least 2.
+        seed: Seed of folds and bags.
+
+    Returns:
+        Log posteriors ``(songs, classes)`` float32.
+
+    Raises:
+        SettingsError: There is no model, or ``folds`` is below 2.
+        DataError: As `select`, or there are fewer than two songs.
+    """
+    if folds < 2:
+        raise SettingsError(f"folds must be 2 or more, got {folds}")
+    _checked(logits, y)
+    if len(y) < 2:
+        raise DataError("one song cannot be dealt into folds", remedy="select on two songs or more")
+    drawn = generator(seed, "folds").permutation(len(y))
+    fold = np.empty(len(y), np.int64)
+    fold[drawn[np.argsort(y[drawn], kind="stable")]] = np.arange(len(y)) % folds
+    combined = np.empty(next(iter(logits.values())).shape, np.float32)
+    for number in np.unique(fold):
+        held, rest = fold == number, fold != number
+        found = select(_songs(logits, rest), y[rest], settings, seed=child_seed(seed, "fold", int(number)))
+        combined[held] = found.combine(_songs(logits, held))
+    return combined
+
+
+def _songs(logits: Mapping[str, np.ndarray], which: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: part[which] for name, part in logits.items()}
+
+
+def _grown(posteriors: np.ndarray, y: np.ndarray, settings: GreedySettings) -> tuple[np.ndarray, tuple[float, ...]]:
+    """How often each model of a bag, ``(models, songs, classes)``, is chosen; and the score after every step."""
+    by_accuracy = settings.score == "accuracy"
+    right = posteriors[:, np.arange(len(y)), y]  # (models, songs)
+
+    def scores(sums: np.ndarray, right_sums: np.ndarray, size: np.ndarray | int) -> np.ndarray:
+        """The score of each of several ensembles, lower is better: ``(ensembles, 2)``, a tie-break beside it."""
+        loss = -np.log(np.maximum(right_sums / np.reshape(size, (-1, 1)), _FLOOR)).mean(axis=1)
+        errors = (sums.argmax(axis=-1) != y).mean(axis=1) if by_accuracy else np.zeros_like(loss)
+        return np.stack([errors, loss], axis=1)
+
+    order = _ranked(scores(posteriors, right, 1))[: settings.start]
+    sizes = np.arange(1, len(order) + 1)
+    found = scores(posteriors[order].cumsum(axis=0), right[order].cumsum(axis=0), sizes)
+    begin = int(_ranked(found)[0])
+    counts = np.zeros(len(posteriors), np.int64)
+    counts[order[: begin + 1]] = 1
+    sums, right_sums = posteriors[counts > 0].sum(axis=0), right[counts > 0].sum(axis=0)
+    best, kept, path = tuple(found[begin]), counts.copy(), [found[begin]]
+    for size in range(begin + 2, settings.steps + 1):
+        found = scores(sums + posteriors if by_accuracy else posteriors, right_sums + right, size)
+        added = int(_ranked(found)[0])
+        counts[added] += 1
+        sums, right_sums = sums + posteriors[added], right_sums + right[added]
+        path.append(found[added])
+        if tuple(found[added]) < best:
+            best, kept = tuple(found[added]), counts.copy()
+    return kept, tuple(float(1 - errors if by_accuracy else loss) for errors, loss in path)
+
+
+def _ranked(scores: np.ndarray) -> np.ndarray:
+    """Positions of the ensembles, the best first."""
+    return np.lexsort((scores[:, 1], scores[:, 0]))
+
+
+def _checked(logits: Mapping[str, np.ndarray], y: np.ndarray) -> np.ndarray:
+    """The posteriors of all models, ``(models, songs, classes)``."""
+    if not logits:
+        raise SettingsError("an ensemble is selected from one model or more, got none")
+    shapes = {name: np.shape(part) for name, part in logits.items()}
+    first = next(iter(shapes.values()))
+    labels = np.asarray(y)
+    for name, shape in shapes.items():
+        if len(shape) != 2 or shape != first or labels.shape != shape[:1] or labels.dtype.kind not in "iu":
+            what = f"logits of {name!r} have shape {shape}, labels {labels.shape} of {labels.dtype}"
+            raise DataError(what, remedy="pass logits (songs, classes) of the same songs, and one integer label a song")
+        if not np.isfinite(logits[name]).all():
+            raise DataError(f"logits of {name!r} are not finite", remedy="leave the model out, or train it again")
+    if not len(labels) or labels.min() < 0 or labels.max() >= first[1]:
+        raise DataError(f"labels of {len(labels)} songs, or out of range", remedy=f"use 0 to {first[1] - 1}")
+    return np.stack([softmax(part) for part in logits.values()])
