@@ -51,6 +51,7 @@ def recurrent(
     initial_state: Any = None,
     mask: Value | None = None,
     training: bool = False,
+    backwards: bool = False,
 ) -> Outputs:
     """Writes a recurrent layer.
 
@@ -62,21 +63,19 @@ def recurrent(
         initial_state: The state to begin with, or a list of states; None for zeros.
         mask: ``(batch, segments)``, True where a segment is real; None if all are.
         training: Has no effect.
+        backwards: The layer is meant to go backwards, and the sequence is reversed already.
 
     Raises:
         SettingsError: There is no translation.
     """
-    if layer.go_backwards or layer.stateful:
+    if layer.go_backwards != backwards or layer.stateful:
         raise SettingsError(f"layer {layer.name!r} goes backwards or keeps its state, which has no translation to ONNX")
     given = initial_state if isinstance(initial_state, list | tuple) else [initial_state]
     states = [graph.last(state) for state in given if state is not None]
     batch, segments, features = sequence.shape
     shape, dtype = (segments, batch, features), sequence.dtype
     by_step = graph.emit("Transpose", [graph.last(sequence)], shape, dtype, perm=[1, 0, 2])
-    lengths = None
-    if mask is not None:
-        steps = graph.value(graph.last(mask), "int32")
-        lengths = graph.emit("ReduceSum", [steps, _axis(graph, 1)], (batch,), "int32", keepdims=0)
+    lengths = None if mask is None else _lengths(graph, mask)
     if isinstance(layer, keras.layers.LSTM):
         return _lstm(graph, layer, by_step, states, lengths)
     if isinstance(layer, keras.layers.GRU):
@@ -103,6 +102,53 @@ def recurrent(
     sizes = list(sizes) if isinstance(sizes, list | tuple) else [sizes]
     states = states or [_zeros(graph, by_step, size) for size in sizes]
     return _loop(graph, by_step, states, lengths, step)
+
+
+def bidirectional(
+    graph: Graph, layer: Any, sequence: Value, trace: Callable[..., Any], *, mask: Value | None = None
+) -> Value:
+    """Writes a `keras.layers.Bidirectional`: its second layer reads the real segments of each song from the last one.
+
+    Args:
+        graph: The graph.
+        layer: The layer, which joins the outputs of both directions.
+        sequence: ``(batch, segments, features)``.
+        trace: As in `recurrent`.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are.
+
+    Raises:
+        SettingsError: There is no translation.
+    """
+    if layer.merge_mode != "concat" or layer.return_state:
+        raise SettingsError(
+            f"layer {layer.name!r} merges by {layer.merge_mode!r} or returns its states: a bidirectional layer is "
+            "translated to ONNX where it has merge_mode='concat' and return_state=False"
+        )
+    sequence = graph.last(sequence)
+    forward = recurrent(graph, layer.forward_layer, sequence, trace, mask=mask)
+    other = _reversed(graph, sequence, mask)
+    backward = recurrent(graph, layer.backward_layer, other, trace, mask=mask, backwards=True)
+    if layer.return_sequences:
+        parts = [forward.every, _reversed(graph, backward.every, mask)]
+    else:
+        parts = [forward.last, backward.last]
+    units = [part.shape[-1] or 0 for part in parts]
+    return graph.emit("Concat", parts, (*parts[0].shape[:-1], sum(units)), sequence.dtype, axis=-1)
+
+
+def _reversed(graph: Graph, sequence: Value, mask: Value | None) -> Value:
+    """``(batch, segments, features)`` with the real segments of each song in reverse, padding in its place."""
+    if mask is None:
+        start, end, axis, step = (graph.constant(np.array([n], np.int64)) for n in (-1, -(2**31) + 1, 1, -1))
+        return graph.emit("Slice", [sequence, start, end, axis, step], sequence.shape, sequence.dtype)
+    lengths = graph.value(_lengths(graph, mask), "int64")
+    return graph.emit("ReverseSequence", [sequence, lengths], sequence.shape, sequence.dtype, batch_axis=0, time_axis=1)
+
+
+def _lengths(graph: Graph, mask: Value) -> Value:
+    """The number of real segments of each song, ``(batch,)``."""
+    steps = graph.value(graph.last(mask), "int32")
+    return graph.emit("ReduceSum", [steps, _axis(graph, 1)], mask.shape[:1], "int32", keepdims=0)
 
 
 def _lstm(graph: Graph, layer: Any, by_step: Value, states: list[Value], lengths: Value | None) -> Outputs:

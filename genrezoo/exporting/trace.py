@@ -22,7 +22,7 @@ import numpy as np
 from genrezoo.errors import SettingsError
 from genrezoo.exporting.graph import Graph, Value
 from genrezoo.exporting.operations import OPERATIONS, reshaped
-from genrezoo.exporting.recurrent import recurrent
+from genrezoo.exporting.recurrent import bidirectional, recurrent
 from genrezoo.layers import ActivityStabiliser, Cascade, DiversityPenalty, Frozen, Head, LastSegment
 
 UNCHANGED = (
@@ -137,6 +137,8 @@ class Translator:
             return self.model(operation, keras.tree.flatten(args[0]))
         if isinstance(operation, keras.layers.RNN):
             return self._recurrent(operation, outputs, *args, **kwargs)
+        if isinstance(operation, keras.layers.Bidirectional):
+            return bidirectional(self.graph, operation, args[0], self.traced, mask=kwargs.get("mask"))
         if isinstance(operation, LastSegment):
             last = self._last_outputs.get((args[0].name, _name(kwargs.get("mask"))))
             return last or self.traced(operation.call, args, kwargs)

@@ -14,7 +14,7 @@ from genrezoo.layers.frozen import Frozen
 from genrezoo.layers.heads import Head
 from genrezoo.layers.images import ImagenetInput
 from genrezoo.layers.masking import EndMask, MaskPadding, TakeMask
-from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, MaxMeanPooling, StatisticsPooling
+from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, MaxMeanPooling, MeanPooling, StatisticsPooling
 from genrezoo.layers.snippets import CutSnippets
 from genrezoo.layers.stabiliser import ActivityStabiliser
 from genrezoo.layers.standardise import Standardise
@@ -38,6 +38,7 @@ __all__ = [
     "MaskedConv1D",
     "MaskedPooling1D",
     "MaxMeanPooling",
+    "MeanPooling",
     "Standardise",
     "StatisticsPooling",
     "TakeMask",

@@ -131,6 +131,43 @@ class LastSegment(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("genrezoo")
+class MeanPooling(keras.layers.Layer):
+    """The mean of each feature over the real segments of a song.
+
+    Choose it over `keras.layers.GlobalAveragePooling1D` where a song may have no real segment, as a snippet of a short
+    song does: the mean is then zero instead of NaN.
+
+    Call arguments:
+        inputs: ``(batch, segments, features)``.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. What stands at other segments has no
+            influence as long as it is finite.
+
+    Returns:
+        ``(batch, features)``; zeros for a song without a real segment.
+
+    Example:
+        >>> import numpy as np
+        >>> songs = np.array([[[1.0], [3.0], [9.0]]], "float32")
+        >>> np.asarray(MeanPooling()(songs, mask=np.array([[True, True, False]]))).tolist()
+        [[2.0]]
+    """
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """The means."""
+        if mask is None:
+            return ops.mean(inputs, axis=1)
+        real = real_steps(mask, inputs.dtype)
+        return ops.sum(inputs * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """No mask goes on."""
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape without the segments."""
+        return input_shape[0], input_shape[-1]
+
+
+@keras.saving.register_keras_serializable("genrezoo")
 class StatisticsPooling(keras.layers.Layer):
     """Mean and standard deviation of each feature over the real segments of a song.
 

@@ -6,12 +6,23 @@ Their settings were chosen on validation songs; a comment on each says on which.
 from genrezoo.recipes.pooling_and_ensembles import GENTLE
 from genrezoo.recipes.recipe import RECIPES, Recipe
 
+PATIENT = {**GENTLE, "epochs": 60, "patience": 20, "monitor": "loss"}
+"""For what learns a small set in some tens of epochs: the loss says better than the accuracy which of them is best."""
+
 ATTENTION_POOL = Recipe(
     name="attention_pool",
     summary="Gated attention over the segments, each read by a hidden layer of 128 units",
     reference="own; Ilse, Tomczak and Welling 2018",
     model="attention_pool",
-    settings={**GENTLE, "epochs": 60, "patience": 20, "monitor": "loss"},
+    settings=PATIENT,
 )
 
-RECIPES.add(ATTENTION_POOL)
+BIGRU = Recipe(
+    name="bigru",
+    summary="A bidirectional GRU of 64 units a direction, its states pooled by gated attention",
+    reference="own; Schuster and Paliwal 1997, Cho et al. 2014",
+    model="bigru",
+    settings=PATIENT,
+)
+
+RECIPES.add(ATTENTION_POOL, BIGRU)

@@ -60,6 +60,7 @@ CASES = {
         ),
         LayerCase(layers.MaskedPooling1D, {"kind": "average", "size": 3}, SONGS, masked=True),
         LayerCase(layers.MaxMeanPooling, {}, SONGS, masked=True),
+        LayerCase(layers.MeanPooling, {}, SONGS, masked=True),
         LayerCase(
             layers.Standardise,
             {

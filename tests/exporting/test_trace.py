@@ -15,7 +15,7 @@ from genrezoo.errors import SettingsError
 from genrezoo.exported import OPERATORS
 from genrezoo.exporting.formats import onnx_answers
 from genrezoo.exporting.trace import to_onnx
-from genrezoo.layers import EndMask, MaskedConv1D, MaskedPooling1D, MaskPadding
+from genrezoo.layers import EndMask, MaskedConv1D, MaskedPooling1D, MaskPadding, MeanPooling
 from genrezoo.layers.cascade import uncertainty
 from genrezoo.models import create_model
 from genrezoo.registry import COMPOSITIONS
@@ -92,8 +92,28 @@ def test_recurrent_layer_with_padding_and_an_initial_state(layer, sequences):
     check_same(keras.Model(songs, keras.layers.Dense(2)(x)), padded_songs()[[0, 1, 2, 4, 5]])
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda **options: keras.layers.GRU(4, **options),
+        lambda **options: keras.layers.LSTM(3, **options),
+        lambda **options: keras.layers.SimpleRNN(4, **options),
+    ],
+    ids=["gru", "lstm", "loop"],
+)
+def test_bidirectional_layer_reads_from_the_last_real_segment(layer, sequences, masked):
+    songs = keras.Input((None, 3))
+    x = keras.layers.Bidirectional(layer(return_sequences=sequences))(MaskPadding()(songs) if masked else songs)
+    if sequences:
+        x = MeanPooling()(x)
+    model = keras.Model(songs, keras.layers.Dense(2)(x))
+    check_same(model, padded_songs()[[0, 1, 2, 4, 5]] if masked else padded_songs()[[0, 4, 5]])
+
+
 def test_song_without_a_segment_and_lengths_that_are_looked_up():
-    for name in ("lstm", "gru", "rnn"):
+    for name in ("lstm", "gru", "rnn", "bigru"):
         model = create_model(name, (None, 3), 2, seed=1, units=4)
         check_same(model, padded_songs())
         check_same(model, padded_songs(), sequence_lens=False)
@@ -169,6 +189,9 @@ def test_what_has_no_translation_is_refused():
     backwards = keras.layers.LSTM(4, go_backwards=True, name="backwards")(songs)
     with pytest.raises(SettingsError, match="layer 'backwards' goes backwards"):
         to_onnx(keras.Model(songs, backwards))
+    summed = keras.layers.Bidirectional(keras.layers.LSTM(4), merge_mode="sum", name="summed")(songs)
+    with pytest.raises(SettingsError, match="layer 'summed' merges by 'sum'"):
+        to_onnx(keras.Model(songs, summed))
     with pytest.raises(SettingsError, match="'Erfinv' of keras.ops has no translation"):
         to_onnx(keras.Model(songs, ops.erfinv(songs[:, 0])))
     with pytest.raises(SettingsError, match="activation 'exponential' has no translation"):

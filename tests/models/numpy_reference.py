@@ -26,11 +26,7 @@ def attention_pool(weights, song, *, layers):
     x = song[~np.isnan(song).any(axis=1)]
     for number in range(1, layers + 1):
         x = _relu(_affine(weights, f"hidden_{number}", x))
-    gate = 1 / (1 + np.exp(-(x @ weights["attention/gate_kernel"] + weights["attention/gate_bias"])))
-    content = np.tanh(x @ weights["attention/kernel"] + weights["attention/bias"])
-    shares = np.exp((content * gate) @ weights["attention/scores"])  # (segments, heads)
-    shares /= shares.sum(axis=0)
-    return _affine(weights, "logits", np.concatenate([share @ x for share in shares.T]))
+    return _affine(weights, "logits", _attended(weights, x))
 
 
 def dense_stack(weights, song, *, activation, layers, batch_norm):
@@ -177,6 +173,16 @@ def lstm(weights, song):
     return _affine(weights, "logits", lstm_states(weights, "lstm", song)[-1])
 
 
+def bigru(weights, song, *, layers, pooling):
+    """`bigru`: the second direction begins at the last real segment; each segment has a state of both."""
+    x = _real(song)
+    for number in range(1, layers + 1):
+        forward = gru_states(weights, f"bigru_{number}/forward_gru", x)[1:]
+        backward = gru_states(weights, f"bigru_{number}/backward_gru", x[::-1])[1:]
+        x = np.concatenate([forward, backward[::-1]], axis=1)
+    return _affine(weights, "logits", _pooled(weights, x, pooling))
+
+
 def gru(weights, song):
     """`gru` and `stabilised_gru`: the state after the last real segment."""
     return _affine(weights, "logits", gru_states(weights, "gru", song)[-1])
@@ -276,6 +282,17 @@ def _snippets(weights, song, expert, *, snippets, rule):
     else:
         combined = {"mean": np.mean, "product": np.prod}[rule](posteriors[heard], axis=0)
     return np.log(combined / combined.sum()), experts
+
+
+def _pooled(weights, x, pooling):
+    return _attended(weights, x) if pooling == "attention" else x.mean(axis=0)
+
+
+def _attended(weights, x):
+    gate = _sigmoid(x @ weights["attention/gate_kernel"] + weights["attention/gate_bias"])
+    content = np.tanh(x @ weights["attention/kernel"] + weights["attention/bias"])
+    shares = np.exp((content * gate) @ weights["attention/scores"])  # (segments, heads)
+    return ((shares / shares.sum(axis=0)).T @ x).ravel()  # one head after the other
 
 
 def _real(song):

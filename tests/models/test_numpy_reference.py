@@ -99,6 +99,14 @@ CASES = [
     ("stabilised_lstm", {"units": 5}, reference.lstm),
     ("gru", {"units": 5}, reference.gru),
     ("stabilised_gru", {"units": 5}, reference.gru),
+    *(
+        (
+            "bigru",
+            {"units": 5, "recurrent_layers": layers, "pooling": pooling},
+            functools.partial(reference.bigru, layers=layers, pooling=pooling),
+        )
+        for layers, pooling in ((1, "attention"), (2, "mean"))
+    ),
     ("rnn", {"units": 5}, reference.rnn),
     ("rnn", {"readout": False}, lambda w, x: reference.rnn(w, x, readout=False)),
     ("stabilised_rnn", {"units": 5}, reference.rnn),
