@@ -13,10 +13,10 @@ from typing import Any
 
 from genrezoo import files, parallel
 from genrezoo.benchmarking import cell as cells
-from genrezoo.benchmarking.baselines import BASELINES
 from genrezoo.benchmarking.cell import Cell
 from genrezoo.benchmarking.study import Entrant
 from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
+from genrezoo.benchmarking.tuned_baselines import ALL_BASELINES
 from genrezoo.datasets import load_songs
 from genrezoo.datasets.arrays import keep_songs
 from genrezoo.datasets.synthetic import ceilings
@@ -158,8 +158,8 @@ def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[_Prep
     options = {"passes": plan.passes, "train_scores": plan.train_scores}
     for songs in data:
         for name in plan.baselines:
-            settings = BASELINES[name].settings
-            for seed in range(1, plan.seeds + 1 if BASELINES[name].seeded else 2):
+            settings = ALL_BASELINES[name].settings
+            for seed in range(1, plan.seeds + 1 if ALL_BASELINES[name].seeded else 2):
                 parts = ["baseline", name, settings, seed, songs.facts.checksum, versions()["genrezoo"]]
                 key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
                 run = folder / "runs" / f"{name}-{safe_name(songs.facts.data)}-{seed}-{key}"

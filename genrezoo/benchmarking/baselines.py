@@ -122,18 +122,23 @@ def scores(classifier: Any, x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """A fitted baseline with the standardisation that belongs to it."""
+    """A fitted baseline with the form and the standardisation that belong to it."""
 
-    baseline: Baseline
+    form: Callable[[np.ndarray], np.ndarray]
     standardiser: Standardiser
     scaler: preprocessing.StandardScaler
     classifier: Any
 
     def log_posterior(self, songs: SongSet) -> np.ndarray:
         """Log posteriors, ``(n_songs, n_genres)`` float32; probabilities of zero are floored at 1e-6."""
-        x = self.scaler.transform(self.baseline.form(self.standardiser.apply(songs)))
-        posterior: np.ndarray = np.log(np.maximum(self.classifier.predict_proba(x), 1e-6)).astype(np.float32)
-        return posterior
+        x = self.scaler.transform(self.form(self.standardiser.apply(songs)))
+        return log_probabilities(self.classifier, x).astype(np.float32)
+
+
+def log_probabilities(classifier: Any, x: np.ndarray) -> np.ndarray:
+    """Logarithms of a classifier's probabilities, ``(n_songs, n_genres)``; those of zero are floored at 1e-6."""
+    found: np.ndarray = np.log(np.maximum(classifier.predict_proba(x), 1e-6))
+    return found
 
 
 def fit_baseline(baseline: Baseline, songs: SongSet, seed: int) -> FittedBaseline:
@@ -156,4 +161,4 @@ def fit_baseline(baseline: Baseline, songs: SongSet, seed: int) -> FittedBaselin
     if not hasattr(classifier, "predict_proba"):
         held_out = scaler.transform(baseline.form(standardiser.apply(valid)))
         classifier = Tempered(classifier, best_temperature(scores(classifier, held_out), valid.y))
-    return FittedBaseline(baseline, standardiser, scaler, classifier)
+    return FittedBaseline(baseline.form, standardiser, scaler, classifier)

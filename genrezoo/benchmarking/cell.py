@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from genrezoo import files, parallel
 from genrezoo.benchmarking.baselines import BASELINES, fit_baseline
+from genrezoo.benchmarking.tuned_baselines import TUNED_BASELINES, Choice, fit_chosen, tune_baseline
 from genrezoo.datasets.arrays import load_arrays
 from genrezoo.environment import environment
 from genrezoo.errors import SettingsError
@@ -42,6 +43,8 @@ from genrezoo.songs.chunks import chunk_starts
 WARM_UP, CALLS, BULK = 20, 200, 256
 EXPORT = "model.onnx"
 """Name of the export in the folder of its run."""
+CHOICE = "chosen.json"
+"""What the search of a tuned baseline has chosen, in the folder of its run."""
 Predict = Callable[[SongSet], np.ndarray]
 """Turns songs into logits."""
 
@@ -95,7 +98,7 @@ def accuracy_cell(plain: dict[str, Any]) -> dict[str, Any]:
         part = songs.split("train")
         train = evaluate(predict(part), part.y)
     measured = {"valid": valid, "test": test, "train": train, "heads": heads, "evaluation_seconds": seconds, **found}
-    return AccuracyRow(**_facts(cell), **measured).to_plain()
+    return AccuracyRow(**_facts(cell) | measured).to_plain()
 
 
 def speed_cell(plain: dict[str, Any]) -> dict[str, Any]:
@@ -182,7 +185,11 @@ def _predictor(cell: Cell, songs: SongSet) -> Predict:
         from genrezoo.runs import load_run  # here, because baselines do not need Keras in their process
 
         return load_run(cell.run).logits
-    return fit_baseline(BASELINES[cell.facts.recipe], songs, cell.facts.seed).log_posterior
+    name, seed = cell.facts.recipe, cell.facts.seed
+    if name in TUNED_BASELINES:  # its accuracy was measured before, and the search left what it chose
+        choice = Choice.model_validate(files.read_json(Path(cell.run) / CHOICE))
+        return fit_chosen(TUNED_BASELINES[name], choice, songs, seed).log_posterior
+    return fit_baseline(BASELINES[name], songs, seed).log_posterior
 
 
 def _export(cell: Cell) -> None:
@@ -239,12 +246,23 @@ def chunks_of(recipe: Recipe, songs: SongSet) -> int:
 
 
 def _train_baseline(cell: Cell, songs: SongSet) -> tuple[dict[str, Any], Predict]:
-    start = time.perf_counter()
-    fitted = fit_baseline(BASELINES[cell.facts.recipe], songs, cell.facts.seed)
-    seconds = time.perf_counter() - start
-    arrays: dict[str, np.ndarray] = {}
-    for split in ("valid", "test"):
-        part = songs.split(split)
-        arrays |= {f"{split}_ids": part.ids, f"{split}_y": part.y, f"{split}_logits": fitted.log_posterior(part)}
+    start, name = time.perf_counter(), cell.facts.recipe
+    measured: dict[str, Any] = {}
+    if name in TUNED_BASELINES:
+        tuned = tune_baseline(TUNED_BASELINES[name], songs, cell.facts.seed)
+        measured["settings"] = {**cell.facts.settings, "chosen": tuned.choice.model_dump(mode="json")}
+        files.write_json(Path(cell.run) / CHOICE, measured["settings"]["chosen"])
+        fitted, stored = tuned.fitted, {"valid": tuned.of(songs.split("valid")), "out_of_fold": tuned.out_of_fold}
+    else:
+        fitted = fit_baseline(BASELINES[name], songs, cell.facts.seed)
+        stored = {"valid": answered(fitted.log_posterior, songs.split("valid"))}
+    measured["train_seconds"] = time.perf_counter() - start
+    stored["test"] = answered(fitted.log_posterior, songs.split("test"))
+    arrays = {f"{split}_{name}": value for split, part in stored.items() for name, value in part.items()}
     files.write_npz(Path(cell.run) / FILE, arrays)
-    return {"train_seconds": seconds}, fitted.log_posterior
+    return measured, fitted.log_posterior
+
+
+def answered(predict: Predict, songs: SongSet) -> dict[str, np.ndarray]:
+    """Songs as predictions are stored: their ids, labels and logits."""
+    return {"ids": songs.ids, "y": songs.y, "logits": predict(songs)}

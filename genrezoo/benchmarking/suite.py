@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from genrezoo import files
-from genrezoo.benchmarking.baselines import BASELINES
 from genrezoo.benchmarking.study import Entrant, Grid
+from genrezoo.benchmarking.tuned_baselines import ALL_BASELINES
 from genrezoo.errors import DataError, SettingsError, UnknownNameError, check_known, checked
 from genrezoo.figures import FigurePlan
 from genrezoo.recipes import RECIPES
@@ -68,7 +68,7 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
     @field_validator("baselines")
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        check_known("baseline", value, BASELINES)
+        check_known("baseline", value, ALL_BASELINES)
         return value
 
     @model_validator(mode="after")
@@ -122,12 +122,12 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
                 recipes.append(own[name])
             elif name in grids:
                 grid.append(grids[name])
-            elif name in BASELINES:
+            elif name in ALL_BASELINES:
                 baselines.append(name)
             elif name in RECIPES.names():
                 recipes.append(Entrant(recipe=name))
             else:
-                raise UnknownNameError("recipe or baseline", name, {*own, *grids, *BASELINES, *RECIPES.names()})
+                raise UnknownNameError("recipe or baseline", name, {*own, *grids, *ALL_BASELINES, *RECIPES.names()})
         kept = [*recipes, *(entrant for one in grid for entrant in one.entrants())]
         known = {*baselines, *(name for entrant in kept for name in (entrant.called, entrant.study) if name)}
         figures = []

@@ -58,9 +58,9 @@ def list_members(
 
         members = [load_suite(name) for name in fnmatch.filter(list_suites(), pattern)]
     elif kind is Kind.baselines:
-        from genrezoo.benchmarking.baselines import BASELINES
+        from genrezoo.benchmarking.tuned_baselines import ALL_BASELINES
 
-        members = [BASELINES[name] for name in fnmatch.filter(BASELINES, pattern)]
+        members = [ALL_BASELINES[name] for name in fnmatch.filter(ALL_BASELINES, pattern)]
     elif kind is Kind.recipes:
         from genrezoo.recipes import RECIPES
 

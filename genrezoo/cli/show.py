@@ -44,7 +44,7 @@ def describe(name: str) -> dict[str, dict[str, Any]]:
         UnknownNameError: No registry knows it.
     """
     from genrezoo.benchmarking import list_suites, load_suite  # here, so that --help does not wait for them
-    from genrezoo.benchmarking.baselines import BASELINES
+    from genrezoo.benchmarking.tuned_baselines import ALL_BASELINES
     from genrezoo.recipes import RECIPES
     from genrezoo.tuning import list_search_plans, load_search_plan
 
@@ -70,12 +70,12 @@ def describe(name: str) -> dict[str, dict[str, Any]]:
         facts["weights"] = {**WEIGHTS.get(name).describe(), "in_the_cache": weights_path(name).is_file()}
     if name in list_suites():
         facts["suite"] = load_suite(name).model_dump(mode="json")
-    if name in BASELINES:
-        one = BASELINES[name]
+    if name in ALL_BASELINES:
+        one = ALL_BASELINES[name]
         facts["baseline"] = {"name": name, "summary": one.summary, "seeded": one.seeded, "settings": one.settings}
     if not facts:
         known = {known for registry in (*registries, WEIGHTS) for known in registry.names()}
-        known |= {*RECIPES.names(), *list_search_plans(), *list_suites(), *BASELINES}
+        known |= {*RECIPES.names(), *list_search_plans(), *list_suites(), *ALL_BASELINES}
         raise UnknownNameError("name", name, known)
     return facts
 

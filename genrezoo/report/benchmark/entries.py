@@ -16,7 +16,8 @@ from genrezoo.report.benchmark.study_values import KEPT
 from genrezoo.report.style.number_format import Estimate
 from genrezoo.rows import SCORES, AccuracyRow, PassesRow, Row, SpeedRow
 
-_NOT_SETTINGS = ("name", "summary", "reference", "reported", "seed")  # parts of a recipe that change no result
+# parts of a recipe that change no result, and what a tuned baseline has chosen for each seed
+_NOT_SETTINGS = ("name", "summary", "reference", "reported", "seed", "chosen")
 
 
 def entry_of(name: str, rows: Sequence[AccuracyRow], timings: Sequence[Row], bayes: float | None) -> Entry:

@@ -1,0 +1,331 @@
+"""Tuned scikit-learn baselines: their form, transform and parameters are chosen by cross-validation.
+
+A plain baseline has one setting for all songs; a recipe has its settings from searches. The tuned baselines close that
+gap: what is said to beat them beats classifiers that had the same preprocessing to choose from. The search goes in
+three rounds (the form, the transform, the parameters), and each keeps what the last has found, so that it costs the
+sum of their candidates and not the product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from genrezoo.benchmarking.baselines import (
+    BASELINES,
+    Baseline,
+    FittedBaseline,
+    Tempered,
+    flatten,
+    log_probabilities,
+    scores,
+    statistics,
+)
+from genrezoo.evaluation import best_temperature, log_softmax
+from genrezoo.lazy import LazyModule
+from genrezoo.seeds import child_seed
+from genrezoo.songs import SongSet, Standardiser
+from genrezoo.songs.splits import folds
+from genrezoo.songs.standardise import Transform
+
+if TYPE_CHECKING:
+    from sklearn import ensemble, linear_model, preprocessing, svm
+else:  # names of baselines are listed without them
+    ensemble, linear_model, preprocessing, svm = (
+        LazyModule(f"sklearn.{name}") for name in ("ensemble", "linear_model", "preprocessing", "svm")
+    )
+
+N_FOLDS = 5
+MOST_FLAT = 2000
+"""Numbers that a song in segments may have to be tried with all of them side by side."""
+POOL = ("train", "valid")
+"""Splits whose songs a tuned baseline chooses its settings and is fitted on."""
+
+
+def means(x: np.ndarray) -> np.ndarray:
+    """Mean of each feature over the real segments of each song, ``(n_songs, n_features)``."""
+    found: np.ndarray = np.nanmean(x, axis=1)
+    return found
+
+
+def rich_statistics(x: np.ndarray) -> np.ndarray:
+    """Eight statistics of each feature over the real segments of each song.
+
+    They are the mean, the standard deviation, the least and the greatest value, the quartiles, and the mean absolute
+    difference between neighbouring segments.
+
+    Args:
+        x: ``(n_songs, n_segments, n_features)`` with NaN as padding, two segments or more.
+
+    Returns:
+        ``(n_songs, 8 * n_features)``; of a song with one real segment the differences are 0.
+
+    Example:
+        >>> rich_statistics(np.array([[[1.0], [2.0], [6.0], [np.nan]]])).round(2).tolist()
+        [[3.0, 2.16, 1.0, 1.5, 2.0, 4.0, 6.0, 2.5]]
+    """
+    rising = np.sort(x, axis=1)  # NaN goes to the end
+    last = np.maximum((~np.isnan(x[..., :1])).sum(axis=1, keepdims=True) - 1, 0)  # (songs, 1, 1)
+    quantiles = []
+    for fraction in (0, 0.25, 0.5, 0.75, 1):
+        place = fraction * last
+        below = np.floor(place).astype(np.int64)
+        low, high = (np.take_along_axis(rising, at, axis=1)[:, 0] for at in (below, np.minimum(below + 1, last)))
+        weight = (place - below)[:, 0].astype(x.dtype)  # (songs, 1)
+        quantiles.append(low + weight * (high - low))
+    steps = np.nan_to_num(np.abs(np.diff(x, axis=1)), nan=0.0).sum(axis=1) / np.maximum(last[:, 0], 1)
+    return np.concatenate([statistics(x), *quantiles, steps.astype(x.dtype)], axis=1)
+
+
+FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "mean": means,
+    "stats": statistics,
+    "rich": rich_statistics,
+    "flat": flatten,
+}
+
+
+@dataclass(frozen=True)
+class TunedBaseline:
+    """A classifier with the settings that its search may choose.
+
+    Attributes:
+        name: Name in tables.
+        make: Makes the unfitted classifier from a seed, the number of columns and parameters.
+        forms: Names of `FORMS`; a table or image has ``flat`` alone.
+        transforms: Transforms of `genrezoo.songs.Standardiser`; None is none.
+        grid: Parameters to choose from; the first are those that form and transform are chosen with.
+    """
+
+    name: str
+    make: Callable[[int, int, Mapping[str, Any]], Any]
+    forms: tuple[str, ...]
+    transforms: tuple[Transform | None, ...]
+    grid: tuple[dict[str, Any], ...]
+
+    seeded = True  # the folds are dealt by the seed
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        kind = self.name.removesuffix("_tuned").replace("_", " ")
+        return f"scikit-learn's {kind}, its preprocessing and parameters chosen by cross-validation"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What it chooses from and how, for the row."""
+        return {
+            "forms": list(self.forms),
+            "transforms": list(self.transforms),
+            "parameters": list(self.grid),
+            "folds": N_FOLDS,
+            "score": "accuracy",
+            "trained_on": list(POOL),
+            "probabilities": "temperature scaling on the out-of-fold scores, where the classifier has none",
+        }
+
+    def forms_for(self, songs: SongSet) -> list[str]:
+        """The forms that songs can be tried in."""
+        if songs.kind == "image" or songs.n_segments == 1:
+            return ["flat"]
+        small = songs.n_segments * songs.n_features <= MOST_FLAT
+        return [form for form in self.forms if form != "flat" or small]
+
+
+def _grid(**axes: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """The parameters under all combinations of their values, the last running fastest."""
+    names = list(axes)
+    found: list[dict[str, Any]] = [{}]
+    for name in names:
+        found = [{**part, name: value} for part in found for value in axes[name]]
+    yield from found
+
+
+def _logistic_regression(_: int, __: int, parameters: Mapping[str, Any]) -> Any:
+    return linear_model.LogisticRegression(max_iter=2000, **parameters)
+
+
+def _svm(_: int, columns: int, parameters: Mapping[str, Any]) -> Any:
+    return svm.SVC(C=parameters["C"], gamma=parameters["gamma_times_columns"] / columns)
+
+
+def _extra_trees(seed: int, _: int, parameters: Mapping[str, Any]) -> Any:
+    return ensemble.ExtraTreesClassifier(300, random_state=seed, **parameters)
+
+
+def _boosting(seed: int, _: int, parameters: Mapping[str, Any]) -> Any:
+    return ensemble.HistGradientBoostingClassifier(max_iter=100, max_features=0.3, random_state=seed, **parameters)
+
+
+_TRANSFORMS: tuple[Transform | None, ...] = (None, "signed_log", "quantile")
+TUNED_BASELINES = {
+    baseline.name: baseline
+    for baseline in (
+        TunedBaseline(
+            "logistic_regression_tuned",
+            _logistic_regression,
+            ("mean", "stats", "rich", "flat"),
+            _TRANSFORMS,
+            tuple(_grid(C=(0.1, 0.003, 0.01, 0.03, 0.3, 1.0))),
+        ),
+        TunedBaseline(
+            "svm_rbf_tuned",
+            _svm,
+            ("mean", "stats", "rich", "flat"),
+            _TRANSFORMS,
+            tuple(_grid(gamma_times_columns=(1.0, 0.3, 3.0), C=(3.0, 1.0, 10.0))),
+        ),
+        TunedBaseline(  # trees are grown from the order of the values alone, which no transform changes
+            "extra_trees_tuned",
+            _extra_trees,
+            ("mean", "stats", "rich"),
+            (None,),
+            tuple(_grid(max_features=("sqrt", 0.2), min_samples_leaf=(1, 2, 4))),
+        ),
+        TunedBaseline(  # rich statistics would take minutes
+            "hist_gradient_boosting_tuned",
+            _boosting,
+            ("mean", "stats"),
+            (None,),
+            (
+                {"learning_rate": 0.1, "max_leaf_nodes": 8, "l2_regularization": 1.0},
+                {"learning_rate": 0.1, "max_leaf_nodes": 4, "l2_regularization": 1.0},
+                {"learning_rate": 0.1, "max_leaf_nodes": 16, "l2_regularization": 1.0},
+                {"learning_rate": 0.05, "max_leaf_nodes": 8, "l2_regularization": 1.0},
+                {"learning_rate": 0.1, "max_leaf_nodes": 8, "l2_regularization": 10.0},
+            ),
+        ),
+    )
+}
+ALL_BASELINES: dict[str, Baseline | TunedBaseline] = {**BASELINES, **TUNED_BASELINES}
+
+
+class Choice(BaseModel, frozen=True, extra="forbid"):
+    """The settings that a search has chosen."""
+
+    form: str = Field(description="What the classifier gets of a song, one of `FORMS`.")
+    transform: Transform | None = Field(description="Transform of the features, before the form.")
+    parameters: dict[str, Any] = Field(description="Of the classifier.")
+    out_of_fold_accuracy: float = Field(description="The accuracy that they were chosen by.")
+    temperature: float | None = Field(None, gt=0, description="Of a classifier without probabilities.")
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A tuned baseline: fitted on all songs that are not for testing, with what was chosen.
+
+    Attributes:
+        fitted: Predicts songs.
+        choice: What was chosen.
+        out_of_fold: ``ids``, ``y`` and ``logits`` of all training and validation songs, those of each song from the
+            classifier with the chosen settings that was fitted without its fold.
+    """
+
+    fitted: FittedBaseline
+    choice: Choice
+    out_of_fold: dict[str, np.ndarray]
+
+    def of(self, songs: SongSet) -> dict[str, np.ndarray]:
+        """The out-of-fold predictions of some of these songs, in their order."""
+        place = {name: number for number, name in enumerate(self.out_of_fold["ids"].tolist())}
+        index = [place[name] for name in songs.ids.tolist()]
+        return {name: value[index] for name, value in self.out_of_fold.items()}
+
+
+def tune_baseline(baseline: TunedBaseline, songs: SongSet, seed: int) -> Tuned:
+    """Chooses a baseline's settings by cross-validation, and fits it with them.
+
+    Training and validation songs are dealt into five folds, stratified, whole groups each where the songs have groups.
+    Standardisation and transform are fitted inside each fold. The settings with the best out-of-fold accuracy are
+    chosen, the first of equals.
+
+    Args:
+        baseline: Which one.
+        songs: Songs with splits ``train``, ``valid`` and ``test``; test songs take no part.
+        seed: Seed of the folds and of the trees.
+
+    Raises:
+        DataError: A genre has one song that is not for testing, or there are too few groups.
+    """
+    pool = songs.take(np.sort(np.concatenate([songs.splits[name] for name in POOL])))
+    fewest = int(np.bincount(pool.y, minlength=pool.num_classes).min())
+    if fewest < 2:
+        raise songs.error("a genre has one song that is not for testing", remedy="use a baseline that is not tuned")
+    held = folds(pool, min(N_FOLDS, fewest), seed=child_seed(seed, "baseline", baseline.name, "folds"))
+    best: Choice | None = None
+    logits = np.zeros(0)
+
+    def judge(form: str, transform: Transform | None, candidates: Sequence[dict[str, Any]]) -> Choice:
+        nonlocal best, logits
+        answers = _out_of_fold(baseline, pool, held, form, transform, candidates, seed)
+        for parameters, found in zip(candidates, answers, strict=True):
+            accuracy = float((found.argmax(axis=1) == pool.y).mean())
+            if best is None or accuracy > best.out_of_fold_accuracy:
+                best = Choice(form=form, transform=transform, parameters=parameters, out_of_fold_accuracy=accuracy)
+                logits = found
+        assert best is not None  # for the type checker: there is a candidate at least
+        return best
+
+    for form in baseline.forms_for(songs):
+        chosen = judge(form, baseline.transforms[0], baseline.grid[:1])
+    for transform in baseline.transforms[1:]:
+        chosen = judge(chosen.form, transform, baseline.grid[:1])
+    chosen = judge(chosen.form, chosen.transform, baseline.grid[1:])
+    if not _has_probabilities(baseline):
+        temperature = best_temperature(logits, pool.y)
+        chosen, logits = chosen.model_copy(update={"temperature": temperature}), log_softmax(logits / temperature)
+    known = {"ids": pool.ids, "y": pool.y, "logits": logits.astype(np.float32)}
+    return Tuned(fit_chosen(baseline, chosen, songs, seed), chosen, known)
+
+
+def fit_chosen(baseline: TunedBaseline, choice: Choice, songs: SongSet, seed: int) -> FittedBaseline:
+    """Fits a baseline with the settings that were chosen, on training and validation songs."""
+    pool = songs.take(np.sort(np.concatenate([songs.splits[name] for name in POOL])))
+    fitted, x = _prepared(pool, choice.form, choice.transform)
+    classifier = _made(baseline, choice.parameters, x, seed).fit(x, pool.y)
+    if choice.temperature is not None:
+        classifier = Tempered(classifier, choice.temperature)
+    return replace(fitted, classifier=classifier)
+
+
+def _out_of_fold(
+    baseline: TunedBaseline,
+    pool: SongSet,
+    held: Sequence[np.ndarray],
+    form: str,
+    transform: Transform | None,
+    candidates: Sequence[Mapping[str, Any]],
+    seed: int,
+) -> list[np.ndarray]:
+    """For each candidate the scores of each song, ``(n_songs, n_genres)``, from a fit that left its fold out."""
+    found = [np.zeros((pool.n_songs, pool.num_classes)) for _ in candidates]
+    for part in held:
+        train, tested = pool.take(np.setdiff1d(np.arange(pool.n_songs), part)), pool.take(part)
+        fitted, x = _prepared(train, form, transform)
+        other = fitted.scaler.transform(fitted.form(fitted.standardiser.apply(tested)))
+        for answers, parameters in zip(found, candidates, strict=True):
+            classifier = _made(baseline, parameters, x, seed).fit(x, train.y)
+            known = (log_probabilities if _has_probabilities(baseline) else scores)(classifier, other)
+            # a genre whose songs are all in this fold is unknown to the classifier: the least likely
+            answers[part] = known.min(axis=1, keepdims=True)
+            answers[np.ix_(part, classifier.classes_)] = known
+    return found
+
+
+def _prepared(train: SongSet, form: str, transform: Transform | None) -> tuple[FittedBaseline, np.ndarray]:
+    """The preprocessing fitted on songs, still without a classifier, and what it makes of them."""
+    standardiser, scaler = Standardiser.fit(train, transform=transform), preprocessing.StandardScaler()
+    x = scaler.fit_transform(FORMS[form](standardiser.apply(train)))
+    return FittedBaseline(FORMS[form], standardiser, scaler, None), x
+
+
+def _made(baseline: TunedBaseline, parameters: Mapping[str, Any], x: np.ndarray, seed: int) -> Any:
+    return baseline.make(child_seed(seed, "baseline", baseline.name), x.shape[1], parameters)
+
+
+def _has_probabilities(baseline: TunedBaseline) -> bool:
+    return hasattr(baseline.make(0, 1, baseline.grid[0]), "predict_proba")
