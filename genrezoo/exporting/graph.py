@@ -17,6 +17,9 @@ from genrezoo.exported import IR_VERSION, OPSET
 
 Shape = tuple[int | None, ...]
 
+ALL_OUTPUTS = {"TopK"}
+"""Operators that must name all of their outputs, those that nothing reads too."""
+
 
 @dataclass(frozen=True, eq=False)
 class Value:
@@ -249,9 +252,10 @@ class Graph:
             used.update(node.inputs)
             inside = {key: self._assemble(body, f"{name}_{key}", used) for key, body in node.bodies.items()}
             outputs = list(node.outputs)
-            while outputs[-1] not in used and not node.bodies:
-                outputs.pop()
-            outputs = [output if output in used or node.bodies else "" for output in outputs]
+            if not (node.bodies or node.operator in ALL_OUTPUTS):
+                while outputs[-1] not in used:
+                    outputs.pop()
+                outputs = [output if output in used else "" for output in outputs]
             nodes.append(
                 helper.make_node(node.operator, node.inputs, outputs, name=outputs[-1], **node.attributes, **inside)
             )

@@ -14,10 +14,11 @@ from genrezoo.layers.frozen import Frozen
 from genrezoo.layers.heads import Head
 from genrezoo.layers.images import ImagenetInput
 from genrezoo.layers.masking import EndMask, MaskPadding, TakeMask
-from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, MaxMeanPooling, MeanPooling, StatisticsPooling
+from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, MaxMeanPooling, MeanPooling
 from genrezoo.layers.snippets import CutSnippets
 from genrezoo.layers.stabiliser import ActivityStabiliser
 from genrezoo.layers.standardise import Standardise
+from genrezoo.layers.statistics import PooledStatistics
 from genrezoo.layers.weighting import WeightedAggregate
 
 __all__ = [
@@ -39,8 +40,8 @@ __all__ = [
     "MaskedPooling1D",
     "MaxMeanPooling",
     "MeanPooling",
+    "PooledStatistics",
     "Standardise",
-    "StatisticsPooling",
     "TakeMask",
     "TanhCell",
     "WeightedAggregate",

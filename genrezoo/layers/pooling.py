@@ -168,49 +168,6 @@ class MeanPooling(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("genrezoo")
-class StatisticsPooling(keras.layers.Layer):
-    """Mean and standard deviation of each feature over the real segments of a song.
-
-    The summary that classical genre recognition starts from. Choose it where what a song sounds like says more than the
-    order of its segments, or where songs are few.
-
-    Call arguments:
-        inputs: ``(batch, segments, features)``.
-        mask: ``(batch, segments)``, True where a segment is real; None if all are.
-
-    Returns:
-        ``(batch, 2 * features)``: the means, then the standard deviations. A millionth is added to the variance, so
-        that the gradient stays finite where a feature never changes.
-
-    Example:
-        >>> import numpy as np
-        >>> songs = np.array([[[1.0], [3.0], [9.0]]], "float32")
-        >>> np.asarray(StatisticsPooling()(songs, mask=np.array([[True, True, False]]))).round(3).tolist()
-        [[2.0, 1.0]]
-
-    Reference:
-        D. Snyder et al., X-vectors: robust DNN embeddings for speaker recognition, ICASSP 2018, section 2 (the layer).
-    """
-
-    def call(self, inputs: Any, mask: Any = None) -> Any:
-        """Means and standard deviations."""
-        real = (
-            ops.ones_like(inputs[:, :, :1]) if mask is None else real_steps(mask, inputs.dtype)
-        )  # (batch, segments, 1)
-        share = real / ops.maximum(ops.sum(real, axis=1, keepdims=True), 1.0)
-        mean = ops.sum(inputs * share, axis=1, keepdims=True)  # (batch, 1, features)
-        variance = ops.sum(ops.square(inputs - mean) * share, axis=1)
-        return ops.concatenate([ops.squeeze(mean, 1), ops.sqrt(variance + 1e-6)], axis=-1)
-
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """No mask goes on."""
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """Two numbers a feature."""
-        return input_shape[0], 2 * (input_shape[-1] or 0)
-
-
-@keras.saving.register_keras_serializable("genrezoo")
 class MaxMeanPooling(keras.layers.Layer):
     """Maximum and mean of each feature over the real segments of a song, feature by feature.
 

@@ -6,6 +6,12 @@ from typing import Any
 
 from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_choice
+from genrezoo.spaces import Choice
+
+MEAN_STD = ("mean", "std")
+RICH = ("mean", "std", "min", "q10", "q25", "median", "q75", "q90", "max", "delta_mean", "delta_std")
+STATISTICS_SPACE = {"statistics": Choice((MEAN_STD, RICH))}
+"""Summaries of a song that a search chooses from, see `PooledStatistics`."""
 
 
 def song_input(input_shape: InputShape) -> tuple[Any, Any]:

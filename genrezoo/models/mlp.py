@@ -14,7 +14,7 @@ from typing import Any
 from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_count
 from genrezoo.models._dense import dense_stack, hidden_layers
-from genrezoo.models._frame import classify, song_input
+from genrezoo.models._frame import MEAN_STD, STATISTICS_SPACE, classify, song_input
 from genrezoo.registry import MODELS
 from genrezoo.spaces import Choice, Float, Int
 
@@ -211,9 +211,10 @@ def build_fully_connected(
 
 @MODELS.register(
     "statistics_mlp",
-    summary="multilayer perceptron on the mean and standard deviation of each feature over the song",
+    summary="multilayer perceptron on statistics of each feature over the song, such as mean and standard deviation",
     reference="own; statistics pooling after D. Snyder et al., X-vectors, ICASSP 2018",
     space={
+        **STATISTICS_SPACE,
         "units": Choice(tuple((size,) * depth for depth in (1, 2) for size in (64, 128, 256, 512))),
         "input_dropout": Float(0.0, 0.6),
         "dropout": Float(0.0, 0.7),
@@ -226,6 +227,7 @@ def build_statistics_mlp(
     input_shape: InputShape,
     num_classes: int,
     *,
+    statistics: Sequence[str] = MEAN_STD,
     units: Sequence[int] = (256,),
     activation: str = "relu",
     input_dropout: float = 0.3,
@@ -234,12 +236,15 @@ def build_statistics_mlp(
     batch_norm: bool = True,
     classifier_activation: str | None = None,
 ) -> Any:
-    """A multilayer perceptron that sees how a song sounds on the whole: each feature's mean and standard deviation.
+    """A multilayer perceptron that sees how a song sounds on the whole, by statistics of each feature.
 
-    Choose it where songs are few: it has little to learn, and nothing of the order of segments reaches it. The
-    statistics are normalised over the batch before the first layer, since the two differ in scale.
+    Choose it where songs are few: it has little to learn, and nothing of the order of segments reaches it, unless by
+    the differences of neighbours among the statistics. The statistics are normalised over the batch before the first
+    layer, since they differ in scale.
 
     Args:
+        statistics: Statistics of each feature over the song's real segments: mean, std, min, q10, q25, median, q75,
+            q90, max, delta_mean and delta_std, see `PooledStatistics`.
         units: Sizes of the hidden layers; an empty list makes a linear model.
         activation: Keras activation of the hidden layers.
         input_dropout: Fraction of the statistics to drop, in [0, 1).
@@ -259,7 +264,7 @@ def build_statistics_mlp(
         D. Snyder et al., X-vectors: robust DNN embeddings for speaker recognition, ICASSP 2018, section 2.
     """
     songs, x = song_input(input_shape)
-    x = layers.StatisticsPooling(name="statistics")(x)
+    x = layers.PooledStatistics(statistics, name="statistics")(x)
     x = keras.layers.BatchNormalization(name="statistics_norm")(x)
     x = hidden_layers(
         x,

@@ -61,6 +61,7 @@ CASES = {
         LayerCase(layers.MaskedPooling1D, {"kind": "average", "size": 3}, SONGS, masked=True),
         LayerCase(layers.MaxMeanPooling, {}, SONGS, masked=True),
         LayerCase(layers.MeanPooling, {}, SONGS, masked=True),
+        LayerCase(layers.PooledStatistics, {"statistics": ["q10", "std", "delta_std", "max"]}, SONGS, masked=True),
         LayerCase(
             layers.Standardise,
             {
@@ -73,7 +74,6 @@ CASES = {
             },
             PADDED,
         ),
-        LayerCase(layers.StatisticsPooling, {}, SONGS, masked=True),
         LayerCase(layers.TakeMask, {}, [SONGS, SONGS[..., :1]]),
         LayerCase(layers.TanhCell, {"units": 4, "kernel_regularizer": keras.regularizers.L2(0.1)}, LOGITS[0]),
         LayerCase(layers.WeightedAggregate, {"l2": 0.5}, LOGITS),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from genrezoo.errors import SettingsError
-from genrezoo.layers import LastSegment, MaskedPooling1D, StatisticsPooling
+from genrezoo.layers import LastSegment, MaskedPooling1D
 
 SONG = np.array([[[-1.0], [-2.0], [-3.0], [9.0], [9.0], [9.0], [9.0]]], "float32")
 REAL = np.array([[True, True, True, False, False, False, False]])
@@ -56,14 +56,3 @@ def test_last_real_segment():
     assert np.asarray(LastSegment()(states)).ravel().tolist() == [3, 7, 11]
     assert np.asarray(LastSegment()(states, mask=mask)).ravel().tolist() == [3, 5, 0]
     assert LastSegment().compute_output_shape((3, 4, 1)) == (3, 1)
-
-
-def test_statistics_are_those_of_the_real_segments():
-    songs = np.random.default_rng(0).standard_normal((3, 7, 2)).astype("float32")
-    real = np.arange(7) < np.array([[7], [4], [1]])
-    found = np.asarray(StatisticsPooling()(songs, mask=real))
-    for song, length in enumerate((7, 4, 1)):
-        part = songs[song, :length]
-        expected = np.concatenate([part.mean(axis=0), np.sqrt(part.var(axis=0) + 1e-6)])
-        np.testing.assert_allclose(found[song], expected, atol=1e-6)
-    np.testing.assert_allclose(np.asarray(StatisticsPooling()(songs))[0], found[0], atol=1e-6)

@@ -11,11 +11,20 @@ import numpy as np
 EPSILON = 1e-3  # of batch normalisation
 
 
-def statistics_mlp(weights, song, *, layers):
-    """`statistics_mlp`: the rows of padding are left out of mean and deviation."""
+def song_statistics(song, names):
+    """Statistics of each feature over the rows that are not padding."""
     real = song[~np.isnan(song).any(axis=1)]
-    statistics = np.concatenate([real.mean(axis=0), np.sqrt(real.var(axis=0) + 1e-6)])
-    x = _normalise(weights, "statistics_norm", statistics)
+    deltas = np.abs(np.diff(real, axis=0))
+    quantiles = {"min": 0, "q10": 10, "q25": 25, "median": 50, "q75": 75, "q90": 90, "max": 100}
+    found = {name: np.percentile(real, percent, axis=0) for name, percent in quantiles.items()}
+    for prefix, values in (("", real), ("delta_", deltas if len(deltas) else 0 * real)):
+        found[f"{prefix}mean"], found[f"{prefix}std"] = values.mean(axis=0), np.sqrt(values.var(axis=0) + 1e-6)
+    return np.concatenate([found[name] for name in names])
+
+
+def statistics_mlp(weights, song, *, layers, statistics=("mean", "std")):
+    """`statistics_mlp`: the rows of padding are left out."""
+    x = _normalise(weights, "statistics_norm", song_statistics(song, statistics))
     for number in range(1, layers + 1):
         x = _relu(_normalise(weights, f"hidden_{number}_norm", _affine(weights, f"hidden_{number}", x)))
     return _affine(weights, "logits", x)

@@ -9,6 +9,7 @@ import numpy_reference as reference
 import pytest
 
 from genrezoo.models import create_model
+from genrezoo.models._frame import RICH
 from genrezoo.registry import MODELS
 
 N_SEGMENTS, N_FEATURES, NUM_CLASSES = 13, 4, 3
@@ -56,6 +57,11 @@ CASES = [
         lambda w, x: reference.attention_pool(w, x, layers=2),
     ),
     ("statistics_mlp", {"units": (6, 5)}, lambda w, x: reference.statistics_mlp(w, x, layers=2)),
+    (
+        "statistics_mlp",
+        {"units": (6,), "statistics": RICH},
+        lambda w, x: reference.statistics_mlp(w, x, layers=1, statistics=RICH),
+    ),
     (
         "mfcc_mlp",
         {"units": (6, 5)},

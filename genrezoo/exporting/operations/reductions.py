@@ -1,4 +1,4 @@
-"""Operations over an axis: sums, means, maxima, softmax."""
+"""Operations over an axis: sums, means, maxima, softmax, sorting."""
 
 from __future__ import annotations
 
@@ -58,3 +58,13 @@ def _softmax(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
 def _cumsum(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
     axis = graph.constant(np.asarray(operation.axis % len(x.shape), np.int64))
     return graph.emit("CumSum", [graph.value(graph.last(x), output.dtype), axis], output.shape, output.dtype)
+
+
+@of("Sort")
+def _sort(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
+    """All of the axis's numbers as the smallest ones; the operator has a second output, their places."""
+    x = graph.last(x)
+    axis = operation.axis % len(x.shape)
+    size = graph.emit("Shape", [x], (1,), "int64", start=axis, end=axis + 1)
+    values, _ = graph.names("TopK", [x, size], 2, axis=axis, largest=0, sorted=1)
+    return Value(values, tuple(output.shape), x.dtype)
