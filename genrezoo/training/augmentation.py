@@ -1,4 +1,4 @@
-"""Random changes of training songs: noise, shift in time, dropped segments, mixtures.
+"""Random changes of training songs: noise, shift in time, dropped segments, masked runs, mixtures.
 
 Each is a function of a batch and a seed, so that an epoch can be repeated exactly. Padding (NaN) stays padding.
 """
@@ -17,7 +17,8 @@ def augment(x: Any, settings: TrainingSettings, seed: Any) -> Any:
 
     Args:
         x: ``(batch, segments, features)`` TensorFlow tensor, standardised, padding as NaN.
-        settings: ``noise``, ``time_shift`` and ``segment_dropout`` of it are used; what is 0 changes nothing.
+        settings: ``noise``, ``time_shift``, ``segment_dropout``, ``time_mask``, ``feature_mask`` and ``masks`` of it
+            are used; what is 0 changes nothing.
         seed: Two integers as a tensor; the same ones give the same changes.
 
     Returns:
@@ -38,7 +39,63 @@ def augment(x: Any, settings: TrainingSettings, seed: Any) -> Any:
         x = tf.where(tf.logical_or(kept[..., None], tf.math.is_nan(x)), x, tf.zeros_like(x))
     if settings.noise:
         x += tf.random.stateless_normal(tf.shape(x), seed + [0, 2], stddev=settings.noise)
+    if settings.time_mask or settings.feature_mask:  # last, so that what is masked tells nothing
+        x = cut_out(x, settings.time_mask, settings.feature_mask, settings.masks, seed)
     return x
+
+
+def cut_out(x: Any, time_mask: int, feature_mask: int, masks: int, seed: Any) -> Any:
+    """Sets runs of segments, and runs of neighbouring features, of each song to zero, the mean.
+
+    The length of a run is drawn evenly from 0 to the longest, and its place evenly among those within the song's real
+    segments, or within the features; one segment or feature at least is outside each run. Runs may overlap.
+
+    Args:
+        x: ``(batch, segments, features)`` TensorFlow tensor, standardised, padding as NaN.
+        time_mask: Longest run of segments.
+        feature_mask: Longest run of features.
+        masks: Runs of each kind.
+        seed: Two integers as a tensor; the same ones mask the same places.
+
+    Returns:
+        The same shape.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> songs = tf.ones((1, 50, 4))
+        >>> masked = cut_out(songs, 0, 2, 1, tf.constant([1, 2])).numpy()
+        >>> masked[0, 0].tolist()
+        [1.0, 1.0, 1.0, 0.0]
+
+    Reference:
+        D. S. Park et al., "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition",
+        Interspeech 2019, section 2.
+    """
+    import tensorflow as tf  # here, because nothing else needs it on other backends
+
+    padding = tf.math.is_nan(x)
+    lengths = tf.reduce_sum(tf.cast(~padding[..., 0], tf.int32), axis=1)
+    in_time = _runs(lengths, tf.shape(x)[1], time_mask, masks, seed + [0, 6])
+    in_features = _runs(tf.fill(tf.shape(lengths), tf.shape(x)[2]), tf.shape(x)[2], feature_mask, masks, seed + [0, 7])
+    hidden = tf.logical_or(in_time[:, :, None], in_features[:, None, :])
+    return tf.where(tf.logical_and(hidden, ~padding), tf.zeros_like(x), x)
+
+
+def _runs(sizes: Any, places: Any, longest: int, count: int, seed: Any) -> Any:
+    """Which of the places of each song, ``(batch, places)``, are in one of ``count`` runs among the first ``sizes``."""
+    import tensorflow as tf  # here, because nothing else needs it on other backends
+
+    def whole(fraction: Any, most: Any) -> Any:
+        """Evenly from 0 to ``most``."""
+        return tf.cast(tf.floor(fraction * tf.cast(most + 1, tf.float32)), tf.int32)
+
+    sizes = sizes[:, None]
+    draw = tf.random.stateless_uniform([tf.shape(sizes)[0], count, 2], seed)
+    width = whole(draw[..., 0], tf.maximum(tf.minimum(longest, sizes - 1), 0))  # (batch, count)
+    start = whole(draw[..., 1], sizes - width)
+    place = tf.range(places)[None, None]
+    inside = tf.logical_and(place >= start[..., None], place < (start + width)[..., None])
+    return tf.reduce_any(inside, axis=1)
 
 
 def shift(x: Any, most: int, seed: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from genrezoo import seeds
+from genrezoo.errors import SettingsError
 from genrezoo.training.augmentation import augment, draw_mixture, mix, shift
 from genrezoo.training.fitted import Inputs
 from genrezoo.training.objectives import Objective
@@ -24,6 +25,9 @@ class Batches:
         settings: Batch size and augmentation.
         seed: Decides what augmentation draws.
         many: The model's output is a dict.
+
+    Raises:
+        SettingsError: The songs cannot be changed in the way that the settings say.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class Batches:
         import tensorflow as tf  # here, because on other backends nothing else needs it
 
         self.tf, self.settings, self.seed, self.many = tf, settings, seed, many
+        _check_changes(settings, (inputs[0] if isinstance(inputs, list) else inputs).shape[1:])
         with tf.device("CPU:0"):
             held: dict[int, Any] = {}  # a target that is the input is held once
 
@@ -62,6 +67,8 @@ class Batches:
 
     def _make(self, index: Any, seed: Any) -> tuple[Any, ...]:
         tf, settings = self.tf, self.settings
+        if settings.repeats > 1:
+            index = tf.repeat(index, settings.repeats)
         inputs = [tf.gather(part, index) for part in self.inputs]
         targets = {name: tf.gather(part, index) for name, part in self.targets.items()}
         weights = None if self.weights is None else tf.gather(self.weights, index)
@@ -80,3 +87,20 @@ class Batches:
         if not self.many:
             return (x, targets["logits"]) if weights is None else (x, targets["logits"], weights)
         return (x, targets) if weights is None else (x, targets, dict.fromkeys(targets, weights))
+
+
+def _check_changes(settings: TrainingSettings, shape: tuple[int, ...]) -> None:
+    """Refuses changes that songs of a shape cannot have.
+
+    Raises:
+        SettingsError: Segments of images, or masks as long as the songs.
+    """
+    masks = {"time_mask": settings.time_mask, "feature_mask": settings.feature_mask}
+    if len(shape) == 3:
+        along = {"time_shift": settings.time_shift, "segment_dropout": settings.segment_dropout, **masks}
+        if named := [name for name, value in along.items() if value]:
+            raise SettingsError(f"{named[0]} is of songs in segments, not of images; use noise or mixup")
+        return
+    for (name, longest), size, what in zip(masks.items(), shape, ("segments", "features"), strict=False):
+        if longest >= size:
+            raise SettingsError(f"{name} must be below the songs' {size} {what}, got {longest}")

@@ -1,8 +1,8 @@
 """Exact resume: everything that the next epoch depends on, in one file that is replaced whole.
 
 Keras's own backup leaves out the state of dropout and keeps weights and counters in two files; this one holds weights,
-optimiser, seed generators, the best snapshot so far and the history, so that a run killed at any instant ends with the
-same bits as one that was left alone.
+optimiser, seed generators, the average, the best snapshot so far and the history, so that a run killed at any instant
+ends with the same bits as one that was left alone.
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ class Progress:
         best_epoch: Epoch (from 1) of the best snapshot; 0 before the first.
         best_score: Its score; larger is better.
         best: Its weights by name.
+        average: The mean weights of the epochs that are averaged so far, by name.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_score: float = -np.inf
     best: Arrays = field(default_factory=dict)
+    average: Arrays = field(default_factory=dict)
 
 
 def weights_of(model: keras.Model) -> Arrays:
@@ -66,14 +68,20 @@ def assign_weights(model: keras.Model, arrays: Arrays, path: Path | None = None)
         if not np.isfinite(array).all():
             remedy = "train again with a lower learning rate"
             raise DataError("weight is not finite", path=path, where=name, remedy=remedy)
-    for name, weight in expected.items():
+    assign_arrays(model, arrays)
+
+
+def assign_arrays(model: keras.Model, arrays: Arrays) -> None:
+    """Puts arrays of `weights_of` back into the same model."""
+    for name, weight in _named(model.weights).items():
         weight.assign(arrays[name])
 
 
 def save(path: Path, model: keras.Model, progress: Progress) -> None:
     """Writes the state after an epoch."""
     arrays = {f"state/{name}": value for name, value in _state(model).items()}
-    arrays |= {f"best/{name}": value for name, value in progress.best.items()}
+    for part in ("best", "average"):
+        arrays |= {f"{part}/{name}": value for name, value in getattr(progress, part).items()}
     about = {"history": progress.history, "best_epoch": progress.best_epoch, "best_score": progress.best_score}
     write_arrays(path, arrays, about)
 
@@ -86,13 +94,15 @@ def load(path: Path, model: keras.Model) -> Progress:
     """
     about, arrays = read_arrays(path)
     state = _variables(model)
-    saved = {name.removeprefix("state/"): value for name, value in arrays.items() if name.startswith("state/")}
+    saved, best, average = (
+        {name.removeprefix(f"{part}/"): value for name, value in arrays.items() if name.startswith(f"{part}/")}
+        for part in ("state", "best", "average")
+    )
     if {name: tuple(v.shape) for name, v in state.items()} != {name: v.shape for name, v in saved.items()}:
         raise DataError("checkpoint of another model", path=path, remedy="delete it to train from the start")
     for name, variable in state.items():
         variable.assign(saved[name])
-    best = {name.removeprefix("best/"): value for name, value in arrays.items() if name.startswith("best/")}
-    return Progress(about["history"], about["best_epoch"], about["best_score"], best)
+    return Progress(about["history"], about["best_epoch"], about["best_score"], best, average)
 
 
 def second(path: Path) -> Path:

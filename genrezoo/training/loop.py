@@ -1,4 +1,7 @@
-"""The one loop over epochs: best snapshot, patience, divergence, exact resume. Procedures say what an epoch is."""
+"""The one loop over epochs: averaged weights, best snapshot, patience, divergence, exact resume.
+
+Procedures say what an epoch is.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from genrezoo.errors import GenrezooWarning
 from genrezoo.evaluation import evaluate
 from genrezoo.lazy import keras
 from genrezoo.songs import SongSet
-from genrezoo.training import checkpoint
+from genrezoo.training import averaging, checkpoint
 from genrezoo.training.callbacks import Callbacks
 from genrezoo.training.checkpoint import Progress
 from genrezoo.training.fitted import Fitted, Inputs, Options, epoch_record, forward
@@ -62,6 +65,7 @@ def train_epochs(
     if checkpoint_path is not None and checkpoint_path.exists():
         progress = checkpoint.load(checkpoint_path, model)
     history = progress.history
+    averaging.prepare(model, settings)
     if isinstance(on_epoch, Callbacks):
         on_epoch.begin(model)
     inputs = valid.x if valid_inputs is None else valid_inputs
@@ -74,21 +78,23 @@ def train_epochs(
         if settings.schedule == "reduce_on_plateau":
             model.optimizer.learning_rate = plateau_rate(history, settings)
         measured = run_epoch(epoch, history)
-        outputs = forward(model, inputs)
-        loss, logits = float(measured["loss"]), outputs["logits"]
-        if not (np.isfinite(loss) and np.isfinite(logits).all()):
-            remedy = "lower the learning rate, or clip gradients with the optimiser's argument clipnorm"
-            raise valid.error(f"training diverged in epoch {epoch + 1}: the loss is {loss}", remedy=remedy)
-        scores = evaluate(logits, valid.y)
-        rate, accuracy = float(model.optimizer.learning_rate), float(measured["accuracy"])
-        record = epoch_record(epoch + 1, start, rate, loss, accuracy, scores)
-        for name, error in (valid_errors(outputs) if valid_errors else {}).items():
-            record |= {f"{name}_loss": float(measured[f"{name}_loss"]), f"valid_{name}_loss": error}
-        score = _score(record, settings)
-        history.append(record)
-        if score > progress.best_score or settings.snapshot == "last":
-            progress.best_epoch, progress.best_score = epoch + 1, score
-            progress.best = checkpoint.weights_of(model)
+        progress.average = averaging.mean_weights(progress.average, model, epoch, settings)
+        with averaging.averaged(model, progress.average, settings):
+            outputs = forward(model, inputs)
+            loss, logits = float(measured["loss"]), outputs["logits"]
+            if not (np.isfinite(loss) and np.isfinite(logits).all()):
+                remedy = "lower the learning rate, or clip gradients with the optimiser's argument clipnorm"
+                raise valid.error(f"training diverged in epoch {epoch + 1}: the loss is {loss}", remedy=remedy)
+            scores = evaluate(logits, valid.y)
+            rate, accuracy = float(model.optimizer.learning_rate), float(measured["accuracy"])
+            record = epoch_record(epoch + 1, start, rate, loss, accuracy, scores)
+            for name, error in (valid_errors(outputs) if valid_errors else {}).items():
+                record |= {f"{name}_loss": float(measured[f"{name}_loss"]), f"valid_{name}_loss": error}
+            score = _score(record, settings)
+            history.append(record)
+            if score > progress.best_score or settings.snapshot == "last":
+                progress.best_epoch, progress.best_score = epoch + 1, score
+                progress.best = checkpoint.weights_of(model)
         if checkpoint_path is not None:
             checkpoint.save(checkpoint_path, model, progress)
         if on_epoch:

@@ -33,7 +33,8 @@ def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.o
         rate = _schedule(settings, steps_per_epoch)
     try:
         decay = {} if settings.weight_decay is None else {"weight_decay": settings.weight_decay}  # else Keras's own
-        optimizer = kind(learning_rate=rate, **decay, **settings.optimizer_arguments)
+        average = {"use_ema": True, "ema_momentum": settings.ema_decay} if settings.average == "ema" else {}
+        optimizer = kind(learning_rate=rate, **decay, **average, **settings.optimizer_arguments)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"optimiser {settings.optimizer!r} refuses its arguments: {error}") from error
     if settings.weight_decay:

@@ -6,6 +6,8 @@ by who searches.
 
 from __future__ import annotations
 
+from typing import Any
+
 from genrezoo.spaces import Choice, Float, Int, Space
 
 PACE: Space = {
@@ -23,3 +25,12 @@ TRAINING: Space = {
     "mixup": Float(0.0, 0.4),
 }
 """The pace, the optimiser with its weight decay, the schedule, and songs changed at random."""
+
+SMALL_SETS: dict[str, Any] = {
+    "average": [None, "ema", "swa"],
+    "label_smoothing": {"min": 0.0, "max": 0.2},
+    "time_mask": {"min": 0, "max": 3},
+    "feature_mask": {"min": 0, "max": 8},
+}
+"""What may help on a few hundred songs of more segments and features than the masks reach, to search besides:
+``gz.tune("attention_pool", songs, space=SMALL_SETS, …)``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from genrezoo.errors import UnknownNameError
 
@@ -60,6 +60,27 @@ class TrainingSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fal
     mixup: float = Field(
         0.0, ge=0, description="Training songs and labels are mixed in pairs, the weight drawn from Beta(mixup, mixup)."
     )
+    time_mask: int = Field(
+        0, ge=0, le=2**20, description="Runs of up to so many segments of a training song are set to zero, the mean."
+    )
+    feature_mask: int = Field(
+        0,
+        ge=0,
+        le=2**20,
+        description="Runs of up to so many neighbouring features are set to zero in all its segments.",
+    )
+    masks: int = Field(1, ge=1, le=100, description="Runs of each kind that are drawn for a training song.")
+    repeats: int = Field(
+        1, ge=1, le=100, description="Times that a training song is in a batch, changed differently each time."
+    )
+    average: Literal["ema", "swa"] | None = Field(
+        None,
+        description="Validate and keep averaged weights: 'ema' over the optimiser's steps, 'swa' over ends of epochs.",
+    )
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="Weight of the average before each step, with 'ema'.")
+    swa_start: float = Field(
+        0.75, ge=0, lt=1, description="Fraction of the epochs before the first that is averaged, with 'swa'."
+    )
 
     @field_validator("optimizer", "schedule")
     @classmethod
@@ -85,10 +106,20 @@ class TrainingSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fal
             raise ValueError("weights of genres must be 0 or more, and one of them above 0")
         return value
 
+    @model_validator(mode="after")
+    def _repeats_differ(self) -> TrainingSettings:
+        if self.repeats > 1 and not self.augments:
+            raise ValueError(
+                f"repeats={self.repeats} would train on the same songs {self.repeats} times over: "
+                "set noise, time_shift, segment_dropout, time_mask, feature_mask or mixup as well, or a larger batch"
+            )
+        return self
+
     @property
     def augments(self) -> bool:
         """Whether training songs are changed at random."""
-        return bool(self.noise or self.time_shift or self.segment_dropout or self.mixup)
+        changes = (self.noise, self.time_shift, self.segment_dropout, self.mixup, self.time_mask, self.feature_mask)
+        return any(changes)
 
     @property
     def soft_labels(self) -> bool:

@@ -242,6 +242,10 @@ def _targets(model: keras.Model, aims: Mapping[str, Objective]) -> Any:
 def _callbacks(settings: TrainingSettings) -> list[keras.callbacks.Callback]:
     """What the settings ask for that goes with ``keras.Model.fit``."""
     found: list[keras.callbacks.Callback] = []
+    if settings.average == "swa":
+        raise SettingsError("a mean over epochs is not known to KerasTuner's tuners; set average to 'ema'")
+    if settings.average == "ema":
+        found.append(keras.callbacks.SwapEMAWeights())
     if settings.schedule == "reduce_on_plateau":
         options = {"factor": 0.5, "patience": 5, "minimum": 0.0, **settings.schedule_arguments}
         least = options.pop("minimum")

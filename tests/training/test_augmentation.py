@@ -3,10 +3,12 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from pydantic import ValidationError
 from toys import make_model, make_songs
 
 from genrezoo import seeds
-from genrezoo.training.augmentation import augment, draw_mixture, mix, shift
+from genrezoo.errors import SettingsError
+from genrezoo.training.augmentation import augment, cut_out, draw_mixture, mix, shift
 from genrezoo.training.batches import Batches
 from genrezoo.training.checkpoint import weights_of
 from genrezoo.training.objectives import Objective, compile_model, objectives
@@ -15,7 +17,8 @@ from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import SupervisedSettings, supervised
 
 SEED = tf.constant([7, 0], tf.int64)
-ALL = {"noise": 0.3, "time_shift": 2, "segment_dropout": 0.2, "mixup": 0.4}
+CUT_OUT = {"time_mask": 2, "feature_mask": 2, "masks": 2}
+ALL = {"noise": 0.3, "time_shift": 2, "segment_dropout": 0.2, "mixup": 0.4, **CUT_OUT, "repeats": 2}
 
 
 def ragged_batch(n_songs=300, n_segments=20, n_features=3):
@@ -62,6 +65,81 @@ def test_dropped_segments_are_zero_as_a_whole():
     zero = (found == 0).all(axis=2)
     np.testing.assert_array_equal(found[real & ~zero], x[real & ~zero])
     assert zero[real].mean() == pytest.approx(0.3, abs=0.03)
+
+
+def runs(hidden):
+    """The lengths of the runs of True in a row, and where each begins."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], hidden, [False]]).astype(int)))
+    return edges[1::2] - edges[::2], edges[::2]
+
+
+def test_masked_segments_are_one_run_within_the_real_ones():
+    x, lengths = ragged_batch()
+    found = changed(x, time_mask=4)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(x))
+    hidden = (found == 0).all(axis=2)
+    np.testing.assert_array_equal(found[~hidden & ~np.isnan(x[..., 0])], x[~hidden & ~np.isnan(x[..., 0])])
+    widths, starts = [], []
+    for row, length in zip(hidden, lengths, strict=True):
+        width, start = runs(row)
+        assert len(width) <= 1
+        assert not row[length:].any()
+        assert not row[:length].all()
+        if length > 4:
+            widths.append(int(width.sum()))
+            starts += ((start + 0.5) / (length - width + 1)).tolist()  # as a fraction of the places
+    counts = np.bincount(widths, minlength=5) / len(widths)
+    assert len(counts) == 5
+    np.testing.assert_allclose(counts, 0.2, atol=0.07)  # each length from 0 to 4 equally often
+    np.testing.assert_allclose(np.histogram(starts, 4, (0, 1))[0] / len(starts), 0.25, atol=0.08)
+
+
+def test_masked_features_are_the_same_in_all_segments_of_a_song():
+    x = np.ones((200, 5, 12), np.float32)
+    x[:, 3:] = np.nan
+    found = cut_out(tf.constant(x), 0, 3, 2, SEED).numpy()
+    assert np.isnan(found[:, 3:]).all()
+    hidden = found[:, :3] == 0
+    assert (hidden == hidden[:, :1]).all()
+    lengths = [runs(row)[0] for row in hidden[:, 0]]
+    assert max(map(len, lengths)) == 2  # two runs
+    assert max(max(part, default=0) for part in lengths) <= 6  # which may touch
+    assert hidden[:, 0].sum(axis=1).mean() == pytest.approx(2 * 1.5, abs=0.5)  # less what overlaps
+    assert (hidden[:, 0].mean(axis=0) > 0.05).all()  # every feature now and then
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"time_mask": 6}, "time_mask must be below the songs' 6 segments"), ({"feature_mask": 4}, "songs' 4 features")],
+)
+def test_a_mask_as_long_as_the_songs_is_refused(options, message):
+    with pytest.raises(SettingsError, match=message):
+        make_batches(make_songs().split("train"), **options)
+
+
+@pytest.mark.parametrize("name", ["time_shift", "time_mask", "feature_mask", "segment_dropout"])
+def test_images_have_no_segments_to_change(name):
+    settings = TrainingSettings(**{name: 0.5 if name == "segment_dropout" else 1})
+    with pytest.raises(SettingsError, match=f"{name} is of songs in segments, not of images"):
+        Batches(np.zeros((2, 4, 4, 3), np.float32), {}, None, settings, seed=1, many=False)
+
+
+def test_repeated_songs_are_changed_differently():
+    train = make_songs().split("train")
+    batches = make_batches(train, noise=0.1, repeats=3)
+    found = arrays(batches, order=np.arange(36))
+    assert [len(x) for x, _ in found] == [48, 48, 12]  # 16 songs a batch as before, the last has 4
+    for start, (x, y) in zip((0, 16, 32), found, strict=True):
+        songs = np.repeat(np.arange(start, min(start + 16, 36)), 3)
+        np.testing.assert_array_equal(y, train.y[songs])
+        noise = x - train.x[songs]
+        assert np.abs(noise).max() < 0.6
+        assert len(np.unique(noise)) > 0.99 * noise.size
+
+
+def test_repeats_without_changes_are_refused():
+    with pytest.raises(ValidationError, match="repeats=2 would train on the same songs 2 times over: set noise"):
+        TrainingSettings(repeats=2)
 
 
 def test_mixing_by_hand():
@@ -111,7 +189,7 @@ def test_the_same_seed_and_epoch_give_the_same_batches_and_others_do_not():
             np.testing.assert_array_equal(left, right)
     for others in (arrays(make_batches(train, **ALL), epoch=1), arrays(make_batches(train, seed=2, **ALL))):
         for one, other in zip(first, others, strict=True):
-            assert np.abs(one[0] - other[0]).min() > 0
+            assert (one[0] != other[0]).mean() > 0.6  # masked places may be the same
             assert np.any(one[1] != other[1])
 
 

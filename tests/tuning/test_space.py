@@ -13,11 +13,22 @@ from genrezoo.models import register_model
 from genrezoo.recipes import Recipe, get_recipe, list_recipes
 from genrezoo.registry import COMPOSITIONS, MODELS
 from genrezoo.spaces import Boolean, Choice, Float, Int, holds
+from genrezoo.training.search_space import SMALL_SETS
 from genrezoo.tuning.oracles.base import random_points
 from genrezoo.tuning.search_space import search_space
 
 OUTSIDE = {"cascade", "sparse_kernels", "student_mlp_small"}
 """Recipes whose own values are none that one would search: of forms that their sources left behind."""
+
+
+def test_what_small_sets_need_is_searched_besides():
+    space = search_space(get_recipe("attention_pool"), space=SMALL_SETS, only=[*SMALL_SETS])
+    assert space.point_of(space.start) == {
+        "average": None, "label_smoothing": 0.0, "time_mask": 0, "feature_mask": 0
+    }  # fmt: skip
+    for point in itertools.islice(random_points(space, 1), 8):
+        settings = space.recipe(point).procedure_settings()
+        assert {name: getattr(settings, name) for name in point} == point
 
 
 def recipe_of(model="lstm", procedure="supervised", **given):
