@@ -1,8 +1,9 @@
 """One prediction from several: rules on the log posteriors of the members, as functions.
 
 A rule takes log posteriors ``(songs, members, classes)`` and, if some members saw nothing but padding, a mask
-``(songs, members)`` that is True for those that count. It returns normalised log posteriors ``(songs, classes)``. A
-song without any member that counts gets equal posteriors. To add a rule, write the function and put it into `RULES`.
+``(songs, members)`` that is True for those that count; and, if members count differently, weights ``(members,)`` that
+sum to 1. It returns normalised log posteriors ``(songs, classes)``. A song without any member that counts gets equal
+posteriors. To add a rule, write the function and put it into `RULES`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from genrezoo.errors import DataError, check_known
+from genrezoo.errors import DataError, SettingsError, check_known
 from genrezoo.lazy import keras
 
 
@@ -46,12 +47,13 @@ def _ops(x: Any) -> Any:
 LEFT_OUT = -1e9  # log posterior of a member left out: nothing beside any real one, and still finite
 
 
-def mean_rule(log_posteriors: Any, mask: Any = None) -> Any:
+def mean_rule(log_posteriors: Any, mask: Any = None, weights: np.ndarray | None = None) -> Any:
     """The mean of the posteriors: one confident member cannot veto the others.
 
     Args:
         log_posteriors: ``(songs, members, classes)``, each member's posteriors summing to 1.
         mask: ``(songs, members)``, True for members that count; None if all do.
+        weights: ``(members,)`` from 0, with the sum 1; None if all count the same.
 
     Returns:
         Log posteriors ``(songs, classes)``.
@@ -67,6 +69,9 @@ def mean_rule(log_posteriors: Any, mask: Any = None) -> Any:
         classifiers", IEEE SMC 2007: maximum mean.
     """
     ops = _ops(log_posteriors)
+    if weights is not None:
+        logs = np.log(weights, out=np.full(len(weights), LEFT_OUT), where=weights > 0)
+        log_posteriors = log_posteriors + logs.astype(np.float32)[None, :, None]
     if mask is not None:
         kept = ops.expand_dims(mask, -1)
         log_posteriors = ops.where(kept, log_posteriors, ops.full_like(log_posteriors, LEFT_OUT))
@@ -74,12 +79,16 @@ def mean_rule(log_posteriors: Any, mask: Any = None) -> Any:
     return ops.log_softmax(ops.logsumexp(log_posteriors, axis=1), axis=-1)
 
 
-def product_rule(log_posteriors: Any, mask: Any = None) -> Any:
+def product_rule(log_posteriors: Any, mask: Any = None, weights: np.ndarray | None = None) -> Any:
     """The product of the posteriors, normalised: members count as independent witnesses.
+
+    With weights, each member's posteriors are raised to the power of its weight: their geometric mean, which is less
+    certain than the product without weights, even where all weights are equal.
 
     Args:
         log_posteriors: ``(songs, members, classes)``, finite.
         mask: ``(songs, members)``, True for members that count; None if all do.
+        weights: As `mean_rule`'s.
 
     Returns:
         Log posteriors ``(songs, classes)``.
@@ -94,6 +103,8 @@ def product_rule(log_posteriors: Any, mask: Any = None) -> Any:
         As `mean_rule`: maximum product.
     """
     ops = _ops(log_posteriors)
+    if weights is not None:
+        log_posteriors = log_posteriors * weights.astype(np.float32)[None, :, None]
     if mask is not None:
         log_posteriors = ops.where(ops.expand_dims(mask, -1), log_posteriors, ops.zeros_like(log_posteriors))
     return ops.log_softmax(ops.sum(log_posteriors, axis=1), axis=-1)
@@ -103,19 +114,34 @@ RULES: dict[str, Callable[..., Any]] = {"mean": mean_rule, "product": product_ru
 """The rules by name."""
 
 
-def aggregate(log_posteriors: Any, *, rule: str, mask: Any = None) -> Any:
+def normalised_weights(weights: Sequence[float]) -> np.ndarray:
+    """Weights of members, ``(members,)`` float64 with the sum 1.
+
+    Raises:
+        SettingsError: One is no number, negative or not finite, or all are zero.
+    """
+    if not all(isinstance(one, int | float) and 0 <= one < np.inf for one in weights) or not any(weights):
+        raise SettingsError(f"weights must be finite numbers from 0, and not all be 0, got {list(weights)}")
+    found = np.asarray(weights, np.float64)
+    normalised: np.ndarray = found / found.max() / (found / found.max()).sum()  # whose sum may overflow
+    return normalised
+
+
+def aggregate(log_posteriors: Any, *, rule: str, mask: Any = None, weights: Sequence[float] | None = None) -> Any:
     """Applies a rule by its name, to tensors of a graph or to arrays.
 
     Args:
         log_posteriors: ``(songs, members, classes)``.
         rule: A name in `RULES`.
         mask: ``(songs, members)``, True for members that count; None if all do.
+        weights: One number from 0 for each member, of any sum; None if all count the same.
 
     Returns:
         Log posteriors ``(songs, classes)``, as a tensor or an array as they came.
 
     Raises:
         UnknownNameError: There is no such rule.
+        SettingsError: A weight is negative or not finite, or all are zero.
         DataError: The shapes do not fit.
 
     Example:
@@ -131,7 +157,11 @@ def aggregate(log_posteriors: Any, *, rule: str, mask: Any = None) -> Any:
             f"log posteriors have shape {shape}{masked}",
             remedy="pass log posteriors (songs, members, classes) and a mask (songs, members)",
         )
-    return RULES[rule](log_posteriors, mask)
+    if weights is None:
+        return RULES[rule](log_posteriors, mask)
+    if len(weights) != shape[1]:
+        raise DataError(f"{len(weights)} weights for {shape[1]} members", remedy="pass one weight a member")
+    return RULES[rule](log_posteriors, mask, normalised_weights(weights))
 
 
 def aggregate_logits(logits: Sequence[np.ndarray], *, rule: str, mask: np.ndarray | None = None) -> np.ndarray:

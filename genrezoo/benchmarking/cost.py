@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from genrezoo.layers import Frozen
+from genrezoo.layers import Frozen, Standardise
 
 
 def multiply_adds(model: keras.Model, n_segments: int) -> int:
@@ -28,6 +28,8 @@ def multiply_adds(model: keras.Model, n_segments: int) -> int:
         if isinstance(inner, keras.Model):
             total += multiply_adds(inner, n_segments)
             continue
+        if isinstance(layer, Standardise):
+            continue  # its knots are no kernel
         kernels = [weight for weight in layer.weights if len(weight.shape) > 1 and "bias" not in weight.name]
         if kernels:
             # a recurrent layer applies its kernels at every step of its input, whatever it returns

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genrezoo.composition._members import ANY, check_members, listen
+from genrezoo.errors import SettingsError, check_known
 from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape
 from genrezoo.registry import COMPOSITIONS
@@ -28,18 +29,28 @@ from genrezoo.spaces import Choice
     members=ANY,
     by_gradient=False,
 )
-def build_ensemble(members: Mapping[str, Any], input_shape: InputShape, num_classes: int, *, rule: str = "mean") -> Any:
+def build_ensemble(
+    members: Mapping[str, Any],
+    input_shape: InputShape,
+    num_classes: int,
+    *,
+    rule: str = "mean",
+    weights: Mapping[str, float] | None = None,
+) -> Any:
     """Combines the posteriors of frozen members by a rule; there is nothing to train.
 
     Args:
         members: Two trained models or more by name; they are copied and stay as they are.
         rule: How posteriors are combined: ``"mean"``, the paper's, or ``"product"``.
+        weights: How much each member counts, by name, from 0; only their ratios matter. The mean of the posteriors is
+            weighted, or for ``"product"`` the sum of the log posteriors (a geometric mean). None if all count the same.
 
     Returns:
         An uncompiled model without trainable weights; ``logits`` are normalised log posteriors.
 
     Raises:
-        SettingsError: A member does not fit, or there is no such rule.
+        SettingsError: A member does not fit, or has no weight where others have; or weights are out of range.
+        UnknownNameError: There is no such rule, or a weight is of no member.
 
     Example:
         >>> from genrezoo.models import create_model
@@ -47,13 +58,21 @@ def build_ensemble(members: Mapping[str, Any], input_shape: InputShape, num_clas
         >>> model = build_ensemble(members, (None, 25), 10)
         >>> model.output_shape, model.trainable_weights
         ((None, 10), [])
+        >>> weighted = build_ensemble(members, (None, 25), 10, weights={"seed_1": 2, "seed_2": 1, "seed_3": 1})
 
     Reference:
         B. Lakshminarayanan, A. Pritzel, C. Blundell, Simple and scalable predictive uncertainty estimation using deep
         ensembles, NeurIPS 2017, section 2.4.
     """
     members = check_members(members, ANY, input_shape=input_shape, num_classes=num_classes)
+    if weights is not None:
+        if not isinstance(weights, Mapping):
+            raise SettingsError(f"weights must be numbers by member, e.g. {{'lstm': 2}}, got {weights!r}")
+        check_known("member", weights, members)
+        if missing := [name for name in members if name not in weights]:
+            raise SettingsError(f"member {missing[0]!r} has no weight; 0 leaves a member out")
+    counts = None if weights is None else [weights[name] for name in members]
     songs = keras.Input(tuple(input_shape), name="songs")
     opinions = [listen(name, member, songs, frozen=True) for name, member in members.items()]
-    combined = layers.Aggregate(rule, name="rule")(opinions)
+    combined = layers.Aggregate(rule, counts, name="rule")(opinions)
     return keras.Model(songs, layers.Head(target="genre", weight=0.0, name="logits")(combined), name="ensemble")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from genrezoo.composition.cascade import threshold_of
 from genrezoo.errors import SettingsError, UnknownNameError
 from genrezoo.exported import Metadata, Parity
 from genrezoo.files import sha256_of
+from genrezoo.layers import Frozen, Standardise
 from genrezoo.models import create_model, embedding_of
 from genrezoo.reading import TAGGER_WINDOW, Reading
 from genrezoo.runs import Run, feature_extractor, load_run
@@ -87,11 +89,27 @@ def _of_run(run: Run, embedding: bool, layer: str | None) -> Source:
     reading = run.reading
     unscaled = PIXELS if reading.kind == "image" and not card.recipe.standardise else (0.0, 1.0)
     centre, spread = (np.full(reading.n_features, number, np.float32) for number in unscaled)
+    chosen = np.arange(reading.n_features)
+    if run.preprocessing.columns is not None:
+        chosen = np.array(run.preprocessing.columns)
     if card.recipe.standardise:
-        columns = run.preprocessing.columns
-        where = slice(None) if columns is None else list(columns)
-        centre[where], spread[where] = card.mean, card.scale
+        centre[chosen], spread[chosen] = card.mean, card.scale
+    else:
+        for columns, own in _standardised(run.network, chosen):
+            centre[columns], spread[columns] = (np.asarray(weight) for weight in own.weights[:2])
     return Source(model, _embedding(reading, model, layer) if embedding else reading, origin, centre, spread, run)
+
+
+def _standardised(model: keras.Model, columns: np.ndarray) -> Iterator[tuple[np.ndarray, Standardise]]:
+    """Layers inside by which members standardise features themselves, and which of the columns each reads."""
+    for layer in model.layers:
+        inner = layer.model if isinstance(layer, Frozen) else layer
+        if isinstance(inner, Standardise):  # what follows it reads what it selects
+            columns = columns if inner.columns is None else columns[np.array(inner.columns)]
+            if inner.as_weights:
+                yield columns, inner
+        elif isinstance(inner, keras.Model):
+            yield from _standardised(inner, columns)
 
 
 def _whole(run: Run) -> keras.Model:

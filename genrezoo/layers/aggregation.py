@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ from keras import ops
 
 from genrezoo.errors import check_known
 from genrezoo.layers._base import SameShape
-from genrezoo.rules import RULES, aggregate
+from genrezoo.rules import RULES, aggregate, normalised_weights
 
 
 @keras.saving.register_keras_serializable("genrezoo")
@@ -18,6 +19,7 @@ class Aggregate(keras.layers.Layer):
 
     Args:
         rule: A name in `RULES`.
+        weights: One number from 0 for each member, of any sum; None if all count the same.
 
     Call arguments:
         inputs: A list of logits, each ``(batch, classes)``.
@@ -28,6 +30,7 @@ class Aggregate(keras.layers.Layer):
 
     Raises:
         UnknownNameError: There is no such rule.
+        SettingsError: A weight is negative or not finite, or all are zero.
 
     Example:
         >>> import numpy as np
@@ -36,15 +39,17 @@ class Aggregate(keras.layers.Layer):
         [[0.731, 0.269]]
     """
 
-    def __init__(self, rule: str = "product", **kwargs: Any):
+    def __init__(self, rule: str = "product", weights: Sequence[float] | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         check_known("rule", [rule], RULES)
         self.rule = rule
+        # under another name than Keras's own list of a layer's variables
+        self.member_weights = None if weights is None else normalised_weights(weights).tolist()
 
     def call(self, inputs: list[Any], real: Any = None) -> Any:
         """The rule, applied to the normalised logits."""
         stacked = ops.stack(inputs, axis=1)  # (batch, members, classes)
-        return aggregate(ops.log_softmax(stacked, axis=-1), rule=self.rule, mask=real)
+        return aggregate(ops.log_softmax(stacked, axis=-1), rule=self.rule, mask=real, weights=self.member_weights)
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """The shape of one member's logits."""

@@ -26,6 +26,8 @@ class Standardise(keras.layers.Layer):
         columns: Positions of the selected features among all, in the order of ``mean``; None selects all.
         transform: As `genrezoo.songs.Standardiser`'s.
         knots: As `genrezoo.songs.Standardiser`'s, for the transform ``quantile``.
+        as_weights: Mean, scale and knots are weights that are not trained, so that they are stored and loaded with the
+            weights of the model that the layer is a part of; their values here are those that they begin with.
 
     Call arguments:
         inputs: ``(batch, …, features)``, raw.
@@ -52,6 +54,7 @@ class Standardise(keras.layers.Layer):
         columns: Sequence[int] | None = None,
         transform: str | None = None,
         knots: Any = None,
+        as_weights: bool = False,
         **options: Any,
     ):
         super().__init__(**options)
@@ -68,12 +71,23 @@ class Standardise(keras.layers.Layer):
             raise SettingsError(f"knots belong to the transform 'quantile', got {transform!r}")
         if 0 in self.scale or (clip is not None and not clip > 0):
             raise SettingsError(f"scale must not be zero and clip must be positive, got {scale} and {clip}")
+        self.as_weights = as_weights
+        self._own: dict[str, Any] = {}
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Makes the weights, if there are any."""
+        for name in ("mean", "scale", "knots") if self.as_weights else ():
+            if (start := getattr(self, name)) is not None:
+                value = np.asarray(start, np.float32)
+                self._own[name] = self.add_weight(
+                    shape=value.shape, initializer=keras.initializers.Constant(value), trainable=False, name=name
+                )
 
     def call(self, inputs: Any) -> Any:
         """The selected features, standardised."""
         if self.columns is not None:
             inputs = ops.take(inputs, self.columns, axis=-1)
-        mean, scale = (ops.convert_to_tensor(part, inputs.dtype) for part in (self.mean, self.scale))
+        mean, scale = (self._numbers(name, inputs.dtype) for name in ("mean", "scale"))
         found = self._transformed((inputs - mean) / scale)
         if self.clip is None:
             return found
@@ -86,14 +100,20 @@ class Standardise(keras.layers.Layer):
             return z / ops.sqrt(1.0 + ops.square(z / 3.0))
         if self.knots is None:
             return z
-        values, scores = np.asarray(self.knots, np.float32)  # each (knots, features)
-        width = values[1:] - values[:-1]
-        slope = np.where(width > 0, (scores[1:] - scores[:-1]) / np.where(width > 0, width, 1), 0)
+        knots = self._numbers("knots", z.dtype)  # (2, knots, features)
+        values, scores = ops.transpose(knots[0]), ops.transpose(knots[1])  # each (features, knots)
+        width = values[:, 1:] - values[:, :-1]
+        slope = (scores[:, 1:] - scores[:, :-1]) / ops.where(width > 0, width, ops.ones_like(width))
+        slope = ops.where(width > 0, slope, ops.zeros_like(slope))
         # A line through the knots is a sum of ramps, one between each two of them.
-        ramps = ops.expand_dims(z, -1) - ops.convert_to_tensor(values[:-1].T, z.dtype)  # (…, features, knots - 1)
-        ramps = ops.minimum(ops.maximum(ramps, 0.0), ops.convert_to_tensor(width.T, z.dtype))
-        found = ops.sum(ramps * ops.convert_to_tensor(slope.T.astype(np.float32), z.dtype), axis=-1)
-        return ops.where(ops.isnan(z), z, found + ops.convert_to_tensor(scores[0], z.dtype))
+        ramps = ops.expand_dims(z, -1) - values[:, :-1]  # (…, features, knots - 1)
+        ramps = ops.minimum(ops.maximum(ramps, 0.0), width)
+        found = ops.sum(ramps * slope, axis=-1)
+        return ops.where(ops.isnan(z), z, found + scores[:, 0])
+
+    def _numbers(self, name: str, dtype: Any) -> Any:
+        """Mean, scale or knots, from the weights if they are weights."""
+        return ops.convert_to_tensor(self._own.get(name, getattr(self, name)), dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """As many features as there are means."""
@@ -102,5 +122,5 @@ class Standardise(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         own: dict[str, Any] = {"mean": self.mean, "scale": self.scale, "clip": self.clip, "columns": self.columns}
-        own |= {"transform": self.transform, "knots": self.knots}
+        own |= {"transform": self.transform, "knots": self.knots, "as_weights": self.as_weights}
         return {**super().get_config(), **own}

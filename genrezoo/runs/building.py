@@ -9,14 +9,13 @@ import keras
 import numpy as np
 
 from genrezoo.errors import SettingsError, check_known
-from genrezoo.lazy import layers
 from genrezoo.models import create_model, settled
 from genrezoo.reading import check_readable
 from genrezoo.recipes import Recipe
 from genrezoo.registry import COMPOSITIONS, PROCEDURES, find_builder
-from genrezoo.runs.preprocessing import Preprocessing, columns_within
+from genrezoo.runs.preprocessing import Preprocessing, columns_within, standardise_layer
 from genrezoo.seeds import child_seed, keras_seed
-from genrezoo.songs import SongSet
+from genrezoo.songs import SongSet, Standardiser
 from genrezoo.training import forward
 
 
@@ -89,6 +88,14 @@ def check_members(recipe: Recipe) -> None:
             raise SettingsError(f"member {name!r} of {recipe.model!r} must be a recipe or a run: it becomes a part")
         if member.fresh and not is_composition(recipe):
             raise SettingsError(f"member {name!r} must be trained: {recipe.procedure!r} learns from it")
+        if (
+            is_composition(recipe)
+            and not recipe.standardise
+            and member.recipe
+            and member.recipe.chunks != recipe.chunks
+        ):
+            what = f"member {name!r} of {recipe.model!r} reads other chunks of songs than the whole"
+            raise SettingsError(f"{what}; use members that read whole songs, or the same chunks for all")
         reads_all = member.recipe is not None and member.recipe.features is None
         more = set((member.recipe and member.recipe.features) or ()) - set(recipe.features or ())
         if is_composition(recipe) and recipe.features and (reads_all or more):
@@ -138,28 +145,55 @@ def build_member(
     *,
     groups: Mapping[str, Sequence[int]] | None,
     seed: int | None = None,
+    standardiser: Standardiser | None = None,
 ) -> keras.Model:
-    """Builds a member of a composition anew, on what the composition reads: arguments are those of `build_model`."""
+    """Builds a member of a composition anew, on what the composition reads.
+
+    Args:
+        recipe: The composition's recipe.
+        name: The member.
+        shape: As for `build_model`.
+        num_classes: As for `build_model`.
+        groups: As for `build_model`.
+        seed: As for `build_model`.
+        standardiser: Of the features that the member reads, for one that standardises them itself (see
+            `standardises_itself`); if left out, its weights have to be loaded.
+    """
     member = recipe.members[name].recipe
     if member is None:
         raise SettingsError(f"member {name!r} has no recipe to be built from; open its run first")
     columns = columns_within(recipe, member, groups or {})
     part = shape if columns is None else (*shape[:-1], len(columns))
     built = build_model(member, part, num_classes, seed=seed, again=seed is None, groups=groups)
-    return reading(built, columns, shape)
+    if standardiser is None and standardises_itself(recipe, member):
+        standardiser = Standardiser.none(int(part[-1] or 0), clip=member.clip, transform=member.transform)
+    return reading(built, columns, shape, standardiser)
 
 
-def reading(model: keras.Model, columns: Sequence[int] | None, shape: tuple[int | None, ...]) -> keras.Model:
-    """A model of some features as one of all features, whose output is its logits.
+def standardises_itself(recipe: Recipe, member: Recipe) -> bool:
+    """Whether a member of a composition keeps its own standardisation, because the composition has none."""
+    return member.standardise and not recipe.standardise
+
+
+def reading(
+    model: keras.Model,
+    columns: Sequence[int] | None,
+    shape: tuple[int | None, ...],
+    standardiser: Standardiser | None = None,
+) -> keras.Model:
+    """A model of some standardised features as one of all features, whose output is its logits.
 
     Args:
         model: The model.
-        columns: Which features it reads; None for all, which leaves it as it is.
+        columns: Which features it reads; None for all.
         shape: Shape of one song with all features.
+        standardiser: What is done to the features that it reads, which becomes weights of the result; None for nothing.
+            The model is left as it is if nothing is selected and nothing is done.
     """
-    if columns is None:
+    if columns is None and standardiser is None:
         return model
     songs = keras.Input(shape, name="songs")
-    select = layers.Standardise([0.0] * len(columns), [1.0] * len(columns), columns=columns, name="features")
+    own = standardiser or Standardiser.none(int(shape[-1] or 0) if columns is None else len(columns))
+    select = standardise_layer(own, columns, name="features", as_weights=standardiser is not None)
     output = model(select(songs))
     return keras.Model(songs, output["logits"] if isinstance(output, dict) else output, name=model.name)

@@ -13,7 +13,7 @@ from genrezoo.archive import read_npz
 from genrezoo.errors import DataError
 from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import Member
-from genrezoo.runs.building import is_composition, reading
+from genrezoo.runs.building import is_composition, reading, standardises_itself
 from genrezoo.runs.preprocessing import Preprocessing, columns_within
 from genrezoo.runs.run import Run, load_run
 from genrezoo.songs import SongSet
@@ -59,15 +59,22 @@ class Obtained:
             for split in ("train", "valid"):
                 logits[songs.splits[split]] = run.logits(songs.split(split))
             return
-        shape, standardiser = preprocessing.shape(songs), preprocessing.standardiser
+        whole, own = preprocessing.shape(songs), run.preprocessing.standardiser
         columns = columns_within(recipe, run.card.recipe, songs.feature_groups())
-        if columns is not None:
-            shape, standardiser = (*shape[:-1], len(columns)), standardiser.of(columns)
-        if run.card.input_shape != shape or not run.preprocessing.standardiser.equals(standardiser):
+        expected = preprocessing.standardiser if columns is None else preprocessing.standardiser.of(columns)
+        fits = run.card.input_shape == (whole if columns is None else (*whole[:-1], len(columns)))
+        if not recipe.standardise:
+            if not fits or run.card.songs.get("checksum") != songs.checksum():
+                what = f"member {name!r} was trained on other songs or another split than this composition is made for"
+                raise DataError(what, path=run.folder, remedy="train the member on the same songs, split as they are")
+            own_part = own if standardises_itself(recipe, run.card.recipe) else None
+            self.models[name] = reading(run.network, columns, whole, own_part)
+            return
+        if not fits or not own.equals(expected):
             what = f"member {name!r} was trained on songs of another shape or standardisation than this composition's"
             remedy = "train the member on the same songs, with the same standardise, clip and chunks"
-            raise DataError(what, path=run.folder, remedy=remedy)
-        self.models[name] = reading(run.network, columns, preprocessing.shape(songs))
+            raise DataError(what, path=run.folder, remedy=f"{remedy}, or pass standardise=False to the composition")
+        self.models[name] = reading(run.network, columns, whole)
 
 
 def open_runs(recipe: Recipe) -> Recipe:

@@ -114,11 +114,24 @@ class Preprocessing:
 
     def layer(self) -> Standardise:
         """The selection and standardisation as a Keras layer on songs (or chunks) with all their features."""
-        own = self.standardiser
-        return layers.Standardise(
-            own.mean.tolist(), own.scale.tolist(), clip=own.clip, columns=self.columns,
-            transform=own.transform, knots=own.knots, name="standardise",
-        )  # fmt: skip
+        return standardise_layer(self.standardiser, self.columns, name="standardise")
+
+
+def standardise_layer(
+    standardiser: Standardiser, columns: Sequence[int] | None, *, name: str, as_weights: bool = False
+) -> Standardise:
+    """A standardiser as a Keras layer that selects features first.
+
+    Args:
+        standardiser: Of the selected features.
+        columns: Which of the features it selects; None for all.
+        name: Name of the layer.
+        as_weights: Its numbers are weights.
+    """
+    return layers.Standardise(
+        standardiser.mean.tolist(), standardiser.scale.tolist(), clip=standardiser.clip, columns=columns,
+        transform=standardiser.transform, knots=standardiser.knots, as_weights=as_weights, name=name,
+    )  # fmt: skip
 
 
 def selected_columns(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from genrezoo.errors import check_type
 from genrezoo.recipes import Recipe, get_recipe
-from genrezoo.runs.building import build_member
+from genrezoo.runs.building import build_member, standardises_itself
 from genrezoo.runs.fitting import Training, open_training
 from genrezoo.runs.folds import out_of_fold
 from genrezoo.runs.members import Obtained, open_runs, stored_logits
+from genrezoo.runs.preprocessing import Preprocessing
 from genrezoo.runs.progress import training_progress
 from genrezoo.runs.run import Run, load_run
 from genrezoo.seeds import child_seed
@@ -121,10 +122,11 @@ def _obtain(
             continue
         if inside is not None and member.fresh:
             shape = training.preprocessing.shape(songs)
-            weights = child_seed(own, "fresh", name)
+            fitted = Preprocessing.fit(inside, songs).standardiser if standardises_itself(recipe, inside) else None
             found.models[name] = build_member(
-                recipe, name, shape, songs.num_classes, groups=songs.feature_groups(), seed=weights
-            )
+                recipe, name, shape, songs.num_classes, groups=songs.feature_groups(),
+                seed=child_seed(own, "fresh", name), standardiser=fitted,
+            )  # fmt: skip
             found.members[name] = member.model_copy(update={"seed": own})
             continue
         if inside is not None and member.folds:

@@ -91,9 +91,11 @@ class Standardiser:
         return cls(mean, scale, clip, transform, knots)
 
     @classmethod
-    def none(cls, n_features: int) -> Standardiser:
-        """The one that changes nothing."""
-        return cls(np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
+    def none(cls, n_features: int, *, clip: float | None = None, transform: Transform | None = None) -> Standardiser:
+        """The one that changes nothing, or nothing but what ``clip`` and ``transform`` do to standardised features."""
+        scores = np.tile(_SCORES[:, None].astype(np.float32), n_features)  # (27, features)
+        knots = np.stack([scores, scores]) if transform == "quantile" else None
+        return cls(np.zeros(n_features, np.float32), np.ones(n_features, np.float32), clip, transform, knots)
 
     def of(self, columns: Sequence[int]) -> Standardiser:
         """The standardiser of some of the features, in that order."""

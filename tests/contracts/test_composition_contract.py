@@ -38,6 +38,7 @@ CASES = {
         trains=("original",),
     ),
     "ensemble": CompositionCase("ensemble", TWO),
+    "ensemble_weighted": CompositionCase("ensemble", TWO, {"rule": "product", "weights": {"one": 1, "other": 3.0}}),
 }
 CHECKS = dict(composition_checks())
 LONG = ("training", "export")

@@ -21,7 +21,7 @@ CASES = {
     case.layer.__name__: case
     for case in (
         LayerCase(layers.ActivityStabiliser, {"beta": 3.0}, SONGS, masked=True),
-        LayerCase(layers.Aggregate, {"rule": "mean"}, LOGITS),
+        LayerCase(layers.Aggregate, {"rule": "mean", "weights": [0.25, 0.75]}, LOGITS),
         LayerCase(
             layers.BatchNormRNN,
             {
@@ -71,6 +71,7 @@ CASES = {
                 "columns": [2, 0],
                 "transform": "quantile",
                 "knots": [[[-1.0, -2.0], [0.0, 0.0], [3.0, 1.0]], [[-2.0, -2.0], [0.5, 0.0], [2.0, 2.0]]],
+                "as_weights": True,
             },
             PADDED,
         ),

@@ -29,6 +29,12 @@ def test_the_layer_transforms_as_the_standardiser_does(transform):
         np.testing.assert_allclose(np.asarray(layer(given.padded())), fitted.apply(given), atol=1e-5)
     again = Standardise.from_config(layer.get_config())
     np.testing.assert_array_equal(np.asarray(again(x)), np.asarray(layer(x)))
+    empty = Standardiser.none(3, clip=2.0, transform=transform)
+    loaded = Standardise(empty.mean, empty.scale, clip=2.0, transform=transform, knots=empty.knots, as_weights=True)
+    loaded.build(x.shape)
+    loaded.set_weights([part for part in (fitted.mean, fitted.scale, fitted.knots) if part is not None])
+    np.testing.assert_array_equal(np.asarray(loaded(x)), np.asarray(layer(x)))
+    assert loaded.trainable_weights == []
 
 
 @pytest.mark.parametrize(
