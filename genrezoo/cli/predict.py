@@ -85,7 +85,7 @@ def predict(
     published = not run.exists() and str(run) in WEIGHTS.names()
     if published:
         fetch_shown(str(run))
-    if not run.is_file():  # an exported model needs no Keras
+    if published or run.is_dir():  # an exported model needs no Keras
         load_keras()
     if out is not None:
         write_table(run, audio, out, workers, scheduler, rule=rule, window=window, hop=hop, excerpt=excerpt)

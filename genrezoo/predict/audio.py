@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from genrezoo.audio.settings import Features, FeatureSettings
-from genrezoo.errors import SettingsError
+from genrezoo.errors import DataError, SettingsError
 from genrezoo.exported import load_exported
 from genrezoo.predict.audio_files import audio_settings, predict_files
 from genrezoo.predict.prediction import Prediction
@@ -180,11 +180,14 @@ def open_model(name: str | Path) -> Answering:
         name: The folder, the file, or, where nothing has that path, a name from `genrezoo.list_weights`.
 
     Raises:
-        DataError: Neither a run folder nor an exported model.
+        DataError: Nothing is there, or it is neither a run folder nor an exported model.
         SettingsError: The labels of the weights are no genres of music.
     """
-    if not os.path.exists(name) and str(name) in WEIGHTS.names():
-        return Published(str(name))
+    if not os.path.exists(name):
+        if str(name) in WEIGHTS.names():
+            return Published(str(name))
+        remedy = "pass a run folder, an exported model, or a name that `genrezoo list --kind weights` shows"
+        raise DataError("no such file or folder, and no published weights have that name", path=name, remedy=remedy)
     if os.path.isfile(name):
         return load_exported(name)
     from genrezoo.runs import load_run  # here, as exported models need nothing of it

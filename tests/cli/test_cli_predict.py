@@ -145,6 +145,7 @@ def test_nothing_predicted_is_exit_code_2(made, tmp_path):
         (["RUN", "MUSIC", "--rule", "maen"], "Did you mean 'mean'"),
         (["RUN", "MUSIC", "--window", "5"], "window cannot be chosen"),
         (["MUSIC", "MUSIC"], "not a run folder"),
+        (["missing.onnx", "MUSIC"], "missing.onnx: no such file or folder"),
     ],
 )
 def test_mistakes_end_in_one_line_and_exit_code_2(made, monkeypatch, capsys, words, message):
