@@ -15,6 +15,7 @@ from genrezoo.layers.heads import Head
 from genrezoo.layers.images import ImagenetInput
 from genrezoo.layers.masking import EndMask, MaskPadding, TakeMask
 from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, MaxMeanPooling, MeanPooling
+from genrezoo.layers.rotary import RotaryAttention
 from genrezoo.layers.snippets import CutSnippets
 from genrezoo.layers.stabiliser import ActivityStabiliser
 from genrezoo.layers.standardise import Standardise
@@ -41,6 +42,7 @@ __all__ = [
     "MaxMeanPooling",
     "MeanPooling",
     "PooledStatistics",
+    "RotaryAttention",
     "Standardise",
     "TakeMask",
     "TanhCell",

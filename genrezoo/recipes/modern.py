@@ -25,4 +25,12 @@ BIGRU = Recipe(
     settings=PATIENT,
 )
 
-RECIPES.add(ATTENTION_POOL, BIGRU)
+TRANSFORMER = Recipe(
+    name="transformer",
+    summary="A transformer's encoder of two blocks of 64 units, its segments pooled by gated attention",
+    reference="own; Vaswani et al. 2017, Su et al. 2024",
+    model="transformer",
+    settings=PATIENT,
+)
+
+RECIPES.add(ATTENTION_POOL, BIGRU, TRANSFORMER)

@@ -62,6 +62,7 @@ CASES = {
         LayerCase(layers.MaxMeanPooling, {}, SONGS, masked=True),
         LayerCase(layers.MeanPooling, {}, SONGS, masked=True),
         LayerCase(layers.PooledStatistics, {"statistics": ["q10", "std", "delta_std", "max"]}, SONGS, masked=True),
+        LayerCase(layers.RotaryAttention, {"heads": 2}, np.tile(SONGS, 4), masked=True),
         LayerCase(
             layers.Standardise,
             {

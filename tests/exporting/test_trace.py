@@ -213,3 +213,18 @@ def test_masks_are_not_applied_twice_and_never_left_out(pooling, activation):
     check_same(model, padded_songs(segments=12))
     if (pooling, activation) == ("max", "relu"):
         assert operators(model)["Mul"] == 2  # one for each convolution
+
+
+def test_layer_normalisation_is_one_operator_with_or_without_weights():
+    songs = keras.Input((None, 3))
+    x = keras.layers.LayerNormalization(center=False, scale=False)(keras.layers.LayerNormalization()(songs))
+    model = keras.Model(songs, keras.layers.Dense(2)(MeanPooling()(x)))
+    check_same(model, padded_songs()[[0, 4, 5]])
+    assert operators(model)["LayerNormalization"] == 2
+    other = keras.Model(songs, keras.layers.LayerNormalization(axis=1)(keras.layers.Reshape((4, 3))(songs)))
+    with pytest.raises(SettingsError, match="over the last axis alone"):
+        to_onnx(other)
+
+
+def test_the_mask_of_a_sum_is_that_of_its_parts():
+    assert operators(create_model("transformer", (None, 3), 2, units=16, blocks=1))["Or"] == 0

@@ -6,6 +6,8 @@ arguments that matter, and returns the logits. Nothing is shared with the packag
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 EPSILON = 1e-3  # of batch normalisation
@@ -177,6 +179,40 @@ def musicnn(weights, song):
     return _affine(weights, "logits", _normalise(weights, "hidden_1_norm", x))
 
 
+def transformer(weights, song, *, heads, blocks, pooling):
+    """`transformer`: attention is over the real segments alone."""
+    x = _affine(weights, "embedding", _real(song))
+    for number in range(1, blocks + 1):
+        x = x + self_attention(weights, f"block_{number}_attention", x, heads)
+        x = x + feed_forward(weights, f"block_{number}_feed_forward", x, _gelu)
+    return _affine(weights, "logits", _pooled(weights, _layer_norm(weights, "norm", x), pooling))
+
+
+def self_attention(weights, name, x, heads):
+    """What a block's attention adds: scores turn with the distance of two segments, as products of complex numbers."""
+    maps = _affine(weights, f"{name}_maps", _layer_norm(weights, f"{name}_norm", x))
+    parts = maps.reshape(len(x), 3, heads, -1)
+    half = parts.shape[-1] // 2
+    vectors = parts[..., :half] + 1j * parts[..., half:]
+    found = []
+    for head in range(heads):
+        queries, keys = vectors[:, 0, head], vectors[:, 1, head]
+        scores = np.empty((len(x), len(x)))
+        for here in range(len(x)):
+            for there in range(len(x)):
+                turn = np.exp(1j * (here - there) * 10_000.0 ** (-np.arange(half) / half))
+                scores[here, there] = (queries[here] * turn * keys[there].conj()).real.sum() / np.sqrt(2 * half)
+        shares = np.exp(scores)
+        found.append(shares / shares.sum(axis=1, keepdims=True) @ parts[:, 2, head])
+    return _affine(weights, f"{name}_output", np.concatenate(found, axis=1))
+
+
+def feed_forward(weights, name, x, activation):
+    """What a block's perceptron adds."""
+    hidden = activation(_affine(weights, f"{name}_hidden", _layer_norm(weights, f"{name}_norm", x)))
+    return _affine(weights, f"{name}_output", hidden)
+
+
 def lstm(weights, song):
     """`lstm` and `stabilised_lstm`: the state after the last real segment."""
     return _affine(weights, "logits", lstm_states(weights, "lstm", song)[-1])
@@ -317,6 +353,12 @@ def _normalise(weights, name, x, epsilon=EPSILON):
     return (x - mean) / np.sqrt(variance + epsilon) * weights[f"{name}/gamma"] + weights[f"{name}/beta"]
 
 
+def _layer_norm(weights, name, x, epsilon=EPSILON):
+    centred = x - x.mean(axis=-1, keepdims=True)
+    scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon)
+    return scaled * weights[f"{name}/gamma"] + weights[f"{name}/beta"]
+
+
 def _convolve(weights, name, x, *, padding=0, strides=1):
     kernel = weights[f"{name}/kernel"]
     x = np.pad(x, ((padding, padding), (padding, padding), (0, 0)))
@@ -334,6 +376,10 @@ def _windows(x, size, strides):
 
 def _relu(x):
     return np.maximum(x, 0)
+
+
+def _gelu(x):
+    return x * np.vectorize(lambda number: 0.5 * math.erfc(-number / math.sqrt(2)))(x)
 
 
 def _sigmoid(x):

@@ -113,6 +113,14 @@ CASES = [
         )
         for layers, pooling in ((1, "attention"), (2, "mean"))
     ),
+    *(
+        (
+            "transformer",
+            {"units": 8, "heads": heads, "blocks": blocks, "pooling": pooling},
+            functools.partial(reference.transformer, heads=heads, blocks=blocks, pooling=pooling),
+        )
+        for heads, blocks, pooling in ((2, 2, "attention"), (1, 1, "mean"))
+    ),
     ("rnn", {"units": 5}, reference.rnn),
     ("rnn", {"readout": False}, lambda w, x: reference.rnn(w, x, readout=False)),
     ("stabilised_rnn", {"units": 5}, reference.rnn),

@@ -34,6 +34,7 @@ for _name, _operator in {
     "Absolute": "Abs",
     "Add": "Add",
     "Ceil": "Ceil",
+    "Cos": "Cos",
     "Divide": "Div",
     "Exp": "Exp",
     "Floor": "Floor",
@@ -48,14 +49,13 @@ for _name, _operator in {
     "Selu": "Selu",
     "Sigmoid": "Sigmoid",
     "Sign": "Sign",
+    "Sin": "Sin",
     "Softplus": "Softplus",
     "Softsign": "Softsign",
     "Sqrt": "Sqrt",
     "Subtract": "Sub",
     "Tanh": "Tanh",
     "TrueDivide": "Div",
-    "LogicalAnd": "And",
-    "LogicalOr": "Or",
     "LogicalNot": "Not",
 }.items():
     OPERATIONS[_name] = _elementwise(_operator)
@@ -68,6 +68,14 @@ for _name, _operator in {
     "Isnan": "IsNaN",
 }.items():
     OPERATIONS[_name] = _elementwise(_operator, compares=True)
+
+
+@of("LogicalAnd", "LogicalOr")
+def _logical(graph: Graph, operation: Any, output: Any, x1: Any, x2: Any) -> Value:
+    if isinstance(x1, Value) and isinstance(x2, Value) and x1.name == x2.name:  # a sum's mask, of its parts' one mask
+        return x1
+    operator = {"LogicalAnd": "And", "LogicalOr": "Or"}[type(operation).__name__]
+    return _elementwise(operator)(graph, operation, output, x1, x2)
 
 
 @of("Elu", "Celu")

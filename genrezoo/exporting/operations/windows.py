@@ -1,9 +1,10 @@
-"""Affine maps: products of matrices, convolutions, batch normalisation; and windows: pooling, zeros around."""
+"""Affine maps: products of matrices, convolutions, normalisation; and windows: pooling, zeros around."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from genrezoo.errors import SettingsError
@@ -61,6 +62,19 @@ def _batch_norm(
         constant = graph.constant(part.reshape(shape), x.dtype)
         x = graph.elementwise(operator, [x, constant], output.shape, output.dtype)
     return x
+
+
+@of("LayerNorm")
+def _layer_norm(graph: Graph, operation: Any, output: Any, x: Value, gamma: Any = None, beta: Any = None) -> Value:
+    axes = [operation.axis] if isinstance(operation.axis, int) else list(operation.axis)
+    if axes not in ([-1], [len(x.shape) - 1]) or operation.rms_scaling:
+        raise SettingsError("layer normalisation is translated to ONNX over the last axis alone")
+    units = x.shape[-1] or 0
+    scale = np.ones(units) if gamma is None else gamma
+    shift = np.zeros(units) if beta is None else beta  # ONNX Runtime crashes where it is left out
+    values = [graph.last(x), *(graph.constant(np.asarray(part), x.dtype) for part in (scale, shift))]
+    epsilon = float(operation.epsilon or keras.config.epsilon())
+    return graph.emit("LayerNormalization", values, output.shape, output.dtype, axis=-1, epsilon=epsilon)
 
 
 @of("MaxPool", "AveragePool")

@@ -1,0 +1,93 @@
+"""The blocks of encoders: each adds to the segments what it makes of them after normalising them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from genrezoo.errors import SettingsError
+from genrezoo.lazy import keras, layers
+from genrezoo.models._checks import check_count, check_rate, check_weights
+
+
+def embed(segments: Any, units: int, *, input_dropout: float) -> Any:
+    """An affine map of each segment, called ``embedding``.
+
+    Args:
+        segments: ``(batch, segments, features)``.
+        units: Size of the result.
+        input_dropout: Fraction of the features to drop, in [0, 1).
+
+    Returns:
+        ``(batch, segments, units)``.
+
+    Raises:
+        SettingsError: An option is out of range.
+    """
+    check_weights("embedding", segments.shape[-1], check_count("units", units))
+    if check_rate("input_dropout", input_dropout):
+        segments = keras.layers.Dropout(input_dropout, name="input_dropout")(segments)
+    return keras.layers.Dense(units, name="embedding")(segments)
+
+
+def attention_block(x: Any, *, heads: int, dropout: float, name: str) -> Any:
+    """Adds what each segment gathers from the others by attention (see `RotaryAttention`).
+
+    Args:
+        x: ``(batch, segments, units)``.
+        heads: Attentions side by side; ``units`` must be an even number for each.
+        dropout: Fraction of what is added to drop, in [0, 1).
+        name: Beginning of the names of the layers.
+
+    Returns:
+        The same shape.
+
+    Raises:
+        SettingsError: An option is out of range.
+    """
+    units = x.shape[-1]
+    if units % (2 * check_count("heads", heads)):
+        raise SettingsError(f"units must be an even number for each head, got units={units} and heads={heads}")
+    check_weights(name, units, 3 * units)
+    y = keras.layers.LayerNormalization(name=f"{name}_norm")(x)
+    y = keras.layers.Dense(3 * units, use_bias=False, name=f"{name}_maps")(y)  # queries, keys, values
+    y = layers.RotaryAttention(heads, name=name)(y)
+    y = keras.layers.Dense(units, name=f"{name}_output")(y)
+    return added(x, y, dropout=dropout, name=name)
+
+
+def feed_forward_block(
+    x: Any, *, expansion: int, activation: str, dropout: float, scale: float = 1.0, name: str
+) -> Any:
+    """Adds what a perceptron with one hidden layer makes of each segment.
+
+    Args:
+        x: ``(batch, segments, units)``.
+        expansion: Size of the hidden layer, in ``units``.
+        activation: Keras activation of the hidden layer.
+        dropout: Fraction of the hidden layer, and of what is added, to drop, in [0, 1).
+        scale: What is added is multiplied by it.
+        name: Beginning of the names of the layers.
+
+    Returns:
+        The same shape.
+
+    Raises:
+        SettingsError: An option is out of range.
+    """
+    units, hidden = x.shape[-1], x.shape[-1] * check_count("expansion", expansion)
+    check_weights(name, units, hidden)
+    y = keras.layers.LayerNormalization(name=f"{name}_norm")(x)
+    y = keras.layers.Dense(hidden, activation=activation, name=f"{name}_hidden")(y)
+    if check_rate("dropout", dropout):
+        y = keras.layers.Dropout(dropout, name=f"{name}_hidden_dropout")(y)
+    y = keras.layers.Dense(units, name=f"{name}_output")(y)
+    if scale != 1:
+        y = keras.layers.Rescaling(scale, name=f"{name}_scale")(y)
+    return added(x, y, dropout=dropout, name=name)
+
+
+def added(x: Any, y: Any, *, dropout: float, name: str) -> Any:
+    """The sum of segments and of what a block made of them, of which a fraction is dropped."""
+    if check_rate("dropout", dropout):
+        y = keras.layers.Dropout(dropout, name=f"{name}_dropout")(y)
+    return keras.layers.Add(name=f"{name}_sum")([x, y])
