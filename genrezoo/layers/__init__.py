@@ -10,10 +10,12 @@ from genrezoo.layers.cascade import Cascade, uncertainty
 from genrezoo.layers.cells import BatchNormRNN, TanhCell
 from genrezoo.layers.convolution import MaskedConv1D
 from genrezoo.layers.diversity import DiversityPenalty, similarity
+from genrezoo.layers.embedding import Periodic, PiecewiseLinear
 from genrezoo.layers.frozen import Frozen
 from genrezoo.layers.heads import Head
 from genrezoo.layers.images import ImagenetInput
 from genrezoo.layers.masking import EndMask, MaskPadding, TakeMask
+from genrezoo.layers.members import RankOneDense, SeparateDense
 from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, MaxMeanPooling, MeanPooling
 from genrezoo.layers.rotary import RotaryAttention
 from genrezoo.layers.snippets import CutSnippets
@@ -41,8 +43,12 @@ __all__ = [
     "MaskedPooling1D",
     "MaxMeanPooling",
     "MeanPooling",
+    "Periodic",
+    "PiecewiseLinear",
     "PooledStatistics",
     "RotaryAttention",
+    "RankOneDense",
+    "SeparateDense",
     "Standardise",
     "TakeMask",
     "TanhCell",

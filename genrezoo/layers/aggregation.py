@@ -22,7 +22,7 @@ class Aggregate(keras.layers.Layer):
         weights: One number from 0 for each member, of any sum; None if all count the same.
 
     Call arguments:
-        inputs: A list of logits, each ``(batch, classes)``.
+        inputs: A list of logits, each ``(batch, classes)``, or all of them as ``(batch, members, classes)``.
         real: ``(batch, members)``, True for members that count; None if all do.
 
     Returns:
@@ -46,14 +46,15 @@ class Aggregate(keras.layers.Layer):
         # under another name than Keras's own list of a layer's variables
         self.member_weights = None if weights is None else normalised_weights(weights).tolist()
 
-    def call(self, inputs: list[Any], real: Any = None) -> Any:
+    def call(self, inputs: Any, real: Any = None) -> Any:
         """The rule, applied to the normalised logits."""
-        stacked = ops.stack(inputs, axis=1)  # (batch, members, classes)
+        stacked = ops.stack(inputs, axis=1) if isinstance(inputs, list | tuple) else inputs  # (batch, members, classes)
         return aggregate(ops.log_softmax(stacked, axis=-1), rule=self.rule, mask=real, weights=self.member_weights)
 
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of one member's logits."""
-        return input_shape[0]
+        first = input_shape[0]
+        return tuple(first) if isinstance(first, list | tuple) else (first, input_shape[-1])
 
 
 @keras.saving.register_keras_serializable("genrezoo")

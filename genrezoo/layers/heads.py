@@ -12,6 +12,7 @@ from genrezoo.layers._base import SameShape, check_weight
 TARGETS = {
     "genre": "sparse categorical cross-entropy of the label, from logits",
     "binary": "one yes or no for each genre: sum over the genres of the binary cross-entropies, from logits",
+    "members": "the genre, for each of several members: mean of their cross-entropies, from logits",
     "song": "mean squared error of the model's own input, (segments, features), padding left out",
 }
 """What a head can be trained on, and by which loss."""
@@ -26,7 +27,7 @@ class Head(SameShape):
 
     Args:
         target: One of `TARGETS`. For ``"genre"`` and ``"binary"`` the output is one logit for each genre, for
-            ``"song"`` it has the shape of the songs.
+            ``"members"`` it is ``(batch, members, genres)``, for ``"song"`` it has the shape of the songs.
         weight: Fraction of this output in the loss, at least 0; an output of weight 0 is not trained.
 
     Call arguments:

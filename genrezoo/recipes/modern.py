@@ -33,4 +33,13 @@ TRANSFORMER = Recipe(
     settings=PATIENT,
 )
 
-RECIPES.add(ATTENTION_POOL, BIGRU, TRANSFORMER)
+TABULAR_ENSEMBLE = Recipe(
+    name="tabular_ensemble",
+    summary="Sixteen perceptrons that share most of their weights, on rich statistics of the song or on a table",
+    reference="own; Gorishniy, Kotelnikov and Babenko 2025",
+    model="tabular_ensemble",
+    transform="quantile",
+    settings=PATIENT,
+)
+
+RECIPES.add(ATTENTION_POOL, BIGRU, TRANSFORMER, TABULAR_ENSEMBLE)

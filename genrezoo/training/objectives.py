@@ -134,6 +134,18 @@ def binary_errors(truth: Any, logits: Any) -> Any:
     return keras.ops.sum(keras.ops.binary_crossentropy(truth, logits, from_logits=True), axis=-1)
 
 
+def member_errors(truth: Any, logits: Any) -> Any:
+    """Mean over the members of their cross-entropies, one value a song.
+
+    Args:
+        truth: ``(batch, genres)``, a distribution over the genres.
+        logits: ``(batch, members, genres)``.
+    """
+    log_posteriors = keras.ops.log_softmax(logits, axis=-1)
+    errors = -keras.ops.sum(keras.ops.expand_dims(truth, 1) * log_posteriors, axis=-1)  # (batch, members)
+    return keras.ops.mean(errors, axis=-1)
+
+
 def reconstruction_error(songs: Any, outputs: Any) -> Any:
     """Mean squared error over a song's real segments and all features, one value a song; padding (NaN) is left out."""
     real = keras.ops.logical_not(keras.ops.isnan(songs))
@@ -157,6 +169,12 @@ def _binary(train: SongSet, settings: TrainingSettings, weight: float, is_logits
     return Objective(_one_hot(train), binary_errors, weight)
 
 
+def _members(train: SongSet, settings: TrainingSettings, weight: float, is_logits: bool) -> Objective:
+    even = settings.label_smoothing / train.num_classes
+    target = _one_hot(train) * np.float32(1 - settings.label_smoothing) + np.float32(even)
+    return Objective(target, member_errors, weight)
+
+
 def _song(train: SongSet, settings: TrainingSettings, weight: float, is_logits: bool) -> Objective:
     return Objective(train.x, reconstruction_error, weight)
 
@@ -164,6 +182,7 @@ def _song(train: SongSet, settings: TrainingSettings, weight: float, is_logits: 
 _OBJECTIVES: dict[str, Callable[[SongSet, TrainingSettings, float, bool], Objective]] = {
     "genre": _genre,
     "binary": _binary,
+    "members": _members,
     "song": _song,
 }
 

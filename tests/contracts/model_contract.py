@@ -35,7 +35,7 @@ from genrezoo.models import SHARED
 from genrezoo.registry import Entry
 from genrezoo.seeds import keras_seed
 from genrezoo.spaces import describe, holds, smallest
-from genrezoo.training.objectives import binary_errors, reconstruction_error
+from genrezoo.training.objectives import binary_errors, member_errors, reconstruction_error
 
 
 class Case:
@@ -111,12 +111,12 @@ def check_output(case: Case) -> None:
 def check_heads(case: Case) -> None:
     """Every output beside the logits is a head, and has the shape that its target asks for."""
     classes = (case.row.num_classes,)
-    shapes = {"genre": classes, "binary": classes, "song": case.row.input_shape}
+    shapes = {"genre": classes, "binary": classes, "members": classes, "song": case.row.input_shape}
     for name, output in _outputs(case.model.output).items():
         layer = case.model.get_layer(name)
         assert name == "logits" or isinstance(layer, Head), f"{name} is not a head"
         if isinstance(layer, Head):
-            shape = tuple(output.shape[1:])
+            shape = tuple(output.shape[2 if layer.target == "members" else 1 :])
             assert shape == shapes[layer.target], f"{name} has shape {shape}, its target {shapes[layer.target]}"
 
 
@@ -314,6 +314,7 @@ def predict(model: Any, songs: np.ndarray) -> dict[str, np.ndarray]:
 LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     "genre": functools.partial(keras.losses.sparse_categorical_crossentropy, from_logits=True),
     "binary": binary_errors,
+    "members": member_errors,
     "song": reconstruction_error,
 }
 """What each target of a head asks for, one value a song."""
@@ -386,7 +387,8 @@ def _labels(case: Case, number: int) -> np.ndarray:
 
 
 def _target(target: str, songs: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    return {"genre": labels, "binary": np.eye(classes, dtype="float32")[labels], "song": songs}[target]
+    one_hot = np.eye(classes, dtype="float32")[labels]
+    return {"genre": labels, "binary": one_hot, "members": one_hot, "song": songs}[target]
 
 
 def _outputs(outputs: Any) -> dict[str, Any]:

@@ -61,8 +61,12 @@ CASES = {
         LayerCase(layers.MaskedPooling1D, {"kind": "average", "size": 3}, SONGS, masked=True),
         LayerCase(layers.MaxMeanPooling, {}, SONGS, masked=True),
         LayerCase(layers.MeanPooling, {}, SONGS, masked=True),
+        LayerCase(layers.Periodic, {"frequencies": 3, "scale": 0.5}, LOGITS[0]),
+        LayerCase(layers.PiecewiseLinear, {"bins": 3}, LOGITS[0]),
         LayerCase(layers.PooledStatistics, {"statistics": ["q10", "std", "delta_std", "max"]}, SONGS, masked=True),
         LayerCase(layers.RotaryAttention, {"heads": 2}, np.tile(SONGS, 4), masked=True),
+        LayerCase(layers.RankOneDense, {"units": 4, "members": 3, "signs": True}, LOGITS[0]),
+        LayerCase(layers.SeparateDense, {"units": 4}, SONGS),
         LayerCase(
             layers.Standardise,
             {

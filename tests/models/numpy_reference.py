@@ -32,6 +32,36 @@ def statistics_mlp(weights, song, *, layers, statistics=("mean", "std")):
     return _affine(weights, "logits", x)
 
 
+def tabular_ensemble(weights, song, *, layers, members, statistics=None, embedding=None):
+    """`tabular_ensemble`, member by member; of a table the one row is read as it is."""
+    x = song[0]
+    if statistics:
+        mean, variance = (weights[f"statistics_norm/moving_{name}"] for name in ("mean", "variance"))
+        x = (song_statistics(song, statistics) - mean) / np.sqrt(variance + EPSILON)
+    if embedding == "piecewise_linear":
+        edges = [-0.9674216, 0.0, 0.9674216]  # the sixth, third and five sixths of a normal distribution: two bins
+        parts = np.stack([np.minimum((x - edges[0]) / edges[2], 1), np.maximum((x - edges[1]) / edges[2], 0)], axis=1)
+    elif embedding == "periodic":
+        phase = 2 * np.pi * x[:, None] * weights["waves/kernel"]
+        parts = np.concatenate([np.sin(phase), np.cos(phase)], axis=1)
+    if embedding:
+        embedded = [parts[f] @ kernel for f, kernel in enumerate(weights["embedding/kernel"])]
+        x = (np.stack(embedded) + weights["embedding/bias"]).ravel()
+        x = _relu(x) if embedding == "periodic" else x
+    posteriors = []
+    for member in range(members):
+        h = x
+        for number in range(1, layers + 1):
+            part = {
+                name: weights[f"hidden_{number}/{name}"] for name in ("kernel", "input_scale", "output_scale", "bias")
+            }
+            own = np.outer(part["input_scale"][member], part["output_scale"][member]) * part["kernel"]
+            h = _relu(h @ own + part["bias"][member])
+        logits = h @ weights["readout/kernel"][member] + weights["readout/bias"][member]
+        posteriors.append(np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum())
+    return np.log(np.mean(posteriors, axis=0))
+
+
 def attention_pool(weights, song, *, layers):
     """`attention_pool`: each head's softmax is over the real segments alone."""
     x = song[~np.isnan(song).any(axis=1)]

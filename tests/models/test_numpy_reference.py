@@ -63,6 +63,19 @@ CASES = [
         lambda w, x: reference.statistics_mlp(w, x, layers=1, statistics=RICH),
     ),
     (
+        "tabular_ensemble",
+        {"units": (6, 5), "members": 3},
+        lambda w, x: reference.tabular_ensemble(w, x, layers=2, members=3, statistics=RICH),
+    ),
+    *(
+        (
+            "tabular_ensemble",
+            {"units": (6,), "members": 2, "statistics": ("mean",), "embedding": kind, "embedding_size": 2},
+            functools.partial(reference.tabular_ensemble, layers=1, members=2, statistics=("mean",), embedding=kind),
+        )
+        for kind in ("piecewise_linear", "periodic")
+    ),
+    (
         "mfcc_mlp",
         {"units": (6, 5)},
         lambda w, x: reference.dense_stack(w, x, activation="relu", layers=2, batch_norm=False),

@@ -9,7 +9,7 @@ from genrezoo import seeds
 from genrezoo.layers import EndMask, Head, MaskPadding
 from genrezoo.training import forward
 from genrezoo.training.checkpoint import weights_of
-from genrezoo.training.objectives import binary_errors, objectives, reconstruction_error
+from genrezoo.training.objectives import binary_errors, member_errors, objectives, reconstruction_error
 from genrezoo.training.supervised import SupervisedSettings, supervised
 
 
@@ -26,6 +26,23 @@ def test_binary_errors_by_hand():
     logits = np.array([[0.0, np.log(3.0)], [np.log(3.0), 0.0]], "float32")  # says yes with 1/2 and 3/4
     errors = np.asarray(binary_errors(np.array([[1.0, 0.0], [1.0, 0.0]], "float32"), logits))
     np.testing.assert_allclose(errors, [np.log(2) + np.log(4), np.log(4 / 3) + np.log(2)], rtol=1e-6)
+
+
+def test_member_errors_are_those_of_each_member_and_not_of_their_mean():
+    """Posteriors of the genre 3/4 and 1/4: their mean is 1/2, whose error would be log 2."""
+    logits = np.array([[[np.log(3.0), 0.0], [0.0, np.log(3.0)]]], "float32")
+    errors = np.asarray(member_errors(np.array([[1.0, 0.0]], "float32"), logits))
+    np.testing.assert_allclose(errors, [(np.log(4 / 3) + np.log(4)) / 2], rtol=1e-6)
+
+
+def test_labels_of_members_are_smoothed():
+    songs = make_songs(9).split("train")
+    inputs = keras.Input((6, 4))
+    answers = keras.layers.Reshape((2, 3))(keras.layers.Dense(6)(keras.layers.Flatten()(inputs)))
+    outputs = {"logits": Head(target="genre", weight=0.0, name="logits")(answers[:, 0])}
+    outputs["members"] = Head(target="members", weight=1.0, name="members")(answers)
+    aims = objectives(keras.Model(inputs, outputs), songs, SupervisedSettings(label_smoothing=0.3))
+    np.testing.assert_allclose(aims["members"].target, 0.7 * np.eye(3)[songs.y] + 0.1, rtol=1e-6)
 
 
 def test_reconstruction_error_by_hand():
