@@ -22,6 +22,13 @@ from genrezoo.tuning import list_search_plans
 
 TOP = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")])
+COSTLY = {
+    "benchmark",
+    "questions",
+    "runs",
+    "tune",
+    "tuning",
+}  # their Python trains in processes of its own, or for long
 BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^>\n]*) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
 
 
@@ -121,7 +128,7 @@ def costly_ones_slow(documents, costly):
 
 @pytest.mark.parametrize(
     "document",
-    costly_ones_slow([path for path in DOCUMENTS if blocks(path, "python")], {"benchmark", "runs", "tuning"}),
+    costly_ones_slow([path for path in DOCUMENTS if blocks(path, "python")], COSTLY),
 )
 def test_python_blocks_run_one_after_another(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
