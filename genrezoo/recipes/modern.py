@@ -25,6 +25,14 @@ BIGRU = Recipe(
     settings=PATIENT,
 )
 
+TCN = Recipe(
+    name="tcn",
+    summary="Three residual blocks of dilated convolutions in time, their segments pooled by gated attention",
+    reference="own; Bai, Kolter and Koltun 2018",
+    model="tcn",
+    settings=PATIENT,
+)
+
 TRANSFORMER = Recipe(
     name="transformer",
     summary="A transformer's encoder of two blocks of 64 units, its segments pooled by gated attention",
@@ -42,4 +50,10 @@ TABULAR_ENSEMBLE = Recipe(
     settings=PATIENT,
 )
 
-RECIPES.add(ATTENTION_POOL, BIGRU, TRANSFORMER, TABULAR_ENSEMBLE)
+RECIPES.add(
+    ATTENTION_POOL,
+    BIGRU,
+    TABULAR_ENSEMBLE,
+    TCN,
+    TRANSFORMER,
+)

@@ -228,3 +228,9 @@ def test_layer_normalisation_is_one_operator_with_or_without_weights():
 
 def test_the_mask_of_a_sum_is_that_of_its_parts():
     assert operators(create_model("transformer", (None, 3), 2, units=16, blocks=1))["Or"] == 0
+
+
+def test_dilated_convolutions_keep_the_length():
+    model = create_model("tcn", (None, 3), 2, seed=1, filters=4, kernel_size=4, dilations=(1, 3))
+    check_same(model, padded_songs(segments=11))
+    assert operators(model)["Conv"] == 4

@@ -243,6 +243,17 @@ def feed_forward(weights, name, x, activation):
     return _affine(weights, f"{name}_output", hidden)
 
 
+def tcn(weights, song, *, dilations, pooling):
+    """`tcn`: what lies before and after the real segments is zero to every convolution."""
+    x = _real(song)
+    for block, dilation in enumerate(dilations, start=1):
+        y = x
+        for name in (f"block_{block}_conv_1", f"block_{block}_conv_2"):
+            y = _relu(_layer_norm(weights, f"{name}_norm", _convolve_in_time(weights, name, y, dilation)))
+        x = _relu(y + (_affine(weights, f"block_{block}_shortcut", x) if x.shape != y.shape else x))
+    return _affine(weights, "logits", _pooled(weights, x, pooling))
+
+
 def lstm(weights, song):
     """`lstm` and `stabilised_lstm`: the state after the last real segment."""
     return _affine(weights, "logits", lstm_states(weights, "lstm", song)[-1])
@@ -394,6 +405,19 @@ def _convolve(weights, name, x, *, padding=0, strides=1):
     x = np.pad(x, ((padding, padding), (padding, padding), (0, 0)))
     windows = _windows(x, len(kernel), strides)  # (height, width, channels, kernel, kernel)
     return np.einsum("hwcij,ijck->hwk", windows, kernel, optimize=True) + weights.get(f"{name}/bias", 0)
+
+
+def _convolve_in_time(weights, name, x, dilation=1):
+    kernel = weights[f"{name}/kernel"]
+    bias = weights.get(f"{name}/bias", 0)
+    before = dilation * (len(kernel) - 1) // 2
+    found = np.zeros((len(x), kernel.shape[-1])) + bias
+    for segment in range(len(x)):
+        for place, matrix in enumerate(kernel):
+            other = segment + place * dilation - before
+            if 0 <= other < len(x):
+                found[segment] += x[other] @ matrix
+    return found
 
 
 def _max_pool(x, size, strides):

@@ -134,6 +134,14 @@ CASES = [
         )
         for heads, blocks, pooling in ((2, 2, "attention"), (1, 1, "mean"))
     ),
+    *(
+        (
+            "tcn",
+            {"filters": 5, "kernel_size": size, "dilations": dilations, "pooling": pooling},
+            functools.partial(reference.tcn, dilations=dilations, pooling=pooling),
+        )
+        for size, dilations, pooling in ((3, (1, 5), "attention"), (2, (3,), "mean"))
+    ),
     ("rnn", {"units": 5}, reference.rnn),
     ("rnn", {"readout": False}, lambda w, x: reference.rnn(w, x, readout=False)),
     ("stabilised_rnn", {"units": 5}, reference.rnn),

@@ -29,7 +29,10 @@ def _conv(graph: Graph, operation: Any, output: Any, x: Value, kernel: Any) -> V
         kernel = kernel.reshape(*kernel.shape[:-2], 1, -1)
     weights = graph.constant(kernel.transpose(rank + 1, rank, *range(rank)))  # (filters, channels, …)
     around: dict[str, Any] = {"auto_pad": {"valid": "VALID", "same": "SAME_UPPER"}[operation.padding]}
-    x = graph.first(x)
+    x, dilations = graph.first(x), _sizes(operation.dilation_rate, rank)
+    if operation.padding == "same" and max(dilations) > 1:  # which auto_pad knows not, in ONNX Runtime
+        reach = [dilation * (size - 1) for dilation, size in zip(dilations, kernel.shape[:rank], strict=True)]
+        around = {"pads": [*(size // 2 for size in reach), *(size - size // 2 for size in reach)]}
     if operation.padding == "valid" and (made := graph.made_by(x, "Pad")) and not np.any(made[2].array):
         before, after = made[1].array.reshape(2, -1)
         if not any((*before[:2], *after[:2])):  # zeros around are a part of the convolution
@@ -42,7 +45,7 @@ def _conv(graph: Graph, operation: Any, output: Any, x: Value, kernel: Any) -> V
         first=True,
         kernel_shape=list(kernel.shape[:rank]),
         strides=_sizes(operation.strides, rank),
-        dilations=_sizes(operation.dilation_rate, rank),
+        dilations=dilations,
         group=groups,
         **around,
     )
