@@ -17,6 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import genrezoo
+
 TOP = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
@@ -30,9 +32,10 @@ def package_files(folder):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built from a copy so that neither an old build folder goes in nor a new one stays in the checkout.
+    """The wheel, built from the sdist, and that from a copy of the checkout.
 
-    It takes some seconds, because the build runs in a process of its own.
+    Neither an old build folder goes in nor a new one stays in the checkout. It takes some seconds: the build runs
+    in processes of its own.
     """
     source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
@@ -43,7 +46,6 @@ def wheel(tmp_path_factory):
         sys.executable,
         "-m",
         "build",
-        "--wheel",
         "--no-isolation",
         "--outdir",
         str(source / "dist"),
@@ -120,12 +122,26 @@ def test_metadata(metadata, installed):
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
     assert set(metadata.get_all("Provides-Extra")) == {
-        "audio", "cluster", "dev", "export", "parquet", "test", "tracking",
+        "audio", "cluster", "demo", "dev", "docs", "export", "parquet", "test", "tracking",
     }  # fmt: skip
     assert metadata["Version"] in (installed / "genrezoo" / "__init__.py").read_text(encoding="utf-8")
     (folder,) = installed.glob("genrezoo-*.dist-info")
     assert "genrezoo = genrezoo.cli:main" in (folder / "entry_points.txt").read_text(encoding="utf-8")
     assert (folder / "licenses" / "LICENSE").is_file()
+
+
+@pytest.mark.slow
+def test_an_index_would_take_both_and_show_the_description(wheel):
+    built = sorted(wheel.parent.iterdir())
+    assert [path.suffix for path in built] == [".whl", ".gz"]
+    command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, built)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_citation_has_the_version():
+    text = (TOP / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {genrezoo.__version__}\n" in text
 
 
 def test_what_is_imported_is_declared():
