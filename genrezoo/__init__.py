@@ -43,6 +43,9 @@ _HOMES = {
     "list_search_plans": "tuning",
     "load_search": "tuning",
     "tune": "tuning",
+    "GreedyEnsemble": "ensembles",
+    "greedy_ensemble": "ensembles",
+    "GreedySettings": "selection",
     "export": "exporting",
     "benchmark": "benchmarking",
     "list_suites": "benchmarking",
@@ -77,6 +80,8 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.benchmarking import load_suite as load_suite
     from genrezoo.datasets import list_datasets as list_datasets
     from genrezoo.datasets import load_songs as load_songs
+    from genrezoo.ensembles import GreedyEnsemble as GreedyEnsemble
+    from genrezoo.ensembles import greedy_ensemble as greedy_ensemble
     from genrezoo.errors import DataError as DataError
     from genrezoo.errors import GenrezooError as GenrezooError
     from genrezoo.errors import GenrezooWarning as GenrezooWarning
@@ -103,6 +108,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.runs import load_run as load_run
     from genrezoo.runs import out_of_fold as out_of_fold
     from genrezoo.runs import train as train
+    from genrezoo.selection import GreedySettings as GreedySettings
     from genrezoo.songs import SongSet as SongSet
     from genrezoo.songs import split_by_group as split_by_group
     from genrezoo.songs import split_by_ids as split_by_ids

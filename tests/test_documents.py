@@ -24,6 +24,7 @@ TOP = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")])
 COSTLY = {
     "benchmark",
+    "ensembles",
     "questions",
     "runs",
     "tune",

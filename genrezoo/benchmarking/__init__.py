@@ -14,6 +14,7 @@ from typing import Any
 from genrezoo import files, parallel
 from genrezoo.benchmarking import cell as cells
 from genrezoo.benchmarking.cell import Cell
+from genrezoo.benchmarking.ensembles import EnsemblePlan, ensemble_rows, groups_of
 from genrezoo.benchmarking.study import Entrant
 from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
 from genrezoo.benchmarking.tuned_baselines import ALL_BASELINES
@@ -95,7 +96,7 @@ def benchmark(
         todo = _cells(plan, entrants, [_prepare(source, folder) for source in plan.data], folder)
         if not todo:
             raise SettingsError("nothing to run: none of the recipes is for the features of these songs")
-        _run_all(todo, folder.resolve(), workers, scheduler, chosen, on_cell)
+        _run_all(todo, plan.ensembles, folder.resolve(), workers, scheduler, chosen, on_cell)
         return folder
 
 
@@ -219,6 +220,7 @@ def _cell(songs: _Prepared, key: str, seed: int, run: Path, about: dict[str, Any
 
 def _run_all(
     todo: list[Cell],
+    ensembles: Sequence[EnsemblePlan],
     folder: Path,
     workers: int | None,
     scheduler: str | None,
@@ -233,14 +235,15 @@ def _run_all(
     if todo[0].passes:
         timings.append(("passes", cells.passes_cell, timed))
     finished, total = 0, len(todo) + sum(len(batch) for _, _, batch in timings)
+    total += sum(len(groups_of(ensemble, todo)) for ensemble in ensembles)
 
-    def report(cell: Cell, kind: str, status: str) -> None:
+    def report(cell: CellFacts, kind: str, status: str, engine: Engine = "keras") -> None:
         nonlocal finished
         finished += 1
         if on_cell:
-            timing = f"{kind} with ONNX" if cell.engine == "onnx" else kind
-            what = f"seed {cell.facts.seed}" if kind == "accuracy" else timing
-            on_cell(f"{cell.facts.recipe} on {cell.facts.data}, {what}", status, finished, total)
+            timing = f"{kind} with ONNX" if engine == "onnx" else kind
+            what = f"seed {cell.seed}" if kind == "accuracy" else timing
+            on_cell(f"{cell.recipe} on {cell.data}, {what}", status, finished, total)
 
     runs = folder / "runs"
     runs.mkdir(exist_ok=True)
@@ -252,7 +255,7 @@ def _run_all(
         with parallel.make_executor(workers, scheduler) as executor:
             for cell in batch:
                 if is_measured(done.get(cell.identity(kind)), cell):
-                    report(cell, kind, "kept")
+                    report(cell.facts, kind, "kept", cell.engine)
                 else:
                     order = parallel.call_order(call, [cell.model_dump(mode="json")], {})
                     waiting[executor.send(order, [Path(cell.data)], [runs])] = cell
@@ -268,9 +271,13 @@ def _run_all(
                 plain["environment"]["parallel"] = executor.workers
                 files.append_line(path, json.dumps(plain, allow_nan=False, ensure_ascii=False))
                 done[cell.identity(kind)] = parse_row(plain)
-                report(cell, kind, plain["status"])
+                report(cell.facts, kind, plain["status"], cell.engine)
 
     run(todo, "accuracy", cells.accuracy_cell, workers, scheduler)
+    for row, kept in ensemble_rows(ensembles, todo, done, folder):
+        if not kept:
+            files.append_line(path, json.dumps(row.to_plain(), allow_nan=False, ensure_ascii=False))
+        report(row, "accuracy", "kept" if kept else row.status)
     for kind, call, batch in timings:
         measurable = [cell for cell in batch if isinstance(done.get(cell.identity("accuracy")), AccuracyRow)]
         finished += len(batch) - len(measurable)

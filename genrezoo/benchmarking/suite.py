@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from genrezoo import files
+from genrezoo.benchmarking.ensembles import EnsemblePlan
 from genrezoo.benchmarking.study import Entrant, Grid
 from genrezoo.benchmarking.tuned_baselines import ALL_BASELINES
 from genrezoo.errors import DataError, SettingsError, UnknownNameError, check_known, checked
@@ -34,6 +36,9 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
     changes: dict[str, Any] = Field({}, description="Arguments and settings that all recipes get.")
     overrides: dict[str, Any] = Field(
         {}, description="The same, but over the entrants' own values; what the user of a suite sets."
+    )
+    ensembles: tuple[EnsemblePlan, ...] = Field(
+        (), description="Ensembles that are selected from the entrants once they are trained."
     )
     figures: tuple[FigurePlan, ...] = Field((), description="Figures that the report draws beside its usual ones.")
     reported: bool = Field(False, description="Whether the report shows the references' results beside the measured.")
@@ -72,6 +77,17 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
         return value
 
     @model_validator(mode="after")
+    def _ensembles_have_their_candidates(self) -> Suite:
+        names = [*(entrant.called for entrant in self.entrants), *self.baselines]
+        for number, ensemble in enumerate(self.ensembles):
+            if ensemble.name in [*names, *(other.name for other in self.ensembles[:number])]:
+                raise ValueError(f"an entrant, a baseline or another ensemble is called {ensemble.name!r} already")
+            for pattern in ensemble.candidates:
+                if not any(fnmatchcase(name, pattern) for name in names):
+                    raise ValueError(f"ensemble {ensemble.name!r}: {pattern!r} is neither an entrant nor a baseline")
+        return self
+
+    @model_validator(mode="after")
     def _figures_have_their_entrants(self) -> Suite:
         entrants = self.entrants
         single = [entrant.called for entrant in entrants]
@@ -82,6 +98,7 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
         for figure in self.figures:
             for name in figure.entrants:
                 known = {*single, *self.baselines, *(entrant.study for entrant in entrants if entrant.study)}
+                known |= {ensemble.name for ensemble in self.ensembles}
                 if name not in known:
                     raise ValueError(f"figure {figure.title!r}: {name!r} is neither an entrant, a grid nor a baseline")
             if figure.of_training_songs and not self.train_scores:
@@ -109,7 +126,9 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
         return self.model_copy(update={"overrides": {**self.overrides, **changes}})
 
     def select(self, names: list[str]) -> Suite:
-        """The suite with other entrants: any recipes, grids and baselines by name; figures of none of them are dropped.
+        """The suite with other entrants: any recipes, grids and baselines by name.
+
+        Figures of none of them are dropped, and ensembles that are left fewer than two entrants.
 
         Raises:
             UnknownNameError: Neither an entrant or grid of the suite, a registered recipe, nor a baseline.
@@ -129,7 +148,14 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
             else:
                 raise UnknownNameError("recipe or baseline", name, {*own, *grids, *ALL_BASELINES, *RECIPES.names()})
         kept = [*recipes, *(entrant for one in grid for entrant in one.entrants())]
+        called = [*((entrant.called, "zoo") for entrant in kept), *((name, "baseline") for name in baselines)]
+        ensembles = []
+        for ensemble in self.ensembles:
+            if sum(ensemble.takes(*entrant) for entrant in called) > 1:
+                patterns = [p for p in ensemble.candidates if any(fnmatchcase(name, p) for name, _ in called)]
+                ensembles.append(ensemble.model_copy(update={"candidates": tuple(patterns)}))
         known = {*baselines, *(name for entrant in kept for name in (entrant.called, entrant.study) if name)}
+        known |= {ensemble.name for ensemble in ensembles}
         figures = []
         for figure in self.figures:
             left = tuple(name for name in figure.entrants if name in known)
@@ -141,6 +167,7 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
             "grid": tuple(grid),
             "baselines": tuple(baselines),
             "figures": tuple(figures),
+            "ensembles": tuple(ensembles),
         }
         return self.model_copy(update=chosen)
 

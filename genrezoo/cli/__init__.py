@@ -38,6 +38,7 @@ COMMANDS = {
     "tune": "tune.tune",
     "benchmark": "benchmark.benchmark",
     "report": "report.report",
+    "ensemble": "ensemble.ensemble",
 }
 """Where each command is: a function, or a group of commands. A command's file is imported when it is called."""
 

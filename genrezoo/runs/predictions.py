@@ -6,11 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
-from genrezoo.archive import read_npz
+from genrezoo.archive import read_headers, read_npz
 from genrezoo.errors import DataError
 
 FILE = "predictions.npz"
 """File of predictions in a run folder."""
+OUT_OF_FOLD = "out_of_fold"
+"""Split of all training and validation songs, each predicted by a model that never saw it; of some runs."""
+
+
+def stored_splits(folder: str | Path) -> list[str]:
+    """Names of the splits that a folder has predictions of.
+
+    Raises:
+        DataError: The file is missing or damaged.
+    """
+    return [key.removesuffix("_ids") for key in read_headers(Path(folder) / FILE) if key.endswith("_ids")]
 
 
 def read_predictions(folder: str | Path, split: str, num_classes: int) -> dict[str, np.ndarray]:

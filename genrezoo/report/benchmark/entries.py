@@ -16,7 +16,7 @@ from genrezoo.report.benchmark.study_values import KEPT
 from genrezoo.report.style.number_format import Estimate
 from genrezoo.rows import SCORES, AccuracyRow, PassesRow, Row, SpeedRow
 
-# parts of a recipe that change no result, and what a tuned baseline has chosen for each seed
+# parts of a recipe that change no result, and what was chosen for each seed
 _NOT_SETTINGS = ("name", "summary", "reference", "reported", "seed", "chosen")
 
 
@@ -52,7 +52,7 @@ def entry_of(name: str, rows: Sequence[AccuracyRow], timings: Sequence[Row], bay
         train_seconds=_mean(rows, "train_seconds"),
         epochs=_mean(rows, "epochs"),
         speed={name: value for row in timings for name, value in _speed(row).items() if value is not None},
-        settings=settings_of(first),
+        settings=settings_of(first) | chosen_of(rows),
         label=first.label or "",
         study=first.study or "",
         pretrained=first.pretrained,
@@ -129,6 +129,12 @@ def _flat(value: Any, place: str = "") -> Mapping[str, Any]:
 def settings_of(row: Row) -> dict[str, Any]:
     """The parts of a row's recipe that its results depend on."""
     return {key: value for key, value in row.settings.items() if key not in _NOT_SETTINGS}
+
+
+def chosen_of(rows: Sequence[AccuracyRow]) -> dict[str, Any]:
+    """What tuned baselines and selected ensembles have chosen, by seed; empty for others."""
+    chosen = {f"seed {row.seed}": row.settings["chosen"] for row in rows if "chosen" in row.settings}
+    return {"chosen": chosen} if chosen else {}
 
 
 def _mean(rows: Sequence[AccuracyRow], name: str) -> float | None:

@@ -1,0 +1,242 @@
+"""The candidates of an ensemble: trained models and fitted baselines in folders of results and in run folders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.files import checked_path
+from genrezoo.recipes import Recipe
+from genrezoo.registry import find_builder
+from genrezoo.rows import FILE, AccuracyRow, CellFacts, read_rows
+from genrezoo.runs import load_run, predictions
+
+Family = Literal["zoo", "baselines", "all"]
+GREEDY = "greedy_ensemble"
+"""What a row calls the model of an ensemble that was selected; such an ensemble is no candidate itself."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that may become a member.
+
+    Attributes:
+        facts: What its row says of it; of a run from elsewhere the same from its card, with the sha256 of its weights
+            as the key.
+        run: Its folder.
+        train_seconds: What its training took; None if that is not known, as below.
+        parameters: Numbers that it holds.
+        multiply_adds: For one song.
+    """
+
+    facts: CellFacts
+    run: Path
+    train_seconds: float | None
+    parameters: float | None
+    multiply_adds: float | None = None
+
+    @classmethod
+    def from_row(cls, row: AccuracyRow, folder: Path) -> Candidate:
+        """The candidate of a row in a folder of results."""
+        facts = CellFacts(**{name: getattr(row, name) for name in CellFacts.model_fields})
+        return cls(facts, folder / row.run, row.train_seconds, row.parameters, row.multiply_adds)
+
+    @classmethod
+    def from_run(cls, folder: Path) -> Candidate:
+        """The candidate in a run folder."""
+        card = load_run(folder).card
+        about = card.songs
+        facts = CellFacts(
+            data=str(about.get("name")),
+            checksum=str(about.get("checksum")),
+            provenance=about.get("provenance") or "",
+            sizes=about.get("splits", {}),
+            segments=about.get("segments"),
+            features=about.get("features"),
+            shape=about.get("shape"),
+            genres=card.genres,
+            synthetic=bool((about.get("about") or {}).get("synthetic")),
+            key=card.weights_sha256,
+            recipe=card.recipe.name,
+            model=card.recipe.model,
+            family="zoo",
+            seed=card.seed,
+        )
+        return cls(facts, folder, card.train_seconds + card.members_seconds, card.parameters)
+
+    def answers(self, split: str) -> dict[str, np.ndarray]:
+        """Its stored predictions of a split: ``ids``, ``y`` and ``logits``.
+
+        Raises:
+            DataError: There are none, or they are damaged.
+        """
+        if self.facts.family == "zoo":
+            return load_run(self.run).predictions(split)  # compared with the checksum on the card
+        return predictions.read_predictions(self.run, split, len(self.facts.genres))
+
+    def why_not_in_a_graph(self) -> str | None:
+        """Why it cannot be a part of one exported model; None if it can."""
+        if self.facts.family == "baseline":
+            return "is a model of scikit-learn"
+        recipes = [load_run(self.run).card.recipe]
+        for recipe in recipes:  # which grows
+            if reason := _why_not(recipe):
+                return reason
+            recipes += [member.recipe for member in recipe.members.values() if member.recipe]
+        return None
+
+
+def _why_not(recipe: Recipe) -> str | None:
+    if recipe.chunks is not None:
+        return "cuts songs into chunks"
+    return "reads images" if find_builder(recipe.model).expects == "image" else None
+
+
+def find_candidates(folders: Iterable[str | Path]) -> list[Candidate]:
+    """The models in folders of results and in run folders, each once.
+
+    Args:
+        folders: Folders that ``genrezoo benchmark`` or ``genrezoo train`` wrote. Of rows with the same key the last
+            counts.
+
+    Returns:
+        The candidates in the order of their names and seeds.
+
+    Raises:
+        DataError: A folder is neither, or what is in it is damaged.
+    """
+    found: dict[Path, Candidate] = {}
+    for folder in map(checked_path, folders):
+        if (folder / FILE).is_file():
+            rows = {row.identity: row for row in read_rows(folder / FILE).rows}.values()
+            fit = [row for row in rows if isinstance(row, AccuracyRow) and row.model != GREEDY]
+            candidates = [Candidate.from_row(row, folder) for row in fit]
+        elif (folder / "card.json").is_file():
+            candidates = [Candidate.from_run(folder)]
+        else:
+            remedy = "specify folders that genrezoo benchmark or genrezoo train wrote"
+            raise DataError(f"has neither {FILE} nor card.json", path=folder, remedy=remedy)
+        found |= {candidate.run.resolve(): candidate for candidate in candidates}
+    # rows stand in the order in which their cells were done, which is another every time
+    return sorted(found.values(), key=lambda one: (one.facts.recipe, one.facts.seed, str(one.run)))
+
+
+def choose_candidates(
+    candidates: Sequence[Candidate],
+    *,
+    models: Sequence[str] | None = None,
+    family: Family = "zoo",
+    data: str | None = None,
+) -> list[Candidate]:
+    """Those of the candidates that are asked for.
+
+    Args:
+        candidates: All of them.
+        models: Names of recipes and baselines, or patterns such as ``"lstm*"``; all if left out.
+        family: ``"zoo"``, ``"baselines"`` or ``"all"``.
+        data: Name of the songs, or the beginning of their checksum, where the candidates were trained on several.
+
+    Raises:
+        UnknownNameError: A name or a pattern matches no candidate, or no candidate was trained on such songs.
+        SettingsError: They were trained on several sets of songs, or fewer than two are left.
+    """
+    taken = [
+        one for one in candidates if family == "all" or (one.facts.family == "baseline") == (family == "baselines")
+    ]
+    sets = {one.facts.checksum: f"{one.facts.data} ({one.facts.checksum[:12]})" for one in taken}
+    if data is not None:
+        names = {one.facts.data for one in taken}
+        taken = [one for one in taken if one.facts.data == data or one.facts.checksum.startswith(data)]
+        if names and not taken:
+            raise UnknownNameError("set of songs", data, names)
+        sets = {one.facts.checksum: sets[one.facts.checksum] for one in taken}
+    if len(sets) > 1:
+        raise SettingsError(f"the models were trained on several sets of songs: {', '.join(sets.values())}. Choose one")
+    for pattern in models or ():
+        if not any(fnmatchcase(one.facts.recipe, pattern) for one in taken):
+            raise UnknownNameError("candidate", pattern, {one.facts.recipe for one in taken})
+    if models is not None:
+        taken = [one for one in taken if any(fnmatchcase(one.facts.recipe, pattern) for pattern in models)]
+    if len(taken) < 2:
+        kind = {"zoo": "models of the zoo", "baselines": "baselines", "all": "models"}[family]
+        raise SettingsError(f"an ensemble is selected from two {kind} or more, got {len(taken)}")
+    return taken
+
+
+def member_names(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    """The candidates by the names that they have as members.
+
+    A name is that of the recipe; where a recipe occurs more than once the seed follows it, and if that is not enough a
+    number.
+    """
+    plain = ["_".join(filter(None, one.facts.recipe.split("_"))) for one in candidates]
+    times = Counter(plain)
+    named = [
+        name if times[name] == 1 else f"{name}_seed_{one.facts.seed}"
+        for name, one in zip(plain, candidates, strict=True)
+    ]
+    found: dict[str, Candidate] = {}
+    for name, one in zip(named, candidates, strict=True):
+        free = (f"{name}_{number}" if number > 1 else name for number in range(1, len(named) + 1))
+        found[next(each for each in free if each not in found)] = one
+    return found
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What several models answered to the same songs.
+
+    Attributes:
+        split: ``out_of_fold``, ``valid`` or ``test``.
+        ids: ``(songs,)`` text, in rising order.
+        y: ``(songs,)`` labels.
+        logits: ``(songs, classes)`` by name of the model.
+    """
+
+    split: str
+    ids: np.ndarray
+    y: np.ndarray
+    logits: dict[str, np.ndarray]
+
+
+def read_answers(candidates: Mapping[str, Candidate], split: str) -> Answers:
+    """The stored predictions of all candidates for a split, song by song in the same order.
+
+    Raises:
+        DataError: Predictions are missing or damaged, or are of other songs, labels or genres.
+    """
+    first: Answers | None = None
+    genres = next(iter(candidates.values())).facts.genres
+    for name, candidate in candidates.items():
+        stored = candidate.answers(split)
+        order = np.argsort(stored["ids"], kind="stable")
+        ids, y, logits = (stored[part][order] for part in ("ids", "y", "logits"))
+        if first is None:
+            first = Answers(split, ids, y, {})
+        same = np.array_equal(ids, first.ids) and np.array_equal(y, first.y)
+        if not same or candidate.facts.genres != genres:
+            what = f"answered other {split} songs than {next(iter(candidates))}, or has other labels or genres"
+            remedy = "select among models that were trained on the same songs with the same split"
+            raise DataError(what, path=candidate.run, remedy=remedy)
+        first.logits[name] = logits
+    assert first is not None  # there are candidates
+    return first
+
+
+def held_out_answers(candidates: Mapping[str, Candidate]) -> Answers:
+    """What the candidates answered to songs that they were not trained on.
+
+    These are all songs but those of the test if every candidate was cross-validated, else the validation songs.
+
+    Raises:
+        DataError: As `read_answers`.
+    """
+    whole = all(predictions.OUT_OF_FOLD in predictions.stored_splits(one.run) for one in candidates.values())
+    return read_answers(candidates, predictions.OUT_OF_FOLD if whole else "valid")

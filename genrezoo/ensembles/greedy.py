@@ -1,0 +1,214 @@
+"""From folders of results to an ensemble: selected by stored predictions, and written as one run where it can be."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from genrezoo import files
+from genrezoo.datasets.arrays import load_arrays
+from genrezoo.ensembles.candidates import GREEDY, Candidate, Family, choose_candidates, find_candidates
+from genrezoo.ensembles.choice import Choice, as_arrays, choose, row_key
+from genrezoo.errors import GenrezooWarning, SettingsError, check_known, check_type, checked
+from genrezoo.lazy import load_keras
+from genrezoo.recipes import Recipe
+from genrezoo.recipes.recipe import Member
+from genrezoo.rows import FILE as ROWS
+from genrezoo.rows import Scores
+from genrezoo.runs import Run, load_run
+from genrezoo.runs.predictions import FILE as PREDICTIONS
+from genrezoo.selection import GreedySettings
+from genrezoo.songs import SongSet
+
+RECORD = "ensemble.json"
+"""What was selected, in the folder of an ensemble."""
+REFERENCE = "R. Caruana et al., Ensemble selection from libraries of models, ICML 2004"
+
+
+class GreedyEnsemble(BaseModel, frozen=True):
+    """An ensemble that was selected, and what it is worth."""
+
+    folder: Path = Field(exclude=True, description="Its folder.")
+    weights: dict[str, float] = Field(description="Weight of each member, the greatest first.")
+    runs: dict[str, str] = Field(description="Folder of each member.")
+    candidates: tuple[str, ...] = Field(description="Names of all models that it was selected from.")
+    selected_on: str = Field(description="Songs that the weights were chosen on: `valid`, or `out_of_fold`.")
+    n_songs: int = Field(description="Their number.")
+    settings: GreedySettings
+    seed: int = Field(description="Seed of the selection.")
+    members: dict[str, Scores] = Field(description="Metrics of each member on these songs.")
+    seen: Scores = Field(description="Metrics of the ensemble on these songs, which its weights were chosen on.")
+    unseen: Scores = Field(description="The same, each song predicted by weights that were chosen without it.")
+    test: Scores = Field(description="Metrics of the ensemble on the test songs.")
+    not_exported_because: str | None = Field(
+        None, description="Why it is stored predictions alone, without a model; None for a run."
+    )
+
+    def run(self) -> Run:
+        """The ensemble as a run, which predicts and is exported.
+
+        Raises:
+            SettingsError: It is stored predictions alone.
+        """
+        if self.not_exported_because:
+            raise SettingsError(f"{self.folder} holds predictions and no model: {self.not_exported_because}")
+        return load_run(self.folder)
+
+
+def greedy_ensemble(
+    folders: str | Path | Iterable[str | Path],
+    *,
+    models: Sequence[str] | None = None,
+    family: Family = "zoo",
+    data: str | None = None,
+    songs: SongSet | None = None,
+    settings: GreedySettings | Mapping[str, Any] | None = None,
+    seed: int = 1,
+    out: str | Path,
+) -> GreedyEnsemble:
+    """Selects an ensemble from trained models by their stored predictions, and writes it.
+
+    The weights are chosen on all training and validation songs out of fold if every candidate was cross-validated, else
+    on the validation songs. These songs have also chosen the candidates' epochs, so that all metrics on them are a
+    little too good. Test labels are read once, after the choice.
+
+    Members of the zoo alone become one run: it predicts, is exported as one file, and has its members and their weights
+    on its card. With a baseline among the members the folder holds predictions and a row for `genrezoo.render`.
+
+    Args:
+        folders: One or several folders that ``genrezoo benchmark`` or ``genrezoo train`` wrote. Several seeds of a
+            recipe are several candidates.
+        models: Names of recipes and baselines that may become members, or patterns such as ``"lstm*"``; all if left
+            out.
+        family: Which of them: ``"zoo"``, ``"baselines"`` (of scikit-learn) or ``"all"``.
+        data: Name of the songs, or the beginning of their checksum, where the folders hold several sets.
+        songs: The songs that the models were trained on; those in the folder of results if left out.
+        settings: How to select, see `GreedySettings`.
+        seed: Seed of the selection.
+        out: Folder to write; new, empty, or of the same ensemble.
+
+    Returns:
+        Members, weights and metrics.
+
+    Raises:
+        DataError: A folder holds no models, or predictions are missing, damaged, or of other songs.
+        UnknownNameError: A name or a pattern matches no candidate, or a setting is unknown.
+        SettingsError: Fewer than two candidates; one model that is best alone; several sets of songs; no songs to train
+            on; or a folder of something else.
+
+    Example:
+        >>> import tempfile, genrezoo as gz
+        >>> songs = gz.load_songs("synthetic", n_train=60, n_valid=20, n_test=20, n_segments=8, seed=1)
+        >>> folder = tempfile.mkdtemp()
+        >>> recipe = gz.get_recipe("fully_connected").changed(epochs=2, units=[8])
+        >>> runs = [gz.train(recipe, songs, seed=seed, out=f"{folder}/{seed}").folder for seed in (1, 2, 3)]
+        >>> ensemble = greedy_ensemble(runs, songs=songs, out=f"{folder}/best")
+        >>> round(sum(ensemble.weights.values()), 6), ensemble.run().card.recipe.model
+        (1.0, 'ensemble')
+
+    Reference:
+        R. Caruana, A. Niculescu-Mizil, G. Crew, A. Ksikes, Ensemble selection from libraries of models, ICML 2004.
+    """
+    check_known("family", [family], ("zoo", "baselines", "all"))
+    check_type("folders", folders, (str, Path, Iterable), "a folder or several")
+    paths = [Path(one) for one in ([folders] if isinstance(folders, str | Path) else folders)]
+    options = settings.model_dump() if isinstance(settings, GreedySettings) else dict(settings or {})
+    check_known("setting of the selection", options, GreedySettings.model_fields)
+    given = checked(lambda: GreedySettings(**options))
+    candidates = choose_candidates(find_candidates(paths), models=models, family=family, data=data)
+    if family == "zoo":
+        candidates = _in_one_graph(candidates)
+    choice = choose(candidates, given, seed=seed)
+    if len(choice.members) == 1:
+        ((name, alone),) = choice.members.items()
+        raise SettingsError(f"no ensemble of the {len(candidates)} models is better than {name} alone: use {alone.run}")
+    reasons = {name: reason for name, one in choice.members.items() if (reason := one.why_not_in_a_graph())}
+    if reasons:
+        return _write_predictions(choice, Path(out), "; ".join(f"{name} {why}" for name, why in reasons.items()))
+    return _train(choice, paths, songs, Path(out))
+
+
+def _in_one_graph(candidates: list[Candidate]) -> list[Candidate]:
+    """Those that can be parts of one model; the others are named in a warning."""
+    reasons = [one.why_not_in_a_graph() for one in candidates]
+    for one, reason in zip(candidates, reasons, strict=True):
+        if reason:
+            name = f"{one.facts.recipe} (seed {one.facts.seed})"
+            what = f"{name} is left out: it {reason}, so that it cannot be a part of one model"
+            warnings.warn(what, GenrezooWarning, stacklevel=3)
+    kept = [one for one, reason in zip(candidates, reasons, strict=True) if not reason]
+    if len(kept) < 2:
+        raise SettingsError(f"an ensemble is selected from two models or more, {len(kept)} can be parts of one model")
+    return kept
+
+
+def _train(choice: Choice, folders: Sequence[Path], songs: SongSet | None, out: Path) -> GreedyEnsemble:
+    """The ensemble as a run; there is nothing to train."""
+    load_keras()
+    from genrezoo.runs import train
+
+    facts = next(iter(choice.members.values())).facts
+    songs = songs or _stored_songs(folders, facts.checksum)
+    if songs.checksum() != facts.checksum:
+        remedy = "pass the songs that the models were trained on, with their split"
+        raise songs.error(f"are not the songs {facts.data!r} of the models, or are split in another way", remedy=remedy)
+    recipe = Recipe(
+        name=GREEDY,
+        summary=f"The weighted mean of {len(choice.members)} models, selected by their predictions of held-out songs",
+        reference=REFERENCE,
+        model="ensemble",
+        arguments={"rule": "mean", "weights": choice.selection.weights},
+        procedure="stagewise",
+        standardise=False,
+        members={name: Member(run=str(one.run.resolve())) for name, one in choice.members.items()},
+    )
+    run = train(recipe, songs, seed=choice.seed, out=out, verbose=0)
+    return _record(choice, out, Scores(**run.evaluate("test")), None)
+
+
+def _stored_songs(folders: Sequence[Path], checksum: str) -> SongSet:
+    for folder in folders:
+        for path in sorted((folder / "songs").glob(f"*-{checksum[:12]}")):
+            songs: SongSet = load_arrays(path)
+            return songs
+    raise SettingsError("none of the folders holds the songs of the models: pass the songs that they were trained on")
+
+
+def _write_predictions(choice: Choice, out: Path, reason: str) -> GreedyEnsemble:
+    """The ensemble as predictions and a row, for the report."""
+    with files.lock_folder(out) as folder:
+        if unexpected := sorted(set(os.listdir(folder)) - {".lock", "report", ROWS, PREDICTIONS, RECORD}):
+            raise SettingsError(f"{folder} is not empty ({unexpected[0]}); use a new folder for the ensemble")
+        stored = choice.predictions()
+        settings = {"ensemble": choice.settings.model_dump(mode="json")}
+        key = row_key({one.facts.key: choice.selection.weights[name] for name, one in choice.members.items()})
+        row = choice.row(stored, recipe=GREEDY, key=key, seed=choice.seed, run=".", settings=settings)
+        files.write_npz(folder / PREDICTIONS, as_arrays(stored))
+        files.write_text(folder / ROWS, json.dumps(row.to_plain(), allow_nan=False, ensure_ascii=False) + "\n")
+        return _record(choice, folder, row.test, reason)
+
+
+def _record(choice: Choice, folder: Path, test: Scores, reason: str | None) -> GreedyEnsemble:
+    ensemble = GreedyEnsemble(
+        folder=folder,
+        weights=choice.selection.weights,
+        runs={name: str(one.run) for name, one in choice.members.items()},
+        candidates=tuple(choice.candidates),
+        selected_on=choice.seen.split,
+        n_songs=len(choice.seen.y),
+        settings=choice.settings,
+        seed=choice.seed,
+        members=choice.scores(),
+        seen=choice.seen_scores(),
+        unseen=choice.unseen_scores(),
+        test=Scores(**test.model_dump()),
+        not_exported_because=reason,
+    )
+    files.write_json(folder / RECORD, ensemble.model_dump(mode="json"))
+    return ensemble
