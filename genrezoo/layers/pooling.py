@@ -16,7 +16,7 @@ FAR = 1e30  # subtracted from a masked segment, so that it loses every maximum
 
 @keras.saving.register_keras_serializable("genrezoo")
 class MaskedPooling1D(keras.layers.Layer):
-    """Maximum or average over windows in time, without overlap, over real segments only.
+    """Maximum or average over windows in time, over real segments only.
 
     Choose it over `keras.layers.MaxPooling1D` and `AveragePooling1D` where songs are padded: a masked segment never
     wins a maximum, and an average is over the real segments of the window. On songs without padding it equals those
@@ -25,6 +25,7 @@ class MaskedPooling1D(keras.layers.Layer):
     Args:
         kind: ``"max"`` or ``"average"``.
         size: Segments in a window, at least 1. Segments left over at the end are dropped.
+        overlapping: A window around each segment, shorter at the ends of the song, instead of one window after another.
 
     Call arguments:
         inputs: ``(batch, segments, features)``.
@@ -33,7 +34,7 @@ class MaskedPooling1D(keras.layers.Layer):
 
     Returns:
         ``(batch, segments // size, features)``, zero for windows without a real segment; the mask of the output marks
-        the others.
+        the others. With ``overlapping`` ``(batch, segments, features)``, with the mask of the input.
 
     Raises:
         SettingsError: ``kind`` is unknown, ``size`` is below 1, or the input has fewer segments than a window.
@@ -46,7 +47,7 @@ class MaskedPooling1D(keras.layers.Layer):
         [-1.0, -3.0]
     """
 
-    def __init__(self, kind: str = "max", size: int = 2, **kwargs: Any):
+    def __init__(self, kind: str = "max", size: int = 2, overlapping: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         if kind not in KINDS:
             raise SettingsError(f"kind of pooling must be one of {', '.join(map(repr, KINDS))}, got {kind!r}")
@@ -54,11 +55,12 @@ class MaskedPooling1D(keras.layers.Layer):
             raise SettingsError(f"size of a pooling window must be at least 1, got {size}")
         self.kind = kind
         self.size = size
+        self.overlapping = overlapping
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Checks that a window fits."""
         segments = input_shape[1]
-        if segments is not None and segments < self.size:
+        if segments is not None and segments < self.size and not self.overlapping:
             raise SettingsError(f"{segments} segments are too few for a pooling window of {self.size}")
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
@@ -68,11 +70,15 @@ class MaskedPooling1D(keras.layers.Layer):
         return self._average(inputs, mask)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """True for windows with a real segment."""
+        """True for windows with a real segment, or around one."""
+        if self.overlapping:
+            return previous_mask
         return window_mask(previous_mask, size=self.size, stride=self.size)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """One position for each window."""
+        if self.overlapping:
+            return input_shape
         batch, segments, features = input_shape
         return batch, None if segments is None else segments // self.size, features
 
@@ -90,7 +96,8 @@ class MaskedPooling1D(keras.layers.Layer):
         return pooled / ops.where(share > 0, share, ops.ones_like(share))
 
     def _pool(self, function: Any, inputs: Any) -> Any:
-        return function(inputs, self.size, self.size, padding="valid", data_format="channels_last")
+        strides, padding = (1, "same") if self.overlapping else (self.size, "valid")
+        return function(inputs, self.size, strides, padding=padding, data_format="channels_last")
 
 
 @keras.saving.register_keras_serializable("genrezoo")

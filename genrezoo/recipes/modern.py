@@ -33,6 +33,14 @@ TCN = Recipe(
     settings=PATIENT,
 )
 
+INCEPTION_TIME = Recipe(
+    name="inception_time",
+    summary="Six inception modules of convolutions over 3, 7 and 15 segments, averaged over the song",
+    reference="own; Ismail Fawaz et al. 2020",
+    model="inception_time",
+    settings=PATIENT,
+)
+
 TRANSFORMER = Recipe(
     name="transformer",
     summary="A transformer's encoder of two blocks of 64 units, its segments pooled by gated attention",
@@ -53,6 +61,7 @@ TABULAR_ENSEMBLE = Recipe(
 RECIPES.add(
     ATTENTION_POOL,
     BIGRU,
+    INCEPTION_TIME,
     TABULAR_ENSEMBLE,
     TCN,
     TRANSFORMER,

@@ -58,7 +58,7 @@ CASES = {
             SONGS,
             masked=True,
         ),
-        LayerCase(layers.MaskedPooling1D, {"kind": "average", "size": 3}, SONGS, masked=True),
+        LayerCase(layers.MaskedPooling1D, {"kind": "average", "size": 3, "overlapping": True}, SONGS, masked=True),
         LayerCase(layers.MaxMeanPooling, {}, SONGS, masked=True),
         LayerCase(layers.MeanPooling, {}, SONGS, masked=True),
         LayerCase(layers.Periodic, {"frequencies": 3, "scale": 0.5}, LOGITS[0]),

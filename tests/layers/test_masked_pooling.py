@@ -56,3 +56,13 @@ def test_last_real_segment():
     assert np.asarray(LastSegment()(states)).ravel().tolist() == [3, 7, 11]
     assert np.asarray(LastSegment()(states, mask=mask)).ravel().tolist() == [3, 5, 0]
     assert LastSegment().compute_output_shape((3, 4, 1)) == (3, 1)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("max", [-1, -1, -2]), ("average", [-1.5, -7 / 3, -3])])
+def test_windows_that_overlap_are_around_each_segment_and_leave_padding_out(kind, expected):
+    songs = np.array([[[-1.0], [-2.0], [-4.0], [9.0], [9.0]]], "float32")
+    mask = np.array([[True, True, True, False, False]])
+    layer = MaskedPooling1D(kind, 3, overlapping=True)
+    np.testing.assert_allclose(np.asarray(layer(songs, mask=mask))[0, :3, 0], expected, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(layer(songs[:, :3]))[0, :, 0], expected, atol=1e-6)
+    assert layer.compute_mask(songs, mask) is mask

@@ -254,6 +254,22 @@ def tcn(weights, song, *, dilations, pooling):
     return _affine(weights, "logits", _pooled(weights, x, pooling))
 
 
+def inception_time(weights, song, *, modules, kernels, pooling):
+    """`inception_time`: a maximum, like a convolution, is over the real segments alone."""
+    x = before = _real(song)
+    for number in range(1, modules + 1):
+        name = f"module_{number}"
+        reduced = _affine(weights, f"{name}_bottleneck", x)
+        found = [_convolve_in_time(weights, f"{name}_conv_{place}", reduced) for place in range(1, kernels + 1)]
+        largest = np.stack([x[max(segment - 1, 0) : segment + 2].max(axis=0) for segment in range(len(x))])
+        found.append(_affine(weights, f"{name}_pool_map", largest))
+        x = _relu(_normalise(weights, f"{name}_norm", np.concatenate(found, axis=1)))
+        if number % 3 == 0:
+            shortcut = _normalise(weights, f"{name}_shortcut_norm", _affine(weights, f"{name}_shortcut", before))
+            before = x = _relu(x + shortcut)
+    return _affine(weights, "logits", _pooled(weights, x, pooling))
+
+
 def lstm(weights, song):
     """`lstm` and `stabilised_lstm`: the state after the last real segment."""
     return _affine(weights, "logits", lstm_states(weights, "lstm", song)[-1])

@@ -142,6 +142,14 @@ CASES = [
         )
         for size, dilations, pooling in ((3, (1, 5), "attention"), (2, (3,), "mean"))
     ),
+    *(
+        (
+            "inception_time",
+            {"filters": 3, "modules": modules, "kernel_sizes": sizes, "pooling": pooling},
+            functools.partial(reference.inception_time, modules=modules, kernels=len(sizes), pooling=pooling),
+        )
+        for modules, sizes, pooling in ((3, (2, 5), "mean"), (1, (15,), "attention"))
+    ),
     ("rnn", {"units": 5}, reference.rnn),
     ("rnn", {"readout": False}, lambda w, x: reference.rnn(w, x, readout=False)),
     ("stabilised_rnn", {"units": 5}, reference.rnn),
