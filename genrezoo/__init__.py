@@ -27,6 +27,8 @@ _HOMES = {
     "list_models": "models",
     "model_info": "models",
     "register_model": "models",
+    "AudioGenreClassifier": "estimators",
+    "GenreClassifier": "estimators",
     "Exported": "exported",
     "load_exported": "exported",
     "Recipe": "recipes",
@@ -39,6 +41,7 @@ _HOMES = {
     "out_of_fold": "runs",
     "train": "runs",
     "Search": "tuning",
+    "plot": "plot",
     "hypermodel": "tuning",
     "list_search_plans": "tuning",
     "load_search": "tuning",
@@ -65,7 +68,8 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'genrezoo' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"genrezoo.{_HOMES[name]}"), name)
+    home = importlib.import_module(f"genrezoo.{_HOMES[name]}")
+    value = home if name == "plot" else getattr(home, name)  # a module of functions
     globals()[name] = value
     return value
 
@@ -75,6 +79,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:  # the same names, for type checkers and editors
+    from genrezoo import plot as plot
     from genrezoo.benchmarking import benchmark as benchmark
     from genrezoo.benchmarking import list_suites as list_suites
     from genrezoo.benchmarking import load_suite as load_suite
@@ -88,6 +93,8 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.errors import ResourceError as ResourceError
     from genrezoo.errors import SettingsError as SettingsError
     from genrezoo.errors import UnknownNameError as UnknownNameError
+    from genrezoo.estimators import AudioGenreClassifier as AudioGenreClassifier
+    from genrezoo.estimators import GenreClassifier as GenreClassifier
     from genrezoo.exported import Exported as Exported
     from genrezoo.exported import load_exported as load_exported
     from genrezoo.exporting import export as export

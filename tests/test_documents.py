@@ -25,6 +25,7 @@ DOCUMENTS = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")])
 COSTLY = {
     "benchmark",
     "ensembles",
+    "interfaces",
     "questions",
     "runs",
     "tune",

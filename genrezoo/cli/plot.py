@@ -53,17 +53,13 @@ def curves(
     """
     load_keras()
     import genrezoo as gz  # here, so that --help does not wait for Keras
+    from genrezoo.plot import labels
     from genrezoo.report.style.learning_curves import learning_curves
 
     if len(runs) > 8:
         raise SettingsError(f"at most eight runs fit into one figure, got {len(runs)}")
     opened = [gz.load_run(run) for run in runs]
-    names = [run.card.recipe.name for run in opened]
-    labels = [
-        name if names.count(name) == 1 else f"{name} ({run.folder.name})"
-        for name, run in zip(names, opened, strict=True)
-    ]
-    histories = {label: run.history() for label, run in zip(labels, opened, strict=True)}
+    histories = {label: run.history() for label, run in zip(labels(opened), opened, strict=True)}
     _write(out, learning_curves(histories, show=show))
 
 

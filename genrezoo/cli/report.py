@@ -13,23 +13,27 @@ from genrezoo.trials import FILE
 
 
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Folders made by `genrezoo benchmark` or `genrezoo tune`.")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders made by `genrezoo benchmark`, `genrezoo tune` or `genrezoo train`.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Where to write; report/ in the first folder if left out.")] = None,
 ) -> None:
     """Render a report again: HTML, Markdown, CSV and figures.
 
     Folders of benchmarks go into one leaderboard, from rows and predictions; each folder of a search gets a page of its
-    own, from its journal.
+    own, from its journal, and each run folder one with its curves, confusion, genres and most confident mistakes.
 
-    Example: genrezoo report benchmark-quick searches/a
+    Example: genrezoo report benchmark-quick searches/a runs/lstm-1
     """
     searches = [folder for folder in folders if (folder / FILE).exists()]
-    results = [folder for folder in folders if folder not in searches]
-    if out is not None and len(searches) + bool(results) > 1:
+    runs = [folder for folder in folders if (folder / "card.json").exists()]
+    results = [folder for folder in folders if folder not in (*searches, *runs)]
+    if out is not None and len(searches) + len(runs) + bool(results) > 1:
         raise SettingsError(
             "--out takes one page, and these folders make several: leave it out, or pass them one by one"
         )
     from genrezoo import report  # here, so that --help does not wait for matplotlib
+    from genrezoo.runs import load_run
 
     pages = []
     if results:
@@ -38,5 +42,7 @@ def report(
     for folder in searches:
         pages.append(report.render_search(folder, out))
         report.print_search(folder, results_console())
+    for folder in runs:
+        pages.append(report.render_run(load_run(folder), out))
     for page in pages:
         typer.echo(f"report: {page}")

@@ -69,8 +69,9 @@ def load_arrays(path: str | Path, *, verify: bool = True) -> SongSet:
         ) from error
     expected = {"x", "y", "lengths", "ids", *map("split_{}".format, manifest.splits)}
     named = {name.removesuffix(".npy") for name in manifest.files}
-    if named - {"groups"} != expected:  # no other file of this machine is ever opened
-        wrong = sorted((named - {"groups"}) ^ expected)[0]
+    optional = {"groups", "weights"}
+    if named - optional != expected:  # no other file of this machine is ever opened
+        wrong = sorted((named - optional) ^ expected)[0]
         remedy = "restore the file or convert the songs again"
         raise DataError(
             f"{wrong}.npy is missing or has no place here", path=folder / MANIFEST, where="files", remedy=remedy
@@ -83,6 +84,7 @@ def load_arrays(path: str | Path, *, verify: bool = True) -> SongSet:
         lengths=arrays["lengths"],
         ids=arrays["ids"],
         groups=arrays.get("groups"),
+        weights=arrays.get("weights"),
         splits={name: arrays[f"split_{name}"] for name in manifest.splits},
         provenance=manifest.provenance,
         name=manifest.name,

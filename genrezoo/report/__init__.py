@@ -7,6 +7,7 @@ from genrezoo.report.benchmark.leaderboard import leaderboard
 from genrezoo.report.benchmark.records import Board, Entry, Leaderboard
 from genrezoo.report.benchmark.terminal import print_leaderboard
 from genrezoo.report.benchmark.write import render
+from genrezoo.report.run.page import render_run
 from genrezoo.report.search.terminal import print_search
 from genrezoo.report.search.write import render_search
 from genrezoo.report.style.learning_curves import learning_curves
@@ -20,5 +21,6 @@ __all__ = [
     "print_leaderboard",
     "print_search",
     "render",
+    "render_run",
     "render_search",
 ]

@@ -31,7 +31,7 @@ from genrezoo.training.checkpoint import weights_of
 
 @contextlib.contextmanager
 def open_training(
-    recipe: Recipe, songs: SongSet, *, seed: int, out: str | Path, wait: bool = False
+    recipe: Recipe, songs: SongSet, *, seed: int, out: str | Path, wait: bool = False, tested: bool = True
 ) -> Iterator[Training]:
     """Checks a training and holds its folder for this process until the block ends.
 
@@ -41,6 +41,7 @@ def open_training(
         seed: Seed of weights, dropout and order.
         out: The run folder; new, empty, or of the same training.
         wait: Wait for a process that uses the folder instead of refusing.
+        tested: Whether there must be test songs.
 
     Raises:
         DataError: As `genrezoo.train`.
@@ -50,8 +51,10 @@ def open_training(
     check_members(recipe)
     seeds.check_seed(seed)
     songs.validate()
-    check_split(songs)
+    check_split(songs, tested=tested)
     check_genres(songs)
+    if songs.weights is not None and not PROCEDURES.get(recipe.procedure).by_gradient:
+        raise SettingsError(f"{recipe.procedure!r} cannot weigh songs: it does not learn by gradient")
     check_songs(recipe, songs)
     Preprocessing.plain(recipe, songs)  # refuses groups of features that the songs do not have
     plan = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "checksum": songs.checksum()}
@@ -137,7 +140,7 @@ class Training:
     def _write(self, fitted: Fitted, obtained: Obtained) -> Run:
         folder, preprocessing, songs = self.folder, self.preprocessing, self.songs
         arrays: dict[str, np.ndarray] = {}
-        for split in ("valid", "test"):
+        for split in (side for side in ("valid", "test") if side in songs.splits):
             part = songs.split(split)
             found = {"ids": part.ids, "y": part.y, **answers(fitted.model, preprocessing, part)}
             arrays |= {f"{split}_{name}": value for name, value in found.items()}
@@ -169,7 +172,7 @@ class Training:
         for checkpoint in folder.glob("checkpoint*.safetensors"):
             checkpoint.unlink()
         run = load_run(folder)
-        if not handles(self.recipe)[1]:
+        if self.recipe.chunks or not handles(self.recipe)[1]:
             run.__dict__["network"] = fitted.model  # it is there already; one for any length is built anew
         return run
 

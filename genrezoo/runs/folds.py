@@ -146,7 +146,8 @@ def _train_fold(
     stored = load_arrays(songs, verify=False)
     splits = {**stored.splits, "train": np.array(others), "valid": np.array(held)}
     split = stored.with_split(splits, str(stored.provenance))
-    with open_training(Recipe.model_validate(recipe), split, seed=seed, out=out) as training:
+    tested = "test" in split.splits
+    with open_training(Recipe.model_validate(recipe), split, seed=seed, out=out, tested=tested) as training:
         run = training.fit()
     return float(run.evaluate("valid")["accuracy"])
 

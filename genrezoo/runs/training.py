@@ -37,6 +37,7 @@ def train(
     workers: int = 1,
     wait: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    tested: bool = True,
 ) -> Run:
     """Trains a recipe on songs and writes the run folder.
 
@@ -62,6 +63,8 @@ def train(
         callbacks: Keras callbacks that only observe, e.g. those of `genrezoo.runs.loggers`. They are called for the
             recipe's own epochs, not for its members', and never where the run is finished already. See
             `genrezoo.training.callbacks.Callbacks`.
+        tested: Whether there must be test songs. Without them, pass songs with splits ``train`` and ``valid``: nothing
+            is then measured on songs that have chosen nothing, and the run stores validation predictions alone.
 
     Returns:
         The run.
@@ -83,11 +86,11 @@ def train(
     recipe = recipe if isinstance(recipe, Recipe) else get_recipe(recipe)
     recipe = open_runs(recipe if epochs is None else recipe.changed({"settings.epochs": epochs}))
     check_type("songs", songs, SongSet, "a SongSet (see genrezoo.load_songs)")
-    songs = default_split(songs)
+    songs = default_split(songs) if tested else songs
     out = Path("runs", recipe.run_name(songs.name, seed, songs.checksum())) if out is None else out
     with (
         training_progress(recipe, seed, verbose=verbose, on_epoch=on_epoch, on_member=on_member) as (epoch, member),
-        open_training(recipe, songs, seed=seed, out=out, wait=wait) as training,
+        open_training(recipe, songs, seed=seed, out=out, wait=wait, tested=tested) as training,
     ):
         obtained = None
         if training.run is None and recipe.members:
@@ -144,7 +147,7 @@ def _obtain(
             on_epoch: Any = None if on_member is None else lambda record, name=name: on_member(name, record)
             run = train(
                 inside, songs, seed=own, out=folder, on_epoch=on_epoch,
-                store=store, workers=workers, wait=True, verbose=0,
+                store=store, workers=workers, wait=True, verbose=0, tested="test" in songs.splits,
             )  # fmt: skip
         else:
             run = load_run(str(member.run))

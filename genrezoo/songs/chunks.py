@@ -62,6 +62,7 @@ def cut_chunks(songs: SongSet, *, segments: int, hop: int) -> tuple[SongSet, np.
         lengths=np.minimum(songs.lengths[owner], segments),
         ids=np.array([f"{songs.ids[song]}#{place}" for song, place in zip(owner, number, strict=True)], dtype=str),
         groups=groups[owner],
+        weights=None if songs.weights is None else songs.weights[owner],
         splits={name: np.flatnonzero(np.isin(owner, index)) for name, index in songs.splits.items()},
         about={**songs.about, "chunks": {"segments": segments, "hop": hop, "songs": songs.n_songs}},
     )

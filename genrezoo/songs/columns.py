@@ -74,6 +74,24 @@ def to_integers(values: Any, n_songs: int, *, path: str | Path, where: str) -> n
     return array.astype(np.int64)
 
 
+def to_weights(values: Any, n_songs: int, *, path: str | Path, where: str) -> np.ndarray:
+    """How much each song counts, as float32.
+
+    Raises:
+        DataError: Another number of them, or not finite numbers from 0 on.
+    """
+    array = to_array(values, path=path, where=where)
+    remedy = "pass one number a song, 0 or more"
+    if array.shape != (n_songs,) or array.dtype.kind not in "iufb":
+        what = f"shape {array.shape} and type {array.dtype}, expected {n_songs} numbers"
+        raise DataError(what, path=path, where=where, remedy=remedy)
+    weights = to_float32(array, path=path, where=where)
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if wrong.size:
+        raise DataError(f"the weight is {array[wrong[0]]}", path=path, where=f"{where}[{wrong[0]}]", remedy=remedy)
+    return weights
+
+
 def check_text(names: np.ndarray, *, path: str | Path, where: str) -> np.ndarray:
     """Returns names that can be written as UTF-8.
 

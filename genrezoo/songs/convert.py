@@ -25,10 +25,10 @@ def fields_of_arrays(
     **columns: Any,
 ) -> dict[str, Any]:
     """The fields that `SongSet.from_arrays`, which documents the arguments, makes a set of."""
-    if _is_ragged(x):
+    if is_ragged(x):
         if lengths is not None:
             raise DataError("is a list of songs", path=name, where="x", remedy="leave lengths out: they are the songs'")
-        x, lengths = _stacked(x, name)
+        x, lengths = stacked(x, name)
     else:
         x = to_array(x, path=name, where="x")
         if x.ndim == 2:
@@ -77,12 +77,12 @@ def fields_of_frame(
     return fields_of_arrays(x, frame[label].to_numpy(), name=name, about=about, **columns, **options)
 
 
-def _is_ragged(x: Any) -> bool:
+def is_ragged(x: Any) -> bool:
     """Whether it is a list of songs, each an array of segments and features, that differ in length."""
     return isinstance(x, list | tuple) and len({np.shape(song)[:1] for song in x if np.ndim(song) == 2}) > 1
 
 
-def _stacked(songs: Sequence[Any], name: str) -> tuple[np.ndarray, np.ndarray]:
+def stacked(songs: Sequence[Any], name: str) -> tuple[np.ndarray, np.ndarray]:
     """Songs of unequal length in one array, padded with zeros, and their lengths."""
     arrays = []
     for place, song in enumerate(songs):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from genrezoo.errors import DataError
-from genrezoo.songs.columns import check_text, to_array, to_float32, to_integers, to_names
+from genrezoo.songs.columns import check_text, to_array, to_float32, to_integers, to_names, to_weights
 from genrezoo.songs.convert import fields_of_arrays, fields_of_frame
 from genrezoo.songs.storage import save_songs
 
@@ -73,6 +73,8 @@ class SongSet:
         name: What the set is called in tables.
         about: Further facts kept with the songs as plain data (units, source, generator settings).
         kind: Input kind, one of `KINDS`.
+        weights: How much each song counts in training, ``(n_songs,)`` float32, 0 or more; only their ratios matter.
+            None for all alike.
 
     Example:
         >>> import numpy as np
@@ -94,6 +96,7 @@ class SongSet:
     name: str = "songs"
     about: Mapping[str, Any] = field(default_factory=dict)
     kind: str = "segments"
+    weights: np.ndarray | None = None
     _known: dict[str, Any] = field(init=False, default_factory=dict)  # results of checks, by name
 
     def __post_init__(self) -> None:
@@ -118,6 +121,8 @@ class SongSet:
         keep("ids", _frozen(to_names(ids, n_songs, path=self.name, where="ids")))
         if self.groups is not None:
             keep("groups", _frozen(to_names(self.groups, n_songs, path=self.name, where="groups")))
+        if self.weights is not None:
+            keep("weights", _frozen(to_weights(self.weights, n_songs, path=self.name, where="weights")))
         splits = {}
         for name, table in (("splits", self.splits), ("about", self.about)):
             if not isinstance(table, Mapping):
@@ -151,6 +156,7 @@ class SongSet:
         provenance: str | None = None,
         ids: Any = None,
         groups: Any = None,
+        weights: Any = None,
         name: str = "songs",
         about: Mapping[str, Any] | None = None,
     ) -> SongSet:
@@ -167,6 +173,7 @@ class SongSet:
             provenance: Where the split comes from, one of `PROVENANCES`; needed with ``split``.
             ids: As in `SongSet`.
             groups: As in `SongSet`.
+            weights: As in `SongSet`.
             name: As in `SongSet`.
             about: As in `SongSet`.
 
@@ -184,7 +191,7 @@ class SongSet:
         """
         fields = fields_of_arrays(
             x, y, genres=genres, lengths=lengths, split=split, name=name,
-            ids=ids, groups=groups, provenance=provenance, about=about or {},
+            ids=ids, groups=groups, weights=weights, provenance=provenance, about=about or {},
         )  # fmt: skip
         return cls(**fields).validate()
 
@@ -331,6 +338,7 @@ class SongSet:
             lengths=self.lengths[index],
             ids=self.ids[index],
             groups=None if self.groups is None else self.groups[index],
+            weights=None if self.weights is None else self.weights[index],
             splits={},
             provenance=None,
         )
@@ -414,14 +422,14 @@ class SongSet:
             yield part, x
 
     def checksum(self) -> str:
-        """A sha256 over features, labels, lengths, ids, genres and split: what a metric was measured on."""
+        """A sha256 over features, labels, lengths, weights, ids, genres and split: what a metric was measured on."""
         if "checksum" in self._known:
             return str(self._known["checksum"])
         digest = hashlib.sha256()
         for _, x in self.blocks():
             digest.update(x.data)
-        for array in (self.y, self.lengths):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        for array in (self.y, self.lengths, self.weights):
+            digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
         digest.update("\0".join([*map(str, self.ids), "", *self.genres]).encode())
         for name in sorted(self.splits):
             digest.update(name.encode() + self.splits[name].tobytes())

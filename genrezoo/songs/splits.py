@@ -13,7 +13,7 @@ import numpy as np
 
 from genrezoo.errors import GenrezooWarning, SettingsError, check_type
 from genrezoo.lazy import LazyModule
-from genrezoo.seeds import child_seed
+from genrezoo.seeds import child_seed, generator
 from genrezoo.songs.songset import SongSet
 
 model_selection = LazyModule("sklearn.model_selection")
@@ -92,24 +92,47 @@ def split_by_group(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, s
     if songs.groups is None:
         raise songs.error("the songs have no groups", remedy="use split_stratified, or pass `groups`")
 
-    def deal(index: np.ndarray, fraction: float, name: str) -> tuple[np.ndarray, np.ndarray]:
-        assert songs.groups is not None  # for the type checker: refused above
-        part = Fraction(fraction).limit_denominator(max(10, round(1 / fraction), round(1 / (1 - fraction))))
-        n_folds, n_taken = part.denominator, part.numerator
-        dealer = model_selection.StratifiedGroupKFold(
-            n_folds, shuffle=True, random_state=child_seed(seed, "split", name)
-        )
-        held = _held_out(dealer, index, songs, remedy="pass more groups or larger fractions")
-        for first in range(n_folds):  # a genre with few groups is not in every fold
-            taken = np.concatenate([held[(first + fold) % n_folds] for fold in range(n_taken)])
-            kept = np.setdiff1d(index, taken)
-            if len(np.unique(songs.y[taken])) == len(np.unique(songs.y[kept])) == songs.num_classes:
-                break
-        return kept, taken
-
-    rest, tested = deal(np.arange(songs.n_songs), test, "test")
-    trained, validated = deal(rest, valid / (1 - test), "valid")
+    rest, tested = _deal_groups(songs, np.arange(songs.n_songs), test, child_seed(seed, "split", "test"))
+    trained, validated = _deal_groups(songs, rest, valid / (1 - test), child_seed(seed, "split", "valid"))
     return _complete(songs.with_split(_sorted(trained, validated, tested), "artist-filtered"))
+
+
+def hold_out(songs: SongSet, valid: float = 0.15, *, seed: int) -> SongSet:
+    """Songs with a split into ``train`` and ``valid`` alone, for what is tested elsewhere.
+
+    Each genre gives the fraction of its songs, at least one; songs with groups are dealt as by `split_by_group`.
+
+    Args:
+        songs: Songs, two or more of each genre; an existing split is replaced.
+        valid: Fraction of validation songs, in (0, 1).
+        seed: Seed of the draw.
+
+    Returns:
+        The songs with that split; its provenance is ``artist-filtered`` where the songs have groups, else ``random``.
+
+    Raises:
+        SettingsError: The fraction is out of range.
+        DataError: Too few groups.
+
+    Example:
+        >>> import numpy as np
+        >>> songs = SongSet(x=np.zeros((8, 1, 2)), y=[0, 0, 0, 0, 0, 0, 1, 1], genres=("blues", "jazz"))
+        >>> songs.y[hold_out(songs, 0.3, seed=1).splits["valid"]]
+        array([0, 0, 1])
+    """
+    if not 0 < valid < 1:
+        raise SettingsError(f"the fraction of validation songs must be in (0, 1), got {valid}")
+    if songs.groups is not None:
+        kept, taken = _deal_groups(songs, np.arange(songs.n_songs), valid, child_seed(seed, "split", "valid"))
+    else:
+        draw, parts = generator(seed, "split", "valid"), []
+        for label in range(songs.num_classes):
+            index = draw.permutation(np.flatnonzero(songs.y == label))
+            parts.append(index[: min(max(1, round(valid * len(index))), len(index) - 1)])
+        taken = np.concatenate(parts)
+        kept = np.setdiff1d(np.arange(songs.n_songs), taken)
+    provenance = "random" if songs.groups is None else "artist-filtered"
+    return songs.with_split({"train": kept, "valid": np.sort(taken)}, provenance)
 
 
 def default_split(songs: SongSet) -> SongSet:
@@ -243,13 +266,17 @@ def find_leaks(songs: SongSet) -> Leaks:
     return leaks
 
 
-def check_split(songs: SongSet) -> Leaks:
+def check_split(songs: SongSet, *, tested: bool = True) -> Leaks:
     """Refuses a split that leaks; exact duplicates across sides are returned for the report, not refused.
+
+    Args:
+        songs: The songs.
+        tested: Whether there must be test songs.
 
     Raises:
         DataError: One song or one group is on two sides, or train, valid or test is missing or empty.
     """
-    for name in ("train", "valid", "test"):
+    for name in ("train", "valid", "test")[: 3 if tested else 2]:
         if not len(songs.splits.get(name, ())):
             raise songs.error(f"split {name!r} is missing or empty", remedy="make a split with `genrezoo data split`")
     leaks = find_leaks(songs)
@@ -272,13 +299,27 @@ def check_genres(songs: SongSet) -> None:
     Raises:
         DataError: A genre has no training song.
     """
-    for name in ("train", "valid", "test"):
+    for name in (side for side in ("train", "valid", "test") if side in songs.splits):
         count = np.bincount(songs.y[songs.splits[name]], minlength=songs.num_classes)
         if missing := [songs.genres[label] for label in np.flatnonzero(count == 0)]:
             what = f"split {name!r} has no song of {', '.join(map(repr, missing[:5]))}"
             if name == "train":
                 raise songs.error(f"{what}: it cannot be learnt", remedy="make another split, or remove the genre")
             warnings.warn(f"{songs.name}: {what}", GenrezooWarning, stacklevel=2)
+
+
+def _deal_groups(songs: SongSet, index: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Deals some of the songs into two sides of whole groups; about the fraction goes to the second."""
+    part = Fraction(fraction).limit_denominator(max(10, round(1 / fraction), round(1 / (1 - fraction))))
+    n_folds, n_taken = part.denominator, part.numerator
+    dealer = model_selection.StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    held = _held_out(dealer, index, songs, remedy="pass more groups or larger fractions")
+    for first in range(n_folds):  # a genre with few groups is not in every fold
+        taken = np.concatenate([held[(first + fold) % n_folds] for fold in range(n_taken)])
+        kept = np.setdiff1d(index, taken)
+        if len(np.unique(songs.y[taken])) == len(np.unique(songs.y[kept])) == songs.num_classes:
+            break
+    return kept, taken
 
 
 def _held_out(dealer: Any, index: np.ndarray, songs: SongSet, *, remedy: str) -> list[np.ndarray]:

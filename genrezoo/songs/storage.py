@@ -3,9 +3,9 @@
 What `genrezoo data convert` and `genrezoo data split` write. Choose it for sets that are larger than memory or loaded
 often: opening one takes no time beyond the check of its checksums, and training reads only what it needs.
 
-The folder holds ``x.npy`` (padding as NaN), ``y.npy``, ``lengths.npy``, ``ids.npy``, ``groups.npy`` and
-``split_<name>.npy`` where there are any, and ``manifest.json`` with everything else and the sha256 of each array. The
-manifest is written last: a folder without one was never finished.
+The folder holds ``x.npy`` (padding as NaN), ``y.npy``, ``lengths.npy``, ``ids.npy``, ``groups.npy``, ``weights.npy``
+and ``split_<name>.npy`` where there are any, and ``manifest.json`` with everything else and the sha256 of each array.
+The manifest is written last: a folder without one was never finished.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MANIFEST = "manifest.json"
 """File whose presence says that a songs folder is complete."""
 
 _UNFINISHED = ".unfinished"  # stands while songs are written, so that a second try knows whose arrays lie there
-_COLUMNS = ("x", "y", "lengths", "ids", "groups")
+_COLUMNS = ("x", "y", "lengths", "ids", "groups", "weights")
 _SPLIT_NAME = r"[A-Za-z0-9_-]{1,64}"
 _OURS = re.compile(rf"({'|'.join(_COLUMNS)}|split_{_SPLIT_NAME})\.npy|\..+\.(npy|json)\..*\.part")  # or a torn one
 

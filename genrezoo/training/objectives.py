@@ -111,11 +111,17 @@ def mean_errors(aims: Mapping[str, Objective], outputs: Mapping[str, np.ndarray]
 def song_weights(train: SongSet, settings: TrainingSettings) -> np.ndarray | None:
     """The weight of each training song, ``(n_songs,)`` float32; None if all have the same.
 
+    It is the weight of the song's genre times the song's own, of which the mean is made 1.
+
     Raises:
         SettingsError: Weights are given for genres that are not there.
+        DataError: All training songs have the weight 0.
     """
+    if train.weights is not None and not train.weights.any():
+        raise train.error("the weights of all training songs are zero", "weights", "pass a weight above 0")
+    own = None if train.weights is None else train.weights / train.weights.mean()
     if settings.class_weights is None:
-        return None
+        return own
     if settings.class_weights == "balanced":
         count = np.bincount(train.y, minlength=train.num_classes)
         per_class = len(train) / (train.num_classes * np.maximum(count, 1))
@@ -125,7 +131,7 @@ def song_weights(train: SongSet, settings: TrainingSettings) -> np.ndarray | Non
                 f"class_weights must name the genres {list(train.genres)}, got {settings.class_weights}"
             )
         per_class = np.array([settings.class_weights[genre] for genre in train.genres])
-    weights: np.ndarray = per_class[train.y].astype(np.float32)
+    weights: np.ndarray = (per_class[train.y] * (1.0 if own is None else own)).astype(np.float32)
     return weights
 
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,6 +33,12 @@ def test_chunks_cover_each_song_and_stay_on_its_side():
     assert chunks.y.tolist() == songs.y[owner].tolist()
     assert len(set(chunks.groups[:2])) == 1
     chunks.validate()
+
+
+def test_a_chunk_has_the_weight_of_its_song():
+    songs = dataclasses.replace(some_songs([7, 3, 4, 9]), weights=[1, 2, 3, 4])
+    chunks, owner = cut_chunks(songs, segments=4, hop=3)
+    assert chunks.weights.tolist() == (owner + 1).tolist()
 
 
 def test_a_group_keeps_its_chunks_together():

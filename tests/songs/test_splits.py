@@ -20,6 +20,7 @@ from genrezoo.songs import (
     split_by_ids,
     split_stratified,
 )
+from genrezoo.songs.splits import hold_out
 
 SHARES = st.floats(0.05, 0.45)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -274,6 +275,32 @@ def test_a_side_that_is_missing_or_empty_is_refused(missing):
     del splits[missing]
     with pytest.raises(DataError, match=f"split '{missing}' is missing or empty"):
         check_split(leaky(splits=splits))
+
+
+def test_without_test_songs_a_split_has_two_sides():
+    splits = {name: index for name, index in leaky().splits.items() if name != "test"}
+    check_split(leaky(splits=splits), tested=False)
+    with pytest.raises(DataError, match="split 'test' is missing"):
+        check_split(leaky(splits=splits))
+
+
+@given(st.lists(st.integers(2, 9), min_size=2, max_size=4), st.floats(0.01, 0.99), SEEDS)
+def test_songs_held_out_are_a_fraction_of_each_genre(sizes, fraction, seed):
+    songs = make(np.repeat(np.arange(len(sizes)), sizes))
+    splits = hold_out(songs, fraction, seed=seed).splits
+    assert is_partition(splits.values(), songs.n_songs)
+    held = np.bincount(songs.y[splits["valid"]], minlength=len(sizes))
+    assert held.tolist() == [min(max(1, round(fraction * size)), size - 1) for size in sizes]
+
+
+def test_songs_held_out_are_whole_groups():
+    songs = make(np.arange(60) % 2, groups=np.arange(60) // 6)
+    held = hold_out(songs, 0.2, seed=3)
+    assert held.provenance == "artist-filtered"
+    assert find_leaks(held).groups == ()
+    assert len(held.splits["valid"]) == 12
+    with pytest.raises(SettingsError, match="fraction of validation songs"):
+        hold_out(songs, 1.0, seed=3)
 
 
 def test_the_default_split_keeps_a_given_one_and_never_tears_groups():

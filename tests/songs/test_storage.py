@@ -39,7 +39,7 @@ def make(**changes):
 
 def same(one, other):
     np.testing.assert_array_equal(one.x, other.x)
-    for key in ("y", "lengths", "ids", "groups"):
+    for key in ("y", "lengths", "ids", "groups", "weights"):
         np.testing.assert_array_equal(getattr(one, key), getattr(other, key))
     assert list(one.splits) == list(other.splits)
     assert one.describe() == other.describe()
@@ -56,6 +56,7 @@ def manifest_of(folder):
     [
         {},
         {"groups": None},
+        {"weights": np.arange(20) / 2},
         {"splits": {}, "provenance": None},
         {"kind": "image", "lengths": None, "x": np.arange(20 * 4 * 5 * 3.0).reshape(20, 4, 5, 3)},
         {"lengths": None, "x": np.ones((20, 1, 2))},

@@ -6,10 +6,17 @@ import pytest
 from toys import make_songs
 
 from genrezoo import seeds
+from genrezoo.errors import DataError
 from genrezoo.layers import EndMask, Head, MaskPadding
 from genrezoo.training import forward
 from genrezoo.training.checkpoint import weights_of
-from genrezoo.training.objectives import binary_errors, member_errors, objectives, reconstruction_error
+from genrezoo.training.objectives import (
+    binary_errors,
+    member_errors,
+    objectives,
+    reconstruction_error,
+    song_weights,
+)
 from genrezoo.training.supervised import SupervisedSettings, supervised
 
 
@@ -51,6 +58,16 @@ def test_reconstruction_error_by_hand():
     outputs = np.array([[[1.0, 4.0], [3.0, 4.0]], [[4.0, 3.0], [99.0, 99.0]], [[9.0, 9.0], [9.0, 9.0]]], "float32")
     errors = np.asarray(reconstruction_error(songs, outputs))
     np.testing.assert_allclose(errors, [4 / 4, (1 + 9) / 2, 0.0])  # padding is left out of sum and count
+
+
+def test_weights_of_songs_and_of_genres_are_multiplied():
+    songs = dataclasses.replace(make_songs(4, num_classes=2), weights=[1, 2, 3, 6])  # of mean 3
+    np.testing.assert_allclose(song_weights(songs, SupervisedSettings()), [1 / 3, 2 / 3, 1, 2], rtol=1e-6)
+    settings = SupervisedSettings(class_weights={"genre0": 1, "genre1": 3})
+    np.testing.assert_allclose(song_weights(songs, settings), [1 / 3, 2, 1, 6], rtol=1e-6)
+    assert song_weights(make_songs(4), SupervisedSettings()) is None
+    with pytest.raises(DataError, match="weights of all training songs are zero"):
+        song_weights(dataclasses.replace(songs, weights=[0, 0, 0, 1]).take([0, 1, 2]), settings)
 
 
 def test_padding_gives_no_gradient():

@@ -24,7 +24,7 @@ from genrezoo.report.style.drawing import (
     write_beside,
 )
 from genrezoo.report.style.front import draw_front
-from genrezoo.report.style.heatmap import draw_heatmap
+from genrezoo.report.style.heatmap import draw_confusion, draw_heatmap, per_cent
 from genrezoo.report.style.learning_curves import learning_curves
 from genrezoo.report.style.number_format import interval, percent
 
@@ -117,36 +117,35 @@ def accuracy_figure(board: Board, name: str = "accuracy") -> str:
 
 def pareto_figure(board: Board, name: str = "speed") -> str:
     """Accuracy against the median latency of one song, with the front of models that no other beats in both."""
+    return as_svg(name, lambda figure: draw_pareto(figure.subplots(), board), height=5.6)
+
+
+def draw_pareto(axes: Axes, board: Board) -> None:
+    """Draws accuracy against latency, with the front, on empty axes."""
     timed = timed_entries(board)
     entries = [entry for entry, _ in timed]
     points = [(entry.speed[name], 100 * entry.accuracy.mean) for entry, name in timed]
     front = pareto_front(points)
-
     labels = [f"{entry.name} (ONNX)" if name == "onnx_p50" else entry.name for entry, name in timed]
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        axes.set_xscale("log")
-        for (entry, name), (x, y) in zip(timed, points, strict=True):
-            colour, exported = FAMILY_COLOURS[entry.family], name == "onnx_p50"
-            _draw_interval(axes, [x, x], entry, across=False)
-            if exported and "p50" in entry.speed:
-                axes.plot([x, entry.speed["p50"]], [y, y], ":", color=colour, linewidth=1, alpha=0.6)
-            look: dict[str, Any] = {"markerfacecolor": "white"} if exported else {}
-            axes.plot(x, y, FAMILY_MARKERS[entry.family], color=colour, markersize=7, **look)
-        axes.set_xlabel("Latency of one song, median (ms)")
-        axes.set_ylabel("Test accuracy (%)")
-        axes.margins(x=0.12, y=0.08)
-        axes.autoscale_view()
-        order = front + [number for number in range(len(entries)) if number not in front]
-        walls = [
-            ((x, 100 * entry.accuracy.low), (x, 100 * entry.accuracy.high))
-            for entry, (x, _) in zip(entries, points, strict=True)
-        ]
-        names = [labels[number] for number in order]
-        draw_front(axes, [points[number] for number in front], [points[number] for number in order], names, walls)
-
-    return as_svg(name, draw, height=5.6)
+    axes.set_xscale("log")
+    for (entry, name), (x, y) in zip(timed, points, strict=True):
+        colour, exported = FAMILY_COLOURS[entry.family], name == "onnx_p50"
+        _draw_interval(axes, [x, x], entry, across=False)
+        if exported and "p50" in entry.speed:
+            axes.plot([x, entry.speed["p50"]], [y, y], ":", color=colour, linewidth=1, alpha=0.6)
+        look: dict[str, Any] = {"markerfacecolor": "white"} if exported else {}
+        axes.plot(x, y, FAMILY_MARKERS[entry.family], color=colour, markersize=7, **look)
+    axes.set_xlabel("Latency of one song, median (ms)")
+    axes.set_ylabel("Test accuracy (%)")
+    axes.margins(x=0.12, y=0.08)
+    axes.autoscale_view()
+    order = front + [number for number in range(len(entries)) if number not in front]
+    walls = [
+        ((x, 100 * entry.accuracy.low), (x, 100 * entry.accuracy.high))
+        for entry, (x, _) in zip(entries, points, strict=True)
+    ]
+    names = [labels[number] for number in order]
+    draw_front(axes, [points[number] for number in front], [points[number] for number in order], names, walls)
 
 
 def timed_entries(board: Board) -> list[tuple[Entry, str]]:
@@ -192,7 +191,7 @@ def genre_figure(f1: Mapping[str, Sequence[float]], genres: Sequence[str], name:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        draw_heatmap(axes, table, _per_cent(table), list(f1), heads, inches=WIDTH * 0.8, gap_after=1)
+        draw_heatmap(axes, table, per_cent(table), list(f1), heads, inches=WIDTH * 0.8, gap_after=1)
 
     return as_svg(name, draw, height=1.0 + 0.25 * len(f1) + 0.055 * min(max(map(len, heads)), 24))
 
@@ -213,19 +212,11 @@ def confusion_figure(
     def draw(figure: Figure) -> None:
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, (model, confusion) in zip(grid.ravel(), confusions.items(), strict=True):
-            table = np.array(confusion, float)
-            table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
-            draw_heatmap(axes, table, _per_cent(table, blank=0.005), genres, genres, inches=WIDTH * 0.85 / columns)
+            draw_confusion(axes, confusion, genres, inches=WIDTH * 0.85 / columns)
             axes.set_title(short(model), pad=12)
-            axes.set_ylabel("truth")
 
     per = WIDTH / 2 if beside else 0.27 * len(genres) + 1.4
     return as_svg(name, draw, height=rows * per, width=WIDTH)
-
-
-def _per_cent(table: np.ndarray, blank: float = -1.0) -> np.ndarray:
-    """Fractions as whole per cent; those below ``blank`` as nothing."""
-    return np.array([[f"{100 * part:.0f}" if part >= blank else "" for part in row] for row in table])
 
 
 def _best_of_each(entries: Sequence[Entry]) -> list[Entry]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps, patheffects
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
@@ -69,31 +72,17 @@ def timeline_figure(
         "Neural networks for music genres", question 4, step 3.
     """
     check_known("kind of figure", [kind], KINDS)
-    edges, probabilities, answer = (np.asarray(array, np.float64) for array in (edges, probabilities, answer))
+    answer = np.asarray(answer, np.float64)
     if not len(probabilities) or probabilities.shape != (len(edges) - 1, len(genres)) or len(answer) != len(genres):
         raise DataError(
             f"{len(edges)} edges, probabilities {probabilities.shape}, an answer {answer.shape}, {len(genres)} genres",
             remedy="pass one edge more than windows, and one probability a genre",
         )
-    edges, probabilities, together = _pooled(edges, probabilities)
-    labels = [short(genre, 24) for genre in genres]
 
     def draw(figure: Figure) -> None:
         figure.set_dpi(_DOTS_PER_INCH)
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(6, 1))
-        mesh = left.pcolormesh(
-            edges, np.arange(len(genres) + 1) - 0.5, probabilities.T,
-            cmap=_MAP, vmin=0, vmax=1, rasterized=probabilities.size > 3000,
-        )  # fmt: skip
-        outline = [patheffects.withStroke(linewidth=3.2, foreground="#ffffff")]
-        left.hlines(*_runs(edges, probabilities.argmax(axis=1)), colors=_MARK, linewidth=1.8, path_effects=outline)
-        left.set_ylim(len(genres) - 0.5, -0.5)
-        left.set_yticks(range(len(genres)), labels)
-        left.grid(visible=False)
-        left.hlines(np.arange(1, len(genres)) - 0.5, edges[0], edges[-1], colors="#ffffff", linewidth=0.8)
-        _time_axis(left.xaxis, edges, together)
-        left.set_title(short(title, 80))
-
+        mesh = draw_timeline(left, edges, probabilities, genres, title=title)
         right.barh(range(len(genres)), answer, height=0.62, color=[_MAP(part) for part in answer], edgecolor=MUTED)
         for row, part in enumerate(answer):
             best = row == answer.argmax()
@@ -108,14 +97,40 @@ def timeline_figure(
         right.spines["bottom"].set_visible(False)
         right.set_title("Whole", fontsize=9)
         right.set_xlabel(textwrap.fill(rule, 16), fontsize=8)
-        bar = figure.colorbar(mesh, ax=[left, right], label=score, fraction=0.04, pad=0.01, aspect=25)
-        bar.outline.set_edgecolor(MUTED)
+        add_scale(mesh, [left, right], score)
         if kind == ".png":
             figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, facecolor="#ffffff", metadata={"Software": None})
 
     buffer = io.BytesIO()
     svg = as_svg("timeline", draw, height=1.5 + 0.27 * max(len(genres), 3))
     return buffer.getvalue() if kind == ".png" else on_white(svg).encode()
+
+
+def draw_timeline(
+    axes: Axes, edges: np.ndarray, probabilities: np.ndarray, genres: Sequence[str], *, title: str
+) -> QuadMesh:
+    """Draws the probability of each genre over time on empty axes; the arguments are those of `timeline_figure`."""
+    edges, probabilities, together = _pooled(np.asarray(edges, np.float64), np.asarray(probabilities, np.float64))
+    mesh = axes.pcolormesh(
+        edges, np.arange(len(genres) + 1) - 0.5, probabilities.T,
+        cmap=_MAP, vmin=0, vmax=1, rasterized=probabilities.size > 3000,
+    )  # fmt: skip
+    outline = [patheffects.withStroke(linewidth=3.2, foreground="#ffffff")]
+    axes.hlines(*_runs(edges, probabilities.argmax(axis=1)), colors=_MARK, linewidth=1.8, path_effects=outline)
+    axes.set_ylim(len(genres) - 0.5, -0.5)
+    axes.set_yticks(range(len(genres)), [short(genre, 24) for genre in genres])
+    axes.grid(visible=False)
+    axes.hlines(np.arange(1, len(genres)) - 0.5, edges[0], edges[-1], colors="#ffffff", linewidth=0.8)
+    _time_axis(axes.xaxis, edges, together)
+    axes.set_title(short(title, 80))
+    return mesh
+
+
+def add_scale(mesh: QuadMesh, beside: Sequence[Axes], score: str) -> None:
+    """Adds the scale of a timeline's colours beside axes."""
+    figure: Any = beside[0].get_figure(root=True)
+    bar = figure.colorbar(mesh, ax=beside, label=score, fraction=0.04, pad=0.01, aspect=25)
+    bar.outline.set_edgecolor(MUTED)
 
 
 def clock(seconds: float, *, hours: bool = False) -> str:

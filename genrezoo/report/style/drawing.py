@@ -5,12 +5,13 @@ Figures are SVG text with letters as paths, so that they look alike everywhere, 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
@@ -42,7 +43,7 @@ _STYLE: Any = {
     "axes.edgecolor": MUTED, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False,
     "axes.spines.right": False, "axes.grid": True, "grid.color": MUTED, "grid.alpha": 0.25, "grid.linewidth": 0.6,
     "axes.axisbelow": True, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
-    "xtick.major.size": 0, "ytick.major.size": 0, "xtick.minor.size": 0, "ytick.minor.size": 0, "figure.dpi": 72,
+    "xtick.major.size": 0, "ytick.major.size": 0, "xtick.minor.size": 0, "ytick.minor.size": 0,
 }  # fmt: skip
 
 
@@ -65,6 +66,16 @@ class Plot:
     study: bool = False
 
 
+@contextlib.contextmanager
+def styled(**more: Any) -> Iterator[None]:
+    """Within the block, what is drawn looks as all figures do; ``more`` are further settings of Matplotlib."""
+    settings: Any = {**_STYLE, **more}
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        # Letters that the font lacks become boxes in the figure; the tables of the page still have them.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
 def as_svg(name: str, draw: Callable[[Figure], None], *, height: float, width: float = WIDTH) -> str:
     """Draws a figure and returns it as SVG.
 
@@ -77,9 +88,7 @@ def as_svg(name: str, draw: Callable[[Figure], None], *, height: float, width: f
     Returns:
         The SVG element, without a background: it takes that of the page.
     """
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        # Letters that the font lacks become boxes in the figure; the tables of the page still have them.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with styled(**{"svg.hashsalt": name, "figure.dpi": 72}):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)  # measures the labels before anything is written
         draw(figure)

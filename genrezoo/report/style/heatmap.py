@@ -56,3 +56,24 @@ def draw_heatmap(
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
+
+
+def draw_confusion(axes: Axes, confusion: Sequence[Sequence[int]], genres: Sequence[str], *, inches: float) -> None:
+    """Draws a confusion matrix, each row as per cent of the genre's songs; cells below half a per cent stay blank.
+
+    Args:
+        axes: Empty axes, some ``inches`` wide.
+        confusion: Songs by truth (rows) and prediction (columns).
+        genres: Names of the genres.
+        inches: Width to reckon with.
+    """
+    table = np.array(confusion, float)
+    table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
+    draw_heatmap(axes, table, per_cent(table, blank=0.005), genres, genres, inches=inches)
+    axes.set_ylabel("truth")
+    axes.set_xlabel("predicted")
+
+
+def per_cent(table: np.ndarray, blank: float = -1.0) -> np.ndarray:
+    """Fractions as whole per cent; those below ``blank`` as nothing."""
+    return np.array([[f"{100 * part:.0f}" if part >= blank else "" for part in row] for row in table])

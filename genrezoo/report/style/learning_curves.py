@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,9 +19,12 @@ DASHES = (0, (4, 2))
 TITLES = {
     "loss": "Loss (cross entropy, nats)",
     "learning_rate": "Learning rate at the end of the epoch",
-    "heads": "Error of each head",
+    "accuracy": "Accuracy (%)",
+    "logits_loss": "Error of the genre",
 }
-"""What can be shown, and the title of its panel."""
+"""Columns of a history, and the title of the panel that shows one; others are errors of heads."""
+SHOWN = ("loss", "learning_rate", "heads")
+"""What `learning_curves` can show."""
 
 
 def learning_curves(
@@ -44,65 +48,85 @@ def learning_curves(
         UnknownNameError: ``show`` is none of these.
         DataError: A run has no such columns.
     """
-    check_known("kind of learning curves", [show], TITLES)
+    check_known("kind of learning curves", [show], SHOWN)
+    check_shown(histories, show)
+    seconds = dict.fromkeys(key for history in histories.values() for key in second_heads(history))
+    keys = [*seconds, "logits_loss"] if show == "heads" else [show, "accuracy"]
+
+    def draw(figure: Figure) -> None:
+        draw_curves(dict(zip(keys, figure.subplots(1, len(keys)), strict=True)), histories, bands)
+
+    return as_svg(name, draw, height=3.6)
+
+
+def draw_curves(
+    panels: Mapping[str, Axes],
+    histories: Mapping[str, History],
+    bands: Mapping[str, tuple[History, History]] | None = None,
+) -> None:
+    """Draws columns of several histories on empty axes; the last of these names the runs.
+
+    Args:
+        panels: Axes by the column that they show: ``loss``, ``learning_rate``, ``accuracy`` or ``HEAD_loss``.
+        histories: As in `learning_curves`.
+        bands: As in `learning_curves`.
+    """
+    right = list(panels.values())[-1]
+    ends = []
+    for number, (label, history) in enumerate(histories.items()):
+        colour = CURVE_COLOURS[number % len(CURVE_COLOURS)]
+        best = int(np.argmax(history["valid_accuracy"]))
+        for key, axes in panels.items():
+            if key not in history:
+                continue  # another one's head
+            scale, solid = 100 if key == "accuracy" else 1, key if key == "learning_rate" else f"valid_{key}"
+            values = {side: [scale * value for value in history[side]] for side in (key, solid)}
+            if solid != key:
+                axes.plot(history["epoch"], values[key], color=colour, linewidth=0.9, linestyle=DASHES, alpha=0.7)
+            axes.plot(history["epoch"], values[solid], color=colour, linewidth=1.6)
+            axes.plot(history["epoch"][best], values[solid][best], "o", color=colour, markersize=4.5)
+            if bands and label in bands and solid != key:
+                low, high = ([scale * value for value in edge[solid]] for edge in bands[label])
+                axes.fill_between(history["epoch"], low, high, color=colour, alpha=0.15, linewidth=0)
+        ends.append((history["epoch"][-1], values[solid][-1]))
+    longest = max(len(history["epoch"]) for history in histories.values())
+    for key, axes in panels.items():
+        axes.set_title(TITLES.get(key, f"Error of head {key.removesuffix('_loss')}"))
+        axes.set_xlabel("Epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(min(6, longest), integer=True, min_n_ticks=1))
+    if "learning_rate" in panels:
+        panels["learning_rate"].set_ylim(bottom=0)
+        panels["learning_rate"].yaxis.set_major_formatter(FuncFormatter(_as_rate))
+    if "loss" in panels:
+        edges = [edge for pair in (bands or {}).values() for edge in pair]
+        _bound_losses(panels["loss"], [*histories.values(), *edges])
+    bottom, top = right.get_ylim()
+    edge = right.get_xlim()[1]
+    heights = spread([y for _, y in ends], gap=(top - bottom) * 0.06)
+    for number, (label, end, height) in enumerate(zip(histories, ends, heights, strict=True)):
+        colour = CURVE_COLOURS[number % len(CURVE_COLOURS)]
+        # dotted: it leads to the name of a run, whose training may have ended long before
+        way: dict[str, Any] = {"linewidth": 0.7, "linestyle": (0, (1, 3)), "clip_on": False}
+        right.plot(*zip(end, (edge, height), strict=True), color=colour, **way)
+        right.plot(edge, height, "s", color=colour, markersize=6, clip_on=False)
+        right.annotate(
+            short(label), (edge, height), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8.5,
+            annotation_clip=False,
+        )  # fmt: skip
+    right.set_xlim(right.get_xlim()[0], edge)
+    right.set_ylim(bottom, top)
+
+
+def check_shown(histories: Mapping[str, History], show: str) -> None:
+    """Refuses histories that lack what is to be shown.
+
+    Raises:
+        DataError: There is one; its label is named.
+    """
     for label, history in histories.items():
         if not can_show(history, show):
             remedy = "several outputs of a model must be trained" if show == "heads" else "train it again"
             raise DataError(f"its history has no {show}", where=label, remedy=remedy)
-
-    def draw(figure: Figure) -> None:
-        titles = {show: TITLES[show], "accuracy": "Accuracy (%)"}
-        if show == "heads":
-            seconds = dict.fromkeys(key for history in histories.values() for key in second_heads(history))
-            titles = {key: f"Error of head {key.removesuffix('_loss')}" for key in seconds}
-            titles["logits_loss"] = "Error of the genre"
-        panels = dict(zip(titles, figure.subplots(1, len(titles)), strict=True))
-        left, right = next(iter(panels.values())), list(panels.values())[-1]
-        ends = []
-        for number, (label, history) in enumerate(histories.items()):
-            colour = CURVE_COLOURS[number % len(CURVE_COLOURS)]
-            best = int(np.argmax(history["valid_accuracy"]))
-            for key, axes in panels.items():
-                if key not in history:
-                    continue  # another one's head
-                scale, solid = 100 if key == "accuracy" else 1, key if key == "learning_rate" else f"valid_{key}"
-                values = {side: [scale * value for value in history[side]] for side in (key, solid)}
-                if solid != key:
-                    axes.plot(history["epoch"], values[key], color=colour, linewidth=0.9, linestyle=DASHES, alpha=0.7)
-                axes.plot(history["epoch"], values[solid], color=colour, linewidth=1.6)
-                axes.plot(history["epoch"][best], values[solid][best], "o", color=colour, markersize=4.5)
-                if bands and label in bands and solid != key:
-                    between = [[scale * value for value in edge[solid]] for edge in bands[label]]
-                    axes.fill_between(history["epoch"], *between, color=colour, alpha=0.15, linewidth=0)
-            ends.append((history["epoch"][-1], values[solid][-1]))
-        longest = max(len(history["epoch"]) for history in histories.values())
-        for key, axes in panels.items():
-            axes.set_title(titles[key])
-            axes.set_xlabel("Epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(min(6, longest), integer=True, min_n_ticks=1))
-        if show == "learning_rate":
-            left.set_ylim(bottom=0)
-            left.yaxis.set_major_formatter(FuncFormatter(_as_rate))
-        elif show == "loss":
-            edges = [edge for pair in (bands or {}).values() for edge in pair]
-            _bound_losses(left, [*histories.values(), *edges])
-        bottom, top = right.get_ylim()
-        edge = right.get_xlim()[1]
-        heights = spread([y for _, y in ends], gap=(top - bottom) * 0.06)
-        for number, (label, end, height) in enumerate(zip(histories, ends, heights, strict=True)):
-            colour = CURVE_COLOURS[number % len(CURVE_COLOURS)]
-            # dotted: it leads to the name of a run, whose training may have ended long before
-            way = {"linewidth": 0.7, "linestyle": (0, (1, 3)), "clip_on": False}
-            right.plot(*zip(end, (edge, height), strict=True), color=colour, **way)
-            right.plot(edge, height, "s", color=colour, markersize=6, clip_on=False)
-            right.annotate(
-                short(label), (edge, height), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8.5,
-                annotation_clip=False,
-            )  # fmt: skip
-        right.set_xlim(right.get_xlim()[0], edge)
-        right.set_ylim(bottom, top)
-
-    return as_svg(name, draw, height=3.6)
 
 
 def can_show(history: History, show: str) -> bool:

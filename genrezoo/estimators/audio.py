@@ -1,0 +1,139 @@
+"""`AudioGenreClassifier`: a recipe on audio files, as a classifier of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from genrezoo.datasets import load_songs
+from genrezoo.datasets._audio import plain_name
+from genrezoo.errors import DataError, SettingsError
+from genrezoo.estimators._trained import TrainedClassifier
+from genrezoo.predict import Prediction, predict_audio
+from genrezoo.recipes import Recipe
+
+if TYPE_CHECKING:
+    from genrezoo.audio.settings import FeatureSettings
+
+
+class AudioGenreClassifier(TrainedClassifier):
+    """A recipe on audio files as a classifier of scikit-learn.
+
+    ``X`` is a list of paths. The features are computed once and kept in the cache, so that cross-validation and a
+    search over recipes decode each file once.
+
+    Args:
+        recipe: A recipe or its name, for such features.
+        features: Kind of features, e.g. ``log_mel``, ``feature_table`` or ``embedding``, or their settings.
+        epochs: As in `GenreClassifier`, like the next five.
+        changes: Other values of the recipe's options.
+        validation_fraction: Fraction of each class that is held out to choose the best epoch.
+        random_state: Seed.
+        store: Folder to keep run folders in.
+        verbose: 1 shows a progress bar.
+        cache: Folder where features are kept; `genrezoo.environment.default_cache` if left out.
+        workers: Processes that compute features; one a core if left out.
+
+    Attributes:
+        classes_: The labels, sorted.
+        run_: The run, `genrezoo.Run`: ``gz.predict_audio(model.run_, path)`` answers over time.
+
+    Example:
+        >>> AudioGenreClassifier("statistics_mlp", features="log_mel").fit(["a.wav", "b.wav"], ["jazz", "jazz"])
+        Traceback (most recent call last):
+            ...
+        genrezoo.errors.DataError: y has one class, 'jazz'. Remedy: pass files of two classes.
+    """
+
+    def __init__(
+        self,
+        recipe: str | Recipe = "statistics_mlp",
+        *,
+        features: str | Mapping[str, Any] | FeatureSettings = "log_mel",
+        epochs: int | None = None,
+        changes: Mapping[str, Any] | None = None,
+        validation_fraction: float = 0.15,
+        random_state: Any = 1,
+        store: str | Path | None = None,
+        verbose: int = 0,
+        cache: str | Path | None = None,
+        workers: int | None = None,
+    ):
+        self.recipe = recipe
+        self.features = features
+        self.epochs = epochs
+        self.changes = changes
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.store = store
+        self.verbose = verbose
+        self.cache = cache
+        self.workers = workers
+
+    def fit(self, X: Sequence[str | Path], y: Any, groups: Any = None) -> Self:
+        """Trains the recipe on the features of the files.
+
+        Args:
+            X: Paths of audio files, each once.
+            y: One label a file, text or numbers.
+            groups: What may not be on both sides of the held-out files (an artist), one name a file.
+
+        Returns:
+            The classifier.
+
+        Raises:
+            DataError: A file that cannot be read, fewer than two classes, or fewer than two files of one.
+            SettingsError: A parameter out of range, or a recipe that cannot be built for such features.
+            UnknownNameError: A recipe, a kind of features or a change that does not exist.
+        """
+        paths, y = _paths(X), column_or_1d(y)
+        check_consistent_length(paths, y, groups)
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise DataError(f"y has one class, {self.classes_.tolist()[0]!r}", remedy="pass files of two classes")
+        recipe = self._recipe(self.recipe)
+        names = [str(label) for label in y.tolist()]
+        songs = load_songs(
+            paths, labels=names, groups=None if groups is None else [str(group) for group in groups],
+            features=self.features, cache=self.cache, workers=self.workers, strict=True,
+        )  # fmt: skip
+        places = {plain_name(str(label)): place for place, label in enumerate(self.classes_.tolist())}
+        self.classes_ = self.classes_[[places[genre] for genre in songs.genres]]  # numbers are sorted as text there
+        return self._train(recipe, songs)
+
+    def timelines(self, X: Sequence[str | Path]) -> list[Prediction]:
+        """The answers over time, one `Prediction` a file.
+
+        Args:
+            X: Paths of audio files.
+
+        Raises:
+            DataError: A file that cannot be read.
+        """
+        return predict_audio(self.run_, _paths(X), strict=True, cache=self.cache, workers=self.workers)
+
+    def _logits(self, X: Any) -> np.ndarray:
+        found = np.stack([prediction.probabilities for prediction in self.timelines(X)])
+        logits: np.ndarray = np.log(np.maximum(found, np.finfo(np.float32).tiny))
+        return logits
+
+    def __sklearn_tags__(self) -> Tags:
+        """What scikit-learn may expect of it: it reads text, not numbers."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags
+
+
+def _paths(X: Any) -> list[str | Path]:
+    """The paths as a list; anything else that scikit-learn might pass is refused."""
+    paths = [X] if isinstance(X, str | Path) else np.asarray(X, object).tolist()
+    if not paths or not all(isinstance(path, str | Path) for path in paths):
+        raise SettingsError("X must be a list of paths of audio files, one a song")
+    return paths

@@ -1,0 +1,135 @@
+"""The page of one run: its results, learning curves, confusion, genres, mistakes, and what it was made of."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+
+from genrezoo.evaluation import bootstrap_intervals
+from genrezoo.files import write_text
+from genrezoo.report.run import tables
+from genrezoo.report.style.captions import LEARNING, PROVENANCE, RANDOM_SPLIT, SYNTHETIC
+from genrezoo.report.style.drawing import Plot, as_svg, on_white
+from genrezoo.report.style.heatmap import draw_confusion
+from genrezoo.report.style.learning_curves import learning_curves
+from genrezoo.report.style.number_format import count, duration, plain
+from genrezoo.report.style.page import fill
+
+if TYPE_CHECKING:
+    from genrezoo.runs import Run
+
+MOST_MISTAKES = 30
+"""Mistakes that the page shows; the CSV file holds all songs."""
+
+METRICS = (("accuracy", "Accuracy", 100, "%"), ("macro_f1", "Macro F1", 100, "%"), ("log_loss", "Log loss", 1, "nats"),
+           ("calibration_error", "Calibration error", 100, "%"))  # fmt: skip
+"""Metrics of the page: name, heading, factor and unit."""
+
+
+def render_run(run: Run, out: str | Path | None = None) -> Path:
+    """Writes the page of a run, from its card, history and stored predictions; the same run gives the same bytes.
+
+    Args:
+        run: The run.
+        out: Folder for ``report.html``, ``genres.csv``, ``songs.csv`` and ``figures/*.svg``; ``report`` in the run's
+            folder if left out.
+
+    Returns:
+        The path of ``report.html``, a page that needs no other file and no network.
+
+    Raises:
+        DataError: A file of the run is damaged.
+    """
+    target = Path(out) if out is not None else run.folder / "report"
+    split, stored = stored_split(run)
+    metrics = run.evaluate(split)
+    genres, songs = tables.genre_rows(run.genres, metrics), tables.song_rows(run.genres, stored)
+    wrong = tables.mistakes(songs)
+    plots = _plots(run, metrics, split)
+    for plot in plots:
+        write_text(target / "figures" / f"{plot.name}.svg", on_white(plot.svg))
+    write_text(target / "genres.csv", tables.as_csv(tables.GENRES, genres))
+    write_text(target / "songs.csv", tables.as_csv(tables.SONGS, songs))
+    page = fill(
+        "run/run.html.jinja",
+        title=f"Run: {run.card.recipe.name} on {run.card.songs.get('name')}",
+        split=split,
+        results=_results(metrics, bootstrap_intervals(stored["logits"], stored["y"], seed=0)),
+        facts=_facts(run),
+        cautions=_cautions(run, split),
+        plots=plots,
+        tables=tables,
+        genres=genres,
+        mistakes=wrong[:MOST_MISTAKES],
+        n_mistakes=len(wrong),
+        n_songs=len(songs),
+        recipe=run.card.recipe.model_dump(mode="json", exclude_defaults=True),
+        environment=run.card.environment,
+        weights_sha256=run.card.weights_sha256,
+        command=shlex.join(["genrezoo", "evaluate", str(run.folder), "--split", split]),
+    )
+    return write_text(target / "report.html", page)
+
+
+def stored_split(run: Run) -> tuple[str, dict[str, Any]]:
+    """The split that a run is judged by, and its predictions: test songs, or validation songs where there are none."""
+    split = "test" if "test" in (run.card.songs.get("splits") or {}) else "valid"
+    return split, run.predictions(split)
+
+
+def _plots(run: Run, metrics: dict[str, Any], split: str) -> list[Plot]:
+    name, genres = run.card.recipe.name, run.genres
+    plots = []
+    history = run.history()
+    if len(history["epoch"]) > 1:
+        drawn = learning_curves({name: history}, "learning")
+        plots.append(Plot("learning", "Learning curves", LEARNING, drawn))
+    side = 0.42 * max(len(genres), 8) + 1.6
+
+    def draw(figure: Figure) -> None:
+        draw_confusion(figure.subplots(), metrics["confusion"], genres, inches=side * 0.8)
+
+    caption = f"Per cent of each genre's {split} songs (rows) that were predicted as each genre (columns)."
+    plots.append(Plot("confusion", "Confusion", caption, as_svg("confusion", draw, height=side * 0.8, width=side)))
+    return plots
+
+
+def _results(metrics: dict[str, Any], bounds: dict[str, list[float]]) -> list[tuple[str, str, str]]:
+    """Heading, value and interval of each metric."""
+    rows = []
+    for name, heading, scale, unit in METRICS:
+        digits = 1 if scale == 100 else 3
+        low, high = (f"{scale * bound:.{digits}f}" for bound in bounds[name])
+        rows.append((f"{heading} ({unit})", f"{scale * metrics[name]:.{digits}f}", f"{low} to {high}"))
+    return rows
+
+
+def _facts(run: Run) -> list[str]:
+    card = run.card
+    songs, sizes = card.songs, card.songs.get("splits") or {}
+    provenance = songs.get("provenance")
+    found = [
+        f"{card.recipe.summary} ({card.recipe.reference})",
+        f"model {card.recipe.model}, procedure {card.recipe.procedure}, seed {card.seed}",
+        f"{count(card.parameters)} parameters; input {' x '.join(map(str, card.input_shape))}",
+        f"{plain(card.epochs)} epochs in {duration(card.train_seconds)}, weights of epoch {plain(card.best_epoch)}",
+        "songs: " + ", ".join(f"{name} {plain(size)}" for name, size in sizes.items()),
+    ]
+    return [*found, PROVENANCE[provenance]] if provenance in PROVENANCE else found
+
+
+def _cautions(run: Run, split: str) -> list[str]:
+    songs = run.card.songs
+    found = []
+    if split == "valid":
+        found.append(
+            "There are no test songs, and the validation songs have chosen the epoch: the results are optimistic."
+        )
+    if songs.get("provenance") == "random":
+        found.append(RANDOM_SPLIT)
+    if "synthetic" in str(songs.get("name")):
+        found.append(SYNTHETIC.format("models"))
+    return found
