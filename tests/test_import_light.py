@@ -10,7 +10,7 @@ from toys import make_songs
 import genrezoo
 from genrezoo.cli.listing import Kind
 
-HEAVY = ["keras", "tensorflow", "jax", "torch", "keras_tuner"]
+HEAVY = ["keras", "tensorflow", "jax", "torch", "keras_tuner", "gradio"]
 HEAVY += ["scipy", "sklearn", "matplotlib", "pandas", "statsmodels"]
 MEMORY = 120  # MB
 WATCH = f"""import atexit, re, sys
@@ -44,7 +44,9 @@ def test_import_and_dir_load_no_backend():
     assert loaded_by("import genrezoo; dir(genrezoo); genrezoo.__version__; genrezoo.SongSet; genrezoo.DataError") == []
 
 
-@pytest.mark.parametrize("line", ["--version", "--help", "list --help", "train --help", "benchmark --help"])
+@pytest.mark.parametrize(
+    "line", ["--version", "--help", "list --help", "train --help", "benchmark --help", "demo --help"]
+)
 def test_quick_answers_of_the_command_line_load_no_backend(line):
     assert loaded_by(command_line(line)) == []
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "train": "train.train",
     "evaluate": "evaluate.evaluate",
     "predict": "predict.predict",
+    "demo": "demo.demo",
     "export": "export.export",
     "plot": "plot.app",
     "tune": "tune.tune",

@@ -110,7 +110,9 @@ def draw_timeline(
     axes: Axes, edges: np.ndarray, probabilities: np.ndarray, genres: Sequence[str], *, title: str
 ) -> QuadMesh:
     """Draws the probability of each genre over time on empty axes; the arguments are those of `timeline_figure`."""
-    edges, probabilities, together = _pooled(np.asarray(edges, np.float64), np.asarray(probabilities, np.float64))
+    edges, probabilities, together = pooled(
+        np.asarray(edges, np.float64), np.asarray(probabilities, np.float64), MOST_COLUMNS
+    )
     mesh = axes.pcolormesh(
         edges, np.arange(len(genres) + 1) - 0.5, probabilities.T,
         cmap=_MAP, vmin=0, vmax=1, rasterized=probabilities.size > 3000,
@@ -144,9 +146,25 @@ def clock(seconds: float, *, hours: bool = False) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _pooled(edges: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """The timeline in at most `MOST_COLUMNS` windows, weighted by their lengths, and how many became one."""
-    together = -(-len(probabilities) // MOST_COLUMNS)
+def pooled(
+    edges: np.ndarray, probabilities: np.ndarray, most: int = MOST_COLUMNS
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """A timeline in fewer windows: the means over equally many neighbours each, weighted by their lengths.
+
+    Args:
+        edges: Start of each window, and the end of the last, in seconds; ``(n_windows + 1,)``.
+        probabilities: ``(n_windows, n_genres)``.
+        most: Windows at most.
+
+    Returns:
+        Edges and probabilities of the new windows, and how many of the old ones became one.
+
+    Example:
+        >>> edges, probabilities, together = pooled(np.array([0, 1, 2, 3]), np.array([[0.2], [0.4], [0.9]]), most=2)
+        >>> edges.tolist(), probabilities.round(2).tolist(), together
+        ([0, 2, 3], [[0.3], [0.9]], 2)
+    """
+    together = -(-len(probabilities) // most)
     if together == 1:
         return edges, probabilities, 1
     starts = np.arange(0, len(probabilities), together)

@@ -1,0 +1,234 @@
+"""The page: what it shows, what happens when a file is dropped, and the server that shows it."""
+
+# gradio looks at the annotations of the functions that it calls, so they are not postponed here
+
+import contextlib
+import importlib.util
+import os
+import tempfile
+import threading
+import wave
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrezoo.demo import markup
+from genrezoo.demo.guard import LOOPBACK, Guard
+from genrezoo.demo.models import Tried
+from genrezoo.demo.upload import Limits, Reader, Uploads
+from genrezoo.errors import DataError, ResourceError, SettingsError
+from genrezoo.predict import Prediction
+
+AT_ONCE = 2
+"""Uploads that are answered at once; others wait."""
+
+MOST_WAITING = 16
+"""Uploads that may wait; a further visitor is told to try again."""
+
+REMOVED_AFTER = 1800
+"""Seconds after which an uploaded file is removed, whoever sees it."""
+
+NO_OTHER = "no other model"
+
+_TOGETHER = 10  # uploads of the largest size that may lie in the folder at a time
+
+
+def serve(
+    models: Mapping[str, Tried],
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    limits: Limits = Limits(),  # noqa: B008  # it is frozen
+    on_start: Callable[[str], None] = lambda address: None,
+    on_model: Callable[[str], None] = lambda name: None,
+    until: threading.Event | None = None,
+) -> None:
+    """Shows the page until it is interrupted; then its folder and everything uploaded are removed.
+
+    Args:
+        models: What `genrezoo.demo.models.open_models` returns.
+        host: Address that the server listens on; only this machine reaches the page if left out.
+        port: Its port; the first free one from 7860 if left out.
+        limits: How much of a recording the page takes.
+        on_start: Called with the page's address when it can be opened.
+        on_model: Called with the name of each model before it answers for the first time, which takes some seconds.
+        until: Ends the page when it is set; without it, an interrupt (Ctrl-C) does.
+
+    Raises:
+        SettingsError: The extra ``demo`` is not installed, or the host is none of this machine.
+        ResourceError: The port is taken.
+    """
+    end = until or threading.Event()
+    with tempfile.TemporaryDirectory(prefix="genrezoo-demo-") as name:
+        folder = Path(name).resolve()
+        for part in ("uploads", "work"):
+            (folder / part).mkdir(mode=0o700)
+        with _settings_of_gradio(folder / "uploads"), Reader(folder / "work", limits, workers=AT_ONCE) as reader:
+            check_gradio()
+            _warm(reader, models, on_model)
+            page = build_page(reader, models)
+            try:
+                _, address, _ = _launched(page, folder / "uploads", host, port, limits)
+                on_start(address)
+                with contextlib.suppress(KeyboardInterrupt):
+                    while not end.wait(3600):  # an interrupt ends the wait
+                        pass
+            finally:
+                page.close(verbose=False)
+
+
+def check_gradio() -> None:
+    """Refuses to go on without gradio, before models are loaded; it takes seconds to import and is not imported yet.
+
+    Raises:
+        SettingsError: It is not installed.
+    """
+    if importlib.util.find_spec("gradio") is None:
+        raise SettingsError("the page needs gradio, which is of the extra `demo`: pip install 'genrezoo[demo]'")
+
+
+def build_page(reader: Reader, models: Mapping[str, Tried]) -> Any:
+    """The page, not yet shown.
+
+    Args:
+        reader: Answers to files.
+        models: The models by name.
+    """
+    import gradio  # here, as all that is optional
+
+    names, uploads = list(models), Uploads()
+    others = [NO_OTHER, *names]
+
+    def answered(
+        dropped: str | None,
+        first: str,
+        second: str,
+        request: gradio.Request,
+        progress: Any = gradio.Progress(),  # noqa: B008
+    ) -> list[Any]:
+        visitor = str(request.session_hash)
+        if dropped is not None:
+            uploads.keep(visitor, Path(dropped))
+        path = uploads.get(visitor)
+        if path is None:
+            return [None, markup.empty_html(reader.limits), *_column(), *_column()]
+        asked = [models[name] for name in dict.fromkeys((first, second)) if name in models]
+        try:
+            found = reader.ask(path, asked, lambda part, what: progress(part, desc=what))
+        except DataError as error:
+            uploads.drop(visitor)
+            return [None, markup.refusal_html(path.name, error.reason), *_column(), *_column()]
+        columns = [_column(one, model.name) for one, model in zip(found, asked, strict=True)]
+        columns += [_column()] * (2 - len(columns))
+        return [None, markup.player_html(str(path), path.name, found[0]), *columns[0], *columns[1]]
+
+    def closed(request: gradio.Request) -> None:
+        uploads.drop(str(request.session_hash))
+
+    with gradio.Blocks(
+        title="genrezoo: try a model", analytics_enabled=False, delete_cache=(60, REMOVED_AFTER)
+    ) as page:
+        gradio.HTML(
+            "<h1>Which genre is this?</h1><p>Drop a recording. A model names its genre, as a whole and over time.</p>",
+            elem_classes="gz-head",
+        )
+        with gradio.Row():
+            with gradio.Column(scale=3, min_width=280):
+                sound = gradio.Audio(
+                    sources=["upload", "microphone"], type="filepath", label="Recording", editable=False, buttons=[],
+                    elem_id="gz-sound",
+                )  # fmt: skip
+            with gradio.Column(scale=2, min_width=240):
+                first = gradio.Dropdown(names, value=names[0], label="Model", interactive=True)
+                second = gradio.Dropdown(
+                    others, value=others[2] if len(names) > 1 else NO_OTHER, label="Compare with", interactive=True,
+                    visible=len(names) > 1,
+                )  # fmt: skip
+                gradio.HTML(markup.models_html(list(models.values())))
+        player = gradio.HTML(markup.empty_html(reader.limits), elem_id="gz-answer")
+        outputs: list[Any] = [sound, player]
+        with gradio.Row():
+            for _ in range(2):
+                with gradio.Column(min_width=300, visible=False) as column:
+                    label = gradio.Label(num_top_classes=5, show_label=True, elem_classes="gz-bars")
+                    timeline = gradio.HTML()
+                outputs += [column, label, timeline]
+        options: dict[str, Any] = {
+            "outputs": outputs, "concurrency_limit": AT_ONCE, "concurrency_id": "answers", "show_progress_on": player,
+            "api_visibility": "private", "trigger_mode": "always_last",
+        }  # fmt: skip
+        for event in (sound.upload, sound.stop_recording, first.input, second.input):
+            event(answered, [sound, first, second], **options)
+        page.unload(closed)
+    page.queue(max_size=MOST_WAITING, api_open=False)
+    return page
+
+
+def _column(answer: Prediction | None = None, model: str = "") -> list[Any]:
+    """What a model's column shows: itself, the bars, the timeline; nothing without an answer."""
+    import gradio
+
+    if answer is None:
+        return [gradio.update(visible=False), gradio.update(value=None), ""]
+    genres = len(answer.genres) - answer.other_tags
+    bars = dict(zip(answer.genres[:genres], map(float, answer.probabilities[:genres]), strict=True))
+    return [
+        gradio.update(visible=True),
+        gradio.update(value=bars, label=f"{model}: {answer.scores}"),
+        markup.timeline_html(answer, model),
+    ]
+
+
+def _launched(page: Any, folder: Path, host: str, port: int | None, limits: Limits) -> Any:
+    """Starts the server in a thread of its own; what its address is."""
+    import gradio
+    from starlette.middleware import Middleware
+
+    hosts = LOOPBACK if host in LOOPBACK else None
+    guard = Middleware(Guard, folder=folder, hosts=hosts, most_uploaded=_TOGETHER * limits.size)
+    fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif"]
+    theme = gradio.themes.Soft(
+        primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "DejaVu Sans Mono", "monospace"]
+    )
+    try:
+        return page.launch(
+            server_name=host, server_port=port, share=False, inbrowser=False, prevent_thread_lock=True, quiet=True,
+            show_error=False, max_file_size=limits.size, footer_links=[], run_history=False, enable_monitoring=False,
+            ssr_mode=False, pwa=False, mcp_server=False, allowed_paths=[], state_session_capacity=100,
+            app_kwargs={"middleware": [guard], "docs_url": None, "redoc_url": None, "openapi_url": None},
+            theme=theme, css=markup.style(), js=markup.script(),
+        )  # fmt: skip
+    except OSError as error:
+        if port is None:
+            raise SettingsError(f"--host {host} cannot be listened on ({error})") from error
+        raise ResourceError(f"port {port} is taken. Remedy: pass another --port, or none for a free one.") from error
+
+
+def _warm(reader: Reader, models: Mapping[str, Tried], on_model: Callable[[str], None]) -> None:
+    """Lets every model answer once, so that the first visitor does not wait for networks to be built."""
+    path = reader.folder / "noise.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 22050, 0, "NONE", "none"))
+        noise = np.random.default_rng(1).integers(-9999, 9999, 5 * 22050)
+        file.writeframes(noise.astype("<i2").tobytes())
+    for model in models.values():
+        on_model(model.name)
+        with contextlib.suppress(DataError):  # a model of one length cannot read five seconds
+            reader.ask(path, [model])
+    path.unlink()
+
+
+@contextlib.contextmanager
+def _settings_of_gradio(uploads: Path) -> Iterator[None]:
+    """Takes no setting of gradio's from the environment: they open folders and the network."""
+    before = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GRADIO_")}
+    stated = {"GRADIO_TEMP_DIR": str(uploads), "GRADIO_ANALYTICS_ENABLED": "False"}
+    os.environ.update(stated)
+    try:
+        yield
+    finally:
+        for name in stated:
+            os.environ.pop(name, None)
+        os.environ.update(before)
