@@ -151,6 +151,7 @@ def test_what_is_imported_is_declared():
     declared, extras = names_of(PROJECT["dependencies"]), PROJECT["optional-dependencies"]
     extra_of = {
         "audio": "audio",
+        "demo": "demo",
         "exported": "export",
         "exporting": "export",
         "parallel": "cluster",

@@ -72,7 +72,7 @@ def timeline_html(prediction: Prediction, model: str) -> str:
     edges, scores = prediction.timeline()
     genres = prediction.best(MOST_GENRES)
     columns = [prediction.genres.index(name) for name, _ in genres]
-    edges, scores, together = pooled(edges, scores[:, columns].astype(np.float64), MOST_COLUMNS)
+    edges, scores, together = pooled(edges, scores[:, columns].astype(np.float64), most=MOST_COLUMNS)
     strongest = max(float(scores.max()), 1e-6)
     strength, leading = np.round(scores / strongest, 2), scores.argmax(axis=1)
     span = float(edges[-1] - edges[0])

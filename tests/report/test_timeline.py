@@ -60,7 +60,7 @@ def test_figures_are_whole_and_the_same_each_time(kind):
 
 def test_a_long_timeline_is_drawn_as_means_that_weigh_moments_by_their_length(monkeypatch):
     monkeypatch.setattr(timeline, "MOST_COLUMNS", 2)
-    edges, pooled, together = timeline._pooled(np.array([0.0, 1.0, 4.0, 5.0]), np.array([[0.0], [1.0], [0.5]]))
+    edges, pooled, together = timeline.pooled(np.array([0.0, 1.0, 4.0, 5.0]), np.array([[0.0], [1.0], [0.5]]), most=2)
     assert together == 2
     assert edges.tolist() == [0.0, 4.0, 5.0]
     assert pooled.ravel().tolist() == [0.75, 0.5]

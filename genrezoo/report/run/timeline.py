@@ -111,7 +111,7 @@ def draw_timeline(
 ) -> QuadMesh:
     """Draws the probability of each genre over time on empty axes; the arguments are those of `timeline_figure`."""
     edges, probabilities, together = pooled(
-        np.asarray(edges, np.float64), np.asarray(probabilities, np.float64), MOST_COLUMNS
+        np.asarray(edges, np.float64), np.asarray(probabilities, np.float64), most=MOST_COLUMNS
     )
     mesh = axes.pcolormesh(
         edges, np.arange(len(genres) + 1) - 0.5, probabilities.T,
@@ -146,9 +146,7 @@ def clock(seconds: float, *, hours: bool = False) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def pooled(
-    edges: np.ndarray, probabilities: np.ndarray, most: int = MOST_COLUMNS
-) -> tuple[np.ndarray, np.ndarray, int]:
+def pooled(edges: np.ndarray, probabilities: np.ndarray, *, most: int) -> tuple[np.ndarray, np.ndarray, int]:
     """A timeline in fewer windows: the means over equally many neighbours each, weighted by their lengths.
 
     Args:
