@@ -319,7 +319,7 @@ def test_without_a_model_the_command_says_what_to_name():
     found = CliRunner().invoke(app, ["demo"])  # the tests' cache holds no weights
     assert isinstance(found.exception, SettingsError)
     assert re.search("no model to try.*Name a run folder, an exported model", str(found.exception))
-    with pytest.raises(DataError, match="not a run folder"):
+    with pytest.raises(DataError, match="no-such-run: "):
         open_models(["no-such-run"])
 
 
