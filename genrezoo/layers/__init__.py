@@ -14,6 +14,7 @@ from genrezoo.layers.embedding import Periodic, PiecewiseLinear
 from genrezoo.layers.frozen import Frozen
 from genrezoo.layers.heads import Head
 from genrezoo.layers.images import ImagenetInput
+from genrezoo.layers.kernels import RandomKernels
 from genrezoo.layers.masking import EndMask, MaskPadding, TakeMask
 from genrezoo.layers.members import RankOneDense, SeparateDense
 from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, MaxMeanPooling, MeanPooling
@@ -47,6 +48,7 @@ __all__ = [
     "PiecewiseLinear",
     "PooledStatistics",
     "RotaryAttention",
+    "RandomKernels",
     "RankOneDense",
     "SeparateDense",
     "Standardise",

@@ -39,9 +39,9 @@ class PiecewiseLinear(keras.layers.Layer):
     Example:
         >>> import numpy as np
         >>> layer = PiecewiseLinear(2)
-        >>> layer.edges.round(2).tolist()
+        >>> layer.edges.astype("float64").round(2).tolist()
         [-0.97, 0.0, 0.97]
-        >>> np.asarray(layer(np.array([[-0.5, 2.0]], "float32"))).round(2).tolist()
+        >>> np.asarray(layer(np.array([[-0.5, 2.0]], "float32")), "float64").round(2).tolist()
         [[[0.48, 0.0], [1.0, 2.07]]]
 
     Reference:
@@ -92,8 +92,9 @@ class Periodic(keras.layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> np.asarray(Periodic(2)(np.zeros((1, 1), "float32"))).tolist()
-        [[[0.0, 0.0, 1.0, 1.0]]]
+        >>> waves = np.asarray(Periodic(2)(np.zeros((1, 1), "float32")))
+        >>> waves[0, 0, 2:].tolist()  # the cosines
+        [1.0, 1.0]
 
     Reference:
         Y. Gorishniy, I. Rubachev, A. Babenko, On embeddings for numerical features in tabular deep learning, NeurIPS

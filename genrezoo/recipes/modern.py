@@ -58,10 +58,19 @@ TABULAR_ENSEMBLE = Recipe(
     settings=PATIENT,
 )
 
+ROCKET = Recipe(
+    name="rocket",
+    summary="Two thousand random convolution kernels, and a linear output in closed form by ridge regression",
+    reference="own; Dempster, Petitjean and Webb 2020",
+    model="rocket",
+    procedure="ridge",
+)
+
 RECIPES.add(
     ATTENTION_POOL,
     BIGRU,
     INCEPTION_TIME,
+    ROCKET,
     TABULAR_ENSEMBLE,
     TCN,
     TRANSFORMER,

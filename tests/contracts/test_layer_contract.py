@@ -65,6 +65,7 @@ CASES = {
         LayerCase(layers.PiecewiseLinear, {"bins": 3}, LOGITS[0]),
         LayerCase(layers.PooledStatistics, {"statistics": ["q10", "std", "delta_std", "max"]}, SONGS, masked=True),
         LayerCase(layers.RotaryAttention, {"heads": 2}, np.tile(SONGS, 4), masked=True),
+        LayerCase(layers.RandomKernels, {"kernels": 9, "seed": 3}, SONGS, masked=True),
         LayerCase(layers.RankOneDense, {"units": 4, "members": 3, "signs": True}, LOGITS[0]),
         LayerCase(layers.SeparateDense, {"units": 4}, SONGS),
         LayerCase(

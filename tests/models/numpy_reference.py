@@ -62,6 +62,22 @@ def tabular_ensemble(weights, song, *, layers, members, statistics=None, embeddi
     return np.log(np.mean(posteriors, axis=0))
 
 
+def rocket(weights, song, *, groups):
+    """`rocket`, place by place; the kernels are given, since they are no weights."""
+    length, positive, largest = (~np.isnan(song).any(axis=1)).sum(), [], []
+    for group in groups:
+        taps, dilation = len(group.weights), group.dilation
+        reach = (taps - 1) * dilation
+        around = reach // 2 if group.padded else 0
+        x = np.pad(song[:length], ((around, around + len(song)), (0, 0)))
+        places = length if group.padded else length - reach
+        found = [np.einsum("tf,tfk->k", x[p : p + reach + 1 : dilation], group.weights) for p in range(places)]
+        found = np.array(found) + group.bias if found else np.zeros((1, len(group.bias)))
+        positive.append((found > 0).mean(axis=0))
+        largest.append(found.max(axis=0))
+    return _affine(weights, "logits", np.concatenate([*positive, *largest]))
+
+
 def attention_pool(weights, song, *, layers):
     """`attention_pool`: each head's softmax is over the real segments alone."""
     x = song[~np.isnan(song).any(axis=1)]

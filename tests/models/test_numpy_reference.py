@@ -8,6 +8,7 @@ import numpy as np
 import numpy_reference as reference
 import pytest
 
+from genrezoo.layers.kernels import draw_kernels
 from genrezoo.models import create_model
 from genrezoo.models._frame import RICH
 from genrezoo.registry import MODELS
@@ -61,6 +62,11 @@ CASES = [
         "statistics_mlp",
         {"units": (6,), "statistics": RICH},
         lambda w, x: reference.statistics_mlp(w, x, layers=1, statistics=RICH),
+    ),
+    (
+        "rocket",
+        {"kernels": 40, "kernel_seed": 3},
+        lambda w, x: reference.rocket(w, x, groups=draw_kernels(40, N_SEGMENTS, N_FEATURES, seed=3)),
     ),
     (
         "tabular_ensemble",

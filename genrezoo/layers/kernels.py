@@ -1,0 +1,148 @@
+"""Random convolution kernels in time: features of a song that nothing is trained for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from genrezoo import seeds
+from genrezoo.errors import SettingsError
+from genrezoo.layers.masking import real_steps, zero_masked
+from genrezoo.layers.pooling import FAR
+
+LENGTHS = (7, 9, 11)
+"""Lengths of kernels, in segments; a song that is shorter than all of them has the longest odd one that fits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """Kernels that are applied together.
+
+    Attributes:
+        weights: ``(length, features, kernels)``, zero for features that a kernel does not read.
+        bias: ``(kernels,)``.
+        dilation: Distance of the segments that a kernel reads, in segments.
+        padded: Zeros are added around the song, so that a kernel is centred at each of its segments.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    dilation: int
+    padded: bool
+
+
+@keras.saving.register_keras_serializable("genrezoo")
+class RandomKernels(keras.layers.Layer):
+    """Many random convolution kernels, and two numbers of each: how often it is positive, and its maximum.
+
+    The kernels follow from the seed and the shape of a song, and are no weights: they are not trained, and not stored
+    with a model. A linear classifier on these numbers is often as good as a network that learns its kernels.
+
+    Args:
+        kernels: Number of kernels, at least 1.
+        seed: Seed of the kernels, from 0.
+
+    Call arguments:
+        inputs: ``(batch, segments, features)``, the number of segments known.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. Padding stands at the end; what it
+            holds has no influence as long as it is finite.
+
+    Returns:
+        ``(batch, 2 * kernels)``: the fraction of the places at which each kernel's result is positive, then the largest
+        result of each. Places are centred at real segments, or for kernels without padding, reach over real segments
+        alone; 0 and 0 where a song has no such place.
+
+    Raises:
+        SettingsError: ``kernels`` is below 1, or the number of segments is not known.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = RandomKernels(kernels=50, seed=1)
+        >>> layer(np.ones((2, 30, 4), "float32")).shape == (2, 100), layer.weights
+        (True, [])
+
+    Reference:
+        A. Dempster, F. Petitjean, G. Webb, ROCKET: exceptionally fast and accurate time series classification using
+        random convolutional kernels, Data Mining and Knowledge Discovery 34 (2020), section 3.
+    """
+
+    def __init__(self, kernels: int = 1000, seed: int = 0, **kwargs: Any):
+        super().__init__(**kwargs)
+        if kernels < 1:
+            raise SettingsError(f"kernels must be at least 1, got {kernels}")
+        self.kernels, self.seed = kernels, seeds.check_seed(seed)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Draws the kernels."""
+        _, segments, features = input_shape
+        if segments is None:
+            raise SettingsError("random kernels need a known number of segments")
+        self.groups = draw_kernels(self.kernels, segments, features or 0, seed=self.seed)
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Two numbers for each kernel."""
+        if mask is None:
+            real = ops.ones_like(inputs[:, :, :1])
+        else:
+            inputs, real = zero_masked(inputs, mask), real_steps(mask, inputs.dtype)  # (batch, segments, 1)
+        positive, largest = [], []
+        for group in self.groups:
+            reach = 0 if group.padded else (len(group.weights) - 1) * group.dilation
+            places = real[:, reach:] * real[:, : real.shape[1] - reach] if reach else real
+            kernel, bias = (ops.convert_to_tensor(part, inputs.dtype) for part in (group.weights, group.bias))
+            way = "same" if group.padded else "valid"
+            found = (
+                ops.conv(inputs, kernel, padding=way, dilation_rate=group.dilation, data_format="channels_last") + bias
+            )
+            count = ops.sum(places, axis=1)  # (batch, 1)
+            hits = ops.sum(ops.cast(found > 0, inputs.dtype) * places, axis=1)
+            positive.append(hits / ops.maximum(count, 1.0))
+            largest.append(ops.max(found + (places - 1.0) * FAR, axis=1) * ops.minimum(count, 1.0))
+        return ops.concatenate([*positive, *largest], axis=-1)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """No mask goes on."""
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """Two numbers a kernel."""
+        return input_shape[0], 2 * self.kernels
+
+
+def draw_kernels(kernels: int, segments: int, features: int, *, seed: int) -> list[Kernels]:
+    """Random kernels, those of one length, dilation and padding together.
+
+    A kernel reads a random subset of the features, at most as many as it is long, by normally distributed weights, and
+    has a bias from -1 to 1. Its dilation is a power of two, each that fits into the song as often as any other. The
+    source takes the mean of a kernel's weights away, and scales each series by itself; here songs are scaled
+    all alike, and how high a feature is on the whole tells much of a genre.
+
+    Args:
+        kernels: How many.
+        segments: Segments of a song.
+        features: Features of a segment.
+        seed: Seed of the draw.
+
+    Returns:
+        The groups, in the order of length, dilation and padding.
+    """
+    generator = seeds.generator(seed, "kernels")
+    lengths = [length for length in LENGTHS if length <= segments] or [segments - 1 + segments % 2]
+    drawn: dict[tuple[int, int, bool], list[tuple[np.ndarray, float]]] = {}
+    for _ in range(kernels):
+        length = int(generator.choice(lengths))
+        most = int(math.log2((segments - 1) / (length - 1))) if length > 1 else 0
+        dilation, padded = 2 ** int(generator.integers(most + 1)), bool(generator.integers(2)) and length > 1
+        number = int(2 ** generator.uniform(0, math.log2(min(features, length) + 1)))
+        weights = np.zeros((length, features), np.float32)
+        weights[:, generator.choice(features, number, replace=False)] = generator.standard_normal((length, number))
+        drawn.setdefault((length, dilation, padded), []).append((weights, generator.uniform(-1, 1)))
+    groups = []
+    for (_, dilation, padded), members in sorted(drawn.items()):
+        parts, shifts = zip(*members, strict=True)
+        groups.append(Kernels(np.stack(parts, axis=-1), np.array(shifts, np.float32), dilation, padded))
+    return groups

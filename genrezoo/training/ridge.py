@@ -1,0 +1,117 @@
+"""The output layer in closed form: ridge regression of the genres on what the layers before it give."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from genrezoo.errors import SettingsError
+from genrezoo.evaluation import best_temperature, evaluate
+from genrezoo.lazy import LazyModule, keras
+from genrezoo.registry import PROCEDURES
+from genrezoo.songs import SongSet
+from genrezoo.training.fitted import Fitted, Options, epoch_record, forward
+
+if TYPE_CHECKING:
+    from sklearn import linear_model
+else:  # names of procedures are listed without it
+    linear_model = LazyModule("sklearn.linear_model")
+
+
+class RidgeSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """Settings of ridge regression."""
+
+    penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        tuple(10.0 ** (power / 2) for power in range(-4, 13)),
+        min_length=1,
+        description="Weights of the penalty on squared weights, of which the leave-one-out error chooses.",
+    )
+
+
+@PROCEDURES.register(
+    "ridge",
+    summary="The output layer in closed form by ridge regression, all other weights as they are",
+    reference="A. Dempster, F. Petitjean, G. Webb, ROCKET (2020): section 3.3; temperature: Guo et al., ICML 2017",
+    settings=RidgeSettings,
+    by_gradient=False,
+)
+def ridge(model: keras.Model, songs: SongSet, settings: RidgeSettings, **options: Unpack[Options]) -> Fitted:
+    """Solves the output layer for the training songs, and scales its logits on validation songs.
+
+    Targets are 1 for a song's genre and -1 for the others. What the output layer reads is standardised on the training
+    songs, which goes into its weights afterwards. The penalty is that of the grid with the least leave-one-out error of
+    the training songs, which is known in closed form. A temperature, chosen on the validation songs, turns scores into
+    logits, whose posteriors are calibrated; it changes no decision. Choose it for features that are fixed: random
+    kernels, embeddings, statistics.
+
+    Args:
+        model: Model whose layer ``logits`` is an affine map; the other layers are left as they are.
+        songs: Standardised songs with splits ``train`` and ``valid``; test songs are never read.
+        settings: See `RidgeSettings`.
+        options: See `Options`; ``on_epoch`` is called once, the others are not used.
+
+    Returns:
+        The model and a history of one record.
+
+    Raises:
+        SettingsError: The model does not end in an affine map.
+        DataError: What the output layer reads is not finite.
+    """
+    start = time.perf_counter()
+    output = _output_layer(model)
+    features = keras.Model(model.input, output.input)
+    train, valid = songs.split("train"), songs.split("valid")
+    x = forward(features, train.x)["logits"]
+    if not np.isfinite(x).all():
+        raise train.error("features of some songs are not finite", remedy="use a clip or a transform")
+    kernel, bias = solve(x, train.y, songs.num_classes, settings.penalties)
+    scores = forward(features, valid.x)["logits"] @ kernel + bias
+    temperature = best_temperature(scores, valid.y)
+    output.kernel.assign(kernel / temperature)
+    output.bias.assign(bias / temperature)
+    here, there = (evaluate(forward(model, part.x)["logits"], part.y) for part in (train, valid))
+    record = epoch_record(1, start, 0.0, here["log_loss"], here["accuracy"], there)
+    if on_epoch := options.get("on_epoch"):
+        on_epoch(record)
+    return Fitted(model, [record], 1)
+
+
+def solve(
+    x: np.ndarray, y: np.ndarray, num_classes: int, penalties: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The affine map with the least penalised squared error to targets of 1 and -1.
+
+    Args:
+        x: ``(n_songs, features)``.
+        y: ``(n_songs,)`` genres.
+        num_classes: Number of genres.
+        penalties: Weights of the penalty on squared weights for standardised features.
+
+    Returns:
+        ``(features, num_classes)`` and ``(num_classes,)``, for features as they come. One that never changes has no
+        weight.
+
+    Example:
+        >>> kernel, bias = solve(np.array([[0.0, 5.0], [2.0, 5.0]]), np.array([0, 1]), 2, (1e-9,))
+        >>> kernel.round(3).tolist(), bias.round(3).tolist()
+        ([[-1.0, 1.0], [0.0, 0.0]], [1.0, -1.0])
+    """
+    mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+    scale = np.where(scale > 1e-6 * np.maximum(np.abs(mean), 1), scale, np.inf)
+    targets = 2 * np.eye(num_classes)[y] - 1
+    fitted: Any = linear_model.RidgeCV(alphas=list(penalties)).fit((x - mean) / scale, targets)
+    kernel = fitted.coef_.T / scale[:, None]  # (features, num_classes)
+    return kernel, fitted.intercept_ - mean @ kernel
+
+
+def _output_layer(model: keras.Model) -> Any:
+    layer = model.get_layer("logits")
+    if not isinstance(layer, keras.layers.Dense) or layer.activation is not keras.activations.linear:
+        raise SettingsError(
+            f"ridge solves an affine output, but the layer 'logits' of {model.name!r} is a {type(layer).__name__} of "
+            "another form; choose a model without batch normalisation of its logits and without softmax"
+        )
+    return layer
