@@ -7,6 +7,19 @@ from typing import Any
 from genrezoo.errors import SettingsError
 from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import check_count, check_rate, check_weights
+from genrezoo.models._pooling import POOLINGS
+from genrezoo.spaces import Choice, Float, Int
+
+ENCODER_SPACE = {
+    "units": Int(16, 128, step=16),
+    "heads": Choice((1, 2, 4, 8)),
+    "blocks": Int(1, 4),
+    "expansion": Int(1, 4),
+    "pooling": Choice(POOLINGS),
+    "input_dropout": Float(0.0, 0.5),
+    "dropout": Float(0.0, 0.5),
+}
+"""Search space of encoders."""
 
 
 def embed(segments: Any, units: int, *, input_dropout: float) -> Any:

@@ -10,21 +10,10 @@ from typing import Any
 
 from genrezoo.lazy import keras
 from genrezoo.models._checks import InputShape, check_count
-from genrezoo.models._encoder import attention_block, embed, feed_forward_block
+from genrezoo.models._encoder import ENCODER_SPACE, attention_block, embed, feed_forward_block
 from genrezoo.models._frame import classify, song_input
-from genrezoo.models._pooling import POOLINGS, pool_song
+from genrezoo.models._pooling import pool_song
 from genrezoo.registry import MODELS
-from genrezoo.spaces import Choice, Float, Int
-
-ENCODER_SPACE = {
-    "units": Int(16, 128, step=16),
-    "heads": Choice((1, 2, 4, 8)),
-    "blocks": Int(1, 4),
-    "expansion": Int(1, 4),
-    "pooling": Choice(POOLINGS),
-    "input_dropout": Float(0.0, 0.5),
-    "dropout": Float(0.0, 0.5),
-}
 
 
 @MODELS.register(

@@ -41,6 +41,14 @@ INCEPTION_TIME = Recipe(
     settings=PATIENT,
 )
 
+CONFORMER = Recipe(
+    name="conformer",
+    summary="A conformer of two blocks of 64 units, its segments pooled by gated attention",
+    reference="own; Gulati et al. 2020",
+    model="conformer",
+    settings=PATIENT,
+)
+
 TRANSFORMER = Recipe(
     name="transformer",
     summary="A transformer's encoder of two blocks of 64 units, its segments pooled by gated attention",
@@ -69,6 +77,7 @@ ROCKET = Recipe(
 RECIPES.add(
     ATTENTION_POOL,
     BIGRU,
+    CONFORMER,
     INCEPTION_TIME,
     ROCKET,
     TABULAR_ENSEMBLE,

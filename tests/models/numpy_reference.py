@@ -259,6 +259,24 @@ def feed_forward(weights, name, x, activation):
     return _affine(weights, f"{name}_output", hidden)
 
 
+def conformer(weights, song, *, heads, blocks, pooling):
+    """`conformer`: what lies before and after the real segments is zero to the convolution."""
+    x = _affine(weights, "embedding", _real(song))
+    for block in (f"block_{number}" for number in range(1, blocks + 1)):
+        x = x + feed_forward(weights, f"{block}_first", x, _silu) / 2
+        x = x + self_attention(weights, f"{block}_attention", x, heads)
+        y = _layer_norm(weights, f"{block}_conv_norm", x)
+        y = _affine(weights, f"{block}_conv_content", y) * _sigmoid(_affine(weights, f"{block}_conv_gate", y))
+        kernel = weights[f"{block}_conv/kernel"][..., 0]  # (segments, channels), each channel by itself
+        y = _convolve_in_time({**weights, "alone/kernel": np.stack([np.diag(row) for row in kernel])}, "alone", y)
+        y = y + weights[f"{block}_conv/bias"]
+        y = _silu(_layer_norm(weights, f"{block}_conv_inner_norm", y))
+        x = x + _affine(weights, f"{block}_conv_output", y)
+        x = x + feed_forward(weights, f"{block}_second", x, _silu) / 2
+        x = _layer_norm(weights, f"{block}_norm", x)
+    return _affine(weights, "logits", _pooled(weights, x, pooling))
+
+
 def tcn(weights, song, *, dilations, pooling):
     """`tcn`: what lies before and after the real segments is zero to every convolution."""
     x = _real(song)
@@ -440,8 +458,7 @@ def _convolve(weights, name, x, *, padding=0, strides=1):
 
 
 def _convolve_in_time(weights, name, x, dilation=1):
-    kernel = weights[f"{name}/kernel"]
-    bias = weights.get(f"{name}/bias", 0)
+    kernel, bias = weights[f"{name}/kernel"], weights.get(f"{name}/bias", 0)
     before = dilation * (len(kernel) - 1) // 2
     found = np.zeros((len(x), kernel.shape[-1])) + bias
     for segment in range(len(x)):
@@ -462,6 +479,10 @@ def _windows(x, size, strides):
 
 def _relu(x):
     return np.maximum(x, 0)
+
+
+def _silu(x):
+    return x * _sigmoid(x)
 
 
 def _gelu(x):

@@ -156,6 +156,14 @@ CASES = [
         )
         for modules, sizes, pooling in ((3, (2, 5), "mean"), (1, (15,), "attention"))
     ),
+    *(
+        (
+            "conformer",
+            {"units": 8, "heads": 2, "blocks": blocks, "kernel_size": size, "pooling": pooling},
+            functools.partial(reference.conformer, heads=2, blocks=blocks, pooling=pooling),
+        )
+        for blocks, size, pooling in ((2, 3, "attention"), (1, 15, "mean"))
+    ),
     ("rnn", {"units": 5}, reference.rnn),
     ("rnn", {"readout": False}, lambda w, x: reference.rnn(w, x, readout=False)),
     ("stabilised_rnn", {"units": 5}, reference.rnn),
