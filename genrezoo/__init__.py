@@ -56,6 +56,7 @@ _HOMES = {
     "predict_audio": "predict",
     "predict_sound": "predict",
     "predict_table": "predict.bulk",
+    "read_rows": "report",
     "render": "report",
     "list_weights": "weights",
     "register_weights": "weights",
@@ -108,6 +109,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.recipes import Recipe as Recipe
     from genrezoo.recipes import get_recipe as get_recipe
     from genrezoo.recipes import list_recipes as list_recipes
+    from genrezoo.report import read_rows as read_rows
     from genrezoo.report import render as render
     from genrezoo.runs import Run as Run
     from genrezoo.runs import compare as compare

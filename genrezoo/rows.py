@@ -140,6 +140,10 @@ class CellFacts(DataFacts):
     model: str = Field("", description="Name of the model.")
     family: Literal["zoo", "baseline"]
     seed: int
+    repeat: int | None = Field(None, description="Number of the split among repeated splits of the same songs, from 1.")
+    pooled: str | None = Field(
+        None, description="Checksum of the songs without a split: the same in all repeated splits of them."
+    )
     settings: dict[str, Any] = Field({}, description="The recipe, or the baseline's settings.")
     run: str = Field("", description="Folder of the run, relative to that of the results.")
     study: str | None = Field(None, description="Name of the study that it belongs to.")
@@ -247,7 +251,7 @@ class Rows:
     unknown: int
 
 
-def read_rows(path: Path) -> Rows:
+def read_row_file(path: Path) -> Rows:
     """Reads a file of rows; those of schema 1 are read as rows of schema 2.
 
     Args:

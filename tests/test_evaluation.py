@@ -15,6 +15,8 @@ from genrezoo.evaluation import (
     best_temperature,
     bootstrap_intervals,
     compare_models,
+    corrected_interval,
+    corrected_p,
     difference_intervals,
     evaluate,
     interval_over_both,
@@ -335,3 +337,26 @@ def test_intervals_end_where_the_metric_does():
     assert interval_over_both([0.99, 0.9], [(0.9, 1.0)] * 2)[2] == 1.0
     assert interval_over_both([0.9, 2.9], [(0.5, 1.5)] * 2, most=np.inf)[2] > 2.9
     assert mean_interval([0.0, 0.9], least=0.0, most=1.0) == pytest.approx((0.45, 0.0, 1.0))
+
+
+def test_an_interval_over_repeated_splits_by_hand():
+    # differences of 1, 2 and 3 points: variance 1e-4, times 1/3 + 20/80, makes an error of 0.00764
+    values = [0.01, 0.02, 0.03]
+    mean, low, high = corrected_interval(values, 80, 20)
+    assert mean == pytest.approx(0.02)
+    assert (mean - low, high - mean) == pytest.approx((4.30265 * 0.0076376,) * 2, rel=1e-4)
+    t = 0.02 / 0.0076376  # with 2 degrees of freedom p is 1 - t / sqrt(2 + t^2)
+    assert corrected_p(values, 80, 20) == pytest.approx(1 - t / np.sqrt(2 + t**2), rel=1e-4)
+    assert corrected_interval([0.99, 0.9], 80, 20, least=0, most=1)[2] == 1
+
+
+def test_many_splits_leave_open_what_the_songs_leave_open():
+    many = np.tile([0.0, 0.2], 5000)
+    _, low, high = corrected_interval(many, 80, 20)
+    assert (high - low) / 2 == pytest.approx(1.96 * 0.1 * 0.25**0.5, rel=1e-3)
+    assert corrected_p([0.1, 0.1], 80, 20) == 0
+    assert corrected_p([0.0, 0.0], 80, 20) == 1
+    with pytest.raises(SettingsError, match="two splits or more, got 1"):
+        corrected_interval([0.1], 80, 20)
+    with pytest.raises(SettingsError, match="training and test songs, got 0 and 20"):
+        corrected_p([0.1, 0.2], 0, 20)

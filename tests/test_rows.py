@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from genrezoo.errors import DataError
-from genrezoo.rows import AccuracyRow, NotMeasured, PassesRow, SpeedRow, parse_row, read_rows
+from genrezoo.rows import AccuracyRow, NotMeasured, PassesRow, SpeedRow, parse_row, read_row_file
 
 COMMITTED = sorted((Path(__file__).parents[1] / "benchmarks/results").glob("*/rows.jsonl"))
 OLD = [path for path in COMMITTED if '"schema": 1' in path.read_text("utf-8").partition("\n")[0]]
@@ -25,7 +25,7 @@ ROWS = {
 @pytest.mark.parametrize("path", OLD, ids=lambda path: path.parent.name)
 def test_committed_rows_of_schema_1_are_read_as_they_stand(path):
     """They stay at schema 1, but for those that were measured again: they are the living test of it."""
-    found = read_rows(path)
+    found = read_row_file(path)
     stored = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     assert (len(found.rows), found.torn, found.unknown) == (len(stored), 0, 0)
     for row, old in zip(found.rows, stored, strict=True):
@@ -45,7 +45,7 @@ def test_committed_rows_of_schema_1_are_read_as_they_stand(path):
 @pytest.mark.parametrize("path", sorted({*COMMITTED} - {*OLD}), ids=lambda path: path.parent.name)
 def test_committed_rows_are_read_as_they_stand(path):
     stored = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    for row, old in zip(read_rows(path).rows, stored, strict=True):
+    for row, old in zip(read_row_file(path).rows, stored, strict=True):
         assert row.to_plain() | old == row.to_plain()  # what came later has its default
 
 
@@ -75,10 +75,10 @@ def test_rows_of_one_cell_with_two_engines_are_two():
 
 def test_torn_lines_and_unknown_kinds_are_counted_and_a_missing_file_has_no_rows(tmp_path):
     path = tmp_path / "rows.jsonl"
-    assert read_rows(path).rows == []
+    assert read_row_file(path).rows == []
     lines = [json.dumps({**FACTS, **ROWS[SpeedRow]}), '{"kind": "export"}', "", "[1]", '{"kind": "acc']
     path.write_text("\n".join(lines))
-    found = read_rows(path)
+    found = read_row_file(path)
     assert (len(found.rows), found.torn, found.unknown) == (1, 2, 1)
 
 
@@ -87,7 +87,7 @@ def test_a_damaged_row_is_named_by_file_line_and_field(tmp_path):
     good = {**FACTS, **ROWS[SpeedRow]}
     path.write_text(f"{json.dumps(good)}\n\n{json.dumps({**good, 'latency_ms': {'p50': -1, 'p90': 2, 'p99': 3}})}\n")
     with pytest.raises(DataError) as caught:
-        read_rows(path)
+        read_row_file(path)
     assert str(caught.value) == (
         f"{path}: line 3: latency_ms.p50: must be greater than 0, got -1. "
         "Remedy: remove the line or run its cell again."
@@ -97,4 +97,4 @@ def test_a_damaged_row_is_named_by_file_line_and_field(tmp_path):
 def test_a_kind_that_is_no_text_is_unknown(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"kind": [["x"]]}\n{"kind": {}}\n')
-    assert read_rows(path).unknown == 2
+    assert read_row_file(path).unknown == 2

@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,15 @@ from genrezoo import files, parallel
 from genrezoo.benchmarking import cell as cells
 from genrezoo.benchmarking.cell import Cell
 from genrezoo.benchmarking.ensembles import EnsemblePlan, ensemble_rows, groups_of
+from genrezoo.benchmarking.prepared import Prepared, prepare
 from genrezoo.benchmarking.study import Entrant
 from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
 from genrezoo.benchmarking.tuned_baselines import ALL_BASELINES
-from genrezoo.datasets import load_songs
-from genrezoo.datasets.arrays import keep_songs
-from genrezoo.datasets.synthetic import ceilings
 from genrezoo.environment import environment, versions
 from genrezoo.errors import SettingsError, check_known
 from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import safe_name
-from genrezoo.rows import FILE, SCHEMA, AccuracyRow, CellFacts, DataFacts, Engine, Row, parse_row, read_rows
-from genrezoo.songs import check_genres, check_split, default_split
+from genrezoo.rows import FILE, SCHEMA, AccuracyRow, CellFacts, Engine, Row, parse_row, read_row_file
 from genrezoo.weights import WEIGHTS
 
 __all__ = ["Suite", "benchmark", "list_suites", "load_suite"]
@@ -41,6 +37,7 @@ def benchmark(
     data: Sequence[str | Path] | None = None,
     models: Sequence[str] | None = None,
     seeds: int | None = None,
+    repeats: int | None = None,
     changes: dict[str, Any] | None = None,
     out: str | Path,
     workers: int | None = None,
@@ -59,7 +56,11 @@ def benchmark(
             group where they have groups, stratified at random otherwise. Of songs with training and validation songs
             alone, 15 % of the training songs become the test songs.
         models: Names of recipes and baselines to use in place of the suite's.
-        seeds: Trainings per recipe in place of the suite's number.
+        seeds: Trainings per recipe in place of the suite's number; with ``repeats`` one for each split if left out.
+        repeats: Number of splits of each set of songs, drawn anew, in place of its own split: all its songs are
+            pooled, test songs included, and dealt with the sizes that its sides had (70/15/15 without a split), whole
+            groups where they have groups. The first training on each has the number of the split as its seed. Speed
+            is measured for the first.
         changes: Arguments and settings that all recipes and their members get, over those of the suite and of its
             entrants.
         out: Folder for rows, songs and runs; may hold earlier rows.
@@ -87,13 +88,16 @@ def benchmark(
     if data is not None:
         plan = plan.model_copy(update={"data": tuple({"source": str(source)} for source in data)})
     updates: dict[str, Any] = {"seeds": seeds} if seeds is not None else {}
+    if repeats is not None:
+        updates = {"seeds": 1, **updates, "repeats": repeats}
     plan = Suite.model_validate({**plan.model_dump(), **updates}).overridden(changes or {})
     entrants = [(entrant, entrant.build(plan.changes, plan.overrides)) for entrant in plan.entrants]
     if not entrants and not plan.baselines:
         raise SettingsError("nothing to run: the suite names neither recipes nor baselines")
     with files.lock_folder(out) as folder:
         files.write_json(folder / "suite.json", plan.model_dump(mode="json"))
-        todo = _cells(plan, entrants, [_prepare(source, folder) for source in plan.data], folder)
+        prepared = [songs for source in plan.data for songs in prepare(source, folder, plan.repeats)]
+        todo = _cells(plan, entrants, prepared, folder)
         if not todo:
             raise SettingsError("nothing to run: none of the recipes is for the features of these songs")
         _run_all(todo, plan.ensembles, folder.resolve(), workers, scheduler, chosen, on_cell)
@@ -118,49 +122,14 @@ def choose_engines(asked: Sequence[str] | None) -> tuple[Engine, ...]:
     return tuple(engine for engine in ENGINES if engine in asked)
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """Songs that children can map: their folder, what rows say of them, and the settings of their features if known."""
-
-    folder: Path
-    facts: DataFacts
-    features: Mapping[str, Any]
-
-
-def _prepare(source: dict[str, Any], folder: Path) -> _Prepared:
-    """Loads, splits and checks songs once, and stores them for the children."""
-    options = {key: value for key, value in source.items() if key not in ("source", "name")}
-    songs = default_split(load_songs(source["source"], **options))
-    songs = songs.named(str(source.get("name", songs.name)))
-    leaks, checksum = check_split(songs), songs.checksum()
-    check_genres(songs)
-    stored = folder / "songs" / f"{safe_name(songs.name)}-{checksum[:12]}"
-    keep_songs(songs, stored)
-    facts = DataFacts(
-        data=songs.name,
-        checksum=checksum,
-        provenance=songs.provenance or "",
-        sizes={name: len(index) for name, index in songs.splits.items()},
-        duplicates=len(leaks.duplicates),
-        segments=songs.n_segments,
-        features=songs.n_features,
-        shape=songs.song_shape if songs.kind == "image" else None,
-        genres=songs.genres,
-        synthetic=bool(songs.about.get("synthetic") or songs.about.get("synthetic_audio")),
-        ceilings=ceilings(songs) if songs.about.get("synthetic") else None,
-    )
-    features = songs.about.get("features")
-    return _Prepared(stored.resolve(), facts, features if isinstance(features, dict) else {})
-
-
-def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[_Prepared], folder: Path) -> list[Cell]:
+def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[Prepared], folder: Path) -> list[Cell]:
     """All cells; recipes stand after those that may be their members."""
     found = []
     options = {"passes": plan.passes, "train_scores": plan.train_scores}
     for songs in data:
         for name in plan.baselines:
             settings = ALL_BASELINES[name].settings
-            for seed in range(1, plan.seeds + 1 if ALL_BASELINES[name].seeded else 2):
+            for seed in songs.seeds(plan.seeds if ALL_BASELINES[name].seeded else 1):
                 parts = ["baseline", name, settings, seed, songs.facts.checksum, versions()["genrezoo"]]
                 key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
                 run = folder / "runs" / f"{name}-{safe_name(songs.facts.data)}-{seed}-{key}"
@@ -169,7 +138,7 @@ def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[_Prep
                 found.append(_cell(songs, key, seed, run, about, {**options, "engine": "scikit-learn"}))
     for entrant, recipe in sorted(entrants, key=lambda pair: pair[1].depth):
         for songs in data:
-            for seed in range(1, plan.seeds + 1) if entrant.suits(songs.features.get("kind")) else ():
+            for seed in songs.seeds(plan.seeds) if entrant.suits(songs.features.get("kind")) else ():
                 key = recipe.digest(seed, songs.facts.checksum)
                 run = folder / "runs" / recipe.run_name(songs.facts.data, seed, songs.facts.checksum)
                 about = {"recipe": recipe.name, "model": recipe.model, "family": "zoo", **entrant.place}
@@ -213,8 +182,10 @@ def pretrained(features: Mapping[str, Any], recipe: Recipe | None = None) -> dic
     return found
 
 
-def _cell(songs: _Prepared, key: str, seed: int, run: Path, about: dict[str, Any], options: dict[str, Any]) -> Cell:
-    facts = CellFacts(**songs.facts.model_dump(), key=key, seed=seed, run=f"runs/{run.name}", **about)
+def _cell(songs: Prepared, key: str, seed: int, run: Path, about: dict[str, Any], options: dict[str, Any]) -> Cell:
+    repeat, pooled = songs.repeated or (None, None)
+    place = {"repeat": repeat, "pooled": pooled, "run": f"runs/{run.name}"}
+    facts = CellFacts(**songs.facts.model_dump(), key=key, seed=seed, **place, **about)
     return Cell(facts=facts, data=str(songs.folder), run=str(run.resolve()), **options)
 
 
@@ -228,9 +199,10 @@ def _run_all(
     on_cell: Callable[[str, str, int, int], None] | None,
 ) -> None:
     path = folder / FILE
-    done: dict[tuple[str, str, str], Row] = {row.identity: row for row in read_rows(path).rows}
-    # speed is measured for the first seed of each
-    timed = list({(cell.facts.recipe, cell.facts.checksum): cell for cell in reversed(todo)}.values())[::-1]
+    done: dict[tuple[str, str, str], Row] = {row.identity: row for row in read_row_file(path).rows}
+    # speed is measured for the first seed of each, on the first of repeated splits
+    first = {(cell.facts.recipe, cell.facts.pooled or cell.facts.checksum): cell for cell in reversed(todo)}
+    timed = list(first.values())[::-1]
     timings = [("speed", cells.speed_cell, [cell for one in timed for cell in with_engines(one, engines)])]
     if todo[0].passes:
         timings.append(("passes", cells.passes_cell, timed))
@@ -242,7 +214,8 @@ def _run_all(
         finished += 1
         if on_cell:
             timing = f"{kind} with ONNX" if engine == "onnx" else kind
-            what = f"seed {cell.seed}" if kind == "accuracy" else timing
+            place = f"seed {cell.seed}" if cell.repeat is None else f"split {cell.repeat}"
+            what = place if kind == "accuracy" else timing
             on_cell(f"{cell.recipe} on {cell.data}, {what}", status, finished, total)
 
     runs = folder / "runs"

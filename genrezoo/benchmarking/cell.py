@@ -37,7 +37,7 @@ from genrezoo.rows import (
     engine_part,
 )
 from genrezoo.runs.predictions import FILE, read_predictions
-from genrezoo.songs import SongSet
+from genrezoo.songs import SongSet, repeated_split
 from genrezoo.songs.chunks import chunk_starts
 
 WARM_UP, CALLS, BULK = 20, 200, 256
@@ -54,7 +54,7 @@ class Cell(BaseModel, frozen=True):
 
     Attributes:
         facts: What its rows say of it, whatever becomes of it.
-        data: Folder of the songs, split included.
+        data: Folder of the songs, split included; of repeated splits the songs' own.
         run: Folder of the result.
         engine: What predicts when speed is measured.
         passes: Timed predictions of all training and validation songs.
@@ -164,7 +164,13 @@ def head_scores(stored: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Hea
 
 def _opened(plain: dict[str, Any]) -> tuple[Cell, SongSet]:
     cell = Cell.model_validate(plain)
-    return cell, load_arrays(cell.data, verify=False)
+    songs = load_arrays(cell.data, verify=False)
+    if cell.facts.repeat is not None:  # the songs are stored once, and each child deals them as its parent did
+        songs = repeated_split(songs, cell.facts.repeat).named(songs.name)
+        if songs.checksum() != cell.facts.checksum:
+            what = f"split {cell.facts.repeat} came out otherwise than in the process that started it"
+            raise songs.error(what, remedy="use the same versions of the packages on all machines")
+    return cell, songs
 
 
 def _facts(cell: Cell) -> dict[str, Any]:
@@ -196,19 +202,19 @@ def _export(cell: Cell) -> None:
     """Exports the run in a process of its own: the one that measures shall not hold Keras."""
     with parallel.ProcessExecutor(1, threads=1) as executor:
         try:
-            executor.submit(export_run, cell.run, cell.data).result()
+            executor.submit(export_run, cell.model_dump(mode="json")).result()
         except parallel.ChildError as error:
             if error.user:
                 raise SettingsError(str(error)) from error
             raise
 
 
-def export_run(run: str, data: str) -> None:
+def export_run(plain: dict[str, Any]) -> None:
     """Exports a run into its own folder, compared on some test songs besides random ones (runs in a child)."""
     from genrezoo.exporting import export  # here, because it imports Keras
 
-    songs = load_arrays(data, verify=False)
-    export(run, "onnx", Path(run) / EXPORT, songs=songs.take(songs.splits["test"][:64]), overwrite=True)
+    cell, songs = _opened(plain)
+    export(cell.run, "onnx", Path(cell.run) / EXPORT, songs=songs.take(songs.splits["test"][:64]), overwrite=True)
 
 
 def _train_zoo(cell: Cell, songs: SongSet) -> tuple[dict[str, Any], Predict]:

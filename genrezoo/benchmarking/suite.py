@@ -33,6 +33,9 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
         min_length=1, description="Tables with `source`, perhaps a `name` for tables, and the loader's options."
     )
     seeds: int = Field(3, ge=1, le=1000, description="Trainings per recipe, with seeds 1, 2, ….")
+    repeats: int | None = Field(
+        None, ge=2, le=1000, description="Splits of the same songs, drawn anew, in place of the songs' own split."
+    )
     changes: dict[str, Any] = Field({}, description="Arguments and settings that all recipes get.")
     overrides: dict[str, Any] = Field(
         {}, description="The same, but over the entrants' own values; what the user of a suite sets."

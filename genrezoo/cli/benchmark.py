@@ -30,6 +30,10 @@ def benchmark(
         list[str] | None, typer.Option(help="Recipe or baseline in place of the suite's; may be repeated.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Trainings per recipe.")] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(min=2, help="Splits of the pooled songs, drawn anew, in place of their own; a training on each."),
+    ] = None,
     changes: Settings = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for rows, runs and report; benchmark-SUITE if left out.")
@@ -67,6 +71,7 @@ def benchmark(
             data=data,
             models=models,
             seeds=seeds,
+            repeats=repeats,
             changes=parse_changes(changes or []),
             out=folder,
             workers=workers,

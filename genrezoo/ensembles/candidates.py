@@ -15,7 +15,7 @@ from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.files import checked_path
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
-from genrezoo.rows import FILE, AccuracyRow, CellFacts, read_rows
+from genrezoo.rows import FILE, AccuracyRow, CellFacts, read_row_file
 from genrezoo.runs import load_run, predictions
 
 Family = Literal["zoo", "baselines", "all"]
@@ -115,7 +115,7 @@ def find_candidates(folders: Iterable[str | Path]) -> list[Candidate]:
     found: dict[Path, Candidate] = {}
     for folder in map(checked_path, folders):
         if (folder / FILE).is_file():
-            rows = {row.identity: row for row in read_rows(folder / FILE).rows}.values()
+            rows = {row.identity: row for row in read_row_file(folder / FILE).rows}.values()
             fit = [row for row in rows if isinstance(row, AccuracyRow) and row.model != GREEDY]
             candidates = [Candidate.from_row(row, folder) for row in fit]
         elif (folder / "card.json").is_file():

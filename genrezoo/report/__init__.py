@@ -3,6 +3,7 @@
 Three rooms that do not know each other, `benchmark`, `search` and `run`, share one `style`.
 """
 
+from genrezoo.report.benchmark.frame import read_rows
 from genrezoo.report.benchmark.leaderboard import leaderboard
 from genrezoo.report.benchmark.records import Board, Entry, Leaderboard
 from genrezoo.report.benchmark.terminal import print_leaderboard
@@ -20,6 +21,7 @@ __all__ = [
     "learning_curves",
     "print_leaderboard",
     "print_search",
+    "read_rows",
     "render",
     "render_run",
     "render_search",

@@ -156,6 +156,37 @@ def default_split(songs: SongSet) -> SongSet:
     return songs.with_split(splits, "random")
 
 
+def repeated_split(songs: SongSet, repeat: int) -> SongSet:
+    """One of many splits of the same songs, drawn anew: by group where they have groups, stratified otherwise.
+
+    All songs of the set's own split are pooled, test songs included, and dealt again with the sizes that its sides
+    had. Songs that its split leaves out stay out.
+
+    Args:
+        songs: Songs; without a split, or with one that lacks a side, they are dealt 70/15/15.
+        repeat: Number of the split, the seed of its draw.
+
+    Returns:
+        The pooled songs with a split.
+
+    Raises:
+        DataError: As `split_by_group` and `split_stratified`.
+
+    Example:
+        >>> import numpy as np
+        >>> songs = SongSet(x=np.zeros((40, 1, 2)), y=np.arange(40) % 2, genres=("blues", "jazz"))
+        >>> one, other = (repeated_split(songs, number) for number in (1, 2))
+        >>> [len(index) for index in one.splits.values()], np.array_equal(one.splits["test"], other.splits["test"])
+        ([28, 6, 6], False)
+    """
+    sides = {name: songs.splits[name] for name in ("train", "valid", "test") if name in songs.splits}
+    pool = songs.take(np.unique(np.concatenate([*sides.values()]))) if sides else songs
+    fractions = {"valid": 0.15, "test": 0.15}
+    if len(sides) == 3:
+        fractions = {name: len(sides[name]) / pool.n_songs for name in fractions}
+    return (split_stratified if pool.groups is None else split_by_group)(pool, **fractions, seed=repeat)
+
+
 def split_by_ids(songs: SongSet, lists: Mapping[str, Iterable[str]], *, provenance: str) -> SongSet:
     """Songs with a split given by lists of ids; songs on no list are left out of the split.
 

@@ -5,12 +5,11 @@ import pytest
 from toys import make_songs
 
 from genrezoo.benchmarking import Suite, benchmark, cell
+from genrezoo.benchmarking.forms import FORMS, rich_statistics
 from genrezoo.benchmarking.tuned_baselines import (
-    FORMS,
     MOST_FLAT,
     TUNED_BASELINES,
     fit_chosen,
-    rich_statistics,
     tune_baseline,
 )
 from genrezoo.errors import DataError

@@ -18,7 +18,7 @@ from genrezoo.audio.extract import extract_files
 from genrezoo.audio.settings import feature_settings
 from genrezoo.errors import ResourceError, SettingsError
 from genrezoo.recipes import get_recipe
-from genrezoo.rows import AccuracyRow, SpeedRow, read_rows
+from genrezoo.rows import AccuracyRow, SpeedRow, read_row_file
 from genrezoo.runs import out_of_fold
 from genrezoo.songs import SongSet
 from genrezoo.songs.storage import save_songs
@@ -89,7 +89,7 @@ def test_a_benchmark_has_a_row_for_each_cell_though_a_worker_dies(tmp_path):
         folder = benchmarking.benchmark(
             "quick", **given, changes={"epochs": 2}, out=tmp_path / "shared", scheduler=address, engines=["keras"]
         )
-    rows = read_rows(folder / "rows.jsonl").rows
+    rows = read_row_file(folder / "rows.jsonl").rows
     assert [type(row) for row in rows].count(AccuracyRow) == 3  # the baseline has no seeds
     assert [type(row) for row in rows].count(SpeedRow) == 2
     assert len({row.identity for row in rows}) == len(rows) == 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from genrezoo.evaluation import mean_interval
-from genrezoo.report.benchmark.records import Entry
+from genrezoo.report.benchmark.records import Entry, RepeatedEntry
 from genrezoo.report.style.columns import Column, Value
 from genrezoo.report.style.number_format import Estimate, count, duration, nats, percent, plain, significant
 
@@ -186,6 +186,6 @@ EXPORTED: tuple[Column[Entry], ...] = (
 EVERY = (NAME, FAMILY, GROUP, *QUALITY, PEAK, *COST, *EXPORTED, REPORTED)
 
 
-def family_of(entry: Entry) -> str:
+def family_of(entry: Entry | RepeatedEntry) -> str:
     """The class of an entry's row."""
     return "baseline" if entry.family == "baseline" else "zoo"

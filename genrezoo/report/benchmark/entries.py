@@ -51,7 +51,7 @@ def entry_of(name: str, rows: Sequence[AccuracyRow], timings: Sequence[Row], bay
         multiply_adds=_mean(rows, "multiply_adds"),
         train_seconds=_mean(rows, "train_seconds"),
         epochs=_mean(rows, "epochs"),
-        speed={name: value for row in timings for name, value in _speed(row).items() if value is not None},
+        speed={name: value for row in timings for name, value in speed_of(row).items() if value is not None},
         settings=settings_of(first) | chosen_of(rows),
         label=first.label or "",
         study=first.study or "",
@@ -92,7 +92,8 @@ def _estimate(rows: Sequence[AccuracyRow], metric: str, middle: int) -> Estimate
     return Estimate(fmean(values), low, high, over="songs")
 
 
-def _speed(row: Row) -> dict[str, float | None]:
+def speed_of(row: Row) -> dict[str, float | None]:
+    """What a row of speeds or timed passes says, under the names of `Entry.speed`."""
     if isinstance(row, SpeedRow):
         found = {
             **{name: getattr(row.latency_ms, name) for name in ("p50", "p90", "p99")},

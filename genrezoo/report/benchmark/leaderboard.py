@@ -2,7 +2,8 @@
 
 A board is one data set under one split (same data, checksum and provenance); an entry is one recipe on it, over all its
 seeds. Nothing is chosen by a test result: the run that stands for a recipe in McNemar's test is the one with the median
-validation accuracy, and the models that the summary names are the best on the validation songs.
+validation accuracy, and the models that the summary names are the best on the validation songs. Rows of repeated splits
+stand on boards of their own (`genrezoo.report.benchmark.repeats`).
 """
 
 from __future__ import annotations
@@ -27,11 +28,10 @@ from genrezoo.evaluation import (
 from genrezoo.figures import FigurePlan
 from genrezoo.report.benchmark.captions import cautions, summary
 from genrezoo.report.benchmark.entries import entry_of, names_of, settings_of
-from genrezoo.report.benchmark.records import Board, Difference, Entry, Environment, Leaderboard
+from genrezoo.report.benchmark.records import ALPHA, Board, Difference, Entry, Environment, Leaderboard
+from genrezoo.report.benchmark.repeats import repeated_boards
 from genrezoo.report.benchmark.results import Predictions, Source, read_folders, read_history, read_predictions
 from genrezoo.rows import AccuracyRow, DataFacts, NotMeasured, Row, SpeedRow
-
-ALPHA = 0.05  # rate of false alarms over all pairs of a board
 
 
 def leaderboard(folders: str | Path | Iterable[str | Path]) -> Leaderboard:
@@ -50,7 +50,8 @@ def leaderboard(folders: str | Path | Iterable[str | Path]) -> Leaderboard:
     rows, sources, notes = read_folders(folders)
     boards: dict[tuple[str, str, str], list[tuple[Row, Path]]] = {}
     for row, folder in rows:
-        boards.setdefault((row.data, row.checksum, row.provenance), []).append((row, folder))
+        if row.repeat is None:
+            boards.setdefault((row.data, row.checksum, row.provenance), []).append((row, folder))
     measured = {row.key for row, _ in rows if row.kind == "accuracy"}
     notes += [
         f"The speed of {row.recipe} on {row.data} was measured, its accuracy was not."
@@ -65,6 +66,7 @@ def leaderboard(folders: str | Path | Iterable[str | Path]) -> Leaderboard:
         notes=tuple(notes),
         plans=read_plans(sources),
         compares=any(suite.get("reported") is True for suite in suites),
+        repeated=repeated_boards([row for row, _ in rows]),
     )
 
 

@@ -11,6 +11,8 @@ from genrezoo.report.benchmark.results import Source
 from genrezoo.report.style.number_format import Estimate
 from genrezoo.rows import Difficulty, NotMeasured, WeightHistograms
 
+ALPHA = 0.05  # rate of false alarms over all comparisons of a table
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -164,6 +166,81 @@ class Board:
 
 
 @dataclass(frozen=True)
+class RepeatedEntry:
+    """One recipe or baseline over repeated splits.
+
+    Attributes:
+        name: As on a leaderboard.
+        family: ``"zoo"`` or ``"baseline"``.
+        splits: Numbers of the splits that it was measured on.
+        accuracy: Mean test accuracy of the splits, each the mean of its seeds; with one split its interval is missing.
+        macro_f1: The same of the mean F1 of the genres.
+        validation: Mean accuracy on the validation songs.
+        train_seconds: Mean time of one training; None if it was not measured.
+        speed: As of an `Entry`, measured on the first split.
+        accuracies: Test accuracy of each split.
+        difference: Mean accuracy minus that of the reference on the same splits; None for the reference itself, and
+            where they have fewer than two splits in common.
+        p: P-value of the corrected paired t-test.
+        adjusted: The same after Holm's correction over all entries that are compared.
+    """
+
+    name: str
+    family: str
+    splits: tuple[int, ...]
+    accuracy: Estimate | float
+    macro_f1: Estimate | float
+    validation: float
+    train_seconds: float | None
+    speed: Mapping[str, float]
+    accuracies: Mapping[int, float]
+    difference: Estimate | None = None
+    p: float | None = None
+    adjusted: float | None = None
+
+    @property
+    def real(self) -> bool:
+        """Whether its difference to the reference holds after Holm's correction."""
+        return self.adjusted is not None and self.adjusted <= ALPHA
+
+    @property
+    def mean(self) -> float:
+        """Mean test accuracy."""
+        return self.accuracy.mean if isinstance(self.accuracy, Estimate) else self.accuracy
+
+
+@dataclass(frozen=True)
+class RepeatedBoard:
+    """All recipes and baselines over repeated splits of one set of songs.
+
+    Attributes:
+        data: Name of the data set.
+        pooled: Checksum of the songs without a split.
+        provenance: How the splits were drawn.
+        sizes: Songs of each side, the mean over the splits.
+        genres: Names of the classes.
+        synthetic: Whether the songs were made by a program.
+        pretrained: Weights from elsewhere that results rest on, by name: what is known of them.
+        splits: Number of splits.
+        reference: Name of the baseline with the best mean validation accuracy; None without a baseline.
+        entries: The most accurate first.
+        unmeasured: Every cell that was refused or failed.
+    """
+
+    data: str
+    pooled: str
+    provenance: str
+    sizes: Mapping[str, float]
+    genres: tuple[str, ...]
+    synthetic: bool
+    pretrained: Mapping[str, str]
+    splits: int
+    reference: str | None
+    entries: tuple[RepeatedEntry, ...]
+    unmeasured: tuple[NotMeasured, ...]
+
+
+@dataclass(frozen=True)
 class Environment:
     """Where rows were measured: the facts, how many rows, and the first and last time."""
 
@@ -184,6 +261,7 @@ class Leaderboard:
         notes: What was passed over while reading.
         plans: Figures that the suites ask for.
         compares: Whether a suite asks for the measured beside what the references report.
+        repeated: One for each set of songs that was split again and again; their rows are on no other board.
     """
 
     boards: tuple[Board, ...]
@@ -192,3 +270,4 @@ class Leaderboard:
     notes: tuple[str, ...]
     plans: tuple[FigurePlan, ...] = ()
     compares: bool = False
+    repeated: tuple[RepeatedBoard, ...] = ()

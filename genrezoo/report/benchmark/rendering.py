@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genrezoo.files import csv_text
-from genrezoo.report.benchmark import captions
+from genrezoo.report.benchmark import captions, repeats_view
 from genrezoo.report.benchmark.columns import COMPARISON, COST, EVERY, EXPORTED, FAMILY, GROUP, NAME, PEAK, QUALITY
-from genrezoo.report.benchmark.records import Leaderboard
+from genrezoo.report.benchmark.records import Leaderboard, RepeatedBoard
 from genrezoo.report.benchmark.song_tables import SongTable
 from genrezoo.report.benchmark.study_tables import StudyTable
 from genrezoo.report.style.markup import bullets, column_table, escaped, harmless, pipe_table
 from genrezoo.report.style.number_format import Estimate
+from genrezoo.rows import NotMeasured
 
 
 def markdown(
     report: Leaderboard,
     figures: Sequence[Sequence[tuple[str, str]]] = (),
     tables: Sequence[Sequence[StudyTable | SongTable]] = (),
+    differences: Sequence[str | None] = (),
 ) -> str:
     """All boards as one Markdown document.
 
@@ -25,6 +27,7 @@ def markdown(
         report: The boards.
         figures: For each board the title and path of its figures, to be shown below its tables.
         tables: Tables that suites ask for: first those over all boards, then for each board its own.
+        differences: For each set of repeated splits the path of its figure, if it has one.
     """
     together, *tables = tables or [[]]
     blocks = ["# Leaderboard", *(block for table in together for block in _study(table))]
@@ -48,14 +51,11 @@ def markdown(
         blocks += [block for table in (tables[number] if tables else ()) for block in _study(table)]
         blocks += [f"![{escaped(title)}]({path})" for title, path in (figures[number] if figures else ())]
         if board.unmeasured:
-            blocks.append("### Not measured")
-            cells = [
-                (one.recipe, one.seed, one.kind, one.status, one.reason.partition("\n")[0]) for one in board.unmeasured
-            ]
-            rows = [list(map(escaped, cell)) for cell in cells]
-            blocks.append(pipe_table(["Model", "Seed", "What", "Status", "Reason"], rows, texts=5))
+            blocks += ["### Not measured", _unmeasured(board.unmeasured)]
         if board.notes:
             blocks.append("### Notes\n\n" + bullets(board.notes))
+    for number, repeated in enumerate(report.repeated):
+        blocks += _repeated(repeated, differences[number] if differences else None)
     if report.notes:
         blocks.append("## Notes on the rows\n\n" + bullets(report.notes))
     return "\n\n".join(blocks) + "\n"
@@ -88,6 +88,45 @@ def comma_separated(report: Leaderboard) -> str:
             status = {"status": f"{cell.kind} {cell.status}", "reason": cell.reason, "seed": cell.seed}
             rows.append({**place, "model": cell.recipe, **status})
     return csv_text([heads, *([harmless(row.get(head)) for head in heads] for row in rows)])
+
+
+def repeats_csv(report: Leaderboard) -> str:
+    """All results over repeated splits as one CSV table in full precision; an estimate fills three columns."""
+    bounds = ("accuracy", "macro_f1", "difference")
+    heads = ["data", "checksum", "provenance", "reference"]
+    for column in repeats_view.COLUMNS:
+        heads += [column.key, *(f"{column.key}_{end}" for end in ("low", "high") if column.key in bounds)]
+    lines: list[list[object]] = []
+    for board in report.repeated:
+        for entry in board.entries:
+            line: list[object] = [board.data, board.pooled, board.provenance, board.reference]
+            for column in repeats_view.COLUMNS:
+                value = column.value(entry)
+                ends = [value.low, value.high] if isinstance(value, Estimate) else [None, None]
+                line += [column.order(entry), *(ends if column.key in bounds else ())]
+            lines.append([harmless(cell) for cell in line])
+    return csv_text([heads, *lines])
+
+
+def _repeated(board: RepeatedBoard, figure: str | None) -> list[str]:
+    """The Markdown blocks of a set of repeated splits."""
+    blocks = [f"## {escaped(board.data)}: repeated splits", escaped(repeats_view.summary(board))]
+    blocks.append(bullets(repeats_view.facts(board)))
+    if cautions := repeats_view.cautions(board):
+        blocks.append("**Caution**\n\n" + bullets(cautions))
+    if board.entries:
+        blocks += [column_table(repeats_view.COLUMNS, board.entries), repeats_view.METHOD]
+    if figure:
+        blocks.append(f"![Differences to the best baseline]({figure})")
+    if board.unmeasured:
+        blocks += ["### Not measured", _unmeasured(board.unmeasured)]
+    return blocks
+
+
+def _unmeasured(cells: Sequence[NotMeasured]) -> str:
+    rows = [[cell.recipe, cell.seed, cell.kind, cell.status, cell.reason.partition("\n")[0]] for cell in cells]
+    heads = ["Model", "Seed", "What", "Status", "Reason"]
+    return pipe_table(heads, [list(map(escaped, row)) for row in rows], texts=5)
 
 
 def study_csv(table: StudyTable | SongTable) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from genrezoo.errors import DataError, check_type
 from genrezoo.files import checked_path, read_columns, read_json, sha256_of
-from genrezoo.rows import FILE, AccuracyRow, Row, read_rows
+from genrezoo.rows import FILE, AccuracyRow, Row, read_row_file
 from genrezoo.runs import predictions
 
 
@@ -63,7 +63,7 @@ def read_folders(
         path = folder / FILE
         if not path.is_file():
             raise DataError(f"has no {FILE}", path=folder, remedy="specify a folder that genrezoo benchmark wrote")
-        found = read_rows(path)
+        found = read_row_file(path)
         if not found.rows and not found.unknown:
             raise DataError(
                 f"none of its {found.torn} lines is a row", path=path, remedy="run genrezoo benchmark again"

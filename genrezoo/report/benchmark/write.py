@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from genrezoo.files import write_text
-from genrezoo.report.benchmark import captions, columns
+from genrezoo.report.benchmark import captions, columns, repeats_view
 from genrezoo.report.benchmark.figures import draw_board
 from genrezoo.report.benchmark.leaderboard import leaderboard
-from genrezoo.report.benchmark.rendering import comma_separated, markdown, study_csv
+from genrezoo.report.benchmark.rendering import comma_separated, markdown, repeats_csv, study_csv
+from genrezoo.report.benchmark.repeats_view import differences_plot
 from genrezoo.report.benchmark.results import Source, as_paths
 from genrezoo.report.benchmark.song_tables import SongTable
 from genrezoo.report.benchmark.study_figures import draw_studies
@@ -24,8 +25,9 @@ def render(folders: str | Path | Iterable[str | Path], out: str | Path | None = 
 
     Args:
         folders: One or several folders written by ``genrezoo benchmark``.
-        out: Where ``report.html``, ``leaderboard.md``, ``leaderboard.csv``, ``figures/*.svg`` and the suites' tables as
-            ``tables/*.csv`` go; the folder ``report`` in the first of ``folders`` if left out.
+        out: Where ``report.html``, ``leaderboard.md``, ``leaderboard.csv``, ``figures/*.svg``, the suites' tables as
+            ``tables/*.csv`` and, of repeated splits, ``repeats.csv`` go; the folder ``report`` in the first of
+            ``folders`` if left out.
 
     Returns:
         The path of ``report.html``, a page that needs no other file and no network.
@@ -45,17 +47,23 @@ def render(folders: str | Path | Iterable[str | Path], out: str | Path | None = 
     tables: list[list[StudyTable | SongTable]] = [[*together]]
     tables += [[one for one in part if not isinstance(one, Plot)] for part in shown]
     paths = [[(plot.title, f"figures/{plot.name}.svg") for plot in part] for part in plots]
-    for plot in (one for part in plots for one in part):
+    repeated = [differences_plot(board, number) for number, board in enumerate(report.repeated, 1)]
+    differences = [None if plot is None else f"figures/{plot.name}.svg" for plot in repeated]
+    for plot in [*(one for part in plots for one in part), *(one for one in repeated if one is not None)]:
         write_text(target / "figures" / f"{plot.name}.svg", on_white(plot.svg))
     for table in (one for part in tables for one in part):
         write_text(target / "tables" / f"{table.name}.csv", study_csv(table))
-    write_text(target / "leaderboard.md", markdown(report, paths, tables))
+    write_text(target / "leaderboard.md", markdown(report, paths, tables, differences))
     write_text(target / "leaderboard.csv", comma_separated(report))
+    if report.repeated:
+        write_text(target / "repeats.csv", repeats_csv(report))
     page = fill(
         "benchmark/benchmark.html.jinja",
         report=report,
         plots=shown,
         together=together,
+        repeated=list(zip(report.repeated, repeated, strict=True)),
+        repeats=repeats_view,
         columns=columns,
         captions=captions,
         command=_command,

@@ -5,6 +5,8 @@ PROVENANCE = {
     "artist-filtered": "artist-filtered split: no artist is in two splits",
     "fault-filtered": "fault-filtered split: the published lists without faulty and repeated clips",
     "random": "random split: drawn without regard to artists",
+    "repeated, by group": "drawn anew by group: no artist is in two sides of a split",
+    "repeated, stratified": "drawn anew at random, without regard to artists",
 }
 RANDOM_SPLIT = (
     "The split is random: songs of one artist, or excerpts of one recording, may be in two splits, and then the "

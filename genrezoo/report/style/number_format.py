@@ -19,7 +19,8 @@ class Estimate:
         low: Lower bound.
         high: Upper bound.
         over: What the interval is over: ``"seeds"`` (Student t: another training run on the same songs), ``"songs"``
-            (bootstrap: the same run on other songs), used with one seed and where all seeds agree, or ``"both"``.
+            (bootstrap: the same run on other songs), used with one seed and where all seeds agree, ``"both"``, or
+            ``"splits"`` (repeated splits).
     """
 
     mean: float

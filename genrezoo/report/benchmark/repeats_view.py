@@ -1,0 +1,144 @@
+"""What a report shows of repeated splits: the sentences, the columns and the figure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from genrezoo.report.benchmark.records import RepeatedBoard, RepeatedEntry
+from genrezoo.report.style.captions import PROVENANCE, SYNTHETIC
+from genrezoo.report.style.columns import Column
+from genrezoo.report.style.drawing import FAMILY_COLOURS, FAMILY_MARKERS, INK, Plot, as_svg, short, write_beside
+from genrezoo.report.style.number_format import duration, interval, p_value, percent, plain, points, significant
+
+METHOD = (
+    "Each value is a mean over the splits; a split's value is the mean over its seeds. Intervals have 95 % confidence; "
+    "they are corrected resampled t intervals (Nadeau and Bengio 2003), because the splits share songs and an ordinary "
+    "t interval would be too narrow. Differences are to the baseline with the best mean validation accuracy, in pairs "
+    "on the same splits; p is of the corrected paired t-test, and after Holm's correction over all models of the table."
+)
+COLUMNS: tuple[Column[RepeatedEntry], ...] = (
+    Column("model", "Model", "Recipe; baselines are models of other packages.", lambda e: e.name, look="text name"),
+    Column("family", "Family", "zoo, or baseline for models of other packages.", lambda e: e.family, look="text"),
+    Column("accuracy", "Accuracy (%)", "Fraction of test songs that are right.", lambda e: e.accuracy, percent),
+    Column("macro_f1", "Macro F1 (%)", "Mean F1 of the genres.", lambda e: e.macro_f1, percent),
+    Column(
+        "difference",
+        "Difference (points)",
+        "Accuracy minus that of the reference on the same splits.",
+        lambda e: e.difference,
+        points,
+    ),
+    Column("p", "p", "Of the corrected paired t-test, by itself.", lambda e: e.p, p_value),
+    Column("p_holm", "p after Holm", "Corrected for the number of models.", lambda e: e.adjusted, p_value),
+    Column(
+        "valid_accuracy",
+        "Valid. accuracy (%)",
+        "Fraction of validation songs that are right.",
+        lambda e: e.validation,
+        percent,
+    ),
+    Column("train_seconds", "Training", "Mean time of one training run.", lambda e: e.train_seconds, duration),
+    Column(
+        "latency_p50_ms", "Latency p50 (ms)", "Time for one song, median.", lambda e: e.speed.get("p50"), significant
+    ),
+    Column(
+        "onnx_latency_p50_ms",
+        "ONNX p50 (ms)",
+        "Time for one song, median, of the exported model by ONNX Runtime.",
+        lambda e: e.speed.get("onnx_p50"),
+        significant,
+    ),
+    Column("splits", "Splits", "Number of splits that it was measured on.", lambda e: float(len(e.splits))),
+)
+
+
+def facts(board: RepeatedBoard) -> list[str]:
+    """What a board was measured on, one fact an item."""
+    sides = ", ".join(f"{plain(round(size))} {side}" for side, size in board.sizes.items())
+    return [
+        f"{board.splits} splits, {PROVENANCE[board.provenance]}",
+        f"songs of a split: {sides}",
+        f"{len(board.genres)} genres: {', '.join(board.genres)}",
+        f"checksum of the songs: {board.pooled}",
+    ]
+
+
+def cautions(board: RepeatedBoard) -> list[str]:
+    """What a reader must know before believing the results."""
+    found = [SYNTHETIC.format("models")] if board.synthetic else []
+    for name, text in board.pretrained.items():
+        found.append(f"The weights {name}, on which some models here rest, have learnt from other songs. {text}")
+    return found
+
+
+def summary(board: RepeatedBoard) -> str:
+    """Which differences to the reference are real; then how many are not."""
+    if not board.entries:
+        return "No recipe was measured."
+    if board.reference is None:
+        return f"No baseline was measured on these {board.splits} splits: there is nothing to compare with."
+    reference = next(entry for entry in board.entries if entry.name == board.reference)
+    compared = [entry for entry in board.entries if entry.difference is not None]
+    sides = [
+        ("more", [entry for entry in compared if entry.real and entry.difference and entry.difference.mean > 0]),
+        ("less", [entry for entry in compared if entry.real and entry.difference and entry.difference.mean < 0]),
+    ]
+    beside = f"the baseline with the best validation accuracy, {reference.name} ({percent(reference.mean)}\u00a0%)"
+    said = [f"{_listed(part)} {'is' if len(part) == 1 else 'are'} {word} accurate" for word, part in sides if part]
+    where = f"Over {board.splits} splits of {board.data},"
+    open_ones = len(compared) - sum(len(part) for _, part in sides)
+    if not said:
+        return f"{where} no model can be told apart from {beside}; {open_ones} were compared."
+    rest = f" The other models ({open_ones}) cannot be told apart from it." if open_ones else ""
+    return f"{where} {' and '.join(said)} than {beside}.{rest}"
+
+
+def _listed(entries: Sequence[RepeatedEntry]) -> str:
+    """Entries with their differences, as a list in a sentence."""
+    texts = [
+        f"{entry.name} ({points(entry.difference.mean)} points {interval(entry.difference)})"
+        for entry in entries
+        if entry.difference is not None
+    ]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def differences_plot(board: RepeatedBoard, number: int) -> Plot | None:
+    """The differences to the reference with their intervals around zero; None where nothing was compared.
+
+    Args:
+        board: The board.
+        number: Its place in the report, from 1: part of the figure's name.
+    """
+    shown = [entry for entry in board.entries if entry.difference is not None]
+    if not shown:
+        return None
+    stem = re.sub(r"[^a-z0-9]+", "-", board.data.lower())[:40].strip("-")
+    name = "-".join(filter(None, ("repeats", str(number), stem)))
+    caption = (
+        f"Mean accuracy minus that of {board.reference} on the same splits, with its 95 % interval for each model by "
+        "itself. Filled marks are differences that are real after Holm's correction (5 %). Squares are baselines."
+    )
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for place, entry in enumerate(shown):
+            estimate, colour = entry.difference, FAMILY_COLOURS[entry.family]
+            if estimate is None:
+                continue
+            axes.plot([100 * estimate.low, 100 * estimate.high], [place, place], color=colour, linewidth=1.8)
+            face = colour if entry.real else "white"
+            mark = FAMILY_MARKERS[entry.family]
+            axes.plot(100 * estimate.mean, place, mark, color=colour, markerfacecolor=face, markersize=6)
+            write_beside(axes, place, (f"{points(estimate.mean)}  {interval(estimate)}", p_value(entry.adjusted)))
+        write_beside(axes, -1, ("Difference (points)", "p after Holm"), "bold")
+        axes.axvline(0, color=INK, linewidth=1)
+        axes.set_yticks(range(len(shown)), [short(entry.name) for entry in shown])
+        axes.set_ylim(len(shown) - 0.4, -0.6)
+        axes.set_xlabel(f"Test accuracy minus that of {short(str(board.reference))} (points)")
+        axes.grid(visible=False, axis="y")
+
+    return Plot(name, "Differences to the best baseline", caption, as_svg(name, draw, height=1.0 + 0.29 * len(shown)))
