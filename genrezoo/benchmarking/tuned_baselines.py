@@ -114,7 +114,9 @@ def _extra_trees(seed: int, _: int, parameters: Mapping[str, Any]) -> Any:
 
 
 def _boosting(seed: int, _: int, parameters: Mapping[str, Any]) -> Any:
-    return ensemble.HistGradientBoostingClassifier(max_iter=100, max_features=0.3, random_state=seed, **parameters)
+    return ensemble.HistGradientBoostingClassifier(
+        max_iter=100, max_features=0.3, max_bins=63, random_state=seed, **parameters
+    )
 
 
 _TRANSFORMS: tuple[Transform | None, ...] = (None, "signed_log", "quantile")
