@@ -9,7 +9,7 @@ from genrezoo.benchmarking.cell import Cell
 from genrezoo.benchmarking.ensembles import EnsemblePlan, ensemble_rows, groups_of
 from genrezoo.evaluation import softmax
 from genrezoo.report.benchmark.leaderboard import leaderboard
-from genrezoo.rows import AccuracyRow, CellFacts, NotMeasured, read_rows
+from genrezoo.rows import AccuracyRow, CellFacts, NotMeasured, read_row_file
 from genrezoo.runs.predictions import read_predictions
 
 QUICK = {"bags": 2, "steps": 5}
@@ -51,7 +51,7 @@ def results(tmp_path):
 
 
 def rows_of(folder, *plans, cells=CELLS):
-    done = {row.identity: row for row in read_rows(folder / "rows.jsonl").rows}
+    done = {row.identity: row for row in read_row_file(folder / "rows.jsonl").rows}
     return list(ensemble_rows(plans, cells, done, folder))
 
 

@@ -12,7 +12,7 @@ from genrezoo.ensembles.choice import choose
 from genrezoo.errors import SettingsError, UnknownNameError
 from genrezoo.evaluation import evaluate, softmax
 from genrezoo.report.benchmark.leaderboard import leaderboard
-from genrezoo.rows import read_rows
+from genrezoo.rows import read_row_file
 from genrezoo.runs.predictions import read_predictions
 from genrezoo.selection import GreedySettings, cross_selected, select
 
@@ -55,7 +55,7 @@ def test_what_was_selected_is_written_beside_a_row_that_the_report_shows(results
     record = json.loads((out / "ensemble.json").read_text())
     assert record["weights"] == found.weights
     assert record["runs"].keys() == found.weights.keys()
-    (row,) = read_rows(out / "rows.jsonl").rows
+    (row,) = read_row_file(out / "rows.jsonl").rows
     assert row.settings["chosen"]["weights"] == found.weights
     assert (row.family, row.train_seconds, row.epochs) == ("baseline", 2.0 * len(found.weights), 0)
     assert row.valid.accuracy == found.unseen.accuracy

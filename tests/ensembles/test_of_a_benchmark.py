@@ -22,7 +22,7 @@ from genrezoo.exported import load_exported
 from genrezoo.exporting import export
 from genrezoo.recipes import get_recipe
 from genrezoo.report.benchmark.leaderboard import leaderboard
-from genrezoo.rows import read_rows
+from genrezoo.rows import read_row_file
 from genrezoo.songs.storage import save_songs
 
 QUICK = {"bags": 2, "steps": 5}
@@ -69,8 +69,8 @@ def ensemble(results, tmp_path_factory):
 
 def test_a_suite_writes_a_row_of_each_ensemble_and_keeps_it(results):
     folder, seen = results
-    rows = {row.recipe: row for row in read_rows(folder / "rows.jsonl").rows}
-    assert len(rows) == 5 == len(read_rows(folder / "rows.jsonl").rows)
+    rows = {row.recipe: row for row in read_row_file(folder / "rows.jsonl").rows}
+    assert len(rows) == 5 == len(read_row_file(folder / "rows.jsonl").rows)
     assert [status for _, status, _, _ in seen] == ["ok"] * 5 + ["kept"] * 5
     assert [cell[2:] for cell in seen[:5]] == [(number, 5) for number in range(1, 6)]
     assert seen[3][0] == "greedy_zoo on toy, seed 1"
