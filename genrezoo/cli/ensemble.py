@@ -70,7 +70,9 @@ def ensemble(
         typer.echo(found.model_dump_json(indent=2))
         return
     console = results_console()
-    table = Table("member", "weight", "accuracy", "log loss", box=None, header_style="bold")
+    table = Table("member", box=None, header_style="bold")
+    for title in ("weight", "accuracy", "log loss"):
+        table.add_column(title, justify="right")
     for name, weight in found.weights.items():
         own = found.members[name]
         table.add_row(escape(name), f"{weight:.3f}", f"{own.accuracy:.4f}", f"{own.log_loss:.4f}")
@@ -90,7 +92,7 @@ def ensemble(
         soft_wrap=True,
     )
     if found.not_exported_because:
-        what = f"predictions and a row, which cannot be exported because {found.not_exported_because}"
+        what = f"predictions and a row, and no model to export, because {found.not_exported_because}"
     else:
         what = "a run"
     console.print(f"{escape(shown_path(out))}: {escape(what)}", highlight=False, soft_wrap=True)

@@ -81,22 +81,31 @@ class Candidate:
             return load_run(self.run).predictions(split)  # compared with the checksum on the card
         return predictions.read_predictions(self.run, split, len(self.facts.genres))
 
-    def why_not_in_a_graph(self) -> str | None:
-        """Why it cannot be a part of one exported model; None if it can."""
+    def kind_apart(self) -> str | None:
+        """What it is, if models of its kind cannot be parts of one exported model; None if it can."""
         if self.facts.family == "baseline":
-            return "is a model of scikit-learn"
+            return "models of scikit-learn"
         recipes = [load_run(self.run).card.recipe]
         for recipe in recipes:  # which grows
-            if reason := _why_not(recipe):
-                return reason
+            if kind := _kind_apart(recipe):
+                return kind
             recipes += [member.recipe for member in recipe.members.values() if member.recipe]
         return None
 
 
-def _why_not(recipe: Recipe) -> str | None:
+def _kind_apart(recipe: Recipe) -> str | None:
     if recipe.chunks is not None:
-        return "cuts songs into chunks"
-    return "reads images" if find_builder(recipe.model).expects == "image" else None
+        return "networks that cut songs into chunks"
+    return "networks that read images" if find_builder(recipe.model).expects == "image" else None
+
+
+def kinds_apart(candidates: Mapping[str, Candidate]) -> dict[str, list[str]]:
+    """The kinds of which candidates cannot be parts of one exported model, each with the names of these candidates."""
+    found: dict[str, list[str]] = {}
+    for name, one in candidates.items():
+        if kind := one.kind_apart():
+            found.setdefault(kind, []).append(name)
+    return found
 
 
 def find_candidates(folders: Iterable[str | Path]) -> list[Candidate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import warnings
@@ -13,7 +14,15 @@ from pydantic import BaseModel, Field
 
 from genrezoo import files
 from genrezoo.datasets.arrays import load_arrays
-from genrezoo.ensembles.candidates import GREEDY, Candidate, Family, choose_candidates, find_candidates
+from genrezoo.ensembles.candidates import (
+    GREEDY,
+    Candidate,
+    Family,
+    choose_candidates,
+    find_candidates,
+    kinds_apart,
+    member_names,
+)
 from genrezoo.ensembles.choice import Choice, as_arrays, choose, row_key
 from genrezoo.errors import GenrezooWarning, SettingsError, check_known, check_type, checked
 from genrezoo.lazy import load_keras
@@ -128,24 +137,25 @@ def greedy_ensemble(
     if len(choice.members) == 1:
         ((name, alone),) = choice.members.items()
         raise SettingsError(f"no ensemble of the {len(candidates)} models is better than {name} alone: use {alone.run}")
-    reasons = {name: reason for name, one in choice.members.items() if (reason := one.why_not_in_a_graph())}
-    if reasons:
-        return _write_predictions(choice, Path(out), "; ".join(f"{name} {why}" for name, why in reasons.items()))
+    if apart := kinds_apart(choice.members):
+        return _write_predictions(choice, Path(out), "; ".join(itertools.starmap(_apart, apart.items())))
     return _train(choice, paths, songs, Path(out))
 
 
 def _in_one_graph(candidates: list[Candidate]) -> list[Candidate]:
     """Those that can be parts of one model; the others are named in a warning."""
-    reasons = [one.why_not_in_a_graph() for one in candidates]
-    for one, reason in zip(candidates, reasons, strict=True):
-        if reason:
-            name = f"{one.facts.recipe} (seed {one.facts.seed})"
-            what = f"{name} is left out: it {reason}, so that it cannot be a part of one model"
-            warnings.warn(what, GenrezooWarning, stacklevel=3)
-    kept = [one for one, reason in zip(candidates, reasons, strict=True) if not reason]
+    named = member_names(candidates)
+    apart = kinds_apart(named)
+    for kind, names in apart.items():
+        warnings.warn(f"left out: {_apart(kind, names)}", GenrezooWarning, stacklevel=3)
+    kept = [one for name, one in named.items() if name not in itertools.chain(*apart.values())]
     if len(kept) < 2:
         raise SettingsError(f"an ensemble is selected from two models or more, {len(kept)} can be parts of one model")
     return kept
+
+
+def _apart(kind: str, names: Sequence[str]) -> str:
+    return f"{kind} cannot be parts of one model: {', '.join(names)}"
 
 
 def _train(choice: Choice, folders: Sequence[Path], songs: SongSet | None, out: Path) -> GreedyEnsemble:

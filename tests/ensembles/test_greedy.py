@@ -71,9 +71,9 @@ def test_what_was_selected_is_written_beside_a_row_that_the_report_shows(results
 
 def test_baselines_cannot_be_exported_and_it_says_so(results, tmp_path):
     found = greedy_ensemble(results, family="all", settings=QUICK, out=tmp_path / "out")
-    first = next(iter(found.weights))
-    assert f"{first} is a model of scikit-learn" in found.not_exported_because
-    with pytest.raises(SettingsError, match="holds predictions and no model: .* is a model of scikit-learn"):
+    reason = f"models of scikit-learn cannot be parts of one model: {', '.join(found.weights)}"
+    assert found.not_exported_because == reason
+    with pytest.raises(SettingsError, match=f"holds predictions and no model: {reason}"):
         found.run()
 
 

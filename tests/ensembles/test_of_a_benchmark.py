@@ -15,7 +15,7 @@ from genrezoo import benchmarking, parallel
 from genrezoo.cli import app, main
 from genrezoo.datasets.arrays import load_arrays
 from genrezoo.ensembles import greedy_ensemble
-from genrezoo.ensembles.candidates import _why_not, find_candidates, member_names
+from genrezoo.ensembles.candidates import _kind_apart, find_candidates, member_names
 from genrezoo.errors import DataError, GenrezooWarning, SettingsError
 from genrezoo.evaluation import softmax
 from genrezoo.exported import load_exported
@@ -117,7 +117,9 @@ def test_the_command_says_that_predictions_cannot_be_exported(tmp_path):
     command = ["ensemble", str(tmp_path / "results"), "--family", "all", "--out", str(tmp_path / "out")]
     shown = CliRunner().invoke(app, [*command, "--set", "bags=2"])
     assert shown.exit_code == 0, shown.output
-    assert "cannot be exported because svm is a model of scikit-learn" in " ".join(shown.output.split())
+    assert "no model to export, because models of scikit-learn cannot be parts of one model: svm, trees" in " ".join(
+        shown.output.split()
+    )
 
 
 def test_run_folders_need_their_songs(results, tmp_path, monkeypatch, capsys):
@@ -139,19 +141,19 @@ def test_run_folders_need_their_songs(results, tmp_path, monkeypatch, capsys):
 
 
 def test_networks_that_cannot_be_parts_of_one_model_are_left_out(results, tmp_path, monkeypatch):
-    monkeypatch.setattr("genrezoo.ensembles.candidates._why_not", lambda recipe: "cuts songs into chunks")
+    monkeypatch.setattr("genrezoo.ensembles.candidates._kind_apart", lambda recipe: "networks of chunks")
     with (
-        pytest.warns(GenrezooWarning, match=r"\(seed 1\) is left out: it cuts songs into chunks"),
+        pytest.warns(GenrezooWarning, match="left out: networks of chunks .*: fully_connected, scored"),
         pytest.raises(SettingsError, match="two models or more, 0 can be parts of one model"),
     ):
         greedy_ensemble(results[0], out=tmp_path / "out")
 
 
-def test_chunks_and_images_are_such_reasons():
+def test_such_networks_cut_songs_or_read_images():
     lstm = get_recipe("lstm")
-    assert _why_not(lstm) is None
-    assert _why_not(lstm.changed({"chunks": {"segments": 3, "hop": 3}})) == "cuts songs into chunks"
-    assert _why_not(get_recipe("resnet50")) == "reads images"
+    assert _kind_apart(lstm) is None
+    assert _kind_apart(lstm.changed({"chunks": {"segments": 3, "hop": 3}})) == "networks that cut songs into chunks"
+    assert _kind_apart(get_recipe("resnet50")) == "networks that read images"
 
 
 @pytest.mark.slow
