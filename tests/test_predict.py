@@ -115,6 +115,33 @@ def test_a_joined_recording_changes_its_genre_at_the_right_second(runs, here, tm
     assert found.how == "mean of 8 windows"
 
 
+def test_samples_in_memory_are_answered_as_their_file_is(runs, here, tmp_path):
+    whole = np.round(tone("low", 4, 7) * 32767).astype("<i2")
+    (filed,) = predict_audio(runs["fixed"], write(tmp_path / "low.wav", whole / 32767))
+    for same in (whole, np.stack([whole, whole], axis=1), whole / 32768):
+        found = gz.predict_samples(runs["fixed"], same, RATE)
+        np.testing.assert_allclose(found.probabilities, filed.probabilities, rtol=1e-5)
+    assert found.path == Path("samples")
+    for genre in GENRES:  # at twice the rate, each sample twice: what is above the old rate's half is filtered out
+        assert gz.predict_samples(runs["fixed"], np.repeat(tone(genre, 4, 9), 2), 2 * RATE).genre == genre
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros((2, 2, 2)), r"shape \(2, 2, 2\) and type float64"),
+        (np.zeros(0), r"shape \(0,\)"),
+        (np.zeros(9, np.uint8), "type uint8"),
+        (np.array([0.0, np.nan]), "samples reach nan"),
+        (np.array([0.0, -17.0]), "samples reach 17.* 16 is the limit"),
+        (np.zeros(10), "audio"),
+    ],
+)
+def test_samples_that_are_none_are_refused(runs, samples, message):
+    with pytest.raises(DataError, match=message):
+        gz.predict_samples(runs["fixed"], samples, RATE)
+
+
 def test_chunks_agree_with_the_run_on_the_same_features(runs):
     heard = recording(7)
     found = predict_features(runs["chunks"], heard)

@@ -18,10 +18,10 @@ from genrezoo.songs import SongSet
 from genrezoo.songs.columns import to_array, to_weights
 from genrezoo.songs.convert import is_ragged, stacked
 
-AUTO = {"table": "feature_mlp", "segments": "conv_in_time", "image": "spectrogram_cnn"}
+AUTO = {"table": "tabular_ensemble", "segments": "conv_in_time", "image": "spectrogram_cnn"}
 """The recipe that ``recipe="auto"`` takes for a table of features, for songs of several segments and for images."""
 
-FOR_TABLES = ("attention_pool", "feature_mlp", "fully_connected", "statistics_mlp")
+FOR_TABLES = ("feature_mlp", "fully_connected", "statistics_mlp", "tabular_ensemble")
 """Recipes that an error proposes for a table."""
 
 

@@ -5,7 +5,7 @@ windows, for runs, exported models and published weights alike; `audio_files` fi
 `bulk` answers any number of files in a table that a killed command continues.
 """
 
-from genrezoo.predict.audio import open_model, predict_audio, predict_sound
+from genrezoo.predict.audio import open_model, predict_audio, predict_samples, predict_sound
 from genrezoo.predict.audio_files import audio_settings, find_audio
 from genrezoo.predict.prediction import Prediction
 from genrezoo.predict.windows import predict_features
@@ -17,5 +17,6 @@ __all__ = [
     "open_model",
     "predict_audio",
     "predict_features",
+    "predict_samples",
     "predict_sound",
 ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from genrezoo.audio.settings import Features, FeatureSettings
+import numpy as np
+
+from genrezoo.audio.decode import MAX_LEVEL, mean_of_channels, resampled
+from genrezoo.audio.settings import Features, FeatureSettings, extract
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.exported import load_exported
 from genrezoo.predict.audio_files import audio_settings, predict_files
@@ -85,6 +89,65 @@ def predict_audio(
         paths, settings, model.reading.genres, answer,
         cache=cache, workers=workers, scheduler=scheduler, strict=strict, on_start=on_start, on_file=on_file,
     )  # fmt: skip
+
+
+def predict_samples(
+    run: Answering | str | Path,
+    samples: np.ndarray,
+    rate: int,
+    *,
+    rule: str | None = None,
+    window: float | None = None,
+    hop: float | None = None,
+) -> Prediction:
+    """Predicts the genre of a recording in memory, as `predict_audio` predicts that of a file with the same samples.
+
+    Args:
+        run: As in `predict_audio`; published weights by name too.
+        samples: ``(n_samples,)``, or ``(n_samples, n_channels)``, whose mean is taken: floating-point numbers with a
+            full scale of 1, or integers of 16 or 32 bits.
+        rate: Samples per second, Hz; they are resampled to the rate of the model's features.
+        rule: As in `predict_audio`.
+        window: As in `predict_audio`.
+        hop: As in `predict_audio`.
+
+    Returns:
+        The prediction; its path is ``samples``.
+
+    Raises:
+        DataError: No such samples, too few of them, or what `predict_audio` raises of the run.
+        SettingsError: ``rate`` is out of range, or what `predict_audio` raises of the options.
+        UnknownNameError: As `predict_audio`.
+
+    Example:
+        >>> predict_samples("vgg_tagger.msd", np.zeros(16000), rate=0)
+        Traceback (most recent call last):
+            ...
+        genrezoo.errors.SettingsError: rate must be from 1000 to 768000 Hz, got 0
+    """
+    if not 1000 <= rate <= 768_000:
+        raise SettingsError(f"rate must be from 1000 to 768000 Hz, got {rate}")
+    mono = _mono(samples)
+    model = open_model(run) if isinstance(run, str | Path) else run
+    settings, answer = answering(model, rule=rule, window=window, hop=hop, excerpt=False)
+    settings.prepare()
+    blocks = [mono] if rate == settings.rate else resampled([mono], rate, settings.rate)
+    return dataclasses.replace(answer(extract(settings, blocks)), path=Path("samples"))
+
+
+def _mono(samples: np.ndarray) -> np.ndarray:
+    """Samples as one channel of float32, full scale 1."""
+    samples = np.asarray(samples)
+    if samples.dtype in (np.int16, np.int32):
+        samples = samples / -float(np.iinfo(samples.dtype).min)
+    if samples.ndim not in (1, 2) or samples.dtype.kind != "f" or not samples.size:
+        what = f"samples have shape {samples.shape} and type {samples.dtype}"
+        remedy = "pass (n_samples,) or (n_samples, n_channels), floating-point numbers or integers of 16 or 32 bits"
+        raise DataError(what, remedy=remedy)
+    level = np.abs(samples).max()
+    if not level <= MAX_LEVEL:  # so written that NaN ends here too
+        raise DataError(f"samples reach {level:.3g}", remedy=f"scale them to 1; {MAX_LEVEL:g} is the limit")
+    return mean_of_channels(samples.reshape(len(samples), -1).astype(np.float32))
 
 
 def answering(

@@ -12,7 +12,7 @@ from genrezoo.evaluation import bootstrap_intervals
 from genrezoo.files import write_text
 from genrezoo.report.run import tables
 from genrezoo.report.style.captions import LEARNING, PROVENANCE, RANDOM_SPLIT, SYNTHETIC
-from genrezoo.report.style.drawing import Plot, as_svg, on_white
+from genrezoo.report.style.drawing import WIDTH, Plot, as_svg, on_white
 from genrezoo.report.style.heatmap import draw_confusion
 from genrezoo.report.style.learning_curves import learning_curves
 from genrezoo.report.style.number_format import count, duration, plain
@@ -87,13 +87,12 @@ def _plots(run: Run, metrics: dict[str, Any], split: str) -> list[Plot]:
     if len(history["epoch"]) > 1:
         drawn = learning_curves({name: history}, "learning")
         plots.append(Plot("learning", "Learning curves", LEARNING, drawn))
-    side = 0.42 * max(len(genres), 8) + 1.6
 
     def draw(figure: Figure) -> None:
-        draw_confusion(figure.subplots(), metrics["confusion"], genres, inches=side * 0.8)
+        draw_confusion(figure.subplots(), metrics["confusion"], genres, inches=WIDTH * 0.85)
 
     caption = f"Per cent of each genre's {split} songs (rows) that were predicted as each genre (columns)."
-    plots.append(Plot("confusion", "Confusion", caption, as_svg("confusion", draw, height=side * 0.8, width=side)))
+    plots.append(Plot("confusion", "Confusion", caption, as_svg("confusion", draw, height=1.6 + 0.27 * len(genres))))
     return plots
 
 
