@@ -20,7 +20,7 @@ from genrezoo.spaces import Choice, Int
     "rocket",
     summary="thousands of random convolution kernels in time, pooled over the song, and a linear output",
     reference="A. Dempster, F. Petitjean, G. Webb, ROCKET, Data Mining and Knowledge Discovery 34 (2020)",
-    space={"kernels": Choice((200, 500, 1000, 2000, 5000)), "kernel_seed": Int(0, 9)},
+    space={"kernels": Choice((200, 500, 1000, 2000)), "kernel_seed": Int(0, 9)},
     masks_padding=True,
 )
 def build_rocket(

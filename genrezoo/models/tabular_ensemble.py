@@ -22,7 +22,7 @@ from genrezoo.models._checks import (
 )
 from genrezoo.models._frame import RICH, STATISTICS_SPACE, check_classifier, song_input
 from genrezoo.registry import MODELS
-from genrezoo.spaces import Choice, Float, Int
+from genrezoo.spaces import Choice, Float
 
 EMBEDDINGS = (None, "piecewise_linear", "periodic")
 
@@ -37,8 +37,6 @@ EMBEDDINGS = (None, "piecewise_linear", "periodic")
         "members": Choice((8, 16, 32)),
         "units": Choice(tuple((size,) * depth for depth in (1, 2, 3) for size in (64, 128, 256, 512))),
         "embedding": Choice(EMBEDDINGS),
-        "embedding_size": Int(2, 16, when={"embedding": EMBEDDINGS[1:]}),
-        "embedding_units": Int(4, 16, when={"embedding": EMBEDDINGS[1:]}),
         "input_dropout": Float(0.0, 0.5),
         "dropout": Float(0.0, 0.6),
     },
