@@ -23,6 +23,9 @@ CALIBRATION_BINS = 15
 METRICS = ("accuracy", "macro_f1", "log_loss", "calibration_error")
 """The metrics that a row holds, in the order of the tables."""
 
+TEMPERATURES = (1e-3, 1e3)
+"""The least and the greatest temperature that logits are divided by."""
+
 _BLOCK = 2**20  # songs drawn at a time by the bootstrap: bounds its memory at some 30 MB
 
 
@@ -110,7 +113,7 @@ def best_temperature(logits: np.ndarray, y: np.ndarray) -> float:
         y: Labels, ``(songs,)`` integers in [0, classes); none of the classes need be there.
 
     Returns:
-        The temperature, between exp(-7) and exp(7).
+        The temperature, in `TEMPERATURES`.
 
     Raises:
         DataError: As `evaluate`.
@@ -131,7 +134,7 @@ def best_temperature(logits: np.ndarray, y: np.ndarray) -> float:
     def loss(logarithm: float) -> float:
         return float(-log_softmax(logits / np.exp(logarithm))[rows, y].mean())
 
-    return float(np.exp(optimize.minimize_scalar(loss, bounds=(-7, 7), method="bounded").x))
+    return float(np.exp(optimize.minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x))
 
 
 def bootstrap_intervals(

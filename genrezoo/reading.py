@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
 from genrezoo.errors import DataError, checked
-from genrezoo.evaluation import softmax
+from genrezoo.evaluation import TEMPERATURES, softmax
 from genrezoo.songs import SongSet
 from genrezoo.songs.chunks import Chunks
 from genrezoo.songs.columns import to_array
@@ -49,6 +49,12 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     trained_segments: Size | None = Field(None, description="Segments of the songs trained on; of images None.")
     masks_padding: bool = Field(False, description="Whether padding, NaN, is ignored.")
     chunks: Chunks | None = Field(None, description="How songs are cut for the model; None for whole songs.")
+    temperature: float | None = Field(
+        None,
+        ge=TEMPERATURES[0],
+        le=TEMPERATURES[1],
+        description="What the logits of songs are divided by after those of their chunks are combined; None: nothing.",
+    )
     window: float | None = Field(None, gt=0, le=1e6, description="Seconds of a window, where any length is read.")
     trained_on: Name | None = Field(None, description="Name of the songs trained on.")
     features: dict[str, Any] | None = Field(None, description="Settings of the features, for `feature_settings`.")
@@ -69,6 +75,8 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
             raise ValueError("images have one size and no chunks")
         if self.chunks and self.chunks.segments != self.input_shape[0]:
             raise ValueError("chunks and input_shape differ")
+        if self.temperature is not None and not self.chunks:
+            raise ValueError("a temperature is of chunks that are combined; that of whole songs is part of the model")
         if self.kind == "segments" and self.trained_segments is None and self.source == "run":
             raise ValueError("trained_segments are missing")
         if math.prod(size or 1 for size in self.input_shape) > 2**28:

@@ -40,11 +40,12 @@ def evaluate(
         typer.echo(json.dumps({"run": str(run), "split": split, "provenance": provenance, **metrics}, indent=2))
         return
     console = results_console()
+    before = {name: f" ({value:.4f} uncalibrated)" for name, value in metrics.get("uncalibrated", {}).items()}
     console.print(
         f"[bold]{opened.card.recipe.name}[/] on {escape(f'{split} ({provenance} split)')}: "
         f"accuracy {metrics['accuracy']:.4f}, "
-        f"macro F1 {metrics['macro_f1']:.4f}, log loss {metrics['log_loss']:.4f}, "
-        f"calibration error {metrics['calibration_error']:.4f}",
+        f"macro F1 {metrics['macro_f1']:.4f}, log loss {metrics['log_loss']:.4f}{before.get('log_loss', '')}, "
+        f"calibration error {metrics['calibration_error']:.4f}{before.get('calibration_error', '')}",
         highlight=False,
         soft_wrap=True,
     )

@@ -128,7 +128,11 @@ class Exported:
         if not np.isfinite(logits).all():
             what = "the answers are not finite numbers: the features are beyond what the model was trained on"
             raise songs.error(what, remedy="use songs with the features that the model was trained on")
-        return logits if owner is None or chunks is None else combine_chunks(logits, owner, rule=chunks.rule)
+        if owner is None or chunks is None:
+            return logits
+        combined = combine_chunks(logits, owner, rule=chunks.rule)
+        temperature = self.metadata.temperature
+        return combined if temperature is None else combined / np.float32(temperature)
 
     def predict(self, x: np.ndarray, lengths: np.ndarray | None = None, *, workers: int = 1) -> np.ndarray:
         """Probabilities of each genre; of a tagger activations, each for itself.

@@ -19,6 +19,7 @@ from genrezoo.layers import Frozen, Standardise
 from genrezoo.models import create_model, embedding_of
 from genrezoo.reading import TAGGER_WINDOW, Reading
 from genrezoo.runs import Run, feature_extractor, load_run
+from genrezoo.runs.calibration import at_temperature
 from genrezoo.weights import WEIGHTS, Weights
 
 PIXELS = (127.0, 60.0)
@@ -118,7 +119,8 @@ def _whole(run: Run) -> keras.Model:
     logits = network.output["logits"] if isinstance(network.output, dict) else network.output
     songs = keras.Input((*network.input_shape[1:-1], run.reading.n_features), name="songs")
     inner = keras.Model(network.input, logits, name=network.name)
-    return keras.Model(songs, inner(run.preprocessing.layer()(songs)), name=run.card.recipe.name)
+    model = keras.Model(songs, inner(run.preprocessing.layer()(songs)), name=run.card.recipe.name)
+    return at_temperature(model, None if run.card.recipe.chunks else run.card.temperature)
 
 
 def _of_weights(entry: Weights, embedding: bool, layer: str | None) -> Source:

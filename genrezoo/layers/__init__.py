@@ -23,6 +23,7 @@ from genrezoo.layers.snippets import CutSnippets
 from genrezoo.layers.stabiliser import ActivityStabiliser
 from genrezoo.layers.standardise import Standardise
 from genrezoo.layers.statistics import PooledStatistics
+from genrezoo.layers.temperature import Temperature
 from genrezoo.layers.weighting import WeightedAggregate
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Standardise",
     "TakeMask",
     "TanhCell",
+    "Temperature",
     "WeightedAggregate",
     "WeightedPooling",
     "similarity",

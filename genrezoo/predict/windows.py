@@ -107,8 +107,9 @@ def _of_run(
         rule, probabilities = None, softmax(_logits(model, x, np.zeros(1, np.int64), len(x)))[0]
     else:
         rule = rule or (reading.chunks.rule if reading.chunks else "mean")
-        combined = aggregate(log_softmax(logits)[None].astype(np.float32), rule=rule)
-        probabilities = softmax(np.asarray(combined))[0]
+        temperature = reading.temperature or 1.0  # of chunks that are combined, and not of each
+        combined = aggregate(log_softmax(logits * temperature)[None].astype(np.float32), rule=rule)
+        probabilities = softmax(np.asarray(combined) / temperature)[0]
     return Prediction(
         path=Path(),
         genres=reading.genres,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from genrezoo.environment import versions
 from genrezoo.errors import SettingsError, UnknownNameError, check_known, check_type, checked
+from genrezoo.evaluation import TEMPERATURES
 from genrezoo.registry import PROCEDURES, Registry, find_builder, natural
 from genrezoo.songs.chunks import Chunks
 from genrezoo.songs.standardise import Transform
@@ -34,6 +35,12 @@ class Member(BaseModel, frozen=True, extra="forbid"):
     fresh: bool = Field(False, description="Begin with new weights: the composition trains it.")
     seed: int | None = Field(None, ge=0, lt=2**32, description="Seed in place of the composition's.")
     weights_sha256: tuple[str, ...] = Field((), description="What it was, or has to be; on a card always there.")
+    temperature: float | None = Field(
+        None,
+        ge=TEMPERATURES[0],
+        le=TEMPERATURES[1],
+        description="What a composition divides its logits by; on a card, if its own training was calibrated.",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Member:
@@ -72,6 +79,9 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     )
     clip: float | None = Field(None, gt=0, description="Limit standardised features to this many standard deviations.")
     chunks: Chunks | None = Field(None, description="Cut songs into chunks; whole songs are read if left out.")
+    calibrate: bool = Field(
+        False, description="After training, fit one temperature for the logits on the validation songs."
+    )
     features: tuple[str, ...] | None = Field(
         None, min_length=1, description="Groups of features that the model reads, e.g. chroma; all if left out."
     )
@@ -130,9 +140,10 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         """The recipe with other values.
 
         Args:
-            changes: Names of builder arguments, of settings, or of ``standardise``, ``transform``, ``clip``, ``chunks``
-                and ``features``, with their new values. A name that could mean several is written ``model.NAME`` or
-                ``settings.NAME``; one of a member's recipe ``MEMBER.NAME``, of all members' ``members.NAME``.
+            changes: Names of builder arguments, of settings, or of ``standardise``, ``transform``, ``clip``,
+                ``chunks``, ``features`` and ``calibrate``, with their new values. A name that could mean several is
+                written ``model.NAME`` or ``settings.NAME``; one of a member's recipe ``MEMBER.NAME``, of all members'
+                ``members.NAME``.
             everywhere: Changes go to the members' recipes too, and each recipe takes those that it knows.
             **more: Further changes, of names that Python takes as keywords.
 
@@ -198,7 +209,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         return {
             "model": {name for name, p in takes.items() if p.kind is p.KEYWORD_ONLY},
             "settings": set(entry.settings.model_fields),  # type: ignore[union-attr]  # a pydantic model
-            "recipe": {"standardise", "transform", "clip", "chunks", "features"},
+            "recipe": {"standardise", "transform", "clip", "chunks", "features", "calibrate"},
         }
 
     def with_runs(self, runs: dict[str, Any]) -> Recipe:

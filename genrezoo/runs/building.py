@@ -13,6 +13,7 @@ from genrezoo.models import create_model, settled
 from genrezoo.reading import check_readable
 from genrezoo.recipes import Recipe
 from genrezoo.registry import COMPOSITIONS, PROCEDURES, find_builder
+from genrezoo.runs.calibration import at_temperature
 from genrezoo.runs.preprocessing import Preprocessing, columns_within, standardise_layer
 from genrezoo.seeds import child_seed, keras_seed
 from genrezoo.songs import SongSet, Standardiser
@@ -167,7 +168,7 @@ def build_member(
     built = build_model(member, part, num_classes, seed=seed, again=seed is None, groups=groups)
     if standardiser is None and standardises_itself(recipe, member):
         standardiser = Standardiser.none(int(part[-1] or 0), clip=member.clip, transform=member.transform)
-    return reading(built, columns, shape, standardiser)
+    return reading(at_temperature(built, recipe.members[name].temperature), columns, shape, standardiser)
 
 
 def standardises_itself(recipe: Recipe, member: Recipe) -> bool:

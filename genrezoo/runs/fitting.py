@@ -19,6 +19,7 @@ from genrezoo.errors import DataError, SettingsError, differences
 from genrezoo.recipes import Recipe
 from genrezoo.registry import PROCEDURES
 from genrezoo.runs.building import answers, build_model, check_members, check_songs, handles
+from genrezoo.runs.calibration import fit_temperature
 from genrezoo.runs.members import Obtained
 from genrezoo.runs.predictions import FILE
 from genrezoo.runs.preprocessing import Preprocessing
@@ -140,9 +141,14 @@ class Training:
     def _write(self, fitted: Fitted, obtained: Obtained) -> Run:
         folder, preprocessing, songs = self.folder, self.preprocessing, self.songs
         arrays: dict[str, np.ndarray] = {}
+        temperature = None
         for split in (side for side in ("valid", "test") if side in songs.splits):
             part = songs.split(split)
             found = {"ids": part.ids, "y": part.y, **answers(fitted.model, preprocessing, part)}
+            if self.recipe.calibrate and split == "valid":
+                temperature = fit_temperature(found["logits"], part.y, name=songs.name)
+            if temperature is not None:
+                found["logits"] = found["logits"] / np.float32(temperature)
             arrays |= {f"{split}_{name}": value for name, value in found.items()}
         predictions = files.write_npz(folder / FILE, arrays)
         history = files.write_text(folder / "history.csv", _as_csv(fitted.history))
@@ -163,6 +169,7 @@ class Training:
             train_seconds=fitted.seconds,
             members_seconds=obtained.seconds,
             parameters=int(fitted.model.count_params()),
+            temperature=temperature,
             environment=environment(),
             weights_sha256=files.sha256_of(weights),
             predictions_sha256=files.sha256_of(predictions),

@@ -14,6 +14,7 @@ from genrezoo.errors import DataError
 from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import Member
 from genrezoo.runs.building import is_composition, reading, standardises_itself
+from genrezoo.runs.calibration import at_temperature
 from genrezoo.runs.preprocessing import Preprocessing, columns_within
 from genrezoo.runs.run import Run, load_run
 from genrezoo.songs import SongSet
@@ -53,12 +54,17 @@ class Obtained:
             raise DataError(what, path=run.folder, remedy="train the member on these songs")
         self.seconds += run.card.train_seconds + run.card.members_seconds
         digest = (run.card.weights_sha256,)
-        self.members[name] = Member(recipe=run.card.recipe, seed=run.card.seed, weights_sha256=digest)
+        # What a composition hears of a member with chunks are the logits of chunks, and its temperature is of songs'.
+        temperature = run.card.temperature if is_composition(recipe) and not recipe.chunks else None
+        self.members[name] = Member(
+            recipe=run.card.recipe, seed=run.card.seed, weights_sha256=digest, temperature=temperature
+        )
         if not is_composition(recipe):
             logits = self.logits[name] = np.full((songs.n_songs, songs.num_classes), np.nan, np.float32)
             for split in ("train", "valid"):
                 logits[songs.splits[split]] = run.logits(songs.split(split))
             return
+        network = at_temperature(run.network, temperature)
         whole, own = preprocessing.shape(songs), run.preprocessing.standardiser
         columns = columns_within(recipe, run.card.recipe, songs.feature_groups())
         expected = preprocessing.standardiser if columns is None else preprocessing.standardiser.of(columns)
@@ -68,13 +74,13 @@ class Obtained:
                 what = f"member {name!r} was trained on other songs or another split than this composition is made for"
                 raise DataError(what, path=run.folder, remedy="train the member on the same songs, split as they are")
             own_part = own if standardises_itself(recipe, run.card.recipe) else None
-            self.models[name] = reading(run.network, columns, whole, own_part)
+            self.models[name] = reading(network, columns, whole, own_part)
             return
         if not fits or not own.equals(expected):
             what = f"member {name!r} was trained on songs of another shape or standardisation than this composition's"
             remedy = "train the member on the same songs, with the same standardise, clip and chunks"
             raise DataError(what, path=run.folder, remedy=f"{remedy}, or pass standardise=False to the composition")
-        self.models[name] = reading(run.network, columns, whole)
+        self.models[name] = reading(network, columns, whole)
 
 
 def open_runs(recipe: Recipe) -> Recipe:

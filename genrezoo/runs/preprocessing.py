@@ -30,11 +30,13 @@ class Preprocessing:
         columns: The features that the network reads, in their order; None for all.
         chunks: How songs are cut into chunks; None for whole songs.
         standardiser: Fitted on the selected features of the training songs.
+        temperature: What the logits of songs are divided by after those of their chunks are combined, if anything.
     """
 
     columns: tuple[int, ...] | None
     chunks: Chunks | None
     standardiser: Standardiser
+    temperature: float | None = None
 
     @classmethod
     def plain(cls, recipe: Recipe, songs: SongSet) -> Preprocessing:
@@ -102,7 +104,7 @@ class Preprocessing:
         return self.standardiser.standardised(cut), owner
 
     def combine(self, logits: np.ndarray, owner: np.ndarray | None) -> np.ndarray:
-        """The logits of songs ``(n_songs, n_genres)`` from those of their chunks, by the recipe's rule.
+        """The logits of songs ``(n_songs, n_genres)`` from those of their chunks, by the recipe's rule; calibrated.
 
         Args:
             logits: ``(n_chunks, n_genres)``; of whole songs they are returned as they are.
@@ -110,7 +112,8 @@ class Preprocessing:
         """
         if owner is None or self.chunks is None:
             return logits
-        return combine_chunks(logits, owner, rule=self.chunks.rule)
+        combined = combine_chunks(logits, owner, rule=self.chunks.rule)
+        return combined if self.temperature is None else combined / np.float32(self.temperature)
 
     def layer(self) -> Standardise:
         """The selection and standardisation as a Keras layer on songs (or chunks) with all their features."""

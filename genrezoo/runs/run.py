@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from genrezoo import files
 from genrezoo.errors import DataError, GenrezooWarning, check_type, checked
-from genrezoo.evaluation import evaluate, softmax
+from genrezoo.evaluation import TEMPERATURES, evaluate, softmax
 from genrezoo.reading import Reading
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
@@ -64,6 +64,12 @@ class Card(BaseModel, frozen=True, extra="forbid"):
     train_seconds: float = Field(ge=0)
     members_seconds: float = Field(0.0, ge=0, description="What training the members took.")
     parameters: int = Field(ge=0)
+    temperature: float | None = Field(
+        None,
+        ge=TEMPERATURES[0],
+        le=TEMPERATURES[1],
+        description="What the logits of songs are divided by; None if the run was not calibrated.",
+    )
     environment: dict[str, Any]
     weights_sha256: Sha256
     predictions_sha256: Sha256 | None = None
@@ -86,6 +92,8 @@ class Card(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("genres must be unique and text")
         if self.recipe.chunks and self.recipe.chunks.segments != self.input_shape[0]:
             raise ValueError("chunks and input_shape differ")
+        if self.temperature is not None and not self.recipe.calibrate:
+            raise ValueError("there is a temperature, but the recipe does not calibrate")
         about, features = self.songs.get("about", {}), self.songs.get("features", 1)
         if not isinstance(about, dict) or not isinstance(features, int) or not 1 <= features <= 2**24:
             raise ValueError("songs must have a table `about` and a number of `features`")
@@ -152,6 +160,7 @@ class Run:
             "trained_segments": None if kind == "image" else n_segments,
             "masks_padding": masks,
             "chunks": card.recipe.chunks,
+            "temperature": self.preprocessing.temperature,
             "trained_on": card.songs.get("name"),
             "features": features if isinstance(features, dict) else None,
             "feature_names": about.get("feature_names"),
@@ -174,7 +183,8 @@ class Run:
         knots = None if card.knots is None else np.array(card.knots, np.float32)
         standardiser = Standardiser(mean, scale, card.clip, card.recipe.transform, knots)
         columns = selected_columns(card.recipe, self._groups, where=str(self.folder))
-        return Preprocessing(columns, card.recipe.chunks, standardiser)
+        temperature = card.temperature if card.recipe.chunks else None
+        return Preprocessing(columns, card.recipe.chunks, standardiser, temperature)
 
     @functools.cached_property
     def network(self) -> keras.Model:
@@ -209,9 +219,16 @@ class Run:
             raise DataError("does not have the sha256 on the card", path=path, remedy="restore it or train again")
         return path
 
+    @property
+    def _own_temperature(self) -> float | None:
+        """The temperature of the network's logits; those of chunks are combined before."""
+        return None if self.card.recipe.chunks else self.card.temperature
+
     @functools.cached_property
     def model(self) -> keras.Model:
         """The whole model, from raw features to logits: the layer `Standardise`, then the network as one layer.
+
+        A calibrated run of whole songs ends in the layer `Temperature`.
 
         ``run.model.predict(songs.padded())`` equals ``run.logits(songs)``, but for rounding; models with several
         outputs answer a dict with the key ``logits``. Padding must be NaN. A recipe with chunks reads chunks: cut the
@@ -224,9 +241,12 @@ class Run:
         """
         import keras
 
+        from genrezoo.runs.calibration import at_temperature
+
         features = self.card.songs.get("features", self.card.input_shape[-1])
         songs = keras.Input((*self.network.input_shape[1:-1], features), name="songs")
-        return keras.Model(songs, self.network(self.preprocessing.layer()(songs)), name=self.card.recipe.name)
+        model = keras.Model(songs, self.network(self.preprocessing.layer()(songs)), name=self.card.recipe.name)
+        return at_temperature(model, self._own_temperature)
 
     def logits(self, songs: SongSet) -> np.ndarray:
         """Logits of songs, ``(n_songs, n_genres)`` float32; the songs' features are standardised as in training.
@@ -238,6 +258,8 @@ class Run:
 
         self.check(songs)
         logits = logits_of(self.network, self.card.recipe, self.preprocessing, songs)
+        if self._own_temperature is not None:
+            logits = logits / np.float32(self._own_temperature)
         if not np.isfinite(logits).all():
             what = "the answers are not finite numbers: the features are beyond what the run was trained on"
             raise songs.error(what, remedy="use songs with the features that the run was trained on")
@@ -329,6 +351,8 @@ class Run:
     def evaluate(self, split: str = "test", songs: SongSet | None = None) -> dict[str, Any]:
         """All metrics of `genrezoo.evaluation.evaluate`.
 
+        Of a calibrated run also ``uncalibrated``: ``log_loss`` and ``calibration_error`` at temperature 1.
+
         Args:
             split: Split to evaluate on.
             songs: Songs with that split; None reads the predictions stored when the run was trained, without Keras.
@@ -338,7 +362,7 @@ class Run:
         """
         if songs is None:
             stored = self.predictions(split)
-            return evaluate(stored["logits"], stored["y"])
+            return self._metrics(stored["logits"], stored["y"])
         check_type("songs", songs, SongSet, "a SongSet, or None for the stored predictions")
         if songs.genres != self.genres:
             what = f"genres are {list(songs.genres)}, the run was trained on {list(self.genres)}"
@@ -347,7 +371,14 @@ class Run:
             remedy = "pass the whole set with its split: evaluate('test', songs) takes the side of it"
             raise songs.error("has no split", remedy=remedy)
         part = songs.validate().split(split)
-        return evaluate(self.logits(part), part.y)
+        return self._metrics(self.logits(part), part.y)
+
+    def _metrics(self, logits: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+        found = evaluate(logits, y)
+        if self.card.temperature is None:
+            return found
+        before = evaluate(logits * np.float32(self.card.temperature), y)
+        return {**found, "uncalibrated": {name: before[name] for name in ("log_loss", "calibration_error")}}
 
 
 def load_run(folder: str | Path) -> Run:

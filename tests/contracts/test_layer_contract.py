@@ -83,6 +83,7 @@ CASES = {
         ),
         LayerCase(layers.TakeMask, {}, [SONGS, SONGS[..., :1]]),
         LayerCase(layers.TanhCell, {"units": 4, "kernel_regularizer": keras.regularizers.L2(0.1)}, LOGITS[0]),
+        LayerCase(layers.Temperature, {"temperature": 2.5}, LOGITS[0]),
         LayerCase(layers.WeightedAggregate, {"l2": 0.5}, LOGITS),
         LayerCase(layers.WeightedPooling, {}, [SONGS, SONGS[..., :2]]),
     )
