@@ -5,6 +5,7 @@ Their settings were chosen on validation songs; a comment on each says on which.
 
 from genrezoo.recipes.pooling_and_ensembles import GENTLE
 from genrezoo.recipes.recipe import RECIPES, Recipe
+from genrezoo.songs.chunks import Chunks
 
 PATIENT = {**GENTLE, "epochs": 60, "patience": 20, "monitor": "loss"}
 """For what learns a small set in some tens of epochs: the loss says better than the accuracy which of them is best."""
@@ -74,12 +75,24 @@ ROCKET = Recipe(
     procedure="ridge",
 )
 
+SEGMENT_MLP = Recipe(
+    name="segment_mlp",
+    summary="A hidden layer of 128 units names the genre of each segment; a song's answer is the mean of its segments'",
+    reference="own; Tzanetakis and Cook 2002 on features of texture windows",
+    model="fully_connected",
+    # every segment is an example with its song's genre: the same perceptron that reads segments in `attention_pool`
+    arguments={"units": [128], "dropout": 0.5, "l2": 1e-4},
+    settings={**PATIENT, "batch_size": 256},
+    chunks=Chunks(segments=1, hop=1, rule="mean"),
+)
+
 RECIPES.add(
     ATTENTION_POOL,
     BIGRU,
     CONFORMER,
     INCEPTION_TIME,
     ROCKET,
+    SEGMENT_MLP,
     TABULAR_ENSEMBLE,
     TCN,
     TRANSFORMER,
