@@ -44,16 +44,17 @@ def demo(
     Example: genrezoo demo vgg_tagger.msd runs/mel
     """
     from genrezoo.demo.models import cached_models, open_models  # here, so that --help does not wait for them
-    from genrezoo.demo.page import check_gradio, serve
+    from genrezoo.demo.page import check_address, check_gradio, serve
     from genrezoo.demo.upload import Limits
 
     limits = Limits(max_mb, max_seconds)
     check_gradio()
+    check_address(host, port)
     names = models or cached_models()
-    for name in names:
-        if not Path(name).exists() and name in WEIGHTS.names():
-            fetch_shown(name)
-    if not all(Path(name).is_file() for name in names):  # an exported model needs no Keras
+    published = [name for name in names if not Path(name).exists() and name in WEIGHTS.names()]
+    for name in published:
+        fetch_shown(name)
+    if published or any(Path(name).is_dir() for name in names):  # an exported model needs no Keras
         load_keras()
     console = Console(stderr=True)
     if host not in LOCAL:

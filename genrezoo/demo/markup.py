@@ -45,7 +45,6 @@ def player_html(path: str, name: str, prediction: Prediction) -> str:
         "player.html.jinja",
         name=name,
         source=f"gradio_api/file={quote(path)}",
-        length=clock(float(prediction.ends[-1]) if len(prediction.ends) else 0.0),
         warnings=prediction.warnings,
     )
 
@@ -109,7 +108,7 @@ def timeline_html(prediction: Prediction, model: str) -> str:
 
 def refusal_html(name: str, reason: str) -> str:
     """Why a file has no answer."""
-    return _fill("refusal.html.jinja", name=name, reason=reason)
+    return _fill("refusal.html.jinja", name=name, reason=f"{reason.rstrip('.')}.")
 
 
 def empty_html(limits: Limits) -> str:

@@ -3,8 +3,10 @@
 # gradio looks at the annotations of the functions that it calls, so they are not postponed here
 
 import contextlib
+import errno
 import importlib.util
 import os
+import socket
 import tempfile
 import threading
 import wave
@@ -60,13 +62,14 @@ def serve(
         SettingsError: The extra ``demo`` is not installed, or the host is none of this machine.
         ResourceError: The port is taken.
     """
+    check_gradio()
+    check_address(host, port)
     end = until or threading.Event()
     with tempfile.TemporaryDirectory(prefix="genrezoo-demo-") as name:
         folder = Path(name).resolve()
         for part in ("uploads", "work"):
             (folder / part).mkdir(mode=0o700)
         with _settings_of_gradio(folder / "uploads"), Reader(folder / "work", limits, workers=AT_ONCE) as reader:
-            check_gradio()
             _warm(reader, models, on_model)
             page = build_page(reader, models)
             try:
@@ -77,6 +80,24 @@ def serve(
                         pass
             finally:
                 page.close(verbose=False)
+
+
+def check_address(host: str, port: int | None) -> None:
+    """Refuses an address that the server could not listen on, before models are loaded.
+
+    Raises:
+        SettingsError: The host is none of this machine.
+        ResourceError: The port is taken.
+    """
+    try:
+        family = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((host, port or 0), family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            what = f"port {port} is taken. Remedy: pass another --port, or none for the first free one."
+            raise ResourceError(what) from error
+        reason = error.strerror or error
+        raise SettingsError(f"the page cannot be shown at {host!r}, port {port or 'any'} ({reason})") from error
 
 
 def check_gradio() -> None:
@@ -192,18 +213,13 @@ def _launched(page: Any, folder: Path, host: str, port: int | None, limits: Limi
     theme = gradio.themes.Soft(
         primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "DejaVu Sans Mono", "monospace"]
     )
-    try:
-        return page.launch(
-            server_name=host, server_port=port, share=False, inbrowser=False, prevent_thread_lock=True, quiet=True,
-            show_error=False, max_file_size=limits.size, footer_links=[], run_history=False, enable_monitoring=False,
-            ssr_mode=False, pwa=False, mcp_server=False, allowed_paths=[], state_session_capacity=100,
-            app_kwargs={"middleware": [guard], "docs_url": None, "redoc_url": None, "openapi_url": None},
-            theme=theme, css=markup.style(), js=markup.script(),
-        )  # fmt: skip
-    except OSError as error:
-        if port is None:
-            raise SettingsError(f"--host {host} cannot be listened on ({error})") from error
-        raise ResourceError(f"port {port} is taken. Remedy: pass another --port, or none for a free one.") from error
+    return page.launch(
+        server_name=host, server_port=port, share=False, inbrowser=False, prevent_thread_lock=True, quiet=True,
+        show_error=False, max_file_size=limits.size, footer_links=[], run_history=False, enable_monitoring=False,
+        ssr_mode=False, pwa=False, mcp_server=False, allowed_paths=[], state_session_capacity=100,
+        app_kwargs={"middleware": [guard], "docs_url": None, "redoc_url": None, "openapi_url": None},
+        theme=theme, css=markup.style(), js=markup.script(),
+    )  # fmt: skip
 
 
 def _warm(reader: Reader, models: Mapping[str, Tried], on_model: Callable[[str], None]) -> None:

@@ -150,14 +150,14 @@ class Uploads:
     """
 
     def __init__(self) -> None:
-        self._files: dict[str, Path] = {}
+        self._files: dict[str, tuple[Path, int]] = {}  # and the inode, as the same content has the same path
         self._lock = threading.Lock()
 
     def keep(self, visitor: str, path: Path) -> None:
         """A visitor sees this file, and no longer the one before."""
         with self._lock:
             before = self._files.get(visitor)
-            self._files[visitor] = path
+            self._files[visitor] = (path, _inode(path))
             self._remove_unseen(before)
 
     def drop(self, visitor: str) -> None:
@@ -167,13 +167,23 @@ class Uploads:
 
     def get(self, visitor: str) -> Path | None:
         """The file that a visitor sees."""
-        return self._files.get(visitor)
+        return self._files.get(visitor, (None,))[0]
 
-    def _remove_unseen(self, path: Path | None) -> None:
-        if path is not None and path not in self._files.values():
-            path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # of the same content under another name
-                path.parent.rmdir()
+    def _remove_unseen(self, seen: tuple[Path, int] | None) -> None:
+        """Removes a file, unless a visitor sees it or somebody has just uploaded it again."""
+        if seen is None or seen in self._files.values() or _inode(seen[0]) != seen[1]:
+            return
+        seen[0].unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of the same content under another name
+            seen[0].parent.rmdir()
+
+
+def _inode(path: Path) -> int:
+    """The number of the file that has a path; 0 if none has."""
+    try:
+        return os.lstat(path).st_ino
+    except OSError:
+        return 0
 
 
 def check_size(path: Path, limits: Limits) -> None:

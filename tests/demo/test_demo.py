@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import re
+import socket
 import wave
 from html import unescape
 from pathlib import Path
@@ -20,9 +21,9 @@ from genrezoo.cli import app
 from genrezoo.demo import markup
 from genrezoo.demo.guard import LOOPBACK, MOST_BYTES, Guard, is_upload, only_uploads, refusal
 from genrezoo.demo.models import Tried, open_models
-from genrezoo.demo.page import check_gradio
+from genrezoo.demo.page import check_address, check_gradio
 from genrezoo.demo.upload import Limits, Reader, Uploads
-from genrezoo.errors import DataError, SettingsError
+from genrezoo.errors import DataError, ResourceError, SettingsError
 from genrezoo.parallel import ChildError
 from genrezoo.predict import Prediction
 
@@ -163,6 +164,17 @@ def test_an_upload_is_removed_when_its_last_visitor_leaves_it(tmp_path):
     assert not second.exists()
     uploads.drop("one")
     assert uploads.get("one") is None
+
+
+def test_a_file_that_was_uploaded_again_is_not_removed_with_the_first(tmp_path):
+    path, uploads = write(tmp_path / "a.wav"), Uploads()
+    uploads.keep("one", path)
+    write(tmp_path / "again.wav").replace(path)  # by another visitor, who has not asked yet
+    uploads.drop("one")
+    assert path.exists()
+    uploads.keep("two", path)
+    uploads.drop("two")
+    assert not path.exists()
 
 
 def test_the_timeline_shows_the_highest_genres_and_marks_the_leading_one():
@@ -327,3 +339,13 @@ def test_without_gradio_the_command_says_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=r"pip install 'genrezoo\[demo\]'"):
         check_gradio()
+
+
+def test_an_address_that_cannot_be_listened_on_is_refused_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ResourceError, match=f"port {port} is taken. Remedy: pass another --port"):
+            check_address("127.0.0.1", port)
+    check_address("127.0.0.1", port)
+    with pytest.raises(SettingsError, match=r"cannot be shown at '192\.0\.2\.1', port any"):  # of no machine
+        check_address("192.0.2.1", None)
