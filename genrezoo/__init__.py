@@ -32,6 +32,7 @@ _HOMES = {
     "Exported": "exported",
     "load_exported": "exported",
     "Recipe": "recipes",
+    "bagged": "recipes.bagged",
     "get_recipe": "recipes",
     "list_recipes": "recipes",
     "Run": "runs",
@@ -111,6 +112,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.recipes import Recipe as Recipe
     from genrezoo.recipes import get_recipe as get_recipe
     from genrezoo.recipes import list_recipes as list_recipes
+    from genrezoo.recipes.bagged import bagged as bagged
     from genrezoo.report import read_rows as read_rows
     from genrezoo.report import render as render
     from genrezoo.runs import Run as Run

@@ -146,6 +146,7 @@ class CellFacts(DataFacts):
     )
     settings: dict[str, Any] = Field({}, description="The recipe, or the baseline's settings.")
     run: str = Field("", description="Folder of the run, relative to that of the results.")
+    folds: int | None = Field(None, description="Of a bagged recipe: number of folds, and of models.")
     study: str | None = Field(None, description="Name of the study that it belongs to.")
     axes: dict[str, Any] | None = Field(None, description="Its values on the study's axes.")
     label: str | None = Field(None, description="What the study's figures call it.")
@@ -177,6 +178,10 @@ class AccuracyRow(_Row):
     valid: Scores
     test: ScoresAndIntervals
     train: Scores | None = None
+    out_of_fold: Scores | None = Field(
+        None,
+        description="Training and validation songs, each predicted by a model that never saw it; of some.",
+    )
     heads: dict[str, HeadScores] = {}
     parameters: Number | None = None
     multiply_adds: Number | None = None

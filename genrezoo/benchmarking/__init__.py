@@ -133,7 +133,7 @@ def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[Prepa
                 parts = ["baseline", name, settings, seed, songs.facts.checksum, versions()["genrezoo"]]
                 key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
                 run = folder / "runs" / f"{name}-{safe_name(songs.facts.data)}-{seed}-{key}"
-                about = {"recipe": name, "model": name, "family": "baseline", "settings": settings}
+                about: dict[str, Any] = {"recipe": name, "model": name, "family": "baseline", "settings": settings}
                 about["pretrained"] = pretrained(songs.features)
                 found.append(_cell(songs, key, seed, run, about, {**options, "engine": "scikit-learn"}))
     for entrant, recipe in sorted(entrants, key=lambda pair: pair[1].depth):
@@ -142,6 +142,7 @@ def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[Prepa
                 key = recipe.digest(seed, songs.facts.checksum)
                 run = folder / "runs" / recipe.run_name(songs.facts.data, seed, songs.facts.checksum)
                 about = {"recipe": recipe.name, "model": recipe.model, "family": "zoo", **entrant.place}
+                about["folds"] = entrant.bagged or None
                 about["settings"] = recipe.model_dump(mode="json")
                 about["pretrained"] = pretrained(songs.features, recipe)
                 found.append(_cell(songs, key, seed, run, about, {**options, **_counted(plan, entrant)}))

@@ -36,7 +36,7 @@ from genrezoo.rows import (
     SpeedRow,
     engine_part,
 )
-from genrezoo.runs.predictions import FILE, read_predictions
+from genrezoo.runs.predictions import FILE, OUT_OF_FOLD, read_predictions, stored_splits
 from genrezoo.songs import SongSet, repeated_split
 from genrezoo.songs.chunks import chunk_starts
 
@@ -98,6 +98,9 @@ def accuracy_cell(plain: dict[str, Any]) -> dict[str, Any]:
         part = songs.split("train")
         train = evaluate(predict(part), part.y)
     measured = {"valid": valid, "test": test, "train": train, "heads": heads, "evaluation_seconds": seconds, **found}
+    if OUT_OF_FOLD in stored_splits(cell.run):
+        whole = read_predictions(cell.run, OUT_OF_FOLD, songs.num_classes)
+        measured["out_of_fold"] = evaluate(whole["logits"], whole["y"])
     return AccuracyRow(**_facts(cell) | measured).to_plain()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from genrezoo.recipes import Recipe, get_recipe
+from genrezoo.recipes.bagged import bagged
 
 MOST_CELLS = 1000
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -33,12 +34,27 @@ class _OfRecipe(BaseModel, frozen=True, extra="forbid"):
 class Entrant(_OfRecipe):
     """One line of the leaderboard: a recipe, perhaps with other values and another name."""
 
+    bagged: int = Field(
+        0, ge=0, description="From 2: the recipe is trained once for each of so many folds of the songs, see `bagged`."
+    )
     label: str | None = Field(None, min_length=1, description="What the study's figures call it; the name if left out.")
     study: str | None = Field(None, pattern=NAME, description="Name of the grid that it stands in, or beside.")
     axes: dict[str, Any] = Field({}, description="Where it stands on that grid's axes.")
     reported: dict[str, str] | None = Field(
         None, description="What the reference reports for it; the recipe's if left out and nothing is changed."
     )
+
+    @field_validator("bagged")
+    @classmethod
+    def _some_folds(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("must be 0, or at least 2 folds")
+        return value
+
+    @property
+    def called(self) -> str:
+        """Its name in tables."""
+        return self.name or (f"bagged_{self.recipe}" if self.bagged else self.recipe)
 
     @property
     def place(self) -> dict[str, Any]:
@@ -55,7 +71,8 @@ class Entrant(_OfRecipe):
 
         The suite's changes go to members too; this entrant's own win over them, and the user's over both.
 
-        What the reference reports holds for its own values: an entrant with others has only results of its own.
+        What the reference reports holds for its own values: an entrant with others has only results of its own. Of a
+        bagged recipe all changes go to the recipe of its members.
 
         Args:
             changes: The suite's.
@@ -63,6 +80,8 @@ class Entrant(_OfRecipe):
         """
         recipe = get_recipe(self.recipe).changed(changes, everywhere=True).changed(self.changes)
         recipe = recipe.changed(overrides, everywhere=True)
+        if self.bagged:
+            recipe = bagged(recipe, folds=self.bagged)
         reported = self.reported if self.reported is not None else {} if self.changes else recipe.reported
         return recipe.model_copy(update={"name": self.called, "reported": reported})
 

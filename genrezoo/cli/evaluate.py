@@ -19,7 +19,7 @@ from genrezoo.lazy import load_keras
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     data: Annotated[str | None, typer.Option(help="Songs to evaluate on; the stored predictions if left out.")] = None,
-    split: Annotated[str, typer.Option(help="Split to evaluate on.")] = "test",
+    split: Annotated[str, typer.Option(help="Split to evaluate on; a bagged run has out_of_fold too.")] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Evaluate a run: accuracy, macro F1, log loss, calibration, scores of each genre, confusion matrix.

@@ -51,6 +51,10 @@ def train(
         int | None,
         typer.Option(min=2, help="Cross-validate: logits of each song from a model not trained on it."),
     ] = None,
+    bagged: Annotated[
+        int | None,
+        typer.Option(min=2, help="Train the recipe once for each of so many folds and combine the models into one."),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Folds trained at a time; all cores if left out.")] = None,
     scheduler: Scheduler = None,
     device: Annotated[
@@ -68,6 +72,9 @@ def train(
     Songs without a split get a seeded one (70/15/15): by group where they have groups, stratified at random otherwise.
     The members that a recipe is made of or learns from are trained first, in OUT/members.
 
+    With --bagged the recipe is trained once for each fold of the training and validation songs, and the models become
+    one; --set and --epochs reach each of them.
+
     Example: genrezoo train lstm --data songs.npz --set units=64 --epochs 20 --out runs/lstm-1
     """
     load_keras()
@@ -81,6 +88,8 @@ def train(
         raise SettingsError("--device cannot be combined with --folds: folds are trained in processes of their own")
     if folds is not None and (tensorboard is not None or mlflow is not None):
         raise SettingsError("--tensorboard and --mlflow cannot be combined with --folds: there are several trainings")
+    if folds is not None and bagged is not None:
+        raise SettingsError("--bagged cannot be combined with --folds: it trains the folds' models itself")
     logs = {"tensorboard": tensorboard, "mlflow": mlflow}
     wanted = parse_changes(changes or []) | ({} if epochs is None else {"epochs": epochs})
     with options_of_songs(data):
@@ -88,6 +97,8 @@ def train(
     if "epochs" in wanted and any(member.recipe for member in recipe.members.values()):
         typer.echo("the members keep their own epochs; --set members.epochs=N is for them", err=True)
     recipe = recipe.with_runs(parse_changes(members or [], option="--member"))
+    if bagged is not None:
+        recipe = gz.bagged(recipe, folds=bagged)
     placed: AbstractContextManager[Any] = nullcontext() if device in (None, "compare") else on_device(str(device))
     with placed:  # before songs are read: a missing device is reported at once
         songs = default_split(gz.load_songs(data))
@@ -105,6 +116,7 @@ def _train(
     """One training with its progress and its last line."""
     import genrezoo as gz  # here, so that --help does not wait for Keras
     from genrezoo.runs.loggers import loggers
+    from genrezoo.runs.predictions import OUT_OF_FOLD, stored_splits
 
     settings = recipe.procedure_settings()
     total = getattr(settings, "epochs", 1)
@@ -143,6 +155,10 @@ def _train(
         f"({run.card.songs['provenance']} split, {len(songs.splits['test'])} songs, epoch {run.card.best_epoch} of "
         f"{run.card.epochs}) -> {out}"
     )
+    if OUT_OF_FOLD in stored_splits(run.folder):
+        whole = run.evaluate(OUT_OF_FOLD)
+        number = sum(whole["per_class"]["support"])
+        typer.echo(f"out of fold: accuracy {whole['accuracy']:.4f}, macro F1 {whole['macro_f1']:.4f} ({number} songs)")
     return run
 
 

@@ -32,6 +32,11 @@ class Member(BaseModel, frozen=True, extra="forbid"):
     folds: int = Field(
         0, ge=0, description="From 2: logits of each training song from a model of the recipe that never saw it."
     )
+    held: int | None = Field(
+        None,
+        ge=1,
+        description="Of an ensemble's member: the one of the folds, of all songs but test songs, that is held out.",
+    )
     fresh: bool = Field(False, description="Begin with new weights: the composition trains it.")
     seed: int | None = Field(None, ge=0, lt=2**32, description="Seed in place of the composition's.")
     weights_sha256: tuple[str, ...] = Field((), description="What it was, or has to be; on a card always there.")
@@ -51,7 +56,16 @@ class Member(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("folds and fresh need a recipe")
         if self.folds == 1 or (self.folds and self.fresh):
             raise ValueError("folds must be 0 or at least 2, and not with fresh")
+        if self.held is not None and self.held > self.folds:
+            raise ValueError(f"held is the number of one of the folds, from 1 to {self.folds}")
         return self
+
+    @property
+    def kin(self) -> str:
+        """What it has in common with members that the same recipe trains without other folds of the songs."""
+        # without its own members, which differ in their digests on a card
+        bare = self.recipe.model_dump(mode="json", exclude={"members"}) if self.recipe else {}
+        return json.dumps([self.folds, bare], sort_keys=True)
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
@@ -114,6 +128,13 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     def depth(self) -> int:
         """How many trainings must come one after the other before this one."""
         return max((1 + (member.recipe.depth if member.recipe else 0) for member in self.members.values()), default=0)
+
+    @property
+    def cross_validated(self) -> bool:
+        """Whether a part of it was trained on validation songs, because another fold of the songs was held out."""
+        inside = [member.recipe for member in self.members.values() if member.recipe is not None]
+        held = any(member.held is not None for member in self.members.values())
+        return held or any(recipe.cross_validated for recipe in inside)
 
     def digest(self, seed: int, checksum: str) -> str:
         """Sixteen hex digits of what a training's result depends on: the recipe, the seed, the songs, the version."""

@@ -85,16 +85,17 @@ def check_members(recipe: Recipe) -> None:
             raise SettingsError(f"recipe {recipe.name!r} needs a member {missing[0]!r}; pass a recipe or a run")
         check_known(f"member of {recipe.model!r}", recipe.members, wanted)
     for name, member in recipe.members.items():
-        if is_composition(recipe) and (member.logits or member.folds):
+        if member.held is not None:
+            _check_held(recipe, name)
+        if is_composition(recipe) and (member.logits or (member.folds and not member.held)):
             raise SettingsError(f"member {name!r} of {recipe.model!r} must be a recipe or a run: it becomes a part")
         if member.fresh and not is_composition(recipe):
             raise SettingsError(f"member {name!r} must be trained: {recipe.procedure!r} learns from it")
-        if (
-            is_composition(recipe)
-            and not recipe.standardise
-            and member.recipe
-            and member.recipe.chunks != recipe.chunks
-        ):
+        if member.recipe is not None and member.recipe.cross_validated and recipe.procedure != "stagewise":
+            what = f"member {name!r} was trained on validation songs, by which {recipe.procedure!r} would judge it"
+            raise SettingsError(f"{what}; use a member that is not bagged, or the procedure 'stagewise'")
+        mixes = is_composition(recipe) and not recipe.standardise
+        if mixes and member.recipe is not None and member.recipe.chunks != recipe.chunks:
             what = f"member {name!r} of {recipe.model!r} reads other chunks of songs than the whole"
             raise SettingsError(f"{what}; use members that read whole songs, or the same chunks for all")
         reads_all = member.recipe is not None and member.recipe.features is None
@@ -102,6 +103,19 @@ def check_members(recipe: Recipe) -> None:
         if is_composition(recipe) and recipe.features and (reads_all or more):
             what = f"member {name!r} of {recipe.model!r} reads other groups of features than the whole"
             raise SettingsError(f"{what}, {', '.join(recipe.features)}")
+
+
+def _check_held(recipe: Recipe, name: str) -> None:
+    """Refuses a member that is trained without a fold, where no other stands in for the songs that it knows."""
+    member = recipe.members[name]
+    if recipe.model != "ensemble" or recipe.procedure != "stagewise" or recipe.standardise:
+        what = f"member {name!r} is trained without a fold of the songs, which is for the model 'ensemble'"
+        raise SettingsError(f"{what}, the procedure 'stagewise' and standardise=False; see genrezoo.bagged")
+    if sorted(one.held or 0 for one in recipe.members.values() if one.kin == member.kin) != list(
+        range(1, member.folds + 1)
+    ):
+        what = f"member {name!r} is trained without fold {member.held} of {member.folds}"
+        raise SettingsError(f"{what}; each of the folds has to be held out by one member of the same recipe")
 
 
 def handles(recipe: Recipe) -> tuple[bool, bool]:

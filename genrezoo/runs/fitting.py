@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from genrezoo.registry import PROCEDURES
 from genrezoo.runs.building import answers, build_model, check_members, check_songs, handles
 from genrezoo.runs.calibration import fit_temperature
 from genrezoo.runs.members import Obtained
-from genrezoo.runs.predictions import FILE
+from genrezoo.runs.predictions import FILE, OUT_OF_FOLD
 from genrezoo.runs.preprocessing import Preprocessing
 from genrezoo.runs.run import Card, Run, load_run
 from genrezoo.songs import SongSet, check_genres, check_split
@@ -129,8 +129,27 @@ class Training:
         )
         if watching:
             watching.end(fitted.history[-1])
-        self.run = self._write(fitted, obtained)
+        self.run = self._write(fitted, obtained, self._out_of_fold(fitted, given, owner))
         return self.run
+
+    def _out_of_fold(self, fitted: Fitted, given: SongSet, owner: np.ndarray | None) -> dict[str, np.ndarray]:
+        """What members answer that did not see the song, by output, ``(n_songs, n_genres)``; NaN for test songs.
+
+        Args:
+            fitted: Its outputs are empty where no member was trained on validation songs.
+            given: What the network was trained on, perhaps chunks.
+            owner: The song of each chunk.
+        """
+        found: dict[str, np.ndarray] = {}
+        for split, outputs in fitted.outputs.items():
+            part = given.splits[split]
+            whose, place = np.unique(part if owner is None else owner[part], return_inverse=True)
+            order = np.argsort(place, kind="stable")  # as `Preprocessing.combine` takes them
+            for name, value in outputs.items():
+                if value.shape == outputs["logits"].shape:
+                    into = found.setdefault(name, np.full((self.songs.n_songs, value.shape[1]), np.nan, np.float32))
+                    into[whose] = self.preprocessing.combine(value[order], None if owner is None else place[order])
+        return found
 
     def _build(self, obtained: Obtained) -> keras.Model:
         weights, shape = seeds.child_seed(self.seed, "model"), self.preprocessing.shape(self.songs)
@@ -138,18 +157,21 @@ class Training:
         groups = self.songs.feature_groups()
         return build_model(self.recipe, shape, self.songs.num_classes, members=members, seed=weights, groups=groups)
 
-    def _write(self, fitted: Fitted, obtained: Obtained) -> Run:
+    def _write(self, fitted: Fitted, obtained: Obtained, out_of_fold: dict[str, np.ndarray]) -> Run:
         folder, preprocessing, songs = self.folder, self.preprocessing, self.songs
         arrays: dict[str, np.ndarray] = {}
         temperature = None
         for split in (side for side in ("valid", "test") if side in songs.splits):
             part = songs.split(split)
-            found = {"ids": part.ids, "y": part.y, **answers(fitted.model, preprocessing, part)}
+            stored = {name: value[songs.splits[split]] for name, value in out_of_fold.items()}
+            outputs = stored if stored and split == "valid" else answers(fitted.model, preprocessing, part)
             if self.recipe.calibrate and split == "valid":
-                temperature = fit_temperature(found["logits"], part.y, name=songs.name)
-            if temperature is not None:
-                found["logits"] = found["logits"] / np.float32(temperature)
-            arrays |= {f"{split}_{name}": value for name, value in found.items()}
+                temperature = fit_temperature(outputs["logits"], part.y, name=songs.name)
+            arrays |= _predictions(split, part, outputs, temperature)
+        if out_of_fold and obtained.knows_none(songs) and not fitted.model.trainable_weights:
+            pool = np.sort(np.concatenate([songs.splits[split] for split in ("train", "valid")]))
+            stored = {name: value[pool] for name, value in out_of_fold.items()}
+            arrays |= _predictions(OUT_OF_FOLD, songs.take(pool), stored, temperature)
         predictions = files.write_npz(folder / FILE, arrays)
         history = files.write_text(folder / "history.csv", _as_csv(fitted.history))
         weights = files.write_atomic(folder / "weights.safetensors", safetensors.numpy.save(weights_of(fitted.model)))
@@ -182,6 +204,16 @@ class Training:
         if self.recipe.chunks or not handles(self.recipe)[1]:
             run.__dict__["network"] = fitted.model  # it is there already; one for any length is built anew
         return run
+
+
+def _predictions(
+    split: str, songs: SongSet, outputs: Mapping[str, np.ndarray], temperature: float | None
+) -> dict[str, np.ndarray]:
+    """The predictions of a split under the names that they are stored by."""
+    found = {"ids": songs.ids, "y": songs.y, **outputs}
+    if temperature is not None:
+        found["logits"] = found["logits"] / np.float32(temperature)
+    return {f"{split}_{name}": value for name, value in found.items()}
 
 
 def _already_done(folder: Path, plan: dict[str, Any]) -> bool:

@@ -17,8 +17,7 @@ from genrezoo.errors import DataError, SettingsError
 from genrezoo.recipes import Recipe, get_recipe
 from genrezoo.runs.fitting import open_training
 from genrezoo.runs.run import load_run
-from genrezoo.songs import SongSet
-from genrezoo.songs.splits import folds
+from genrezoo.songs import SongSet, fold_splits
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,19 +106,18 @@ def out_of_fold(
     seeds.check_seed(seed)
     parallel.check_place(workers, scheduler)
     songs.validate()
-    pool = np.sort(np.concatenate([songs.splits[split] for split in splits]))
-    held = folds(songs.take(pool), n_folds, seed=seed)
+    parts = fold_splits(songs, n_folds, seed=seed, splits=splits)
     with files.lock_folder(out, wait=True) as folder:
         where = folder / f"songs-{songs.checksum()[:12]}"
         keep_songs(songs, where)
-        runs = [folder / f"fold-{number + 1:02d}" for number in range(len(held))]
+        runs = [folder / f"fold-{number + 1:02d}" for number in range(len(parts))]
         with parallel.make_executor(workers, scheduler, threads=threads() if workers == 1 else 1) as executor:
             waiting = {}
-            for number, (part, run) in enumerate(zip(held, runs, strict=True)):
+            for number, (part, run) in enumerate(zip(parts, runs, strict=True)):
                 order = {
                     "recipe": recipe.model_dump(mode="json"),
-                    "held": pool[part].tolist(),
-                    "others": np.setdiff1d(pool, pool[part]).tolist(),
+                    "held": part["valid"].tolist(),
+                    "others": part["train"].tolist(),
                     "seed": seed,
                 }
                 waiting[executor.call(_train_fold, order, reads={"songs": where}, writes={"out": run})] = number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import Member
 from genrezoo.runs.building import is_composition, reading, standardises_itself
 from genrezoo.runs.calibration import at_temperature
+from genrezoo.runs.predictions import OUT_OF_FOLD, stored_splits
 from genrezoo.runs.preprocessing import Preprocessing, columns_within
 from genrezoo.runs.run import Run, load_run
 from genrezoo.songs import SongSet
@@ -27,7 +29,8 @@ class Obtained:
     Attributes:
         members: The members as the card records them: each with its recipe, seed and digests of its weights.
         models: For a composition: the built models by name.
-        logits: For a procedure: logits of all songs by name, ``(n_songs, n_genres)``, NaN for test songs.
+        logits: For a procedure: logits of all songs by name, ``(n_songs, n_genres)``, NaN for test songs. For a
+            composition: those of members that were trained on some validation songs, NaN where their own answers count.
         seconds: What training them took.
     """
 
@@ -35,6 +38,26 @@ class Obtained:
     models: dict[str, keras.Model] = field(default_factory=dict)
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     seconds: float = 0.0
+
+    def trained_without(self, fold: Member, name: str, run: Run, songs: SongSet) -> None:
+        """Completes a member of a composition that was trained without a fold of the songs, once `add` has added it.
+
+        Args:
+            fold: The member as the recipe has it.
+            name: Its name.
+            run: Its run.
+            songs: The composition's songs.
+        """
+        nothing = np.full((songs.n_songs, songs.num_classes), np.nan, np.float32)
+        kin = next((other for other, one in self.members.items() if one.held and one.kin == fold.kin), None)
+        # All that one recipe trains share an array, to which each adds the answers to the songs that it never saw.
+        self.logits[name] = _fill(nothing if kin is None else self.logits[kin], run.predictions("valid"), songs)
+        self.members[name] = self.members[name].model_copy(update={"folds": fold.folds, "held": fold.held})
+
+    def knows_none(self, songs: SongSet) -> bool:
+        """Whether for every training and validation song each member has the logits of a model that never saw it."""
+        pool = np.concatenate([songs.splits[split] for split in ("train", "valid")])
+        return all(name in self.logits and np.isfinite(self.logits[name][pool]).all() for name in self.models)
 
     def add(self, name: str, run: Run, recipe: Recipe, songs: SongSet, preprocessing: Preprocessing) -> None:
         """Adds a finished run as a member of a recipe.
@@ -73,6 +96,10 @@ class Obtained:
             if not fits or run.card.songs.get("checksum") != songs.checksum():
                 what = f"member {name!r} was trained on other songs or another split than this composition is made for"
                 raise DataError(what, path=run.folder, remedy="train the member on the same songs, split as they are")
+            if run.card.recipe.cross_validated:
+                self.logits[name] = np.full((songs.n_songs, songs.num_classes), np.nan, np.float32)
+                for split in set(stored_splits(run.folder)) & {"valid", OUT_OF_FOLD}:
+                    _fill(self.logits[name], run.predictions(split), songs)
             own_part = own if standardises_itself(recipe, run.card.recipe) else None
             self.models[name] = reading(network, columns, whole, own_part)
             return
@@ -81,6 +108,13 @@ class Obtained:
             remedy = "train the member on the same songs, with the same standardise, clip and chunks"
             raise DataError(what, path=run.folder, remedy=f"{remedy}, or pass standardise=False to the composition")
         self.models[name] = reading(network, columns, whole)
+
+
+def _fill(logits: np.ndarray, stored: Mapping[str, np.ndarray], songs: SongSet) -> np.ndarray:
+    """Logits in the order of songs, those of some songs replaced by stored ones."""
+    place = {name: number for number, name in enumerate(songs.ids.tolist())}
+    logits[[place[name] for name in stored["ids"].tolist()]] = stored["logits"]
+    return logits
 
 
 def open_runs(recipe: Recipe) -> Recipe:

@@ -29,7 +29,7 @@ def read_predictions(folder: str | Path, split: str, num_classes: int) -> dict[s
 
     Args:
         folder: The run folder, or that of a baseline.
-        split: ``valid`` or ``test``.
+        split: ``valid`` or ``test``; of a bagged run also ``out_of_fold``.
         num_classes: Number of genres.
 
     Returns:

@@ -293,6 +293,9 @@ class Run:
     def predictions(self, split: str = "test") -> dict[str, np.ndarray]:
         """Stored predictions of a split: ``ids``, ``y``, ``logits`` and the outputs of auxiliary heads.
 
+        Of a run with bagged members, predictions of validation songs are those of the members that never saw the song;
+        if all its members are bagged, the split ``out_of_fold`` holds them for all training and validation songs.
+
         Raises:
             DataError: No predictions of that split are stored.
         """
@@ -419,7 +422,8 @@ def _check_size(card: Card, arrays: dict[str, np.ndarray], path: Path) -> None:
         return [recipe, *(part for one in inside for part in parts(one))]
 
     recipes = parts(card.recipe)
-    given = [size for recipe in recipes for size in sizes(recipe.arguments)]
+    # how much members of an ensemble count is no size
+    given = [size for one in recipes for size in sizes({k: v for k, v in one.arguments.items() if k != "weights"})]
     widest = max([1, *(size for array in arrays.values() for size in array.shape)])
     if (
         sum(array.size for array in arrays.values()) != card.parameters

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from genrezoo.errors import check_type
 from genrezoo.recipes import Recipe, get_recipe
+from genrezoo.recipes.recipe import Member
 from genrezoo.runs.building import build_member, standardises_itself
 from genrezoo.runs.fitting import Training, open_training
 from genrezoo.runs.folds import out_of_fold
@@ -17,7 +18,7 @@ from genrezoo.runs.preprocessing import Preprocessing
 from genrezoo.runs.progress import training_progress
 from genrezoo.runs.run import Run, load_run
 from genrezoo.seeds import child_seed
-from genrezoo.songs import SongSet, default_split
+from genrezoo.songs import SongSet, default_split, fold_splits
 
 if TYPE_CHECKING:
     import keras
@@ -132,7 +133,7 @@ def _obtain(
             )  # fmt: skip
             found.members[name] = member.model_copy(update={"seed": own})
             continue
-        if inside is not None and member.folds:
+        if inside is not None and member.folds and member.held is None:
             folder = store / f"{inside.run_name(songs.name, own, songs.checksum())}-{member.folds}-folds"
             # of training songs alone: a teacher that knows the validation songs would tell its student of them
             result = out_of_fold(
@@ -142,14 +143,23 @@ def _obtain(
             found.seconds += result.seconds
             found.members[name] = member.model_copy(update={"seed": own, "weights_sha256": result.weights_sha256})
             continue
+        part = songs if member.held is None else _without(member, songs, seed)
         if inside is not None:
-            folder = store / inside.run_name(songs.name, own, songs.checksum())
+            folder = store / inside.run_name(songs.name, own, part.checksum())
             on_epoch: Any = None if on_member is None else lambda record, name=name: on_member(name, record)
             run = train(
-                inside, songs, seed=own, out=folder, on_epoch=on_epoch,
+                inside, part, seed=own, out=folder, on_epoch=on_epoch,
                 store=store, workers=workers, wait=True, verbose=0, tested="test" in songs.splits,
             )  # fmt: skip
         else:
             run = load_run(str(member.run))
-        found.add(name, run, recipe, songs, training.preprocessing)
+        found.add(name, run, recipe, part, training.preprocessing)
+        if member.held is not None:
+            found.trained_without(member, name, run, songs)
     return found
+
+
+def _without(member: Member, songs: SongSet, seed: int) -> SongSet:
+    """The songs with the split that holds the member's fold out; the folds are those of the composition's seed."""
+    splits = fold_splits(songs, member.folds, seed=seed)[(member.held or 1) - 1]
+    return songs.with_split(splits, str(songs.provenance))

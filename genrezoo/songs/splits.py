@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, cast
@@ -255,6 +255,37 @@ def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
     kind = model_selection.StratifiedKFold if songs.groups is None else model_selection.StratifiedGroupKFold
     dealer = kind(n_folds, shuffle=True, random_state=child_seed(seed, "folds"))
     return _held_out(dealer, np.arange(songs.n_songs), songs, remedy="use fewer folds")
+
+
+def fold_splits(
+    songs: SongSet, n_folds: int, *, seed: int, splits: Sequence[str] = ("train", "valid")
+) -> list[dict[str, np.ndarray]]:
+    """The splits of a cross-validation: for each fold one that validates on its songs and trains on the others.
+
+    Args:
+        songs: Songs with a split.
+        n_folds: Number of folds, at least 2.
+        seed: Seed of the folds.
+        splits: Splits whose songs are dealt into `folds`.
+
+    Returns:
+        For each fold the splits with other ``train`` and ``valid``; what else there is, such as ``test``, stays.
+
+    Raises:
+        SettingsError: As `folds`.
+        DataError: As `folds`.
+
+    Example:
+        >>> import numpy as np
+        >>> splits = {"train": [0, 1, 2, 3], "valid": [4, 5], "test": [6, 7]}
+        >>> songs = SongSet(x=np.zeros((8, 1, 2)), y=[0, 1] * 4, genres=("blues", "jazz"), splits=splits)
+        >>> first = fold_splits(songs.with_split(songs.splits, "random"), 3, seed=1)[0]
+        >>> {name: len(index) for name, index in first.items()}
+        {'train': 4, 'valid': 2, 'test': 2}
+    """
+    pool = np.sort(np.concatenate([songs.splits[split] for split in splits]))
+    held = [pool[part] for part in folds(songs.take(pool), n_folds, seed=seed)]
+    return [{**songs.splits, "train": np.setdiff1d(pool, part), "valid": part} for part in held]
 
 
 @dataclass(frozen=True)

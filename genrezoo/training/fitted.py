@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Required, TypeAlias, TypedDict
 
@@ -28,7 +28,8 @@ class Options(TypedDict, total=False):
         checkpoint_path: File that every finished epoch is saved to; if it exists, training continues from it and ends
             bit-identical to a training that never stopped. None or left out: no checkpoint.
         on_epoch: Called with each finished epoch's history record.
-        logits: Logits of the members that the procedure learns from, ``(n_songs, classes)`` by name.
+        logits: Logits of the members that the procedure learns from, ``(n_songs, classes)`` by name; for `stagewise`
+            those of members whose own answers to some songs are of no use, because they were trained on them.
     """
 
     seed: Required[int]
@@ -45,11 +46,14 @@ class Fitted:
         model: The model with the weights to keep.
         history: One record an epoch with the columns `HISTORY`, and the errors of each head where there are several.
         best_epoch: Epoch (from 1) whose weights were kept.
+        outputs: Outputs for the songs of ``train`` and ``valid`` by split and name, where they are not the model's own:
+            of a composition whose members answer songs that they were trained on by models that were not.
     """
 
     model: keras.Model
     history: list[dict[str, float]]
     best_epoch: int
+    outputs: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:

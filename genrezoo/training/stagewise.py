@@ -6,8 +6,12 @@ training goes on with. A frozen member's answer to a song never changes, so it i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Unpack
 
+import numpy as np
+
+from genrezoo.errors import SettingsError
 from genrezoo.lazy import keras, layers
 from genrezoo.registry import PROCEDURES
 from genrezoo.songs import SongSet
@@ -34,6 +38,9 @@ def stagewise(model: keras.Model, songs: SongSet, settings: StagewiseSettings, *
     The result is that of supervised training of the whole composition. It comes sooner, because frozen members answer
     once, unless songs are changed at random in training. A composition without trainable weights is measured once.
 
+    A member that was trained on validation songs, because another fold of all songs was held out, answers by its stored
+    logits where there are some: those of models that did not see the song.
+
     Args:
         model: As for `supervised`; frozen members are `Frozen` layers that look at the songs.
         songs: As for `supervised`.
@@ -44,19 +51,24 @@ def stagewise(model: keras.Model, songs: SongSet, settings: StagewiseSettings, *
         As for `supervised`.
 
     Raises:
-        SettingsError: As for `supervised`.
+        SettingsError: As for `supervised`; or logits are given for a member that is not frozen or shows more than its
+            logits, or together with settings that change songs at random.
         DataError: As for `supervised`.
     """
     frozen = [layer for layer in model.layers if isinstance(layer, layers.Frozen) and layer.input is model.input]
-    part, inputs = model, None
-    if frozen and not settings.augments:
-        part, inputs = without_frozen(model, frozen, songs)
+    logits = options.get("logits") or {}
+    if logits and settings.augments:
+        raise SettingsError(f"the answers of {min(logits)!r} are stored: songs cannot be changed at random in training")
+    if not (frozen or logits) or settings.augments:
+        return fit(model, songs, settings, **options)
+    part, inputs = without_frozen(model, frozen, songs, logits)
     fitted = fit(part, songs, settings, inputs=inputs, **options)
-    return Fitted(model, fitted.history, fitted.best_epoch)  # the part's layers are the model's
+    outputs = {split: forward(part, given) for split, given in inputs.items()} if logits else {}
+    return Fitted(model, fitted.history, fitted.best_epoch, outputs)  # the part's layers are the model's
 
 
 def without_frozen(
-    model: keras.Model, frozen: list[layers.Frozen], songs: SongSet
+    model: keras.Model, frozen: list[layers.Frozen], songs: SongSet, logits: Mapping[str, np.ndarray] = {}
 ) -> tuple[keras.Model, dict[str, Inputs]]:
     """The part of a model behind its frozen members, and what it is to be given.
 
@@ -64,11 +76,16 @@ def without_frozen(
         model: A model of one input.
         frozen: Layers of it that look at its input alone.
         songs: Standardised songs with splits ``train`` and ``valid``.
+        logits: By member, ``(n_songs, classes)``: what it answers to songs that are not NaN, in place of its own.
 
     Returns:
         A model of the songs and the members' answers, which shares its layers with the first; and for ``train`` and
         ``valid`` its inputs.
+
+    Raises:
+        SettingsError: Logits are given for a member that is not frozen, or shows more than its logits.
     """
+    replaced = _replaced(frozen, logits)
     answers = {f"{number:03d}": tensor for number, tensor in enumerate(keras.tree.flatten([f.output for f in frozen]))}
     members = keras.Model(model.input, answers)
     history = model.input._keras_history
@@ -78,5 +95,23 @@ def without_frozen(
     for split in ("train", "valid"):
         x = songs.split(split).x
         found = forward(members, x)
+        for name, member in replaced.items():
+            stored = logits[member][songs.splits[split]]
+            found[name] = np.where(np.isfinite(stored), stored, found[name]).astype(np.float32)
         inputs[split] = [x, *(found[name] for name in answers)]
     return part, inputs
+
+
+def _replaced(frozen: list[layers.Frozen], logits: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Which of the answers of frozen members are whose logits."""
+    found, number = {}, 0
+    for layer in frozen:
+        name, size = layer.name.removeprefix("member_"), len(keras.tree.flatten(layer.output))
+        if name in logits and size > 1:
+            raise SettingsError(f"member {name!r} shows more than its logits, which are all that is stored of it")
+        if name in logits:
+            found[f"{number:03d}"] = name
+        number += size
+    if trained := sorted(set(logits) - set(found.values())):
+        raise SettingsError(f"member {trained[0]!r} knows the validation songs, so it must be frozen")
+    return found

@@ -260,6 +260,23 @@ def test_rows_say_where_they_stand_in_a_study(finished):
         assert (row.get("study"), row.get("axes"), row.get("label")) == expected
 
 
+@pytest.mark.slow
+def test_bagged_entrants_are_cells_that_share_no_member(songs_folder, tmp_path):
+    entrant = {**SMALL, "bagged": 2}
+    entrant["changes"] = {**SMALL["changes"], "epochs": 1}
+    other = {**entrant, "name": "wider", "changes": {**entrant["changes"], "units": [5]}}
+    data = [{"source": str(songs_folder)}]
+    suite = Suite(name="own", summary="s", data=data, recipes=[entrant, other], seeds=2)
+    folder = benchmark(suite, out=tmp_path / "out", workers=1)
+    rows = [row for row in rows_of(folder) if row["kind"] == "accuracy"]
+    assert [(row["recipe"], row["folds"]) for row in rows] == [("bagged_fully_connected", 2)] * 2 + [("wider", 2)] * 2
+    assert [row["multiply_adds"] for row in rows[::2]] == [2 * (6 * 4 * n + n * 3) for n in (4, 5)]
+    assert len({row["out_of_fold"]["accuracy"] for row in rows}) > 1
+    assert len(list((folder / "runs").glob("fully_connected-*/card.json"))) == 2 * 2 * 2  # recipes, seeds and folds
+    assert {row["status"] for row in rows_of(folder)} == {"ok"}
+    assert render([folder]).exists()
+
+
 def test_passes_over_all_training_and_validation_songs_are_timed(finished):
     folder, _, _ = finished
     found = {row["recipe"]: row for row in rows_of(folder, "passes")}

@@ -74,6 +74,20 @@ def test_the_suites_changes_reach_members_and_the_entrants_own_do_not():
     assert recipe.members["original"].recipe.settings["epochs"] == 2
 
 
+def test_a_bagged_entrant_has_a_name_of_its_own_and_changes_reach_its_members():
+    entrant = Entrant(recipe="conv_in_time", bagged=3, changes={"filters": 5})
+    recipe = entrant.build({"epochs": 2}, {"units": 7})
+    assert entrant.called == recipe.name == "bagged_conv_in_time"
+    assert [(member.folds, member.held) for member in recipe.members.values()] == [(3, 1), (3, 2), (3, 3)]
+    for member in recipe.members.values():
+        assert (member.recipe.arguments["filters"], member.recipe.arguments["units"]) == (5, 7)
+        assert member.recipe.settings["epochs"] == 2
+    assert recipe.reported == {}
+    assert suite(recipes=["lstm", {"recipe": "lstm", "bagged": 2}]).select(["bagged_lstm"]).entrants[0].bagged == 2
+    with pytest.raises(ValidationError, match="at least 2 folds"):
+        Entrant(recipe="lstm", bagged=1)
+
+
 def test_what_the_user_sets_wins_everywhere():
     plan = suite(recipes=[{"recipe": "correcting", "changes": {"epochs": 3, "members.epochs": 4}}])
     plan = plan.model_copy(update={"changes": {"epochs": 5}}).overridden({"epochs": 1})

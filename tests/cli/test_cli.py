@@ -118,6 +118,20 @@ def test_train_evaluate_and_train_again(songs_folder, tmp_path):
     assert figures["accuracy"] == load_run(tmp_path / "a").evaluate("test")["accuracy"]
 
 
+@pytest.mark.slow
+def test_train_bagged_and_predict(songs_folder, tmp_path):
+    options = ["--set", "units=[4]", "--epochs", 1, "--data", songs_folder, "--out", tmp_path / "b"]
+    done = run("train", "fully_connected", "--bagged", 2, *options)
+    assert done.exit_code == 0, done.output
+    assert "out of fold: accuracy" in done.output
+    members = load_run(tmp_path / "b").card.recipe.members.values()
+    assert {(tuple(each.recipe.arguments["units"]), each.recipe.settings["epochs"]) for each in members} == {((4,), 1)}
+    scores = json.loads(run("evaluate", tmp_path / "b", "--split", "out_of_fold", "--json").output)
+    assert sum(scores["per_class"]["support"]) == 48
+    again = run("train", "fully_connected", "--bagged", 2, "--folds", 2, *options)
+    assert "cannot be combined with --folds" in str(again.exception)
+
+
 OPTION_OF_SONGS = "genrezoo data convert synthetic songs --set n_train=…, then --data songs"
 
 

@@ -1,0 +1,76 @@
+"""Bagged recipes: one recipe trained once for each fold of the songs, and the vote of these models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from genrezoo.errors import SettingsError, check_known, check_type
+from genrezoo.recipes import get_recipe
+from genrezoo.recipes.recipe import Member, Recipe
+from genrezoo.rules import RULES
+
+MOST_FOLDS = 100
+
+
+def bagged(recipe: str | Path | Recipe, *, folds: int = 5, rule: str = "mean", name: str | None = None) -> Recipe:
+    """A recipe that trains another one once for each fold of the songs, and combines the models into one.
+
+    Choose it for small sets: every song that is not for testing is trained on by all models but one, the vote is more
+    accurate than each of them, and the predictions of training and validation songs are those of the one model that
+    never saw the song. It costs as many trainings, and as many models in each prediction.
+
+    The songs of the splits ``train`` and ``valid`` are dealt into stratified folds, whole groups each where the songs
+    have groups, by the seed of the run. A fold is the validation split of the model that is trained without it: it has
+    chosen the epoch of that model, so that predictions of its songs are a little better than those of new songs.
+
+    Args:
+        recipe: A recipe, its name or its file.
+        folds: Number of folds and models, from 2 to 100.
+        rule: How the posteriors of the models are combined, ``"mean"`` or ``"product"``.
+        name: Name of the result; ``bagged_`` and the recipe's if left out.
+
+    Returns:
+        A recipe of the model ``ensemble`` with the members ``fold_1``, ``fold_2``, …. Its options are changed by
+        ``members.NAME``.
+
+    Raises:
+        UnknownNameError: There is no such recipe or rule.
+        SettingsError: ``folds`` is out of range, or the recipe learns from a finished run or stored logits, whose
+            model may have seen the songs that are held out.
+
+    Example:
+        >>> recipe = bagged("attention_pool", folds=3)
+        >>> recipe.name, list(recipe.members)
+        ('bagged_attention_pool', ['fold_1', 'fold_2', 'fold_3'])
+
+    Reference:
+        L. Breiman, Bagging predictors, Machine Learning 24 (1996); with folds in place of bootstrap samples, as
+        A. Krogh, J. Vedelsby, Neural network ensembles, cross validation, and active learning, NIPS 1994.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else get_recipe(recipe)
+    check_type("folds", folds, int, "a whole number")
+    if not 2 <= folds <= MOST_FOLDS:
+        raise SettingsError(f"folds must be from 2 to {MOST_FOLDS}, got {folds}")
+    check_known("rule", [rule], RULES)
+    _check_alone(recipe)
+    return Recipe(
+        name=name or f"bagged_{recipe.name}",
+        summary=f"{folds} models, each trained without another fold of the songs: {recipe.summary}",
+        reference=recipe.reference,
+        model="ensemble",
+        arguments={"rule": rule},
+        procedure="stagewise",
+        standardise=False,  # each member standardises by its own training songs
+        chunks=recipe.chunks,
+        features=recipe.features,
+        members={f"fold_{held}": Member(recipe=recipe, folds=folds, held=held) for held in range(1, folds + 1)},
+    )
+
+
+def _check_alone(recipe: Recipe) -> None:
+    for name, member in recipe.members.items():
+        if member.run or member.logits:
+            what = f"member {name!r} of {recipe.name!r} is trained already, perhaps on songs that a fold holds out"
+            raise SettingsError(f"{what}; use its recipe in its place")
+        if member.recipe is not None:
+            _check_alone(member.recipe)
