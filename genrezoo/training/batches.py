@@ -53,17 +53,27 @@ class Batches:
             self.inputs = [constant(part) for part in (inputs if isinstance(inputs, list) else [inputs])]
             self.targets = {name: constant(aim.target) for name, aim in aims.items()}
             self.weights = None if weights is None else tf.constant(weights)
+            self._order = tf.Variable(np.zeros(0, np.int64), shape=(None,), trainable=False)
+            self._start = tf.Variable(0, dtype="int64", trainable=False)
+        self._epochs: dict[int, Any] = {}
 
     def __call__(self, order: np.ndarray, epoch: int) -> Any:
-        """The batches of an epoch (from 0): inputs, targets and perhaps weights, as ``fit`` takes them."""
-        data = self.tf.data.Dataset.from_tensor_slices(order).batch(self.settings.batch_size)
-        start = seeds.child_seed(self.seed, "augmentation", epoch)
+        """The batches of an epoch (from 0): inputs, targets and perhaps weights, as ``fit`` takes them.
 
-        @self.tf.autograph.experimental.do_not_convert  # there is no flow of control that depends on tensors in it
-        def make(number: Any, index: Any) -> tuple[Any, ...]:
-            return self._make(index, self.tf.stack([number * 8 + start, number * 0]))
+        They are read before the next call, which gives the same object other contents.
+        """
+        self._order.assign(np.asarray(order, np.int64))
+        self._start.assign(seeds.child_seed(self.seed, "augmentation", epoch))
+        number = -(-len(order) // self.settings.batch_size)
+        if number not in self._epochs:  # made once: for a small model, making one takes as long as training on it
+            make = self.tf.autograph.experimental.do_not_convert(self._numbered)
+            self._epochs[number] = self.tf.data.Dataset.range(number).map(make).prefetch(2)
+        return self._epochs[number]
 
-        return data.enumerate().map(make).prefetch(2)
+    def _numbered(self, number: Any) -> tuple[Any, ...]:
+        first = number * self.settings.batch_size
+        index = self._order[first : first + self.settings.batch_size]
+        return self._make(index, self.tf.stack([number * 8 + self._start, number * 0]))
 
     def _make(self, index: Any, seed: Any) -> tuple[Any, ...]:
         tf, settings = self.tf, self.settings
