@@ -138,7 +138,9 @@ class CellFacts(DataFacts):
     key: str = Field(description="Identifies the cell by everything that its result depends on.")
     recipe: str = Field(description="Name of the recipe or baseline.")
     model: str = Field("", description="Name of the model.")
-    family: Literal["zoo", "baseline"]
+    family: Literal["zoo", "baseline", "mixed"] = Field(
+        description="`mixed` is an ensemble that was selected from models of the zoo and baselines."
+    )
     seed: int
     repeat: int | None = Field(None, description="Number of the split among repeated splits of the same songs, from 1.")
     pooled: str | None = Field(

@@ -159,7 +159,7 @@ def choose_candidates(
     taken = [
         one for one in candidates if family == "all" or (one.facts.family == "baseline") == (family == "baselines")
     ]
-    sets = {one.facts.checksum: f"{one.facts.data} ({one.facts.checksum[:12]})" for one in taken}
+    sets = {one.facts.checksum: _called(one.facts) for one in taken}
     if data is not None:
         names = {one.facts.data for one in taken}
         taken = [one for one in taken if one.facts.data == data or one.facts.checksum.startswith(data)]
@@ -177,6 +177,12 @@ def choose_candidates(
         kind = {"zoo": "models of the zoo", "baselines": "baselines", "all": "models"}[family]
         raise SettingsError(f"an ensemble is selected from two {kind} or more, got {len(taken)}")
     return taken
+
+
+def _called(songs: CellFacts) -> str:
+    """The songs by name and checksum, and the number of a repeated split."""
+    split = f", split {songs.repeat}" if songs.repeat else ""
+    return f"{songs.data} ({songs.checksum[:12]}{split})"
 
 
 def member_names(candidates: Sequence[Candidate]) -> dict[str, Candidate]:

@@ -44,9 +44,10 @@ class Choice:
         return {name: self.candidates[name] for name in self.selection.weights}
 
     @property
-    def family(self) -> Literal["zoo", "baseline"]:
-        """``"baseline"`` if a baseline was among the candidates."""
-        return "baseline" if any(one.facts.family == "baseline" for one in self.candidates.values()) else "zoo"
+    def family(self) -> Literal["zoo", "baseline", "mixed"]:
+        """That of the candidates, ``"mixed"`` if there are both."""
+        families = {one.facts.family for one in self.candidates.values()}
+        return families.pop() if len(families) == 1 else "mixed"
 
     def scores(self) -> dict[str, Scores]:
         """Metrics on the songs that the selection saw, of each member by its name."""

@@ -27,13 +27,13 @@ from genrezoo.ensembles.choice import Choice, as_arrays, choose, row_key
 from genrezoo.errors import GenrezooWarning, SettingsError, check_known, check_type, checked
 from genrezoo.lazy import load_keras
 from genrezoo.recipes import Recipe
-from genrezoo.recipes.recipe import Member
+from genrezoo.recipes.recipe import Member, safe_name
 from genrezoo.rows import FILE as ROWS
-from genrezoo.rows import Scores
+from genrezoo.rows import CellFacts, Scores
 from genrezoo.runs import Run, load_run
 from genrezoo.runs.predictions import FILE as PREDICTIONS
 from genrezoo.selection import GreedySettings
-from genrezoo.songs import SongSet
+from genrezoo.songs import SongSet, repeated_split
 
 RECORD = "ensemble.json"
 """What was selected, in the folder of an ensemble."""
@@ -164,7 +164,7 @@ def _train(choice: Choice, folders: Sequence[Path], songs: SongSet | None, out: 
     from genrezoo.runs import train
 
     facts = next(iter(choice.members.values())).facts
-    songs = songs or _stored_songs(folders, facts.checksum)
+    songs = songs or _stored_songs(folders, facts)
     if songs.checksum() != facts.checksum:
         remedy = "pass the songs that the models were trained on, with their split"
         raise songs.error(f"are not the songs {facts.data!r} of the models, or are split in another way", remedy=remedy)
@@ -182,10 +182,14 @@ def _train(choice: Choice, folders: Sequence[Path], songs: SongSet | None, out: 
     return _record(choice, out, Scores(**run.evaluate("test")), None)
 
 
-def _stored_songs(folders: Sequence[Path], checksum: str) -> SongSet:
-    for folder in folders:
-        for path in sorted((folder / "songs").glob(f"*-{checksum[:12]}")):
-            songs: SongSet = load_arrays(path)
+def _stored_songs(folders: Sequence[Path], facts: CellFacts) -> SongSet:
+    """The songs in the folders of results; those of repeated splits are stored once, and dealt again."""
+    name = safe_name(facts.data) + ("-*" if facts.repeat else f"-{facts.checksum[:12]}")
+    for path in itertools.chain(*(sorted((folder / "songs").glob(name)) for folder in folders)):
+        songs: SongSet = load_arrays(path)
+        if facts.repeat:
+            songs = repeated_split(songs, facts.repeat).named(songs.name)
+        if songs.checksum() == facts.checksum:
             return songs
     raise SettingsError("none of the folders holds the songs of the models: pass the songs that they were trained on")
 

@@ -137,3 +137,18 @@ def test_a_suite_chooses_its_ensembles_with_its_entrants():
 def test_what_is_wrong_with_an_ensemble_is_said(ensembles, message):
     with pytest.raises(ValueError, match=message):
         Suite(**SUITE, ensembles=ensembles)
+
+
+def test_repeated_splits_have_ensembles_of_their_own_which_the_report_compares(tmp_path):
+    cells = []
+    for repeat in (1, 2):
+        for name in ENTRANTS[:2]:
+            songs = {"repeat": repeat, "pooled": "p" * 64, "provenance": "repeated, stratified"}
+            sizes = {"train": 60, "valid": 24, "test": 24}
+            add_baseline(tmp_path, name, seed=repeat, checksum=str(repeat) * 64, sizes=sizes, **songs)
+            cells.append(cell(name, repeat, str(repeat) * 64))
+    plan = EnsemblePlan(name="greedy", family="baselines", **QUICK)
+    append(tmp_path, rows := rows_of(tmp_path, plan, cells=cells))
+    assert [(row.seed, row.repeat, row.pooled) for row, _ in rows] == [(1, 1, "p" * 64), (2, 2, "p" * 64)]
+    (board,) = leaderboard(tmp_path).repeated
+    assert {entry.name: entry.splits for entry in board.entries}["greedy"] == (1, 2)

@@ -5,16 +5,20 @@ import json
 import numpy as np
 import pytest
 from made_library import add_baseline, labels
+from toys import make_songs
 
 from genrezoo.ensembles import greedy_ensemble
 from genrezoo.ensembles.candidates import find_candidates
 from genrezoo.ensembles.choice import choose
+from genrezoo.ensembles.greedy import _stored_songs
 from genrezoo.errors import SettingsError, UnknownNameError
 from genrezoo.evaluation import evaluate, softmax
 from genrezoo.report.benchmark.leaderboard import leaderboard
-from genrezoo.rows import read_row_file
+from genrezoo.rows import CellFacts, read_row_file
 from genrezoo.runs.predictions import read_predictions
 from genrezoo.selection import GreedySettings, cross_selected, select
+from genrezoo.songs import repeated_split
+from genrezoo.songs.storage import save_songs
 
 QUICK = {"bags": 2, "steps": 5}
 
@@ -123,3 +127,14 @@ def test_what_cannot_be_is_refused(results, tmp_path):
     with pytest.raises(SettingsError, match="bags"):
         greedy_ensemble(results, family="all", settings={"bags": 0}, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_songs_of_a_repeated_split_are_dealt_again(tmp_path):
+    songs = make_songs()
+    save_songs(songs, tmp_path / "songs" / f"toy-{songs.checksum()[:12]}")
+    split = repeated_split(songs, 2)
+    facts = {"data": "toy", "provenance": "repeated, stratified", "key": "k", "recipe": "r", "family": "zoo", "seed": 2}
+    found = _stored_songs([tmp_path], CellFacts(**facts, checksum=split.checksum(), repeat=2))
+    assert found.checksum() == split.checksum()
+    with pytest.raises(SettingsError, match="none of the folders holds the songs"):
+        _stored_songs([tmp_path], CellFacts(**facts, checksum=split.checksum()))

@@ -74,7 +74,7 @@ def test_a_suite_writes_a_row_of_each_ensemble_and_keeps_it(results):
     assert [status for _, status, _, _ in seen] == ["ok"] * 5 + ["kept"] * 5
     assert [cell[2:] for cell in seen[:5]] == [(number, 5) for number in range(1, 6)]
     assert seen[3][0] == "greedy_zoo on toy, seed 1"
-    assert (rows["greedy_zoo"].family, rows["greedy_all"].family) == ("zoo", "baseline")
+    assert (rows["greedy_zoo"].family, rows["greedy_all"].family) == ("zoo", "mixed")
     weights = rows["greedy_zoo"].settings["chosen"]["weights"]
     assert rows["greedy_zoo"].parameters == sum(rows[name].parameters for name in weights)
     (board,) = leaderboard(folder).boards

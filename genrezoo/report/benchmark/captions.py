@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from genrezoo.report.benchmark.records import Board, Difference, Entry
 from genrezoo.report.style.captions import PROVENANCE, RANDOM_SPLIT, SYNTHETIC
@@ -152,6 +152,12 @@ def groups(board: Board) -> list[tuple[str, list[str]]]:
     """Each letter with the names of the entries that bear it."""
     letters = dict.fromkeys("".join(entry.group for entry in board.entries))  # in the order of the entries
     return [(letter, [entry.name for entry in board.entries if letter in entry.group]) for letter in letters]
+
+
+def shapes(families: Iterable[str]) -> str:
+    """What the marks of a figure mean, of the families that are in it."""
+    mixed = " Diamonds are ensembles of baselines and models of the zoo." if "mixed" in families else ""
+    return f"Squares are baselines.{mixed}"
 
 
 def _best(board: Board, family: str) -> Entry | None:

@@ -23,7 +23,11 @@ NAME: Column[Entry] = Column(
     "model", "Model", "Recipe; baselines are models of other packages.", lambda entry: entry.name, look="text name"
 )
 FAMILY: Column[Entry] = Column(
-    "family", "Family", "zoo, or baseline for models of other packages.", lambda entry: entry.family, look="text"
+    "family",
+    "Family",
+    "zoo, baseline for models of other packages, or mixed for ensembles of both.",
+    lambda entry: entry.family,
+    look="text",
 )
 GROUP: Column[Entry] = Column(
     "group", "Group", "Models that share a letter cannot be told apart.", lambda entry: entry.group, look="text"

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from genrezoo.report.benchmark.captions import shapes
 from genrezoo.report.benchmark.records import Board, Entry
 from genrezoo.report.style.captions import LEARNING
 from genrezoo.report.style.drawing import (
@@ -44,8 +45,9 @@ def draw_board(board: Board, number: int) -> list[Plot]:
         name = f"{stem_of(board, number)}-{kind}"
         plots.append(Plot(name, title, caption, draw(name)))
 
+    marks = shapes(entry.family for entry in board.entries)
     if board.entries:
-        caption = "Mean test accuracy with its 95 % interval. Squares are baselines."
+        caption = f"Mean test accuracy with its 95 % interval. {marks}"
         if any(len(entry.seeds) > 1 for entry in board.entries):
             caption += " Pale dots are the single seeds."
         if board.bayes is not None:
@@ -54,7 +56,7 @@ def draw_board(board: Board, number: int) -> list[Plot]:
     if timed_entries(board):
         caption = (
             "Median time for one song, on a logarithmic scale, against test accuracy. The line joins the models that "
-            "no other beats in both. Squares are baselines."
+            f"no other beats in both. {marks}"
         )
         if any("onnx_p50" in entry.speed for entry in board.entries):
             caption += " Hollow marks are exported models, answered by ONNX Runtime; a dotted line leads to each."

@@ -22,7 +22,7 @@ class Entry:
         name: The recipe's name; where a board holds it with several settings, with what differs in brackets.
         recipe: The recipe's name alone.
         model: Name of the model.
-        family: ``"zoo"`` or ``"baseline"``.
+        family: ``"zoo"``, ``"baseline"``, or ``"mixed"`` for ensembles of both.
         seeds: Seeds that were measured.
         accuracy: On the test songs, [0, 1].
         macro_f1: On the test songs, [0, 1].
@@ -171,7 +171,7 @@ class RepeatedEntry:
 
     Attributes:
         name: As on a leaderboard.
-        family: ``"zoo"`` or ``"baseline"``.
+        family: ``"zoo"``, ``"baseline"``, or ``"mixed"`` for ensembles of both.
         splits: Numbers of the splits that it was measured on.
         accuracy: Mean test accuracy of the splits, each the mean of its seeds; with one split its interval is missing.
         macro_f1: The same of the mean F1 of the genres.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from genrezoo.report.benchmark.captions import shapes
 from genrezoo.report.benchmark.records import RepeatedBoard, RepeatedEntry
 from genrezoo.report.style.captions import PROVENANCE, SYNTHETIC
 from genrezoo.report.style.columns import Column
@@ -21,7 +22,13 @@ METHOD = (
 )
 COLUMNS: tuple[Column[RepeatedEntry], ...] = (
     Column("model", "Model", "Recipe; baselines are models of other packages.", lambda e: e.name, look="text name"),
-    Column("family", "Family", "zoo, or baseline for models of other packages.", lambda e: e.family, look="text"),
+    Column(
+        "family",
+        "Family",
+        "zoo, baseline for models of other packages, or mixed for ensembles of both.",
+        lambda e: e.family,
+        look="text",
+    ),
     Column("accuracy", "Accuracy (%)", "Fraction of test songs that are right.", lambda e: e.accuracy, percent),
     Column("macro_f1", "Macro F1 (%)", "Mean F1 of the genres.", lambda e: e.macro_f1, percent),
     Column(
@@ -120,7 +127,8 @@ def differences_plot(board: RepeatedBoard, number: int) -> Plot | None:
     name = "-".join(filter(None, ("repeats", str(number), stem)))
     caption = (
         f"Mean accuracy minus that of {board.reference} on the same splits, with its 95 % interval for each model by "
-        "itself. Filled marks are differences that are real after Holm's correction (5 %). Squares are baselines."
+        "itself. Filled marks are differences that are real after Holm's correction (5 %). "
+        f"{shapes(entry.family for entry in shown)}"
     )
 
     def draw(figure: Figure) -> None:

@@ -29,8 +29,8 @@ from genrezoo.report.style.number_format import significant
 INK, MUTED = "#1b1f24", "#7a828a"
 GROUND = "#fdfefe"
 """Of the page behind a figure: a page puts its own in its place."""
-FAMILY_COLOURS = {"zoo": "#0072b2", "baseline": "#d55e00"}
-FAMILY_MARKERS = {"zoo": "o", "baseline": "s"}
+FAMILY_COLOURS = {"zoo": "#0072b2", "baseline": "#d55e00", "mixed": "#009e73"}
+FAMILY_MARKERS = {"zoo": "o", "baseline": "s", "mixed": "D"}
 LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Six colours of Okabe and Ito (2008) that differ for all common kinds of colour blindness."""
 CURVE_COLOURS = (*LINE_COLOURS, INK, MUTED)
