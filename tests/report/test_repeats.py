@@ -98,6 +98,7 @@ def test_every_output_shows_them(folder, tmp_path):
     assert f"](figures/{figure.name})" in text
     assert "## toy: repeated splits\n\nOver 5 splits of toy," in text
     assert "toy: repeated splits</h2>" in page
+    assert all("songs of one artist" in shown for shown in (text, page))  # they were split without regard to artists
     with open(tmp_path / "repeats.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows] == ["strong", "lucky", "alike", "svm", "weak"]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from genrezoo.report.benchmark.captions import shapes
 from genrezoo.report.benchmark.records import RepeatedBoard, RepeatedEntry
-from genrezoo.report.style.captions import PROVENANCE, SYNTHETIC
+from genrezoo.report.style.captions import PROVENANCE, RANDOM_SPLIT, SYNTHETIC
 from genrezoo.report.style.columns import Column
 from genrezoo.report.style.drawing import FAMILY_COLOURS, FAMILY_MARKERS, INK, Plot, as_svg, short, write_beside
 from genrezoo.report.style.number_format import duration, interval, p_value, percent, plain, points, significant
@@ -75,7 +75,8 @@ def facts(board: RepeatedBoard) -> list[str]:
 
 def cautions(board: RepeatedBoard) -> list[str]:
     """What a reader must know before believing the results."""
-    found = [SYNTHETIC.format("models")] if board.synthetic else []
+    found = [RANDOM_SPLIT] if board.provenance == "repeated, stratified" else []
+    found += [SYNTHETIC.format("models")] if board.synthetic else []
     for name, text in board.pretrained.items():
         found.append(f"The weights {name}, on which some models here rest, have learnt from other songs. {text}")
     return found
