@@ -1,7 +1,7 @@
 """InceptionTime: convolutions of several lengths side by side, for time series of any kind.
 
-Choose it where what tells a genre may last a moment or many segments. It is the strongest plain network on the archives
-of time series, where songs are long; on songs of ten segments its long kernels see padding for the most part.
+Choose it where what tells a genre may last a moment or many segments. It is among the most accurate networks on the
+archives of time series, where series are long; on songs of ten segments its long kernels see padding for the most part.
 """
 
 from __future__ import annotations
