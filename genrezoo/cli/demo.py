@@ -23,18 +23,20 @@ def demo(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL]...",
+            metavar="[MODEL]",
             help="Run folders, exported models (.onnx), names of weights; the weights in the cache if left out.",
         ),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; others than this machine reach 0.0.0.0.")] = LOCAL[0],
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; with 0.0.0.0 other machines reach the page.")
+    ] = LOCAL[0],
     port: Annotated[
         int | None, typer.Option(min=1, max=65_535, help="Port; the first free one from 7860 if left out.")
     ] = None,
     max_mb: Annotated[float, typer.Option("--max-mb", help="Megabytes that a file may have.")] = 50.0,
     max_seconds: Annotated[float, typer.Option("--max-seconds", help="Seconds that a recording may last.")] = 900.0,
 ) -> None:
-    """Show a page in the browser to try models on: drop a recording, see its genre, and where in it.
+    """Show a page in the browser to try models on: drop a recording, see its genre as a whole and over time.
 
     Files of any format that `genrezoo predict` reads, or a recording from the microphone; two models side by side; the
     answer as JSON. Uploads are checked as all audio files are, stay on this machine, and are removed when the page is
