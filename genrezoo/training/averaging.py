@@ -86,7 +86,7 @@ def averaged(model: keras.Model, mean: Arrays, settings: TrainingSettings) -> It
         optimizer: Any = model.optimizer
         for variable, value in zip(model.trainable_variables, optimizer._model_variables_moving_average, strict=True):
             if value is not None:
-                variable.assign(value)
+                variable.assign(np.array(keras.ops.convert_to_numpy(value)))  # JAX gives shared memory away
     else:
         assign_arrays(model, mean)
     for variable in model.trainable_variables:

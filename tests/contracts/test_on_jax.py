@@ -55,6 +55,11 @@ def test_layers_pass_on_jax():
 
 
 @pytest.mark.slow
+def test_averaged_weights_on_jax():
+    run_on_jax("training/test_averaging.py", which="by_hand or zero")
+
+
+@pytest.mark.slow
 def test_all_models_and_compositions_pass_on_jax():
     run_on_jax(MODEL, COMPOSITION, which="not resnet50 and not efficientnet")
 

@@ -112,6 +112,19 @@ def test_fit_takes_epochs_batch_size_and_augmentation_of_the_point(data):
     assert int(short.optimizer.iterations) == 2
 
 
+def test_averages_over_steps_are_validated_and_those_over_epochs_refused(data):
+    x, y, valid = data
+    model = hypermodel("fully_connected", SHAPE, 3, units=[4], space={"average": ["ema", "swa"]}, ema_decay=0.5)
+    hp = keras_tuner.HyperParameters()
+    built = model.build(hp)
+    history = model.fit(hp, built, x, y, epochs=2, validation_data=valid, verbose=0).history
+    averaged = built.evaluate(*valid, verbose=0, return_dict=True)["loss"]  # with the average, which Keras puts in
+    assert history["val_loss"][-1] == pytest.approx(averaged, rel=1e-5)
+    hp.values["average"] = "swa"
+    with pytest.raises(SettingsError, match="a mean over epochs is not known to KerasTuner's tuners"):
+        model.fit(hp, model.build(hp), x, y, epochs=1, verbose=0)
+
+
 @pytest.mark.slow
 def test_it_learns(data):
     x, y, valid = data
