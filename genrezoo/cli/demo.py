@@ -23,7 +23,7 @@ def demo(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL]",
+            metavar="MODEL",
             help="Run folders, exported models (.onnx), names of weights; the weights in the cache if left out.",
         ),
     ] = None,
