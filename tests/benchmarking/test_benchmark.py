@@ -269,6 +269,7 @@ def test_bagged_entrants_are_cells_that_share_no_member(songs_folder, tmp_path):
     suite = Suite(name="own", summary="s", data=data, recipes=[entrant, other], seeds=2)
     folder = benchmark(suite, out=tmp_path / "out", workers=1)
     rows = [row for row in rows_of(folder) if row["kind"] == "accuracy"]
+    rows.sort(key=lambda row: (row["recipe"], row["seed"]))
     assert [(row["recipe"], row["folds"]) for row in rows] == [("bagged_fully_connected", 2)] * 2 + [("wider", 2)] * 2
     assert [row["multiply_adds"] for row in rows[::2]] == [2 * (6 * 4 * n + n * 3) for n in (4, 5)]
     assert len({row["out_of_fold"]["accuracy"] for row in rows}) > 1
