@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.errors import DataError, GenrezooWarning, SettingsError, UnknownNameError
 from genrezoo.files import checked_path
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
@@ -248,10 +249,22 @@ def read_answers(candidates: Mapping[str, Candidate], split: str) -> Answers:
 def held_out_answers(candidates: Mapping[str, Candidate]) -> Answers:
     """What the candidates answered to songs that they were not trained on.
 
-    These are all songs but those of the test if every candidate was cross-validated, else the validation songs.
+    These are all songs but those of the test if every candidate was cross-validated, else the validation songs. A
+    warning tells where some were: each of their validation songs was predicted by a model that had learnt from the
+    other validation songs, which is easier.
 
     Raises:
         DataError: As `read_answers`.
     """
-    whole = all(predictions.OUT_OF_FOLD in predictions.stored_splits(one.run) for one in candidates.values())
-    return read_answers(candidates, predictions.OUT_OF_FOLD if whole else "valid")
+    crossed = [
+        name for name, one in candidates.items() if predictions.OUT_OF_FOLD in predictions.stored_splits(one.run)
+    ]
+    if len(crossed) == len(candidates):
+        return read_answers(candidates, predictions.OUT_OF_FOLD)
+    if crossed:
+        what = (
+            f"{', '.join(crossed)} had learnt from validation songs when predicting other validation songs, which the "
+            "other candidates had not: the weights favour them. Select among candidates of one kind"
+        )
+        warnings.warn(what, GenrezooWarning, stacklevel=2)
+    return read_answers(candidates, "valid")
