@@ -21,8 +21,10 @@ from genrezoo.evaluation import softmax
 from genrezoo.exported import load_exported
 from genrezoo.exporting import export
 from genrezoo.recipes import get_recipe
+from genrezoo.recipes.bagged import bagged
 from genrezoo.report.benchmark.leaderboard import leaderboard
 from genrezoo.rows import read_row_file
+from genrezoo.runs import train
 from genrezoo.songs.storage import save_songs
 
 QUICK = {"bags": 2, "steps": 5}
@@ -162,3 +164,20 @@ def test_it_is_exported_as_one_file(ensemble, results, tmp_path):
     export(ensemble.run(), "onnx", tmp_path / "greedy.onnx", songs=songs)
     stored = ensemble.run().predictions("test")["logits"]
     np.testing.assert_allclose(load_exported(tmp_path / "greedy.onnx").logits(songs), stored, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_bagged_runs_are_weighed_by_all_songs_out_of_fold(results, tmp_path):
+    songs = load_arrays(next((results[0] / "songs").iterdir()))
+    runs = []
+    for group in ("a", "b"):
+        recipe = bagged(
+            get_recipe("fully_connected").changed({**SMALL, "features": [group]}), folds=2, name=f"on_{group}"
+        )
+        runs.append(train(recipe, songs, seed=1, out=tmp_path / group))
+    found = greedy_ensemble([run.folder for run in runs], songs=songs, settings=QUICK, out=tmp_path / "out")
+    assert (found.selected_on, found.n_songs) == ("out_of_fold", 72)
+    assert found.weights.keys() == {"on_a", "on_b"}
+    test = {run.card.recipe.name: softmax(run.predictions("test")["logits"]) for run in runs}
+    expected = sum(weight * test[name] for name, weight in found.weights.items())
+    np.testing.assert_allclose(softmax(found.run().predictions("test")["logits"]), expected, atol=1e-5)
