@@ -63,6 +63,7 @@ TABULAR_ENSEMBLE = Recipe(
     summary="Sixteen perceptrons that share most of their weights, on rich statistics of the song or on a table",
     reference="own; Gorishniy, Kotelnikov and Babenko 2025",
     model="tabular_ensemble",
+    # on GTZAN features (validation, three seeds) more accurate than without; embeddings of numbers were not
     transform="quantile",
     settings=PATIENT,
 )
@@ -73,6 +74,8 @@ ROCKET = Recipe(
     reference="own; Dempster, Petitjean and Webb 2020",
     model="rocket",
     procedure="ridge",
+    # the lower validation log loss, as against none, on GTZAN features, AudioSet embeddings and MFCC statistics
+    transform="quantile",
 )
 
 SEGMENT_MLP = Recipe(
