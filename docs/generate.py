@@ -27,7 +27,9 @@ from genrezoo.cli import app
 from genrezoo.models import SHARED
 from genrezoo.recipes import RECIPES
 from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES, Entry
+from genrezoo.report.run.weights_card import weights_card
 from genrezoo.tuning import list_search_plans, load_search_plan
+from genrezoo.weights import WEIGHTS
 
 TOP = Path(__file__).resolve().parents[1]
 VALUES = {int: "N", float: "X", Path: "PATH"}
@@ -41,6 +43,7 @@ def documents() -> dict[Path, str]:
     return {
         readme: replace_between(readme.read_text(encoding="utf-8"), "models", models_table()),
         TOP / "docs" / "models.md": models_page(),
+        TOP / "docs" / "cards.md": cards_page(),
         TOP / "docs" / "commands.md": commands_page(),
         TOP / "docs" / "systems.md": systems_page(),
         export: replace_between(export.read_text(encoding="utf-8"), "parity", parity_table()),
@@ -138,6 +141,23 @@ def models_page() -> str:
         *(_procedure(entry) for entry in PROCEDURES.members()),
     ]
     return "\n".join(parts)
+
+
+def cards_page() -> str:
+    """The cards of all published weights, each with its head as a block of code."""
+    parts = [
+        WARNING.replace("the docstrings or the help texts", "genrezoo/weights"),
+        "# Cards of published weights",
+        "`genrezoo card NAME` prints the card of published weights, `genrezoo card RUN` that of a run, in the form "
+        "that the Hugging Face Hub shows; see [runs](runs.md#the-card). The models have [their own](models.md).",
+    ]
+    for weights in WEIGHTS.members():
+        _, head, text = weights_card(weights).split("---\n", maxsplit=2)
+        title, _, text = text.strip().partition("\n")
+        text = re.sub("^#", "##", text, flags=re.MULTILINE)
+        text = text.replace("```python", "<!-- downloads -->\n```python")
+        parts += [f"#{title}", f"```yaml\n{head}```", text.strip()]
+    return "\n\n".join(parts) + "\n"
 
 
 def systems() -> dict[str, Any]:

@@ -51,6 +51,7 @@ _HOMES = {
     "greedy_ensemble": "ensembles",
     "GreedySettings": "selection",
     "export": "exporting",
+    "card": "cards",
     "benchmark": "benchmarking",
     "list_suites": "benchmarking",
     "load_suite": "benchmarking",
@@ -86,6 +87,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.benchmarking import benchmark as benchmark
     from genrezoo.benchmarking import list_suites as list_suites
     from genrezoo.benchmarking import load_suite as load_suite
+    from genrezoo.cards import card as card
     from genrezoo.datasets import list_datasets as list_datasets
     from genrezoo.datasets import load_songs as load_songs
     from genrezoo.ensembles import GreedyEnsemble as GreedyEnsemble

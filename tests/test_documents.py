@@ -56,6 +56,11 @@ def blocks(document, language):
     return [(match["text"], match["mark"] or "") for match in found if match["language"] == language]
 
 
+def runnable(document):
+    """The Python blocks that need nothing from elsewhere."""
+    return [text for text, mark in blocks(document, "python") if mark != "downloads"]
+
+
 def marked_runs(document):
     """The command lines of the blocks that are marked as to be run."""
     texts = [text for text, mark in blocks(document, "bash") if mark == "runs"]
@@ -130,14 +135,14 @@ def costly_ones_slow(documents, costly):
 
 @pytest.mark.parametrize(
     "document",
-    costly_ones_slow([path for path in DOCUMENTS if blocks(path, "python")], COSTLY),
+    costly_ones_slow([path for path in DOCUMENTS if runnable(path)], COSTLY),
 )
 def test_python_blocks_run_one_after_another(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     known = {registry: set(registry.names()) for registry in (MODELS, DATASETS)}
     namespace = {"__name__": "document"}
     try:
-        for text, _ in blocks(document, "python"):
+        for text in runnable(document):
             exec(compile(text, document.name, "exec"), namespace)
     finally:
         for registry, names in known.items():

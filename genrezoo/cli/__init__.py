@@ -36,6 +36,7 @@ COMMANDS = {
     "demo": "demo.demo",
     "export": "export.export",
     "plot": "plot.app",
+    "card": "card.card",
     "tune": "tune.tune",
     "benchmark": "benchmark.benchmark",
     "report": "report.report",

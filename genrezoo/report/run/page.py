@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from genrezoo.evaluation import bootstrap_intervals
 from genrezoo.files import write_text
 from genrezoo.report.run import tables
-from genrezoo.report.style.captions import LEARNING, PROVENANCE, RANDOM_SPLIT, SYNTHETIC
+from genrezoo.report.run.results import cautions_of, results_of, stored_split
+from genrezoo.report.style.captions import LEARNING, PROVENANCE
 from genrezoo.report.style.drawing import WIDTH, Plot, as_svg, on_white
 from genrezoo.report.style.heatmap import draw_confusion
 from genrezoo.report.style.learning_curves import learning_curves
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 MOST_MISTAKES = 30
 """Mistakes that the page shows; the CSV file holds all songs."""
-
-METRICS = (("accuracy", "Accuracy", 100, "%"), ("macro_f1", "Macro F1", 100, "%"), ("log_loss", "Log loss", 1, "nats"),
-           ("calibration_error", "Calibration error", 100, "%"))  # fmt: skip
-"""Metrics of the page: name, heading, factor and unit."""
 
 
 def render_run(run: Run, out: str | Path | None = None) -> Path:
@@ -57,9 +53,9 @@ def render_run(run: Run, out: str | Path | None = None) -> Path:
         "run/run.html.jinja",
         title=f"Run: {run.card.recipe.name} on {run.card.songs.get('name')}",
         split=split,
-        results=_results(metrics, bootstrap_intervals(stored["logits"], stored["y"], seed=0)),
+        results=results_of(metrics, stored),
         facts=_facts(run),
-        cautions=_cautions(run, split),
+        cautions=cautions_of(run, split),
         plots=plots,
         tables=tables,
         genres=genres,
@@ -72,12 +68,6 @@ def render_run(run: Run, out: str | Path | None = None) -> Path:
         command=shlex.join(["genrezoo", "evaluate", str(run.folder), "--split", split]),
     )
     return write_text(target / "report.html", page)
-
-
-def stored_split(run: Run) -> tuple[str, dict[str, Any]]:
-    """The split that a run is judged by, and its predictions: test songs, or validation songs where there are none."""
-    split = "test" if "test" in (run.card.songs.get("splits") or {}) else "valid"
-    return split, run.predictions(split)
 
 
 def _plots(run: Run, metrics: dict[str, Any], split: str) -> list[Plot]:
@@ -96,16 +86,6 @@ def _plots(run: Run, metrics: dict[str, Any], split: str) -> list[Plot]:
     return plots
 
 
-def _results(metrics: dict[str, Any], bounds: dict[str, list[float]]) -> list[tuple[str, str, str]]:
-    """Heading, value and interval of each metric."""
-    rows = []
-    for name, heading, scale, unit in METRICS:
-        digits = 1 if scale == 100 else 3
-        low, high = (f"{scale * bound:.{digits}f}" for bound in bounds[name])
-        rows.append((f"{heading} ({unit})", f"{scale * metrics[name]:.{digits}f}", f"{low} to {high}"))
-    return rows
-
-
 def _facts(run: Run) -> list[str]:
     card = run.card
     songs, sizes = card.songs, card.songs.get("splits") or {}
@@ -118,17 +98,3 @@ def _facts(run: Run) -> list[str]:
         "songs: " + ", ".join(f"{name} {plain(size)}" for name, size in sizes.items()),
     ]
     return [*found, PROVENANCE[provenance]] if provenance in PROVENANCE else found
-
-
-def _cautions(run: Run, split: str) -> list[str]:
-    songs = run.card.songs
-    found = []
-    if split == "valid":
-        found.append(
-            "There are no test songs, and the validation songs have chosen the epoch: the results are optimistic."
-        )
-    if songs.get("provenance") == "random":
-        found.append(RANDOM_SPLIT)
-    if "synthetic" in str(songs.get("name")):
-        found.append(SYNTHETIC.format("models"))
-    return found

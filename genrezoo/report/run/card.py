@@ -1,0 +1,238 @@
+"""The card of a run: what it is, reads and knows, how good it is and where not to trust it, as the Hub shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from genrezoo.report.run import tables
+from genrezoo.report.run.front_matter import front_matter
+from genrezoo.report.run.results import METRICS, Result, cautions_of, results_of, stored_split
+from genrezoo.report.style.captions import PROVENANCE
+from genrezoo.report.style.markup import bullets, column_table, escaped, pipe_table
+from genrezoo.report.style.number_format import count, duration, plain
+
+if TYPE_CHECKING:
+    from genrezoo.runs import Run
+
+MOST_COLUMNS = 25
+"""Genres of the largest confusion matrix that a card shows."""
+
+HUB_METRICS = dict(zip(METRICS, ("accuracy", "f1", "log_loss", "expected_calibration_error"), strict=True))
+CITATION = """```bibtex
+@software{{genrezoo,
+  title = {{genrezoo: a Keras zoo of music genre classifiers}},
+  author = {{{{genrezoo developers}}}},
+  version = {{{version}}},
+  license = {{MIT}}
+}}
+```"""
+
+
+def run_card(run: Run, *, pretrained: Mapping[str, str], licence: str | None) -> str:
+    """The card of a run, from its own card and stored predictions.
+
+    Args:
+        run: The run.
+        pretrained: Weights from elsewhere that it rests on, by name: what is known of them.
+        licence: Short name of the licence of the weights; None if none is stated.
+
+    Raises:
+        DataError: A file of the run is damaged.
+    """
+    split, stored = stored_split(run)
+    metrics = run.evaluate(split)
+    results = results_of(metrics, stored)
+    recipe, songs = run.card.recipe, escaped(run.card.songs.get("name"))
+    cautions = [*_general(run, licence), *cautions_of(run, split)]
+    cautions += [f"It rests on the weights {name}, which have learnt from other songs. {pretrained[name]}"
+                 for name in pretrained]  # fmt: skip
+    blocks = [
+        f"# {recipe.name} on {songs}",
+        f"A classifier of music genres: the recipe `{recipe.name}` of genrezoo, trained on the songs {songs}. "
+        f"{escaped(recipe.summary)}. Its accuracy on {plain(len(stored['y']))} {split} songs is {results[0].shown} %, "
+        f"with a 95 % interval of {results[0].bounds}.",
+        "## What it reads",
+        bullets(_reads(run)),
+        *_features(run),
+        "## Genres",
+        f"{len(run.genres)} genres, in the order of the probabilities: {', '.join(map(escaped, run.genres))}.",
+        "## How to use it",
+        *_usage(run),
+        "## Training",
+        bullets(_training(run)),
+        *_settings({**recipe.arguments, **recipe.settings}),
+        "## Results",
+        *_results(run, split, results, metrics),
+        "## Limits and cautions",
+        bullets(cautions),
+        *_members(run),
+        "## Citation",
+        f"Please cite the reference of the recipe ({escaped(recipe.reference)}) and genrezoo:",
+        CITATION.format(version=escaped(run.card.environment.get("versions", {}).get("genrezoo", ""))),
+    ]
+    return front_matter(_front(run, split, results, licence)) + "\n" + "\n\n".join(blocks) + "\n"
+
+
+def _front(run: Run, split: str, results: Sequence[Result], licence: str | None) -> dict[str, Any]:
+    """What the Hub reads: its names for the task, the licence, the songs and the metrics."""
+    songs, recipe = run.card.songs, run.card.recipe
+    name, provenance = str(songs.get("name")), songs.get("provenance")
+    source = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:40].strip("._-") or "songs"  # the Hub refuses other letters
+    dataset = {
+        "type": source,
+        "name": f"{name} ({provenance} split)",
+        "split": split,
+        "args": {"provenance": provenance, "checksum": songs.get("checksum")},
+    }
+    metrics = [
+        {
+            "type": HUB_METRICS[one.metric],
+            "name": METRICS[one.metric].title.partition(" (")[0],
+            "value": one.value,
+            "args": {"confidence": 0.95, "interval": [one.low, one.high]},
+        }
+        for one in results
+    ]
+    task = {"type": "audio-classification", "name": "Music genre recognition"}
+    return {
+        "license": licence.lower() if licence else "other",
+        "license_name": None if licence else "not-stated",
+        "library_name": "keras",
+        "pipeline_tag": "audio-classification",
+        "tags": ["genrezoo", "keras", "music", "music-genre-recognition", recipe.model],
+        "datasets": [source],
+        "metrics": list(HUB_METRICS.values()),
+        "model-index": [
+            {"name": f"{recipe.name} on {name}", "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}
+        ],
+    }
+
+
+def _reads(run: Run) -> list[str]:
+    """The form of its input, one fact an item."""
+    card, songs, recipe = run.card, run.card.songs, run.card.recipe
+    if songs.get("kind") == "image":
+        found = [f"a song is an image of {' x '.join(map(str, card.input_shape))} (height, width, channels)"]
+    else:
+        found = [f"a song is a number of segments with {songs.get('features', card.input_shape[-1])} features each"]
+        if songs.get("lengths"):
+            least, _, most = songs["lengths"]
+            found.append(f"it was trained on songs of {least if least == most else f'{least} to {most}'} segments")
+    if recipe.chunks:
+        found.append(
+            f"songs are cut into chunks of {recipe.chunks.segments} segments, a new one every {recipe.chunks.hop}; "
+            f"a song's answer is the {recipe.chunks.rule} of those of its chunks"
+        )
+    if recipe.features:
+        found.append(f"of the features it uses the groups {', '.join(recipe.features)}")
+    if recipe.standardise:
+        transform = f", transformed by {recipe.transform}" if recipe.transform else ""
+        found.append(f"features are standardised by the training songs' mean and deviation{transform}: pass them raw")
+    if card.temperature is not None:
+        found.append(f"its probabilities are calibrated by the temperature {card.temperature:.3g}")
+    return found
+
+
+def _features(run: Run) -> list[str]:
+    settings = _settings_of_features(run)
+    if not settings:
+        return ["The songs came as features: the run does not know how they were computed from audio."]
+    rows = [[escaped(name), escaped(json.dumps(value))] for name, value in settings.items()]
+    return ["The features are computed from audio with these settings:", pipe_table(["setting", "value"], rows, 2)]
+
+
+def _settings_of_features(run: Run) -> dict[str, Any]:
+    found = (run.card.songs.get("about") or {}).get("features")
+    return found if isinstance(found, dict) else {}
+
+
+def _usage(run: Run) -> list[str]:
+    card, songs = run.card, run.card.songs
+    image = songs.get("kind") == "image"
+    shape = card.input_shape if image else (songs.get("segments") or card.input_shape[0], songs.get("features"))
+    axes = "height, width, channels" if image else "segments, features"
+    sizes = ", ".join(str(int(size or card.input_shape[-1])) for size in shape)
+    found = [
+        "In the folder that holds this card:",
+        "```python\n"
+        "import numpy as np\n"
+        "import genrezoo as gz\n\n"
+        'run = gz.load_run(".")\n'
+        f"song = np.zeros(({sizes}), np.float32)  # {axes}: put the features of a song here\n"
+        "probabilities = dict(zip(run.genres, run.predict(song)[0].tolist()))\n"
+        "```",
+    ]
+    if _settings_of_features(run):
+        found += ["Audio files are read directly:", "```bash\ngenrezoo predict . song.mp3\n```"]
+    return found
+
+
+def _training(run: Run) -> list[str]:
+    card = run.card
+    songs, environment = card.songs, card.environment
+    splits, versions = songs.get("splits") or {}, environment.get("versions")
+    sizes = ", ".join(f"{plain(splits[name])} {name}" for name in ("train", "valid", "test") if name in splits)
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else ""
+    return [
+        f"recipe: {card.recipe.name} ({card.recipe.reference})",
+        f"model: {card.recipe.model}, {count(card.parameters)} parameters",
+        f"procedure: {card.recipe.procedure}, seed {card.seed}",
+        f"epochs: {card.epochs} in {duration(card.train_seconds)}; the weights are those of epoch {card.best_epoch}",
+        f"songs: {sizes}; {PROVENANCE.get(str(songs.get('provenance')), 'no split is known')}",
+        f"checksum of songs and split: {songs.get('checksum')}",
+        f"versions: Python {environment.get('python')}, {listed}",
+        f"processor: {environment.get('processor')}, threads: {environment.get('threads')}",
+        f"sha256 of the weights: {card.weights_sha256}",
+    ]
+
+
+def _settings(stated: Mapping[str, Any]) -> list[str]:
+    if not stated:
+        return ["All options of the model and of the procedure have their defaults."]
+    rows = [[escaped(name), escaped(json.dumps(value))] for name, value in stated.items()]
+    return [pipe_table(["option", "value"], rows, 2), "Options that are not listed have their defaults."]
+
+
+def _results(run: Run, split: str, results: Sequence[Result], metrics: Mapping[str, Any]) -> list[str]:
+    found = [
+        f"Of the {split} songs; the 95 % intervals are over songs drawn anew, not over other trainings.",
+        pipe_table(["Metric", "Value", "95 % interval"], [[one.title, one.shown, one.bounds] for one in results], 1),
+        "### By genre",
+        column_table(tables.GENRES, tables.genre_rows(run.genres, metrics)),
+        "### Confusion",
+    ]
+    if len(run.genres) > MOST_COLUMNS:
+        return [*found, f"A table of {len(run.genres)} columns is not shown: `genrezoo evaluate .` prints it."]
+    heads = ["songs of", *map(str, range(1, len(run.genres) + 1))]
+    rows = [
+        [f"{number}: {escaped(genre)}", *map(str, row)]
+        for number, (genre, row) in enumerate(zip(run.genres, metrics["confusion"], strict=True), 1)
+    ]
+    return [*found, "Number of songs by genre (rows) and prediction (columns).", pipe_table(heads, rows, 1)]
+
+
+def _general(run: Run, licence: str | None) -> list[str]:
+    found = [
+        f"It knows its {len(run.genres)} genres alone, and answers with one of them whatever it is given: speech and "
+        "silence too.",
+        "The genre of a song is a judgement. Labels contain errors, and listeners from elsewhere would choose others.",
+        "Songs of another origin, encoding or loudness than those that it was trained on may be recognised worse.",
+    ]
+    if licence is None:
+        found.append("No licence is stated: ask whoever trained it before you use it.")
+    return found
+
+
+def _members(run: Run) -> list[str]:
+    rows = []
+    for name, member in run.card.recipe.members.items():
+        made = f"{member.recipe.name} ({member.recipe.model})" if member.recipe else "stored logits"
+        digests = ", ".join(digest[:16] for digest in member.weights_sha256)
+        rows.append([escaped(name), escaped(made), digests])
+    if not rows:
+        return []
+    about = "Models that it is made of, or that it has learnt from:"
+    return ["## Members", about, pipe_table(["member", "recipe (model)", "sha256 of its weights begins"], rows, 3)]

@@ -1,0 +1,142 @@
+import dataclasses
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+from toys import make_songs
+from typer.testing import CliRunner
+
+import genrezoo as gz
+from genrezoo.cli import app
+from genrezoo.report.run.front_matter import front_matter
+
+EVIL = "<script>alert(1)</script> `x` | y: z\n---\n# 'a' \"b\" [c](d) \x85\u2028\x07 \U0001f600 {{ 7 }}"
+SECTIONS = ["What it reads", "Genres", "How to use it", "Training", "Results", "By genre", "Confusion"]
+SECTIONS += ["Limits and cautions", "Citation"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run whose songs and one of whose genres have hostile names."""
+    songs = dataclasses.replace(make_songs(name=EVIL), genres=("jazz", EVIL, "yes"))
+    return gz.train("fully_connected", songs, epochs=1, out=tmp_path_factory.mktemp("run") / "a", verbose=0)
+
+
+@pytest.fixture(scope="module")
+def text(run):
+    return gz.card(run)
+
+
+def parts(text):
+    """The head as data, and what a Markdown reader makes of the rest."""
+    found = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
+    tokens = MarkdownIt("commonmark").enable("table").parse(text[found.end() :])
+    return yaml.safe_load(found[1]), tokens
+
+
+def inline(tokens, kind):
+    """The text in each element of a kind."""
+    return [tokens[place + 1].content for place, token in enumerate(tokens) if token.type == f"{kind}_open"]
+
+
+def test_the_head_holds_the_stored_results_with_their_intervals(run, text):
+    head, _ = parts(text)
+    assert head["library_name"] == "keras"
+    assert head["pipeline_tag"] == "audio-classification"
+    assert (head["license"], head["license_name"]) == ("other", "not-stated")
+    (result,) = head["model-index"][0]["results"]
+    assert result["dataset"]["name"] == f"{EVIL} (random split)"
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,40}", result["dataset"]["type"])
+    assert head["datasets"] == [result["dataset"]["type"]]
+    stored = run.evaluate("test")
+    wanted = [stored[name] for name in ("accuracy", "macro_f1", "log_loss", "calibration_error")]
+    assert [one["value"] for one in result["metrics"]] == pytest.approx(wanted, abs=1e-4)
+    low, high = result["metrics"][0]["args"]["interval"]
+    assert low < stored["accuracy"] < high or low == high == 1
+
+
+def test_a_card_is_whole_and_hostile_names_stay_text(run, text):
+    _, tokens = parts(text)
+    assert inline(tokens, "heading")[1:] == SECTIONS
+    assert not [token for token in tokens if token.type == "html_block"]
+    assert not [
+        child for token in tokens for child in token.children or () if child.type in ("html_inline", "link_open")
+    ]
+    cells = inline(tokens, "td")
+    confusion = run.evaluate("test")["confusion"]
+    rows = [cells[cells.index(f"{number}: {name}") :][1:4] for number, name in ((1, "jazz"), (3, "yes"))]
+    assert rows == [list(map(str, confusion[place])) for place in (0, 2)]
+    assert "The split is random" in text
+    assert "No licence is stated" in text
+
+
+def test_the_snippet_of_a_card_runs_in_the_run_folder(run, text, monkeypatch):
+    monkeypatch.chdir(run.folder)
+    _, tokens = parts(text)
+    (snippet,) = [token.content for token in tokens if token.type == "fence" and token.info == "python"]
+    names = {}
+    exec(snippet, names)
+    assert set(names["probabilities"]) == set(run.genres)
+    assert sum(names["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_command_writes_the_same_card_with_a_licence(run, text, tmp_path):
+    done = CliRunner().invoke(app, ["card", str(run.folder), "--licence", "MIT", "--out", str(tmp_path / "README.md")])
+    assert done.exit_code == 0, done.output
+    written = (tmp_path / "README.md").read_text("utf-8")
+    assert parts(written)[0]["license"] == "mit"
+    unlicensed = text.replace('license: "other"\nlicense_name: "not-stated"', 'license: "mit"')
+    assert written == re.sub("- No licence is stated.*\n", "", unlicensed)
+
+
+@pytest.mark.slow
+def test_a_card_needs_no_keras(run):
+    code = (
+        f"import sys, genrezoo; genrezoo.card({str(run.folder)!r});"
+        "sys.exit(any(name in sys.modules for name in ('keras', 'tensorflow', 'jax', 'torch')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", gz.list_weights())
+def test_every_published_weights_have_a_card(name):
+    head, tokens = parts(gz.card(name))
+    about = gz.weights_info(name)
+    assert head["license"] == about["licence"].lower()
+    assert head["pipeline_tag"].startswith("audio" if about["genres"] else "image")
+    said = " ".join(token.content for token in tokens)
+    assert set(about["genres"]) <= set(re.split(r"[:,.] ?", said.replace("\n", " ")))
+    for text in about["overlaps"].values():
+        assert text in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("vgg_tager.msd",), gz.UnknownNameError, "Did you mean 'vgg_tagger.msd'"),
+        (("vgg_tagger.msd", "mit"), gz.SettingsError, "is known"),
+        (("vgg_tagger.msd", "mit\nx: 1"), gz.SettingsError, "short name"),
+        ((".",), gz.DataError, "not a run folder"),
+    ],
+)
+def test_what_has_no_card_is_refused(arguments, error, message, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message):
+        gz.card(arguments[0], licence=arguments[1] if arguments[1:] else None)
+
+
+@pytest.mark.parametrize("value", [EVIL, "", "no", "1e3", "- a", "\ufeff\ufffe\x7f\\", 3, 0.25, [1, "a: b"]])
+def test_what_goes_into_a_head_comes_out_of_it(value):
+    values = {"a": value, "b": [{"c": value, "d": {"e": value}}], "f": "end"}
+    lines = front_matter(values).splitlines()
+    assert (lines[0], lines[-1]) == ("---", "---")
+    assert yaml.safe_load("\n".join(lines[1:-1])) == values
+
+
+def test_fractions_stay_numbers_however_small():
+    assert yaml.safe_load(front_matter({"a": 1e-7, "b": np.float64(0.5)}).strip("-\n")) == {"a": 0.0, "b": 0.5}
