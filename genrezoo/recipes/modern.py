@@ -80,12 +80,11 @@ ROCKET = Recipe(
 
 SEGMENT_MLP = Recipe(
     name="segment_mlp",
-    summary="A hidden layer of 128 units names the genre of each segment; a song's answer is the mean of its segments'",
+    summary="A hidden layer of 200 units names the genre of each segment; a song's answer is the mean of its segments'",
     reference="own; Tzanetakis and Cook 2002 on features of texture windows",
     model="fully_connected",
-    # every segment is an example with its song's genre: the same perceptron that reads segments in `attention_pool`
-    arguments={"units": [128], "dropout": 0.5, "l2": 1e-4},
-    settings={**PATIENT, "batch_size": 256},
+    arguments={"units": [200], "dropout": 0.5, "l2": 1e-4},
+    settings={**PATIENT, "batch_size": 128},  # of segments, each an example with its song's genre
     chunks=Chunks(segments=1, hop=1, rule="mean"),
 )
 
