@@ -55,7 +55,9 @@ TRANSFORMER = Recipe(
     summary="A transformer's encoder of two blocks of 64 units, its segments pooled by gated attention",
     reference="own; Vaswani et al. 2017, Su et al. 2024",
     model="transformer",
-    settings=PATIENT,
+    # the lower rate takes the log loss of validation songs from 0.89 to 0.77 on GTZAN features and from 1.15 to 1.13 on
+    # AudioSet embeddings (one seed each); the mean over time was worse than attention on both
+    settings={**PATIENT, "learning_rate": 3e-4},
 )
 
 TABULAR_ENSEMBLE = Recipe(
