@@ -30,7 +30,7 @@ from genrezoo.report.style.captions import LEARNING
 from genrezoo.report.style.drawing import FAMILY_COLOURS, INK, WIDTH, Plot, as_svg, short
 from genrezoo.report.style.heatmap import draw_heatmap
 from genrezoo.report.style.histograms import difficulty_figure, weights_figure
-from genrezoo.report.style.learning_curves import TITLES, can_show, learning_curves, over_seeds
+from genrezoo.report.style.learning_curves import SHOWN, can_show, learning_curves, over_seeds
 from genrezoo.report.style.number_format import order_of, text_of
 
 
@@ -161,7 +161,7 @@ def _can_be_guessed(value: str) -> bool:
 
 
 def _curves(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) -> tuple[str, str] | None:
-    show = plan.values[0] if plan.values[0] in TITLES else "loss"
+    show = plan.values[0] if plan.values[0] in SHOWN else "loss"
     drawn = [entry for entry in entries if entry.histories and all(can_show(one, show) for one in entry.histories)]
     trained = sorted(drawn, key=lambda entry: -peak_of(entry))
     shown = trained[: plan.best]
