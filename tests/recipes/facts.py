@@ -133,9 +133,9 @@ def of_suite(content):
     """What a suite's file says of its trainings."""
     found = {key: value for key, value in content.items() if key not in {*TEXT, "recipes", "grid", "changes", "data"}}
     lines = [{"recipe": one} if isinstance(one, str) else one for one in content.get("recipes", ())]
-    found["recipes"] = [line.get("name", line["recipe"]) for line in lines]
+    found["recipes"] = [name_of(line) for line in lines]
     for line in [*lines, *content.get("grid", ())]:
-        called = line.get("name", line["recipe"])
+        called = name_of(line)
         facts = {**line, **facts_below(line, "axes"), **facts_below(line, "reported"), **line.get("changes", {})}
         for key in {*TEXT, "axes", "reported", "changes"} | ({"recipe"} if called == line["recipe"] else set()):
             facts.pop(key, None)
@@ -145,6 +145,11 @@ def of_suite(content):
         called = source.get("name", source["source"])
         found |= {f"data.{called}.{key}": value for key, value in source.items() if key != "name"}
     return found
+
+
+def name_of(line):
+    """What an entrant of a suite is called, or a grid."""
+    return line.get("name", f"bagged_{line['recipe']}" if line.get("bagged") else line["recipe"])
 
 
 def facts_below(content, key):
