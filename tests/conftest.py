@@ -1,6 +1,7 @@
 """Fixtures of all tests."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -40,3 +41,20 @@ def songs():
 @pytest.fixture
 def model():
     return make_model()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium of the system, with a microphone that beeps."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip(f"none of {', '.join(names)} is on the PATH")
+    options = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with playwright.sync_playwright() as browsers:
+        chromium = browsers.chromium.launch(
+            executable_path=found, args=[*options, "--autoplay-policy=no-user-gesture-required"]
+        )
+        yield chromium
+        chromium.close()

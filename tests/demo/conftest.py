@@ -1,7 +1,6 @@
-"""The page, served by the command in a process of its own, and a browser."""
+"""The page, served by the command in a process of its own."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -51,23 +50,6 @@ def served(runs, tmp_path_factory):
     assert process.wait(60) == 0, (place / "errors.txt").read_text()
     assert [path.name for path in place.iterdir()] == ["errors.txt"]
     assert "Traceback" not in (place / "errors.txt").read_text()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A Chromium of the system, with a microphone that beeps."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.skip(f"none of {', '.join(names)} is on the PATH")
-    options = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with playwright.sync_playwright() as browsers:
-        chromium = browsers.chromium.launch(
-            executable_path=found, args=[*options, "--autoplay-policy=no-user-gesture-required"]
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

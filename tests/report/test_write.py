@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
 
@@ -111,6 +112,34 @@ def test_the_page_shows_every_line_every_blank_and_every_fact(written, page):
     assert page.tags.count("svg") == 10
 
 
+def test_every_name_in_a_table_leads_to_what_is_known_of_the_model(written, rendered):
+    text = (rendered / "report.html").read_text(encoding="utf-8")
+    cards = dict(re.findall(r'<article class="model" id="([^"]+)">\n(.*?)</article>', text, re.DOTALL))
+    for number, board in enumerate(leaderboard(written).boards, 1):
+        for place, entry in enumerate(board.entries, 1):
+            anchor = f"model-{number}-{place}"
+            assert text.count(f'<a href="#{anchor}">{entry.name}</a>') == 2
+            card = cards[anchor]
+            assert f"<h4>{entry.name}</h4>" in card
+            assert f"&#34;units&#34;: {entry.settings['arguments']['units']}" in card
+            rows = re.findall(r'<th class="text" scope="row">(\d)</th>\s*<td class="">([^<]+)</td>', card)
+            assert rows == [
+                (str(seed), f"{100 * one:.1f}") for seed, one in zip(entry.seeds, entry.accuracies, strict=True)
+            ]
+
+
+def test_marks_of_the_figure_of_latencies_say_their_values(written, rendered):
+    (board, *_) = leaderboard(written).boards
+    drawn = (rendered / "figures" / "1-mfcc4-speed.svg").read_text(encoding="utf-8")
+    tips = re.findall(r"<title>(.*?)</title>", drawn, re.DOTALL)
+    assert len(tips) == len(board.entries)
+    for entry in board.entries:
+        (tip,) = [tip for tip in tips if tip.startswith(f"{entry.name}\n")]
+        bounds = f"[{100 * entry.accuracy.low:.1f}, {100 * entry.accuracy.high:.1f}]"
+        assert f"accuracy {100 * entry.accuracy.mean:.1f} % {bounds}" in tip
+        assert float(re.search(r"latency (\S+) ms", tip)[1]) == pytest.approx(entry.speed["p50"], rel=0.01)
+
+
 def test_columns_can_be_sorted_by_their_values(page):
     values = [value for name, value in page.attributes if name == "data-sort"]
     kinds = [value for name, value in page.attributes if name == "data-kind"]
@@ -148,7 +177,9 @@ def test_hostile_names_stay_text(results):
     assert EVIL in "".join(page.text)
     assert page.open == []
     for path in (results / "report").rglob("*.svg"):
-        assert "alert(" not in path.read_text(encoding="utf-8")
+        parts = list(ElementTree.parse(path).iter())  # names stand in tips, as text
+        assert not {part.tag.rpartition("}")[2] for part in parts} & {"script", "style", "img", "foreignObject"}
+        assert not [name for part in parts for name in part.attrib if name.startswith("on")]
         assert re.fullmatch(r"[a-z0-9-]+\.svg", path.name)
 
 

@@ -53,6 +53,8 @@ def entry_of(name: str, rows: Sequence[AccuracyRow], timings: Sequence[Row], bay
         epochs=_mean(rows, "epochs"),
         speed={name: value for row in timings for name, value in speed_of(row).items() if value is not None},
         settings=settings_of(first) | chosen_of(rows),
+        summary=said_of(first, "summary"),
+        reference=said_of(first, "reference"),
         label=first.label or "",
         study=first.study or "",
         pretrained=first.pretrained,
@@ -130,6 +132,11 @@ def _flat(value: Any, place: str = "") -> Mapping[str, Any]:
 def settings_of(row: Row) -> dict[str, Any]:
     """The parts of a row's recipe that its results depend on."""
     return {key: value for key, value in row.settings.items() if key not in _NOT_SETTINGS}
+
+
+def said_of(row: Row, name: str) -> str:
+    """The summary or reference of a row's recipe; empty if the row has none."""
+    return str(row.settings.get(name) or "")
 
 
 def chosen_of(rows: Sequence[AccuracyRow]) -> dict[str, Any]:

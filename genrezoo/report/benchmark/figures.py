@@ -16,18 +16,20 @@ from genrezoo.report.style.captions import LEARNING
 from genrezoo.report.style.drawing import (
     FAMILY_COLOURS,
     FAMILY_MARKERS,
+    GROUND,
     INK,
     LINE_COLOURS,
     WIDTH,
     Plot,
     as_svg,
     short,
+    with_tips,
     write_beside,
 )
 from genrezoo.report.style.front import draw_front
 from genrezoo.report.style.heatmap import draw_confusion, draw_heatmap, per_cent
 from genrezoo.report.style.learning_curves import learning_curves
-from genrezoo.report.style.number_format import interval, percent
+from genrezoo.report.style.number_format import interval, percent, significant
 
 MOST_CURVES = len(LINE_COLOURS)
 
@@ -56,7 +58,7 @@ def draw_board(board: Board, number: int) -> list[Plot]:
     if timed_entries(board):
         caption = (
             "Median time for one song, on a logarithmic scale, against test accuracy. The line joins the models that "
-            f"no other beats in both. {marks}"
+            f"no other beats in both. {marks} Point at a mark for its values."
         )
         if any("onnx_p50" in entry.speed for entry in board.entries):
             caption += " Hollow marks are exported models, answered by ONNX Runtime; a dotted line leads to each."
@@ -119,7 +121,15 @@ def accuracy_figure(board: Board, name: str = "accuracy") -> str:
 
 def pareto_figure(board: Board, name: str = "speed") -> str:
     """Accuracy against the median latency of one song, with the front of models that no other beats in both."""
-    return as_svg(name, lambda figure: draw_pareto(figure.subplots(), board), height=5.6)
+    svg = as_svg(name, lambda figure: draw_pareto(figure.subplots(), board), height=5.6)
+    tips = {}
+    for place, (entry, latency) in enumerate(timed_entries(board)):
+        exported = " (ONNX)" if latency == "onnx_p50" else ""
+        accuracy = f"{percent(entry.accuracy.mean)} % {interval(entry.accuracy)}"
+        tips[f"tip-{place}"] = (
+            f"{entry.name}{exported}\naccuracy {accuracy}\nlatency {significant(entry.speed[latency])} ms"
+        )
+    return with_tips(svg, tips)
 
 
 def draw_pareto(axes: Axes, board: Board) -> None:
@@ -130,13 +140,13 @@ def draw_pareto(axes: Axes, board: Board) -> None:
     front = pareto_front(points)
     labels = [f"{entry.name} (ONNX)" if name == "onnx_p50" else entry.name for entry, name in timed]
     axes.set_xscale("log")
-    for (entry, name), (x, y) in zip(timed, points, strict=True):
+    for place, ((entry, name), (x, y)) in enumerate(zip(timed, points, strict=True)):
         colour, exported = FAMILY_COLOURS[entry.family], name == "onnx_p50"
         _draw_interval(axes, [x, x], entry, across=False)
         if exported and "p50" in entry.speed:
             axes.plot([x, entry.speed["p50"]], [y, y], ":", color=colour, linewidth=1, alpha=0.6)
-        look: dict[str, Any] = {"markerfacecolor": "white"} if exported else {}
-        axes.plot(x, y, FAMILY_MARKERS[entry.family], color=colour, markersize=7, **look)
+        look: dict[str, Any] = {"markerfacecolor": GROUND} if exported else {}
+        axes.plot(x, y, FAMILY_MARKERS[entry.family], color=colour, markersize=7, gid=f"tip-{place}", **look)
     axes.set_xlabel("Latency of one song, median (ms)")
     axes.set_ylabel("Test accuracy (%)")
     axes.margins(x=0.12, y=0.08)

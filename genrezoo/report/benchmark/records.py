@@ -41,6 +41,8 @@ class Entry:
             exported model; ``pass_mean``, ``pass_min``, ``pass_max``, ``pass_variance`` (seconds to predict all
             training and validation songs); what was not measured is missing.
         settings: The recipe as JSON.
+        summary: What it is, in a line; empty if its rows do not say.
+        reference: Its document or paper; empty if its rows do not say.
         group: Letters; entries that share one cannot be told apart. Empty without predictions.
         vote: Accuracy of the seeds' mean log posterior: what averaging all of them gives, at that many times the cost.
         f1: Mean F1 of each genre over the seeds.
@@ -77,6 +79,8 @@ class Entry:
     epochs: float | None
     speed: Mapping[str, float]
     settings: Mapping[str, Any]
+    summary: str = ""
+    reference: str = ""
     group: str = ""
     vote: float | None = None
     f1: tuple[float, ...] | None = None
@@ -179,6 +183,9 @@ class RepeatedEntry:
         train_seconds: Mean time of one training; None if it was not measured.
         speed: As of an `Entry`, measured on the first split.
         accuracies: Test accuracy of each split.
+        settings: As of an `Entry`.
+        summary: As of an `Entry`.
+        reference: As of an `Entry`.
         difference: Mean accuracy minus that of the reference on the same splits; None for the reference itself, and
             where they have fewer than two splits in common.
         p: P-value of the corrected paired t-test.
@@ -194,6 +201,9 @@ class RepeatedEntry:
     train_seconds: float | None
     speed: Mapping[str, float]
     accuracies: Mapping[int, float]
+    settings: Mapping[str, Any]
+    summary: str = ""
+    reference: str = ""
     difference: Estimate | None = None
     p: float | None = None
     adjusted: float | None = None

@@ -12,7 +12,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from genrezoo.evaluation import corrected_interval, corrected_p
-from genrezoo.report.benchmark.entries import names_of, settings_of, speed_of
+from genrezoo.report.benchmark.entries import chosen_of, names_of, said_of, settings_of, speed_of
 from genrezoo.report.benchmark.records import RepeatedBoard, RepeatedEntry
 from genrezoo.report.style.number_format import Estimate
 from genrezoo.rows import AccuracyRow, NotMeasured, Row, SpeedRow
@@ -64,13 +64,14 @@ def _entries(
         groups.setdefault((row.recipe, settings), {}).setdefault(row.repeat or 0, {})[row.seed] = row
     names, found = names_of(list(groups)), []
     for key, splits in groups.items():
+        every = [row for part in splits.values() for row in part.values()]
         runs = {number: list(splits[number].values()) for number in sorted(splits)}
         accuracies = {number: fmean(row.test.accuracy for row in part) for number, part in runs.items()}
         f1 = [fmean(row.test.macro_f1 for row in part) for part in runs.values()]
         seconds = [row.train_seconds for part in runs.values() for row in part if row.train_seconds is not None]
         entry = RepeatedEntry(
             name=names[key],
-            family=next(iter(runs.values()))[0].family,
+            family=every[0].family,
             splits=tuple(runs),
             accuracy=_estimate(list(accuracies.values()), sizes),
             macro_f1=_estimate(f1, sizes),
@@ -84,6 +85,9 @@ def _entries(
                 if value is not None
             },
             accuracies=accuracies,
+            settings=settings_of(every[0]) | chosen_of(every),
+            summary=said_of(every[0], "summary"),
+            reference=said_of(every[0], "reference"),
         )
         found.append(entry)
     return found

@@ -11,7 +11,17 @@ from genrezoo.report.benchmark.captions import shapes
 from genrezoo.report.benchmark.records import RepeatedBoard, RepeatedEntry
 from genrezoo.report.style.captions import PROVENANCE, RANDOM_SPLIT, SYNTHETIC
 from genrezoo.report.style.columns import Column
-from genrezoo.report.style.drawing import FAMILY_COLOURS, FAMILY_MARKERS, INK, Plot, as_svg, short, write_beside
+from genrezoo.report.style.drawing import (
+    FAMILY_COLOURS,
+    FAMILY_MARKERS,
+    GROUND,
+    INK,
+    Plot,
+    as_svg,
+    short,
+    with_tips,
+    write_beside,
+)
 from genrezoo.report.style.number_format import duration, interval, p_value, percent, plain, points, significant
 
 METHOD = (
@@ -132,6 +142,8 @@ def differences_plot(board: RepeatedBoard, number: int) -> Plot | None:
         f"{shapes(entry.family for entry in shown)}"
     )
 
+    tips: dict[str, str] = {}
+
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for place, entry in enumerate(shown):
@@ -139,9 +151,10 @@ def differences_plot(board: RepeatedBoard, number: int) -> Plot | None:
             if estimate is None:
                 continue
             axes.plot([100 * estimate.low, 100 * estimate.high], [place, place], color=colour, linewidth=1.8)
-            face = colour if entry.real else "white"
-            mark = FAMILY_MARKERS[entry.family]
-            axes.plot(100 * estimate.mean, place, mark, color=colour, markerfacecolor=face, markersize=6)
+            face = colour if entry.real else GROUND
+            mark, gid = FAMILY_MARKERS[entry.family], f"tip-{place}"
+            axes.plot(100 * estimate.mean, place, mark, color=colour, markerfacecolor=face, markersize=6, gid=gid)
+            tips[gid] = f"{entry.name}\n{points(estimate.mean)} points {interval(estimate)}"
             write_beside(axes, place, (f"{points(estimate.mean)}  {interval(estimate)}", p_value(entry.adjusted)))
         write_beside(axes, -1, ("Difference (points)", "p after Holm"), "bold")
         axes.axvline(0, color=INK, linewidth=1)
@@ -150,4 +163,5 @@ def differences_plot(board: RepeatedBoard, number: int) -> Plot | None:
         axes.set_xlabel(f"Test accuracy minus that of {short(str(board.reference))} (points)")
         axes.grid(visible=False, axis="y")
 
-    return Plot(name, "Differences to the best baseline", caption, as_svg(name, draw, height=1.0 + 0.29 * len(shown)))
+    svg = as_svg(name, draw, height=1.0 + 0.29 * len(shown))
+    return Plot(name, "Differences to the best baseline", caption, with_tips(svg, tips))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from genrezoo.files import write_text
-from genrezoo.report.benchmark import captions, columns, repeats_view
+from genrezoo.report.benchmark import captions, columns, model_cards, repeats_view
 from genrezoo.report.benchmark.figures import draw_board
 from genrezoo.report.benchmark.leaderboard import leaderboard
 from genrezoo.report.benchmark.rendering import comma_separated, markdown, repeats_csv, study_csv
@@ -65,6 +65,7 @@ def render(folders: str | Path | Iterable[str | Path], out: str | Path | None = 
         repeated=list(zip(report.repeated, repeated, strict=True)),
         repeats=repeats_view,
         columns=columns,
+        model_cards=model_cards,
         captions=captions,
         command=_command,
     )

@@ -16,6 +16,8 @@ from genrezoo.report.style import number_format
 from genrezoo.report.style.columns import used_columns
 from genrezoo.report.style.drawing import GROUND, INK, Plot
 
+SCRIPTS = ("sort.js", "filter.js", "reveal.js", "tips.js")
+
 
 def fill(template: str, **shown: Any) -> str:
     """Fills the template of a page, giving it what all pages share.
@@ -37,7 +39,7 @@ def fill(template: str, **shown: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"inline": inline, "json": _json, "breakable": breakable}
-    script = (folder / "style/sort.js").read_text(encoding="utf-8")
+    script = "".join((folder / "style" / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return environment.get_template(template).render(
         style=Markup((folder / "style/page.css").read_text(encoding="utf-8")),
         script=Markup(script),
