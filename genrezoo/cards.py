@@ -8,6 +8,7 @@ from pathlib import Path
 from genrezoo.benchmarking import pretrained
 from genrezoo.errors import SettingsError, UnknownNameError, check_type
 from genrezoo.report.run.card import run_card
+from genrezoo.report.run.song_facts import song_facts
 from genrezoo.report.run.weights_card import weights_card
 from genrezoo.runs import Run, load_run
 from genrezoo.weights import WEIGHTS
@@ -49,8 +50,7 @@ def card(run: Run | str | Path, *, licence: str | None = None) -> str:
         if not Path(run).exists():
             return _card_of_weights(str(run), licence)
         run = load_run(run)
-    features = (run.card.songs.get("about") or {}).get("features")
-    known = pretrained(features if isinstance(features, dict) else {}, run.card.recipe)
+    known = pretrained(song_facts(run).about.features, run.card.recipe)
     return run_card(run, pretrained=known, licence=licence)
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import genrezoo as gz
 from genrezoo.cli import app
+from genrezoo.recipes.recipe import Member
 from genrezoo.report.run.front_matter import front_matter
 
 EVIL = "<script>alert(1)</script> `x` | y: z\n---\n# 'a' \"b\" [c](d) \x85\u2028\x07 \U0001f600 {{ 7 }}"
@@ -101,6 +102,33 @@ def test_a_card_needs_no_keras(run):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def changed(run, *, recipe=None, **songs):
+    """The run with other songs, or another recipe, on its card."""
+    update = {"songs": {**run.card.songs, **songs}, "recipe": run.card.recipe.model_copy(update=recipe or {})}
+    return gz.Run(run.folder, run.card.model_copy(update=update))
+
+
+def test_what_a_run_rests_on_stands_on_its_card(run):
+    member = Member(recipe=gz.get_recipe("lstm"), weights_sha256=("ab" * 32,))
+    recipe = {"arguments": {"weights": "vgg_tagger.msd"}, "members": {"judge": member}}
+    about = {"features": {"kind": "mfcc", "rate": 22050}}
+    made = gz.card(changed(run, recipe=recipe, name="synthetic", splits={"valid": 20}, about=about, lengths=[3, 4, 6]))
+    # There are no test songs, so the validation songs stand in.
+    for text in ("may hold recordings of GTZAN", "The songs are synthetic", "the results are optimistic"):
+        assert text in made
+    _, tokens = parts(made)
+    assert inline(tokens, "td")[-3:] == ["judge", "lstm (lstm)", "ab" * 8]
+    assert "genrezoo predict . song.mp3" in [token.content.strip() for token in tokens if token.type == "fence"]
+    assert {"kind", '"mfcc"', "rate", "22050"} <= set(inline(tokens, "td"))
+    assert "songs of 3 to 6 segments" in made
+
+
+@pytest.mark.parametrize("songs", [{"lengths": [1]}, {"splits": {"test": "many"}}, {"about": {"features": 3}}])
+def test_a_malformed_description_of_songs_is_refused(run, songs):
+    with pytest.raises(gz.DataError, match="card.json: songs: "):
+        gz.card(changed(run, **songs))
 
 
 @pytest.mark.parametrize("name", gz.list_weights())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from genrezoo.report.run import tables
 from genrezoo.report.run.front_matter import front_matter
 from genrezoo.report.run.results import METRICS, Result, cautions_of, results_of, stored_split
+from genrezoo.report.run.song_facts import SongFacts, song_facts
 from genrezoo.report.style.captions import PROVENANCE
 from genrezoo.report.style.markup import bullets, column_table, escaped, pipe_table
 from genrezoo.report.style.number_format import count, duration, plain
@@ -42,10 +43,11 @@ def run_card(run: Run, *, pretrained: Mapping[str, str], licence: str | None) ->
     Raises:
         DataError: A file of the run is damaged.
     """
+    facts = song_facts(run)
     split, stored = stored_split(run)
     metrics = run.evaluate(split)
     results = results_of(metrics, stored)
-    recipe, songs = run.card.recipe, escaped(run.card.songs.get("name"))
+    recipe, songs = run.card.recipe, escaped(facts.name)
     cautions = [*_general(run, licence), *cautions_of(run, split)]
     cautions += [f"It rests on the weights {name}, which have learnt from other songs. {pretrained[name]}"
                  for name in pretrained]  # fmt: skip
@@ -55,14 +57,14 @@ def run_card(run: Run, *, pretrained: Mapping[str, str], licence: str | None) ->
         f"{escaped(recipe.summary)}. Its accuracy on {plain(len(stored['y']))} {split} songs is {results[0].shown} %, "
         f"with a 95 % interval of {results[0].bounds}.",
         "## What it reads",
-        bullets(_reads(run)),
-        *_features(run),
+        bullets(_reads(run, facts)),
+        *_features(facts),
         "## Genres",
         f"{len(run.genres)} genres, in the order of the probabilities: {', '.join(map(escaped, run.genres))}.",
         "## How to use it",
-        *_usage(run),
+        *_usage(run, facts),
         "## Training",
-        bullets(_training(run)),
+        bullets(_training(run, facts)),
         *_settings({**recipe.arguments, **recipe.settings}),
         "## Results",
         *_results(run, split, results, metrics),
@@ -71,21 +73,20 @@ def run_card(run: Run, *, pretrained: Mapping[str, str], licence: str | None) ->
         *_members(run),
         "## Citation",
         f"Please cite the reference of the recipe ({escaped(recipe.reference)}) and genrezoo:",
-        CITATION.format(version=escaped(run.card.environment.get("versions", {}).get("genrezoo", ""))),
+        CITATION.format(version=escaped(_versions(run).get("genrezoo", ""))),
     ]
-    return front_matter(_front(run, split, results, licence)) + "\n" + "\n\n".join(blocks) + "\n"
+    return front_matter(_front(run, facts, split, results, licence)) + "\n" + "\n\n".join(blocks) + "\n"
 
 
-def _front(run: Run, split: str, results: Sequence[Result], licence: str | None) -> dict[str, Any]:
+def _front(run: Run, facts: SongFacts, split: str, results: Sequence[Result], licence: str | None) -> dict[str, Any]:
     """What the Hub reads: its names for the task, the licence, the songs and the metrics."""
-    songs, recipe = run.card.songs, run.card.recipe
-    name, provenance = str(songs.get("name")), songs.get("provenance")
+    name, recipe = facts.name, run.card.recipe
     source = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:40].strip("._-") or "songs"  # the Hub refuses other letters
     dataset = {
         "type": source,
-        "name": f"{name} ({provenance} split)",
+        "name": f"{name} ({facts.provenance or 'unknown'} split)",
         "split": split,
-        "args": {"provenance": provenance, "checksum": songs.get("checksum")},
+        "args": {"provenance": facts.provenance, "checksum": facts.checksum},
     }
     metrics = [
         {
@@ -111,15 +112,15 @@ def _front(run: Run, split: str, results: Sequence[Result], licence: str | None)
     }
 
 
-def _reads(run: Run) -> list[str]:
+def _reads(run: Run, facts: SongFacts) -> list[str]:
     """The form of its input, one fact an item."""
-    card, songs, recipe = run.card, run.card.songs, run.card.recipe
-    if songs.get("kind") == "image":
+    card, recipe = run.card, run.card.recipe
+    if facts.kind == "image":
         found = [f"a song is an image of {' x '.join(map(str, card.input_shape))} (height, width, channels)"]
     else:
-        found = [f"a song is a number of segments with {songs.get('features', card.input_shape[-1])} features each"]
-        if songs.get("lengths"):
-            least, _, most = songs["lengths"]
+        found = [f"a song is a number of segments with {facts.features or card.input_shape[-1]} features each"]
+        if facts.lengths:
+            least, _, most = facts.lengths
             found.append(f"it was trained on songs of {least if least == most else f'{least} to {most}'} segments")
     if recipe.chunks:
         found.append(
@@ -136,25 +137,20 @@ def _reads(run: Run) -> list[str]:
     return found
 
 
-def _features(run: Run) -> list[str]:
-    settings = _settings_of_features(run)
+def _features(facts: SongFacts) -> list[str]:
+    settings = facts.about.features
     if not settings:
         return ["The songs came as features: the run does not know how they were computed from audio."]
     rows = [[escaped(name), escaped(json.dumps(value))] for name, value in settings.items()]
     return ["The features are computed from audio with these settings:", pipe_table(["setting", "value"], rows, 2)]
 
 
-def _settings_of_features(run: Run) -> dict[str, Any]:
-    found = (run.card.songs.get("about") or {}).get("features")
-    return found if isinstance(found, dict) else {}
-
-
-def _usage(run: Run) -> list[str]:
-    card, songs = run.card, run.card.songs
-    image = songs.get("kind") == "image"
-    shape = card.input_shape if image else (songs.get("segments") or card.input_shape[0], songs.get("features"))
+def _usage(run: Run, facts: SongFacts) -> list[str]:
+    segments, features = run.card.input_shape[0], run.card.input_shape[-1]
+    image = facts.kind == "image"
+    shape = run.card.input_shape if image else (facts.segments or segments, facts.features or features)
     axes = "height, width, channels" if image else "segments, features"
-    sizes = ", ".join(str(int(size or card.input_shape[-1])) for size in shape)
+    sizes = ", ".join(map(str, shape))
     found = [
         "In the folder that holds this card:",
         "```python\n"
@@ -165,28 +161,32 @@ def _usage(run: Run) -> list[str]:
         "probabilities = dict(zip(run.genres, run.predict(song)[0].tolist()))\n"
         "```",
     ]
-    if _settings_of_features(run):
+    if facts.about.features:
         found += ["Audio files are read directly:", "```bash\ngenrezoo predict . song.mp3\n```"]
     return found
 
 
-def _training(run: Run) -> list[str]:
-    card = run.card
-    songs, environment = card.songs, card.environment
-    splits, versions = songs.get("splits") or {}, environment.get("versions")
-    sizes = ", ".join(f"{plain(splits[name])} {name}" for name in ("train", "valid", "test") if name in splits)
-    listed = ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else ""
+def _training(run: Run, facts: SongFacts) -> list[str]:
+    card, environment = run.card, run.card.environment
+    sides = [name for name in ("train", "valid", "test") if name in facts.splits]
+    sizes = ", ".join(f"{plain(facts.splits[name])} {name}" for name in sides)
+    listed = ", ".join(f"{name} {version}" for name, version in _versions(run).items())
     return [
         f"recipe: {card.recipe.name} ({card.recipe.reference})",
         f"model: {card.recipe.model}, {count(card.parameters)} parameters",
         f"procedure: {card.recipe.procedure}, seed {card.seed}",
         f"epochs: {card.epochs} in {duration(card.train_seconds)}; the weights are those of epoch {card.best_epoch}",
-        f"songs: {sizes}; {PROVENANCE.get(str(songs.get('provenance')), 'no split is known')}",
-        f"checksum of songs and split: {songs.get('checksum')}",
+        f"songs: {sizes}; {PROVENANCE.get(facts.provenance or '', 'the origin of the split is not known')}",
+        f"checksum of songs and split: {facts.checksum}",
         f"versions: Python {environment.get('python')}, {listed}",
         f"processor: {environment.get('processor')}, threads: {environment.get('threads')}",
         f"sha256 of the weights: {card.weights_sha256}",
     ]
+
+
+def _versions(run: Run) -> dict[str, Any]:
+    found = run.card.environment.get("versions")
+    return found if isinstance(found, dict) else {}
 
 
 def _settings(stated: Mapping[str, Any]) -> list[str]:

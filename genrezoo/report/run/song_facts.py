@@ -1,0 +1,45 @@
+"""What the card of a run says of its songs, checked: a run folder may come from anybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, Field
+
+from genrezoo.errors import DataError, checked
+
+if TYPE_CHECKING:
+    from genrezoo.runs import Run
+
+
+class About(BaseModel, frozen=True, extra="ignore"):
+    """What is known of the origin of the songs."""
+
+    features: dict[str, Any] = Field({}, description="Settings of the features of audio; empty for other features.")
+
+
+class SongFacts(BaseModel, frozen=True, extra="ignore"):
+    """The description of the songs that a run was trained on, as `SongSet.describe` makes it."""
+
+    name: str = "songs"
+    kind: str = "segments"
+    segments: int | None = Field(None, ge=1, description="Of the longest song.")
+    features: int | None = Field(None, ge=1, description="Of a segment.")
+    lengths: tuple[int, int, int] | None = Field(None, description="Segments: least, median, most.")
+    splits: dict[str, int] = {}
+    provenance: str | None = None
+    checksum: str | None = None
+    about: About = About()
+
+
+def song_facts(run: Run) -> SongFacts:
+    """What the card of a run says of its songs.
+
+    Raises:
+        DataError: Something of it is malformed.
+    """
+    place, remedy = run.folder / "card.json", "restore the card or train again"
+    return checked(
+        lambda: SongFacts.model_validate(run.card.songs),
+        lambda what: DataError(what, path=place, where="songs", remedy=remedy),
+    )
