@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 import genrezoo as gz
 from genrezoo.cli import app
 from genrezoo.recipes.recipe import Member
+from genrezoo.registry import MODELS
 from genrezoo.report.run.front_matter import front_matter
 
 EVIL = "<script>alert(1)</script> `x` | y: z\n---\n# 'a' \"b\" [c](d) \x85\u2028\x07 \U0001f600 {{ 7 }}"
@@ -141,6 +143,18 @@ def test_every_published_weights_have_a_card(name):
     assert set(about["genres"]) <= set(re.split(r"[:,.] ?", said.replace("\n", " ")))
     for text in about["overlaps"].values():
         assert text in said
+
+
+@pytest.mark.parametrize("name", gz.list_weights())
+def test_the_snippet_of_published_weights_asks_for_what_the_model_takes(name, monkeypatch):
+    calls = []
+    monkeypatch.setattr(gz, "create_model", lambda *arguments, **options: calls.append((arguments, options)))
+    (snippet,) = [token.content for token in parts(gz.card(name))[1] if token.info == "python"]
+    exec(snippet, {})
+    (((model, shape, number), options),) = calls
+    assert (model, shape, number) == (name.partition(".")[0], tuple(gz.weights_info(name)["input_shape"]), 10)
+    assert options == {"weights": name}
+    assert "weights" in inspect.signature(MODELS.get(model).call).parameters
 
 
 @pytest.mark.parametrize(

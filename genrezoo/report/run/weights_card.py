@@ -90,8 +90,7 @@ def _usage(weights: Weights) -> list[str]:
         "To train it further, here for 10 genres:",
         "```python\n"
         "import genrezoo as gz\n\n"
-        f'weights = "{weights.name}"\n'
-        f'model = gz.create_model("{weights.model}", ({shape}), 10, weights=weights, trainable="head")\n'
+        f'model = gz.create_model("{weights.model}", ({shape}), 10, weights="{weights.name}")\n'
         "```",
     ]
 
