@@ -27,12 +27,24 @@ from genrezoo.cli import app
 from genrezoo.models import SHARED
 from genrezoo.recipes import RECIPES
 from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES, Entry
+from genrezoo.report.benchmark import repeats_view
+from genrezoo.report.benchmark.columns import FAMILY, NAME, QUALITY
+from genrezoo.report.benchmark.leaderboard import leaderboard
 from genrezoo.report.run.weights_card import weights_card
+from genrezoo.report.style.markup import column_table, escaped
 from genrezoo.tuning import list_search_plans, load_search_plan
 from genrezoo.weights import WEIGHTS
 
 TOP = Path(__file__).resolve().parents[1]
+RESULTS = TOP / "benchmarks" / "results"
+MOST_ENTRIES = 10
+BEFORE_LEADERBOARDS = f"""The rows of these results are in `benchmarks/results`, one folder for each section.
+`genrezoo report FOLDER` shows all of them, with every metric; a table here has the {MOST_ENTRIES} models that are best
+on validation songs. Intervals have 95 % confidence. The sentence above a table says whether the zoo and the baselines
+differ; where it does not, do not infer it from the table. [How results are measured](explanation.md) explains splits,
+intervals and tests. The songs themselves are not part of the repository: the commands name folders to put them in."""
 VALUES = {int: "N", float: "X", Path: "PATH"}
+SHOWN_COLUMNS = (NAME, FAMILY, *QUALITY)
 WARNING = "<!-- Written by docs/generate.py; edit the docstrings or the help texts instead. -->"
 
 
@@ -46,10 +58,28 @@ def documents() -> dict[Path, str]:
         TOP / "docs" / "cards.md": cards_page(),
         TOP / "docs" / "commands.md": commands_page(),
         TOP / "docs" / "systems.md": systems_page(),
+        TOP / "docs" / "leaderboards.md": leaderboards_page(),
         export: replace_between(export.read_text(encoding="utf-8"), "parity", parity_table()),
         benchmark: replace_between(benchmark.read_text(encoding="utf-8"), "suites", suites_table()),
         tuning: replace_between(tuning.read_text(encoding="utf-8"), "searches", searches_table()),
     }
+
+
+def leaderboards_page() -> str:
+    """The best of each set of committed rows, which differences are real, and the command that repeats it."""
+    places = tomllib.loads((RESULTS / "leaderboards.toml").read_text(encoding="utf-8"))
+    blocks = [WARNING, "# Leaderboards", BEFORE_LEADERBOARDS]
+    for name, place in places.items():
+        report = leaderboard(RESULTS / name)
+        blocks += [f"## {place['title']}", place["about"], f"```\n{place['command']}\n```"]
+        for repeated in report.repeated:
+            blocks += [f"### {repeated.splits} repeated splits", escaped(repeats_view.summary(repeated))]
+            blocks += [column_table(repeats_view.COLUMNS, repeated.entries), repeats_view.METHOD]
+        for board in report.boards:
+            title = f"### {escaped(board.data)}, {escaped(board.provenance)} split"
+            best = sorted(board.entries, key=lambda entry: -entry.validation)[:MOST_ENTRIES]
+            blocks += [title, escaped(board.summary), column_table(SHOWN_COLUMNS, best)]
+    return "\n\n".join(blocks) + "\n"
 
 
 def replace_between(text: str, name: str, content: str) -> str:
