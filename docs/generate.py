@@ -44,7 +44,8 @@ on validation songs. Intervals have 95 % confidence. The sentence above a table 
 differ; where it does not, do not infer it from the table. [How results are measured](explanation.md) explains splits,
 intervals and tests. The songs themselves are not part of the repository: the commands name folders to put them in."""
 VALUES = {int: "N", float: "X", Path: "PATH"}
-SHOWN_COLUMNS = (NAME, FAMILY, *QUALITY)
+SHOWN = ("accuracy", "macro_f1", "valid_accuracy", "seeds")
+SHOWN_COLUMNS = (NAME, FAMILY, *(column for column in QUALITY if column.key in SHOWN))
 WARNING = "<!-- Written by docs/generate.py; edit the docstrings or the help texts instead. -->"
 
 
@@ -76,7 +77,8 @@ def leaderboards_page() -> str:
             blocks += [f"### {repeated.splits} repeated splits", escaped(repeats_view.summary(repeated))]
             blocks += [column_table(repeats_view.COLUMNS, repeated.entries), repeats_view.METHOD]
         for board in report.boards:
-            title = f"### {escaped(board.data)}, {escaped(board.provenance)} split"
+            size = board.shape or (board.segments, board.features)
+            title = f"### {escaped(board.data)}, {' x '.join(map(str, size))}, {escaped(board.provenance)} split"
             best = sorted(board.entries, key=lambda entry: -entry.validation)[:MOST_ENTRIES]
             blocks += [title, escaped(board.summary), column_table(SHOWN_COLUMNS, best)]
     return "\n\n".join(blocks) + "\n"
