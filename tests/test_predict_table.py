@@ -250,7 +250,7 @@ def test_the_command_says_what_the_table_holds(model, music, here, tmp_path):
     answer = CliRunner().invoke(app, [*command[:2], str(music / "3.mp3"), "--out", str(tmp_path / "bad.csv")])
     assert answer.exit_code == 2
     assert rows_of(tmp_path / "bad.csv")[0]["reason"].startswith("not a supported audio file")
-    with pytest.raises(SettingsError, match="leave out --json, --csv, --timeline, --strict and --cache"):
+    with pytest.raises(SettingsError, match="leave out --json, --csv, --timeline, --strict and --data-cache"):
         CliRunner().invoke(app, [*command, "--strict"], catch_exceptions=False)
 
 

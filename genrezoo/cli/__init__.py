@@ -49,7 +49,7 @@ def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
     """The command line with all commands, or with some."""
     made = typer.Typer(
         name="genrezoo",
-        help="Tell a song's genre from its sound: look up, train, tune, compare and ship models.",
+        help="Classify music by genre: look up, train, tune, compare and export models.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -80,10 +80,10 @@ def _version(wanted: bool) -> None:
 
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Tell a song's genre from its sound: look up, train, tune, compare and ship models."""
+    """Classify music by genre: look up, train, tune, compare and export models."""
 
 
 def main() -> None:
@@ -110,12 +110,12 @@ def main() -> None:
         if error.filename is None and not is_scarce(error):
             raise
         place = "" if error.filename is None else f"{error.filename}: "
-        _tell("[bold red]error:[/]", f"{place}{error.strerror}. Remedy: use another path, or make room.")
+        _tell("[bold red]error:[/]", f"{place}{error.strerror}. Remedy: use another path, or free some space.")
         sys.exit(1 if is_scarce(error) else 2)
     except SystemExit as end:
         if end.code != INTERRUPTED:
             raise
-        _tell("", "interrupted; the same command continues from here")
+        _tell("", "interrupted; run the same command to continue")
         sys.exit(1)
 
 

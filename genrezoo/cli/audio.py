@@ -34,7 +34,7 @@ from genrezoo.parallel import ChildError, in_chunks, make_executor
 if TYPE_CHECKING:
     from genrezoo.datasets.folder import Tree
 
-Music = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of audio files, a sub-folder a genre.")]
+Music = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of audio files, with one sub-folder per genre.")]
 
 
 CHUNK = 16
@@ -78,7 +78,7 @@ def inspect_folder(folder: Path, *, workers: int | None, as_json: bool) -> None:
 
     paths = [path for path in walk_files(folder) if path.suffix.lower() not in NOT_AUDIO]
     if not paths:
-        raise DataError("holds no audio files", path=folder, remedy="name a folder of music")
+        raise DataError("contains no audio files", path=folder, remedy="pass a folder of audio files")
     with progress_bar() as progress:
         task = progress.add_task("decoding", total=len(paths))
         files = _decode_all(paths, workers or cores(), lambda number: progress.advance(task, number))
@@ -104,15 +104,18 @@ def inspect_folder(folder: Path, *, workers: int | None, as_json: bool) -> None:
 def features(
     folder: Music,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="CSV file to write.")],
-    window: Annotated[float, typer.Option(help="Seconds of a row, 1 to 3600; a longer recording has several.")] = 30.0,
+    window: Annotated[
+        float,
+        typer.Option(help="Length of audio per row in seconds, 1 to 3600; a longer recording gives several rows."),
+    ] = 30.0,
     cache: Cache = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     strict: Strict = False,
 ) -> None:
-    """Write 57 features of audio files as a CSV table, in the form of the well-known GTZAN table.
+    """Compute 57 features of audio files and write them as a CSV table with the columns of the GTZAN feature table.
 
-    The first folder below FOLDER is a file's label. Files of the same name are written with their paths.
+    The label of a file is the name of its sub-folder of FOLDER. Files of the same name are written with their paths.
 
     Example: genrezoo data features music features_30_sec.csv
     """
@@ -133,14 +136,18 @@ def features(
 
 def spectrograms(
     folder: Music,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to: OUT/SCALE/GENRE/FILE.png.")],
-    scale: Annotated[Scale, typer.Option(help="Axis of frequencies and brightness.")] = Scale.log_db,
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder to write to; images become OUT/SCALE/GENRE/FILE.png.")
+    ],
+    scale: Annotated[Scale, typer.Option(help="Scale of the frequency axis and of the brightness.")] = Scale.log_db,
     cache: Cache = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     strict: Strict = False,
 ) -> None:
-    """Write the spectrograms of audio files as a tree of images; those that are there already are kept.
+    """Write spectrograms of audio files as image files, one folder per genre.
+
+    Images that exist already are kept.
 
     Example: genrezoo data spectrograms music spectrograms --scale linear
     """
@@ -231,9 +238,9 @@ def _show_done(
     show_files(len(tree.files) - len(rejected), bad, warned)
     if tree.passed_over:
         told = ", ".join(f"{count:,} x {kind}" for kind, count in tree.passed_over.items())
-        results_console().print(f"passed over: {escape(told)}")
+        results_console().print(f"ignored: {escape(told)}")
     if not number:
-        raise DataError("none of the files can be used", path=folder, remedy="see the reasons above")
+        raise DataError("none of the files can be used", path=folder, remedy="fix the problems listed above")
     typer.echo(f"written to {out}")
 
 

@@ -23,31 +23,39 @@ from genrezoo.lazy import load_keras
 def benchmark(
     suite: Annotated[
         str | None,
-        typer.Argument(help="Name of a suite or a TOML file; 'quick', or 'standard' with --data, if left out."),
+        typer.Argument(help="Name of a suite, or a TOML file (default: 'quick', or 'standard' with --data)."),
     ] = None,
-    data: Annotated[list[str] | None, typer.Option(help="Songs in place of the suite's; may be repeated.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Use these songs instead of the suite's: a path or a data set's name; may be repeated."),
+    ] = None,
     models: Annotated[
-        list[str] | None, typer.Option(help="Recipe or baseline in place of the suite's; may be repeated.")
+        list[str] | None, typer.Option(help="Measure this recipe or baseline instead of the suite's; may be repeated.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings per recipe.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Train each recipe with this many seeds (default: the suite's).")
+    ] = None,
     repeats: Annotated[
         int | None,
-        typer.Option(min=2, help="Splits of the pooled songs, drawn anew, in place of their own; a training on each."),
+        typer.Option(min=2, help="Train on this many new splits of the pooled songs (default: the songs' own split)."),
     ] = None,
     changes: Settings = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for rows, runs and report; benchmark-SUITE if left out.")
+        Path | None, typer.Option(help="Folder for rows, runs and the report (default: benchmark-SUITE).")
     ] = None,
     engine: Annotated[
         list[str] | None,
-        typer.Option(help="What the speed of recipes is measured with, keras or onnx; may be repeated; both."),
+        typer.Option(help="Measure the speed of recipes with keras or onnx; may be repeated (default: both)."),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at a time, one thread each; all cores.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Run this many trainings in parallel, one thread each (default: one per core)."),
+    ] = None,
     scheduler: Scheduler = None,
 ) -> None:
-    """Train and compare models on the same songs, with scikit-learn beside them.
+    """Train and compare models on the same songs, together with scikit-learn baselines.
 
-    Interrupted, the same command goes on where it was. Ends in a table here and one HTML page in OUT/report.
+    The command prints a table and writes an HTML report to OUT/report. Run an interrupted command again to continue it.
 
     Example: genrezoo benchmark --data songs.npz --models lstm --models svm_rbf_stats --seeds 5 --out results
     """

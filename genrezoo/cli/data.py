@@ -30,7 +30,7 @@ from genrezoo.files import read_json
 if TYPE_CHECKING:
     from genrezoo.songs import SongSet
 
-app = typer.Typer(help="Make songs of audio files, look at songs, convert them, split them.", no_args_is_help=True)
+app = typer.Typer(help="Build songs from audio files, and describe, convert and split songs.", no_args_is_help=True)
 app.command()(features)
 app.command()(spectrograms)
 
@@ -44,22 +44,27 @@ class By(StrEnum):
 
 
 Source = Annotated[
-    str, typer.Argument(metavar="PATH", help="An .npz file, a folder of them, a songs folder, or a data set's name.")
+    str,
+    typer.Argument(
+        metavar="PATH", help="Songs: an .npz file, a folder of them, a songs folder, or the name of a data set."
+    ),
 ]
 Target = Annotated[Path, typer.Argument(metavar="OUT", help="Songs folder to write.")]
 Segments = Annotated[
-    int | None, typer.Option("--n-segments", help="Segments of a song, where an .npz file stores its features flat.")
+    int | None, typer.Option("--n-segments", help="Segments per song; needed if an .npz file stores the features flat.")
 ]
 Provenance = Annotated[
     str | None,
-    typer.Option("--provenance", help="Where the split comes from: official, artist-filtered, fault-filtered, random."),
+    typer.Option("--provenance", help="Provenance of the split: official, artist-filtered, fault-filtered or random."),
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="An option of the loader, see its documentation; may be repeated."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change an option of the loader, see `genrezoo show NAME`; may be repeated."
+    ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace songs that are in OUT already.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the songs in OUT if there are any.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -70,9 +75,9 @@ def describe(
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what songs hold: sizes, genres, split, and whether the split leaks.
+    """Describe songs: sizes, genres, the split, and whether the split leaks songs or groups.
 
-    With --set, options of the loader are given; a data set's name takes its place as --set path=FOLDER.
+    --set passes options to the loader. Pass the folder of a named data set as --set path=FOLDER.
 
     Example: genrezoo data describe songs.npz
     """
@@ -87,9 +92,9 @@ def inspect(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a file is, or why it cannot be used: audio is decoded to its end, songs are loaded.
+    """Check files: decode audio to its end or load songs, and report the format or the reason for rejection.
 
-    A folder of audio files gives a row for each. Exit code 2 where nothing can be used.
+    For a folder of audio files, one row per file is printed. The exit code is 2 if nothing can be used.
 
     Example: genrezoo data inspect music/song.mp3
     """
@@ -114,9 +119,9 @@ def convert(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write songs as a songs folder, which loads at once and need not fit into memory.
+    """Convert songs to a songs folder, which loads fast and may be larger than memory.
 
-    With --set, options of the loader are given; a data set's name takes its place as --set path=FOLDER.
+    --set passes options to the loader. Pass the folder of a named data set as --set path=FOLDER.
 
     Example: genrezoo data convert msd-10-genre songs --n-segments 120
     """
@@ -128,12 +133,14 @@ def convert(
 def split(
     path: Source,
     out: Target,
-    by: Annotated[By, typer.Option(help="At random, by whole groups (artists), or by lists of ids.")] = By.random,
+    by: Annotated[
+        By, typer.Option(help="Split at random (stratified), by whole groups (artists), or by lists of ids.")
+    ] = By.random,
     valid: Annotated[float, typer.Option(help="Fraction of validation songs.")] = 0.15,
     test: Annotated[float, typer.Option(help="Fraction of test songs.")] = 0.15,
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
     ids: Annotated[
-        Path | None, typer.Option(help="With --by ids: JSON file of the ids of train, valid and test, a list each.")
+        Path | None, typer.Option(help="With --by ids: JSON file with one list of ids each for train, valid and test.")
     ] = None,
     n_segments: Segments = None,
     provenance: Provenance = None,
@@ -143,8 +150,8 @@ def split(
 ) -> None:
     """Split songs into train, valid and test, and write them as a songs folder.
 
-    With --by ids, --provenance says where the lists come from. With --set, options of the loader are given; a data
-    set's name takes its place as --set path=FOLDER.
+    --by ids needs --ids and --provenance. --set passes options to the loader. Pass the folder of a named data set as
+    --set path=FOLDER.
 
     Example: genrezoo data split songs.npz songs --by group --seed 1
     """
@@ -153,10 +160,10 @@ def split(
     load = functools.partial(_load, path, changes, n_segments=n_segments)
     if by == By.ids:
         if ids is None or provenance is None:
-            raise SettingsError("--by ids needs --ids and --provenance: the lists, and where they come from")
+            raise SettingsError("--by ids needs --ids (the lists) and --provenance (where they come from)")
         songs = split_by_ids(load(), _read_lists(ids), provenance=provenance)
     elif ids is not None or provenance is not None:
-        raise SettingsError(f"--ids and --provenance go with --by ids, not with --by {by.value}")
+        raise SettingsError(f"--ids and --provenance can only be used with --by ids, not with --by {by.value}")
     elif by == By.group:
         songs = split_by_group(load(), valid=valid, test=test, seed=seed)
     else:
@@ -171,32 +178,32 @@ def build(
     features: Annotated[
         str,
         typer.Option(
-            help="Kind: log_mel, mfcc_statistics, segments, feature_table, spectrogram_image, tagger_mel or embedding."
+            help="Kind: log_mel, mfcc_statistics, segments, feature_table, spectrogram_image, tagger_mel, embedding."
         ),
     ] = "log_mel",
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the features; may be repeated."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the features; may be repeated."),
     ] = None,
     name: Annotated[
         str | None,
         typer.Option(
             "--as",
             metavar="NAME",
-            help="Data set in the folder: folder, gtzan, fma; detected if left out.",
+            help="Read the folder as this data set: folder, gtzan or fma (default: detected).",
         ),
     ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(
-            help="CSV table of path and genre, and of id, artist and split where known, in place of the tree."
+            help="Read genres from this CSV file (path, genre; optional id, artist, split) instead of sub-folders."
         ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="For gtzan: fault_filtered (if left out), stratified or random.")
+        str | None, typer.Option(help="Split of gtzan: fault_filtered (default), stratified or random.")
     ] = None,
-    subset: Annotated[str | None, typer.Option(help="For fma: small (if left out), medium or large.")] = None,
-    download: Annotated[bool, typer.Option("--download", help="For fma: fetch what is missing.")] = False,
+    subset: Annotated[str | None, typer.Option(help="Subset of fma: small (default), medium or large.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Download missing archives of fma.")] = False,
     provenance: Provenance = None,
     cache: Cache = None,
     workers: Workers = None,
@@ -205,10 +212,10 @@ def build(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Turn audio files into songs: compute their features and write a songs folder.
+    """Build songs from audio files: compute features and write a songs folder.
 
-    Files that cannot be used are listed with the reason and stop nothing. Features are cached: an interrupted command,
-    given again, goes on.
+    Files that cannot be used are listed with the reason; the others are still processed. Features are cached, so an
+    interrupted command continues when it is run again.
 
     Example: genrezoo data build music songs --features log_mel --set n_mels=64
     """
@@ -218,11 +225,11 @@ def build(
     from genrezoo.songs.storage import MANIFEST
 
     if (out / MANIFEST).exists() and not overwrite:
-        remedy = "name another folder, or overwrite it (--overwrite)"
-        raise DataError("holds songs already", path=out, remedy=remedy)  # now, not after hours
+        remedy = "use another folder, or pass --overwrite"
+        raise DataError("already contains songs", path=out, remedy=remedy)  # now, not after hours
     options = parse_changes(changes or [])
     if "kind" in options:
-        raise SettingsError(f"--set kind={options['kind']}: the kind of features is named by --features")
+        raise SettingsError(f"--set kind={options['kind']}: specify the feature kind with --features")
     settings = feature_settings(features, **options)
     given: dict[str, Any] = {"manifest": manifest, "split": split, "subset": subset, "provenance": provenance}
     given |= {"cache": cache, "workers": workers, "scheduler": scheduler}
@@ -256,11 +263,15 @@ def _load(path: str, changes: list[str] | None = None, **given: Any) -> SongSet:
     options = {name: value for name, value in given.items() if value is not None}
     more = parse_changes(changes or [])
     if twice := sorted(options.keys() & more.keys()):
-        raise SettingsError(f"--set {twice[0]}=… and --{twice[0].replace('_', '-')} are the same option; give one")
+        raise SettingsError(
+            f"--set {twice[0]}=… and --{twice[0].replace('_', '-')} are the same option; pass one of them"
+        )
     if "path" in more and path not in list_datasets():
-        raise SettingsError(f"--set path=… goes with a data set's name; {path!r} is none, so it is the path itself")
+        raise SettingsError(
+            f"--set path=… needs the name of a data set, but {path!r} is a path itself; leave --set path out"
+        )
     if not isinstance(place := more.get("path", ""), str):
-        raise SettingsError(f"--set path={place} is no text; write path=./{place} for a path of that name")
+        raise SettingsError(f"--set path={place} is not text; write path=./{place} for a path of that name")
     with Console(stderr=True).status(f"reading {escape(path)}"):
         return load_songs(path, **options, **more)
 

@@ -24,24 +24,26 @@ def demo(
         list[str] | None,
         typer.Argument(
             metavar="MODEL",
-            help="Run folders, exported models (.onnx), names of weights; the weights in the cache if left out.",
+            help="Run folders, exported models (.onnx) or names of weights (default: the weights in the cache).",
         ),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; with 0.0.0.0 other machines reach the page.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines reach the page.")
     ] = LOCAL[0],
     port: Annotated[
-        int | None, typer.Option(min=1, max=65_535, help="Port; the first free one from 7860 if left out.")
+        int | None, typer.Option(min=1, max=65_535, help="Port to listen on (default: the first free port from 7860).")
     ] = None,
-    max_mb: Annotated[float, typer.Option("--max-mb", help="Megabytes that a file may have.")] = 50.0,
-    max_seconds: Annotated[float, typer.Option("--max-seconds", help="Seconds that a recording may last.")] = 900.0,
+    max_mb: Annotated[float, typer.Option("--max-mb", help="Largest accepted file, in megabytes.")] = 50.0,
+    max_seconds: Annotated[
+        float, typer.Option("--max-seconds", help="Longest accepted recording, in seconds.")
+    ] = 900.0,
 ) -> None:
-    """Show a page in the browser to try models on: drop a recording, see its genre as a whole and over time.
+    """Serve a web page to try models: drop a recording and see its genre, as a whole and over time.
 
-    Files of any format that `genrezoo predict` reads, or a recording from the microphone; two models side by side; the
-    answer as JSON. Uploads are checked as all audio files are, stay on this machine, and are removed when the page is
-    closed. The page loads nothing from the network, and only this machine reaches it unless --host says otherwise: it
-    has no passwords. Ctrl-C ends it. Needs the extra `demo`.
+    The page takes every audio format that `genrezoo predict` reads and recordings from the microphone, compares two
+    models side by side, and offers the predictions as JSON. Uploads are validated like all audio files, stay on this
+    machine, and are deleted when the page is closed. The page loads nothing from the network. It has no passwords, so
+    only this machine can reach it unless --host allows others. Press Ctrl-C to stop. Needs the extra `demo`.
 
     Example: genrezoo demo vgg_tagger.msd runs/mel
     """
@@ -60,11 +62,11 @@ def demo(
         load_keras()
     console = Console(stderr=True)
     if host not in LOCAL:
-        what = f"everybody who reaches {host} can use the page; it has no passwords and no encryption"
+        what = f"everyone who can reach {host} can use the page; it has no passwords and no encryption"
         console.print(f"[yellow]warning:[/] {escape(what)}", highlight=False, soft_wrap=True)
     signal.signal(signal.SIGTERM, interrupt)  # what was uploaded is removed
     serve(
         open_models(names), host=host, port=port, limits=limits,
         on_model=lambda name: console.print(f"loading {escape(name)}", highlight=False),
-        on_start=lambda address: typer.echo(f"{address} (Ctrl-C ends it)"),
+        on_start=lambda address: typer.echo(f"{address} (press Ctrl-C to stop)"),
     )  # fmt: skip

@@ -23,34 +23,38 @@ class Members(StrEnum):
 
 def ensemble(
     results: Annotated[
-        list[Path], typer.Argument(metavar="RESULTS…", help="Folders of results, or run folders, of the same songs.")
+        list[Path], typer.Argument(metavar="RESULTS…", help="Benchmark folders or run folders; all of the same songs.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the ensemble to.")],
     models: Annotated[
         list[str] | None,
-        typer.Option(help="Recipe or baseline that may become a member, or a pattern; may be repeated; all."),
+        typer.Option(
+            help="Consider only recipes and baselines of this name or pattern; may be repeated (default: all)."
+        ),
     ] = None,
     family: Annotated[
-        Members, typer.Option(help="Which models: the zoo's, scikit-learn's baselines, or all.")
+        Members, typer.Option(help="Select from the zoo's models, from the scikit-learn baselines, or from all.")
     ] = Members.zoo,
     data: Annotated[
-        str | None, typer.Option(help="Name or checksum of the songs, where RESULTS hold several sets.")
+        str | None, typer.Option(help="Name or checksum of the songs; needed only if RESULTS hold several data sets.")
     ] = None,
     songs: Annotated[
-        str | None, typer.Option(help="The songs that the models were trained on; those in RESULTS if left out.")
+        str | None, typer.Option(help="Songs that the models were trained on (default: the songs stored in RESULTS).")
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Setting of the selection; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the selection; may be repeated."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the selection.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was selected as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the selected members as JSON.")] = False,
 ) -> None:
-    """Select an ensemble greedily from trained models by their stored predictions of held-out songs.
+    """Select an ensemble greedily from trained models, by their stored predictions for held-out songs.
 
-    Members of the zoo become one run, which predicts and is exported as one file. With a baseline among the members
-    OUT holds the ensemble's predictions and a row for `genrezoo report`. Test songs are looked at once, at the end.
+    If all members are models of the zoo, OUT is a run folder: the ensemble predicts and is exported like any other run.
+    If a baseline is among them, OUT holds the ensemble's predictions and a row for `genrezoo report`. The test songs
+    are used only once, to evaluate the finished ensemble.
 
-    --set takes score (log_loss or accuracy), bags, fraction, start, steps, and most (members that are kept).
+    --set takes score (log_loss or accuracy), bags, fraction, start, steps, and most (the largest number of members).
 
     Example: genrezoo ensemble results --models 'lstm*' --models conv_in_time --set most=5 --out runs/greedy
     """

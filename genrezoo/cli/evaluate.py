@@ -18,13 +18,17 @@ from genrezoo.lazy import load_keras
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
-    data: Annotated[str | None, typer.Option(help="Songs to evaluate on; the stored predictions if left out.")] = None,
-    split: Annotated[str, typer.Option(help="Split to evaluate on; a bagged run has out_of_fold too.")] = "test",
+    data: Annotated[
+        str | None, typer.Option(help="Evaluate on these songs (default: use the predictions stored in the run).")
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Split to evaluate on: train, valid or test; a bagged run also has out_of_fold.")
+    ] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Evaluate a run: accuracy, macro F1, log loss, calibration, scores of each genre, confusion matrix.
+    """Evaluate a run: accuracy, macro F1, log loss, calibration error, scores per genre, and the confusion matrix.
 
-    For a correcting model, also the accuracies of its original and of its corrections by themselves.
+    For a correcting model, the accuracies of the original and of the correcting part alone are printed too.
 
     Example: genrezoo evaluate runs/lstm-1 --split valid
     """

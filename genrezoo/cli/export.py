@@ -16,24 +16,33 @@ from genrezoo.weights import WEIGHTS
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or the name of published weights.")],
-    format: Annotated[str, typer.Argument(metavar="FORMAT", help="onnx, keras, saved_model, litert or openvino.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; of saved_model a folder.")],
+    format: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="Format of the file: onnx, keras, saved_model, litert or openvino.")
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; saved_model writes a folder.")],
     data: Annotated[
-        str | None, typer.Option(help="Songs to compare the file on, besides random ones: a path or a data set's name.")
+        str | None,
+        typer.Option(
+            help="Compare file and model on these songs too: a path or a data set's name (default: only random songs)."
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Which of them; of songs without a split all are taken.")] = "test",
-    embedding: Annotated[bool, typer.Option("--embedding", help="Leave the output layer out.")] = False,
+    split: Annotated[
+        str, typer.Option(help="Split of --data to compare on; all songs are used if they have no split.")
+    ] = "test",
+    embedding: Annotated[
+        bool, typer.Option("--embedding", help="Export the embedding: the model without its output layer.")
+    ] = False,
     layer: Annotated[
-        str | None, typer.Option(help="Layer that ends the embedding; what the output layer reads if left out.")
+        str | None, typer.Option(help="Layer whose output is the embedding (default: the input of the output layer).")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what the file knows of itself as JSON.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metadata of the file as JSON.")] = False,
 ) -> None:
     """Export a trained model as one file from raw features to logits.
 
-    The file is compared with the model before it is kept: on random songs, of several lengths and with padding where
-    the model allows them, and on the songs of --data. If an answer differs by more than a ten-thousandth of the largest
-    one, nothing is written and the command says where.
+    The exported model is compared with the original before the file is written: on random songs, of several lengths and
+    with padding if the model allows it, and on the songs of --data. If any logit differs by more than 1e-4 of the
+    largest, nothing is written and the command reports the difference.
 
     Example: genrezoo export runs/lstm-1 onnx lstm.onnx --data songs.npz
     """

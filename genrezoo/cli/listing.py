@@ -40,7 +40,7 @@ REGISTRIES: dict[Kind, Registry[Any]] = {
 
 
 def list_members(
-    pattern: Annotated[str, typer.Argument(help="Shell pattern, e.g. '*lstm*'.")] = "*",
+    pattern: Annotated[str, typer.Argument(help="List only names that match this shell pattern, e.g. '*lstm*'.")] = "*",
     kind: Annotated[Kind, typer.Option(help="What to list.")] = Kind.models,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

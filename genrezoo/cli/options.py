@@ -27,26 +27,38 @@ from genrezoo.errors import SettingsError, UnknownNameError
 from genrezoo.files import from_json
 
 Cache = Annotated[
-    Path | None, typer.Option(help="Folder of the feature cache; $GENREZOO_CACHE or ~/.cache/genrezoo if left out.")
+    Path | None, typer.Option(help="Folder of the feature cache (default: $GENREZOO_CACHE or ~/.cache/genrezoo).")
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Files at a time; all cores if left out.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Process this many files in parallel (default: one per core).")
+]
 Scheduler = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Dask scheduler, e.g. tcp://10.0.0.1:8786, whose workers do it in place of this machine's cores.",
+        help="Run the work on the workers of this Dask scheduler, e.g. tcp://10.0.0.1:8786 (default: this machine).",
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Argument or setting of every training; may be repeated."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change an option of the model or a setting of the procedure; may be repeated.",
+    ),
 ]
 TensorBoard = Annotated[
-    Path | None, typer.Option(help="Log epochs and settings for TensorBoard, each training in a folder of its own.")
+    Path | None,
+    typer.Option(
+        help="Log settings and the metrics of each epoch to this TensorBoard folder, one sub-folder per training."
+    ),
 ]
 MLflow = Annotated[
-    str | None, typer.Option(metavar="URI", help="Log them to an MLflow server (http://…) or file (sqlite:///FILE).")
+    str | None,
+    typer.Option(
+        metavar="URI", help="Log settings and metrics to this MLflow server (http://…) or file (sqlite:///FILE)."
+    ),
 ]
 
 
@@ -64,9 +76,9 @@ def parse_changes(texts: list[str], option: str = "--set") -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise SettingsError(f"{option} takes key=value, got {text!r}")
+            raise SettingsError(f"{option} must be KEY=VALUE, got {text!r}")
         if key in changes:
-            raise SettingsError(f"{option} gives {key!r} twice")
+            raise SettingsError(f"{option} specifies {key!r} twice; pass it once")
         try:
             changes[key] = from_json(value)
         except ValueError as error:
@@ -93,8 +105,8 @@ def options_of_songs(*data: str) -> Iterator[None]:
         if source is None:
             raise
         raise SettingsError(
-            f"{error.name!r} is no option of the recipe. If it is one of the songs, write them first and pass the "
-            f"folder: genrezoo data convert {source} songs --set {error.name}=…, then --data songs"
+            f"{error.name!r} is not an option of the recipe. To pass it to the loader, convert the songs first: "
+            f"genrezoo data convert {source} songs --set {error.name}=…, then pass --data songs"
         ) from error
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="plot",
-    help="Plot runs: learning curves, difficulty of songs, feature importance, weights, cascades.",
+    help="Plot runs: learning curves, difficulty of songs, feature importance, weights, trade-offs of cascades.",
 )
 
 RunFolder = Annotated[Path, typer.Argument(help="Run folder.")]
@@ -28,26 +28,28 @@ RunFolder = Annotated[Path, typer.Argument(help="Run folder.")]
 def _svg(path: Path) -> Path:
     """Refuses another kind of file before anything is computed."""
     if path.suffix.lower() != ".svg":
-        raise SettingsError(f"--out writes .svg files, got {path.name!r}")
+        raise SettingsError(f"--out must be an .svg file, got {path.name!r}")
     return path
 
 
 Out = Annotated[Path, typer.Option(help="SVG file to write.", callback=_svg)]
-Data = Annotated[str, typer.Option(help="The songs of the run: a file, a folder, or the name of a data set.")]
+Data = Annotated[
+    str, typer.Option(help="Songs that the run was trained on: a file, a folder, or the name of a data set.")
+]
 
 
 @app.command()
 def curves(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, up to eight.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, at most eight.")],
     show: Annotated[
         str,
         typer.Option(
-            help="loss; learning_rate in its place; or heads, the errors of second heads beside that of the genre."
+            help="Plot the loss, the learning_rate, or the losses of all heads of a multi-task model (heads)."
         ),
     ] = "loss",
     out: Out = Path("curves.svg"),
 ) -> None:
-    """Plot loss and accuracy of several runs, epoch by epoch, in one figure.
+    """Plot the loss and accuracy of several runs by epoch in one figure.
 
     Example: genrezoo plot curves runs/lstm-1 runs/gru-1 --out curves.svg
     """
@@ -57,7 +59,7 @@ def curves(
     from genrezoo.report.style.learning_curves import learning_curves
 
     if len(runs) > 8:
-        raise SettingsError(f"at most eight runs fit into one figure, got {len(runs)}")
+        raise SettingsError(f"a figure shows at most eight runs, got {len(runs)}")
     opened = [gz.load_run(run) for run in runs]
     histories = {label: run.history() for label, run in zip(labels(opened), opened, strict=True)}
     _write(out, learning_curves(histories, show=show))
@@ -67,11 +69,13 @@ def curves(
 def difficulty(
     run: RunFolder,
     data: Data,
-    split: Annotated[str, typer.Option(help="Whose songs: train, valid or test.")] = "train",
-    most: Annotated[int, typer.Option(min=1, help="How many of the easiest and hardest songs to name.")] = 10,
+    split: Annotated[str, typer.Option(help="Split to plot: train, valid or test.")] = "train",
+    most: Annotated[int, typer.Option(min=1, help="Print this many of the easiest and of the hardest songs.")] = 10,
     out: Out = Path("difficulty.svg"),
 ) -> None:
-    """Plot the difficulty of each song for a run: the cross entropy of its genre; a CSV file holds all songs.
+    """Plot how difficult the songs are for a run, measured by cross entropy.
+
+    A CSV file beside the figure lists all songs with their difficulty.
 
     Example: genrezoo plot difficulty runs/lstm-1 --data songs.npz --out difficulty.svg
     """
@@ -98,15 +102,16 @@ def difficulty(
 def importance(
     run: RunFolder,
     data: Data,
-    split: Annotated[str, typer.Option(help="Whose songs: train, valid or test.")] = "test",
-    repeats: Annotated[int, typer.Option(min=1, help="Permutations for each group.")] = 10,
+    split: Annotated[str, typer.Option(help="Split to measure on: train, valid or test.")] = "test",
+    repeats: Annotated[int, typer.Option(min=1, help="Permutations of each feature group.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the permutations.")] = 1,
     out: Out = Path("importance.svg"),
 ) -> None:
-    """Plot the importance of each group of features (chroma, timbre, loudness) for a run, genre by genre.
+    """Plot the permutation importance of each feature group (chroma, timbre, loudness) for a run, by genre.
 
-    The values of a group are permuted among the songs, and the lost recall is counted; a CSV beside the figure has the
-    numbers. The songs must have feature groups: songs from audio files and from the Million Song Dataset have them.
+    The importance of a group is the recall that is lost when its values are permuted among the songs. A CSV file beside
+    the figure has the numbers. Only songs with feature groups can be measured: songs from audio files and from the
+    Million Song Dataset have them.
 
     Example: genrezoo plot importance runs/lstm-1 --data songs --out importance.svg
     """
@@ -142,10 +147,10 @@ def importance(
 @app.command()
 def weights(
     run: RunFolder,
-    layers: Annotated[str, typer.Option(help="Shell pattern of the layers, e.g. 'conv_*'.")] = "*",
+    layers: Annotated[str, typer.Option(help="Plot only layers that match this shell pattern, e.g. 'conv_*'.")] = "*",
     out: Out = Path("weights.svg"),
 ) -> None:
-    """Plot histograms of a run's kernels, and print the fraction of weights that are exactly zero.
+    """Plot histograms of the kernels of a run and print the fraction of weights that are exactly zero.
 
     Example: genrezoo plot weights runs/pruned-1 --layers 'conv_*' --out weights.svg
     """
@@ -180,7 +185,9 @@ def trade_off(
 
     opened = gz.load_run(run)
     if opened.card.recipe.model != "cascade":
-        raise DataError(f"{opened.card.recipe.model} is no cascade", path=run, remedy="train the recipe `cascade`")
+        raise DataError(
+            f"model {opened.card.recipe.model!r} is not a cascade", path=run, remedy="train the recipe `cascade`"
+        )
     threshold = threshold_of(opened.network)
     drawn, chosen, by_split = {}, {}, {}
     for split in ("valid", "test"):
@@ -206,7 +213,7 @@ def _open(run: Path, data: str) -> tuple[Run, SongSet]:
     opened, songs = gz.load_run(run), default_split(gz.load_songs(data))
     if songs.genres != opened.genres:
         raise DataError(
-            f"genres are {list(songs.genres)}, the run has {list(opened.genres)}", where=songs.name,
+            f"the songs have genres {list(songs.genres)}, but the run has {list(opened.genres)}", where=songs.name,
             remedy="pass the songs that the run was trained on",
         )  # fmt: skip
     return opened, songs

@@ -36,52 +36,65 @@ def predict(
     audio: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Audio files, folders of them, or quoted shell patterns.")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the timeline.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the predictions over time.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row per file.")] = False,
     timeline: Annotated[
         Path | None,
-        typer.Option(help="Plot to draw (.png or .svg): genres over time. Of several files NAME-FILE.png each."),
+        typer.Option(
+            help="Plot genres over time to this .png or .svg file; with several files, one plot each: NAME-FILE.png."
+        ),
     ] = None,
     rule: Annotated[
         str | None,
-        typer.Option(help="How the answer is made of the windows: mean or product; if left out, as the run does it."),
+        typer.Option(help="Combine the windows of a recording by mean or product (default: the run's own rule)."),
     ] = None,
     window: Annotated[
-        float | None, typer.Option(help="Seconds of a window, for a model that reads any length; 10 if left out.")
+        float | None,
+        typer.Option(help="Length of a window in seconds, for a model that takes songs of any length (default: 10)."),
     ] = None,
-    hop: Annotated[float | None, typer.Option(help="Seconds from one window to the next.")] = None,
+    hop: Annotated[
+        float | None, typer.Option(help="Seconds from the start of one window to the start of the next.")
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Table to write (.parquet or .csv), of any number of files; the same command continues it."),
+        typer.Option(
+            help="Write predictions to this .parquet or .csv table; the same command continues an unfinished table."
+        ),
     ] = None,
     excerpt: Annotated[
-        bool, typer.Option("--excerpt", help="Read the excerpt that was taken of the training songs, not the whole.")
+        bool,
+        typer.Option(
+            "--excerpt", help="Read the same excerpt of each file as of the training songs (default: the whole file)."
+        ),
     ] = False,
     workers: Workers = None,
     scheduler: Scheduler = None,
     data_cache: Cache = None,
     strict: Strict = False,
-    top: Annotated[int, typer.Option(min=1, help="Genres to print of each file, and of a tagger other tags.")] = 2,
+    top: Annotated[
+        int, typer.Option(min=1, help="Print this many genres per file, and for a tagger as many other tags.")
+    ] = 2,
 ) -> None:
-    """Predict the genre of audio files, as a whole and over time; whole recordings are read.
+    """Predict the genre of audio files, for the whole recording and over time.
 
-    The features are those that the run was trained on. In place of a run, an exported model answers without TensorFlow
-    (`genrezoo export`), and the name of published weights predicts without any training (`genrezoo list --kind
-    weights`); they are fetched on first use. A file that cannot be predicted is reported with the reason and does not
-    stop the others; the exit code is 0 if any file was predicted.
+    The command computes the features that the run was trained on. An exported model (see `genrezoo export`) predicts
+    without TensorFlow. Published weights (see `genrezoo list --kind weights`) predict without any training and are
+    fetched on first use. A file that cannot be predicted is reported with the reason; the others are still predicted.
+    The exit code is 0 if at least one file was predicted.
 
-    With --out, the answers go to a table of one row a file, the reason where there is none. Memory does not grow with
-    the number of files, no features are kept, and a command that was killed goes on where it was.
+    --out writes one row per file to a table, with the reason if the file could not be predicted. It takes any number of
+    files: memory does not grow with their number and features are not cached. Run an interrupted command again to
+    continue it.
 
     Example: genrezoo predict vgg_tagger.msd song.mp3 'albums/*.flac' --timeline timeline.png
     """
     if as_json and as_csv:
-        raise SettingsError("--json and --csv cannot both be printed; pass one of them")
+        raise SettingsError("--json and --csv cannot be combined; pass one of them")
     if timeline is not None and timeline.suffix.lower() not in (".png", ".svg"):
-        raise SettingsError(f"--timeline draws .png and .svg files, got {timeline.name!r}")
+        raise SettingsError(f"--timeline must be a .png or .svg file, got {timeline.name!r}")
     if out is not None and (as_json or as_csv or timeline is not None or strict or data_cache is not None):
-        what = "--out writes a row for every file and keeps no features"
-        raise SettingsError(f"{what}; leave out --json, --csv, --timeline, --strict and --cache")
+        what = "--out writes one row per file and does not cache features"
+        raise SettingsError(f"{what}; leave out --json, --csv, --timeline, --strict and --data-cache")
     published = not run.exists() and str(run) in WEIGHTS.names()
     if published:
         fetch_shown(str(run))

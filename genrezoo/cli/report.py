@@ -14,14 +14,16 @@ from genrezoo.trials import FILE
 
 def report(
     folders: Annotated[
-        list[Path], typer.Argument(help="Folders made by `genrezoo benchmark`, `genrezoo tune` or `genrezoo train`.")
+        list[Path], typer.Argument(help="Folders written by `genrezoo benchmark`, `genrezoo tune` or `genrezoo train`.")
     ],
-    out: Annotated[Path | None, typer.Option(help="Where to write; report/ in the first folder if left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write the report to (default: report/ in the first folder).")
+    ] = None,
 ) -> None:
-    """Render a report again: HTML, Markdown, CSV and figures.
+    """Render reports from stored results, without training: HTML, Markdown, CSV and figures.
 
-    Folders of benchmarks go into one leaderboard, from rows and predictions; each folder of a search gets a page of its
-    own, from its journal, and each run folder one with its curves, confusion, genres and most confident mistakes.
+    All benchmark folders are combined in one leaderboard. Each search folder gets its own page. Each run folder gets
+    its own page with learning curves, the confusion matrix, scores per genre and the most confident mistakes.
 
     Example: genrezoo report benchmark-quick searches/a runs/lstm-1
     """
@@ -30,7 +32,7 @@ def report(
     results = [folder for folder in folders if folder not in (*searches, *runs)]
     if out is not None and len(searches) + len(runs) + bool(results) > 1:
         raise SettingsError(
-            "--out takes one page, and these folders make several: leave it out, or pass them one by one"
+            "--out takes a single page, but these folders give several; leave --out out, or pass the folders one by one"
         )
     from genrezoo import report  # here, so that --help does not wait for matplotlib
     from genrezoo.runs import load_run

@@ -17,10 +17,10 @@ from genrezoo.weights import WEIGHTS, weights_path
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="Anything that `genrezoo list` lists.")],
+    name: Annotated[str, typer.Argument(help="Name of anything that `genrezoo list` lists.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what is known about anything that `genrezoo list` lists.
+    """Show the options, defaults and reference of a model, recipe or anything else that `genrezoo list` lists.
 
     Example: genrezoo show snippet_lstm
     """

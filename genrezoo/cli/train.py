@@ -34,34 +34,49 @@ def train(
     name: Annotated[
         str,
         typer.Argument(
-            help="Name of a recipe (`genrezoo list --kind recipes`), or a .json or .toml file that holds one; the "
-            "card.json of a run does."
+            help="Name of a recipe (see `genrezoo list --kind recipes`), or a .json or .toml file with one, such as "
+            "the card.json of a run."
         ),
     ],
-    data: Annotated[str, typer.Option(help="Songs: a file, a folder, or the name of a data set.")],
-    out: Annotated[Path, typer.Option(help="Run folder; the same command continues an unfinished one.")],
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, dropout and order.")] = 1,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in place of the recipe's.")] = None,
+    data: Annotated[str, typer.Option(help="Songs to train on: a file, a folder, or the name of a data set.")],
+    out: Annotated[Path, typer.Option(help="Run folder to write; the same command continues an unfinished run.")],
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the initial weights, the dropout and the order of the songs.")
+    ] = 1,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Train for this many epochs (default: the recipe's).")
+    ] = None,
     changes: Settings = None,
     members: Annotated[
         list[str] | None,
-        typer.Option("--member", metavar="NAME=RUN", help="A finished run in place of a member's recipe; repeatable."),
+        typer.Option(
+            "--member",
+            metavar="NAME=RUN",
+            help="Use a finished run for a member instead of training it; may be repeated.",
+        ),
     ] = None,
     folds: Annotated[
         int | None,
-        typer.Option(min=2, help="Cross-validate: logits of each song from a model not trained on it."),
+        typer.Option(
+            min=2, help="Cross-validate over this many folds; each song gets logits from a model not trained on it."
+        ),
     ] = None,
     bagged: Annotated[
         int | None,
-        typer.Option(min=2, help="Train the recipe once for each of so many folds and combine the models into one."),
+        typer.Option(min=2, help="Train one model for each of this many folds and combine them into one model."),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Folds trained at a time; all cores if left out.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Train this many folds in parallel (default: one per core with --folds, otherwise 1)."
+        ),
+    ] = None,
     scheduler: Scheduler = None,
     device: Annotated[
         str | None,
         typer.Option(
-            help="cpu, gpu or gpu:1; compare trains once on each kind there is, in OUT/cpu and OUT/gpu, and prints "
-            "the times. Keras chooses if left out."
+            help="Train on this device: cpu, gpu, or gpu:1. compare trains on the CPU (OUT/cpu) and on the GPU "
+            "(OUT/gpu) and prints both times (default: the device that Keras chooses)."
         ),
     ] = None,
     tensorboard: TensorBoard = None,
@@ -69,11 +84,11 @@ def train(
 ) -> None:
     """Train a recipe on songs and write a run folder.
 
-    Songs without a split get a seeded one (70/15/15): by group where they have groups, stratified at random otherwise.
-    The members that a recipe is made of or learns from are trained first, in OUT/members.
+    Songs without a split are split with a fixed seed (70/15/15): by group if they have groups, otherwise stratified at
+    random. The members of a recipe are trained first, in OUT/members.
 
-    With --bagged the recipe is trained once for each fold of the training and validation songs, and the models become
-    one; --set and --epochs reach each of them.
+    --bagged trains the recipe once for each fold of the training and validation songs and combines the models into one.
+    --set and --epochs apply to each of these trainings.
 
     Example: genrezoo train lstm --data songs.npz --set units=64 --epochs 20 --out runs/lstm-1
     """
@@ -83,19 +98,19 @@ def train(
     from genrezoo.songs import default_split
 
     if folds is None and scheduler is not None:
-        raise SettingsError("--scheduler goes with --folds: one training is on one machine")
+        raise SettingsError("--scheduler needs --folds: a single training runs on one machine")
     if folds is not None and device is not None:
-        raise SettingsError("--device cannot be combined with --folds: folds are trained in processes of their own")
+        raise SettingsError("--device cannot be combined with --folds: each fold is trained in a separate process")
     if folds is not None and (tensorboard is not None or mlflow is not None):
-        raise SettingsError("--tensorboard and --mlflow cannot be combined with --folds: there are several trainings")
+        raise SettingsError("--tensorboard and --mlflow cannot be combined with --folds: they log a single training")
     if folds is not None and bagged is not None:
-        raise SettingsError("--bagged cannot be combined with --folds: it trains the folds' models itself")
+        raise SettingsError("--bagged cannot be combined with --folds: --bagged N already trains N folds")
     logs = {"tensorboard": tensorboard, "mlflow": mlflow}
     wanted = parse_changes(changes or []) | ({} if epochs is None else {"epochs": epochs})
     with options_of_songs(data):
         recipe = gz.get_recipe(name).changed(wanted)
     if "epochs" in wanted and any(member.recipe for member in recipe.members.values()):
-        typer.echo("the members keep their own epochs; --set members.epochs=N is for them", err=True)
+        typer.echo("--epochs does not apply to the members; use --set members.epochs=N for them", err=True)
     recipe = recipe.with_runs(parse_changes(members or [], option="--member"))
     if bagged is not None:
         recipe = gz.bagged(recipe, folds=bagged)

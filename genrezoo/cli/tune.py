@@ -33,67 +33,87 @@ def tune(
     name: Annotated[
         str, typer.Argument(help="Name of a recipe or search plan, or a .toml or .json file that holds one.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the search; the same command goes on with an unfinished one.")],
+    out: Annotated[Path, typer.Option(help="Folder of the search; the same command continues an unfinished search.")],
     data: Annotated[
-        str | None, typer.Option(help="Songs: a file, a folder, or the name of a data set; the plan's if left out.")
+        str | None,
+        typer.Option(help="Songs to train on: a file, a folder, or the name of a data set (default: the plan's)."),
     ] = None,
-    tuner: Annotated[str | None, typer.Option(help="bayesian (if left out), random, hyperband or grid.")] = None,
+    tuner: Annotated[
+        str | None, typer.Option(help="Tuner: bayesian, random, hyperband or grid (default: the plan's, or bayesian).")
+    ] = None,
     max_trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials at most, failed ones included; 25, or all of a grid.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Stop after this many trials, failed ones included (default: the plan's, or 25, or all of a grid).",
+        ),
     ] = None,
     objective: Annotated[
-        str | None, typer.Option(help="Score on validation songs: accuracy (if left out), macro_f1 or loss.")
+        str | None,
+        typer.Option(help="Score to optimise on the validation songs: accuracy (default), macro_f1 or loss."),
     ] = None,
     over: Annotated[
-        str | None, typer.Option(help="Of a training's epochs: best, best_tenth (mean of the best 10 %) or last.")
+        str | None,
+        typer.Option(help="Epochs that the score is taken from: best, best_tenth (mean of the best 10 %) or last."),
     ] = None,
-    folds: Annotated[int | None, typer.Option(min=2, help="Score is the mean over so many folds, by group.")] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, help="Score is the mean over so many seeds.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Score each trial by the mean over this many folds, split by group.")
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Score each trial by the mean over this many seeds.")
+    ] = None,
     latency_limit: Annotated[
-        float | None, typer.Option(metavar="MS", help="Only models that answer to a song in so many milliseconds.")
+        float | None,
+        typer.Option(metavar="MS", help="Accept only models that predict a song within this many milliseconds."),
     ] = None,
-    pareto: Annotated[bool, typer.Option("--pareto", help="Search for the front of score and latency.")] = False,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in place of the recipe's.")] = None,
+    pareto: Annotated[bool, typer.Option("--pareto", help="Search for the Pareto front of score and latency.")] = False,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Train each trial for this many epochs (default: the recipe's).")
+    ] = None,
     changes: Settings = None,
     space: Annotated[
         list[str] | None,
         typer.Option(
             "--space",
             metavar="KEY=RANGE",
-            help="Search this: 16,32,64 (a choice), 0..0.5, 20..200:10 (a step) or 1e-4..1e-2:log; repeatable.",
+            help="Search KEY in this range: 16,32,64; 0..0.5; 20..200:10 (steps); or 1e-4..1e-2:log. May be repeated.",
         ),
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Search this and what else is named so; the recipe's values for all others."),
+        typer.Option(help="Search only this option and keep the recipe's values of all others; may be repeated."),
     ] = None,
     tuner_options: Annotated[
         list[str] | None,
-        typer.Option("--tuner-option", metavar="KEY=VALUE", help="Option of the tuner, e.g. beta=1.9; repeatable."),
+        typer.Option(
+            "--tuner-option", metavar="KEY=VALUE", help="Change an option of the tuner, e.g. beta=1.9; may be repeated."
+        ),
     ] = None,
     from_recipe: Annotated[
-        bool | None, typer.Option(help="Try the recipe's own values first.", show_default=False)
+        bool | None, typer.Option(help="Try the recipe's own values in the first trial.", show_default=False)
     ] = None,
     median_rule: Annotated[
-        bool, typer.Option("--median-rule", help="Stop trials that fall behind the median of the others.")
+        bool, typer.Option("--median-rule", help="Stop trials whose score falls behind the median of the others.")
     ] = False,
-    seconds: Annotated[float | None, typer.Option(help="Time limit of a trial.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Time limit of a trial, in seconds.")] = None,
     warm_start: Annotated[
-        list[Path] | None, typer.Option(help="Folder of an earlier search on similar songs; repeatable.")
+        list[Path] | None,
+        typer.Option(help="Learn from an earlier search on similar songs, given its folder; may be repeated."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the tuner and of every training.")] = 1,
     parallel: Annotated[
-        int | None, typer.Option(min=1, help="Trials at a time, one thread each; all cores if left out.")
+        int | None,
+        typer.Option(min=1, help="Run this many trials in parallel, one thread each (default: one per core)."),
     ] = None,
     scheduler: Scheduler = None,
     tensorboard: TensorBoard = None,
     mlflow: MLflow = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the best trial as JSON.")] = False,
 ) -> None:
-    """Search the settings of a recipe that are best on validation songs.
+    """Search for the options and settings of a recipe that score best on the validation songs.
 
-    Interrupted or killed, the same command goes on where it was. Ends in a table here, the best trial's run in OUT/best
-    and its recipe in OUT/best.json, and one HTML page in OUT/report.
+    The command prints a table and writes the best trial's run to OUT/best, its recipe to OUT/best.json, and an HTML
+    report to OUT/report. Run an interrupted or killed command again to continue it.
 
     Example: genrezoo tune statistics_mlp --data songs.npz --max-trials 25 --out searches/a
     """
@@ -111,14 +131,14 @@ def tune(
     elif plan.data is not None:
         songs = gz.load_songs(plan.data.source, **plan.data.options)
     else:
-        raise SettingsError(f"{name!r} brings no songs of its own: give some with --data")
+        raise SettingsError(f"{name!r} specifies no songs; pass them with --data")
     with options_of_songs(*filter(None, [data])), progress_bar(TextColumn("{task.fields[best]}")) as progress:
         task = progress.add_task(escape(f"{plan.name}: preparing"), total=None, best="")
         best: list[float] = []
         smaller = (objective or plan.objective.metric) == "loss"
 
         def show_size(size: int | None, budget: int | None) -> None:
-            of = "a space without end" if size is None else f"a space of {size:,} points"
+            of = "an infinite space" if size is None else f"a space of {size:,} points"
             shown = f"{plan.name}: {budget if budget else 'all'} trials of {of}"
             progress.console.print(shown, highlight=False, markup=False)
             progress.update(task, description=escape(f"{plan.name}: searching"), total=budget)
@@ -192,6 +212,6 @@ def _parse_range(key: str, text: str) -> Any:
         more = {"sampling": "log"} if form == "log" else {"step": from_json(form)} if form else {}
     except ValueError as error:
         raise SettingsError(
-            f"--space {key}={text}: a range is MIN..MAX, MIN..MAX:STEP or MIN..MAX:log, in numbers"
+            f"--space {key}={text}: a range must be MIN..MAX, MIN..MAX:STEP or MIN..MAX:log, with numbers"
         ) from error
     return bounds | more

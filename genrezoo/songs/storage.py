@@ -98,7 +98,7 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
         there = [path for path in [folder / MANIFEST, *folder.iterdir()] if path.exists() and _is_ours(path)]
         finished = (folder / MANIFEST).exists()
         if there and not overwrite and (finished or not (folder / _UNFINISHED).exists()):
-            what = "holds songs already" if finished else f"holds {there[0].name}, which no conversion left"
+            what = "already contains songs" if finished else f"holds {there[0].name}, which no conversion left"
             raise DataError(
                 what, path=folder, remedy="name another folder, or overwrite it (overwrite=True, --overwrite)"
             )

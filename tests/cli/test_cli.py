@@ -52,7 +52,7 @@ def test_ctrl_c_says_that_the_same_command_continues(monkeypatch, capsys):
 
     monkeypatch.setattr("genrezoo.datasets.load_songs", interrupt)
     assert exit_code(monkeypatch, "data", "describe", "songs.npz") == 1
-    assert "interrupted; the same command continues from here" in capsys.readouterr().err
+    assert "interrupted; run the same command to continue" in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_a_command_even_where_its_exception_is_swallowed(monkeypatch):
@@ -132,7 +132,7 @@ def test_train_bagged_and_predict(songs_folder, tmp_path):
     assert "cannot be combined with --folds" in str(again.exception)
 
 
-OPTION_OF_SONGS = "genrezoo data convert synthetic songs --set n_train=…, then --data songs"
+OPTION_OF_SONGS = "genrezoo data convert synthetic songs --set n_train=…, then pass --data songs"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ OPTION_OF_SONGS = "genrezoo data convert synthetic songs --set n_train=…, then
     [
         (["show", "lsmt"], "unknown name 'lsmt'. Did you mean 'lstm'"),
         (["train", "lstm", "--data", "/none.npz", "--out", "OUT"], "/none.npz"),
-        (["train", "lstm", "--data", "SONGS", "--out", "OUT", "--set", "units"], "--set takes key=value, got 'units'"),
+        (["train", "lstm", "--data", "SONGS", "--out", "OUT", "--set", "units"], "--set must be KEY=VALUE, got"),
         (["train", "lstm", "--data", "SONGS", "--out", "OUT", "--set", "unit=3"], "Did you mean 'units'"),
         (["train", "lstm", "--data", "synthetic", "--out", "OUT", "--set", "n_train=9"], OPTION_OF_SONGS),
         (["tune", "lstm", "--data", "synthetic", "--out", "OUT", "--set", "n_train=9"], OPTION_OF_SONGS),
@@ -167,7 +167,7 @@ def test_mistakes_end_in_one_line_and_exit_code_2(monkeypatch, capsys, songs_fol
 @pytest.mark.parametrize("option", [("--epochs", "1"), ("--set", "epochs=1")])
 def test_epochs_that_do_not_reach_the_members_say_so(option, tmp_path):
     answer = run("train", "linear_combiner", *option, "--data", tmp_path / "none.npz", "--out", tmp_path / "out")
-    assert "the members keep their own epochs; --set members.epochs=N is for them" in answer.output
+    assert "--epochs does not apply to the members; use --set members.epochs=N" in answer.output
 
 
 def test_wrong_usage_ends_with_exit_code_2(monkeypatch, capsys):
@@ -194,7 +194,7 @@ def test_changes_are_read_as_json_where_they_can_be():
     assert parse_changes(["a=1", "b=1.5", "c=[1, 2]", "d=text", "e=true", "f=a=b"]) == {
         "a": 1, "b": 1.5, "c": [1, 2], "d": "text", "e": True, "f": "a=b",
     }  # fmt: skip
-    with pytest.raises(SettingsError, match="gives 'a' twice"):
+    with pytest.raises(SettingsError, match="specifies 'a' twice"):
         parse_changes(["a=1", "a=2"])
 
 

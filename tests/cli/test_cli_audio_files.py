@@ -100,7 +100,7 @@ def test_the_first_folder_is_the_genre_and_loose_files_have_none(music, tmp_path
     copy(sound, folder / "loose.wav", folder / "jazz/artist/one.wav", folder / "rock/x.wav")
     answer = run("data", "features", folder, tmp_path / "a.csv")
     assert answer.exit_code == 0, answer.output
-    assert "passed over: 1 x in no genre's folder" in answer.output
+    assert "ignored: 1 x in no genre's folder" in answer.output
     assert names_and_labels(tmp_path / "a.csv") == {"one.wav": "jazz", "x.wav": "rock"}
     assert run("data", "spectrograms", folder, tmp_path / "out").exit_code == 0
     made = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}

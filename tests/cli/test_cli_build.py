@@ -53,7 +53,7 @@ def test_build_for_programs_and_again(music, tmp_path):
     facts = json.loads(run(music, out, "--features", "mfcc_statistics", "--json"))
     assert (facts["songs"], facts["features"], facts["about"]["files"]) == (4, 26, 4)
     assert facts["about"]["features"]["kind"] == "mfcc_statistics"
-    with pytest.raises(DataError, match="holds songs already"):
+    with pytest.raises(DataError, match="already contains songs"):
         run(music, out)
     run(music, out, "--overwrite", "--set", "n_mels=8")
     assert load_arrays(out).n_features == 8
@@ -73,7 +73,7 @@ def test_build_takes_a_manifest_and_collections(music, tmp_path):
 
 
 def test_the_kind_is_not_a_setting(music, tmp_path):
-    with pytest.raises(SettingsError, match="--set kind=segments: the kind of features is named by --features"):
+    with pytest.raises(SettingsError, match="--set kind=segments: specify the feature kind with --features"):
         run(music, tmp_path / "songs", "--set", "kind=segments")
 
 

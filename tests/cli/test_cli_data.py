@@ -105,14 +105,14 @@ def test_options_of_the_loader_of_a_path(archive):
         run("describe", archive, "--set", "segments=2")
     with pytest.raises(SettingsError, match="--set n_segments=… and --n-segments are the same option"):
         run("describe", archive, "--set", "n_segments=2", "--n-segments", 2)
-    with pytest.raises(SettingsError, match="--set path=… goes with a data set's name; '.*npz' is none"):
+    with pytest.raises(SettingsError, match="--set path=… needs the name of a data set, but '.*npz' is a path"):
         run("describe", archive, "--set", "path=other.npz")
 
 
 def test_a_named_set_without_its_path_says_what_it_needs(odd_set):
     with pytest.raises(SettingsError, match="toy_odd needs path"):
         run("describe", "toy_odd")
-    with pytest.raises(SettingsError, match="path=2023 is no text; write path=./2023"):
+    with pytest.raises(SettingsError, match="path=2023 is not text; write path=./2023"):
         run("describe", "toy_odd", "--set", "path=2023")
     assert odd_set == []
 
@@ -123,7 +123,7 @@ def test_convert_writes_the_same_songs(archive, tmp_path):
     songs = load_arrays(out)
     assert songs.checksum() == load_npz(archive, n_segments=2).checksum()
     assert songs.x.shape == (40, 2, 3)
-    with pytest.raises(DataError, match="holds songs already"):
+    with pytest.raises(DataError, match="already contains songs"):
         run("convert", archive, out)
     report = json.loads(run("convert", archive, out, "--overwrite", "--json"))
     assert (report["segments"], report["out"]) == (1, str(out))
@@ -183,7 +183,7 @@ def test_lists_of_another_shape_are_refused(archive, tmp_path, lists):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--by", "ids"), "--by ids needs --ids and --provenance"),
+        (("--by", "ids"), "--by ids needs --ids .the lists. and --provenance"),
         (("--by", "ids", "--provenance", "official"), "--by ids needs"),
         (("--by", "group", "--ids", "lists.json"), "not with --by group"),
         (("--provenance", "random"), "not with --by random"),

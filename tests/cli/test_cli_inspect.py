@@ -131,7 +131,7 @@ def test_a_folder_without_one_usable_file_ends_with_exit_code_2(tmp_path):
 
 def test_a_folder_without_sound_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("text")
-    with pytest.raises(DataError, match="holds no audio files"):
+    with pytest.raises(DataError, match="contains no audio files"):
         run(tmp_path)
 
 

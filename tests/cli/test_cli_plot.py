@@ -112,7 +112,7 @@ def test_a_correcting_model_is_taken_apart(made):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["trade-off", "a"], "is no cascade"),
+        (["trade-off", "a"], "is not a cascade"),
         (["curves", *"aaaaaaaaa"], "at most eight runs"),
         (["curves", "a", "--show", "heads"], "its history has no heads"),
         (["curves", "a", "--show", "head"], "unknown kind of learning curves 'head'. Did you mean 'heads'"),

@@ -141,7 +141,7 @@ def test_nothing_predicted_is_exit_code_2(made, tmp_path):
     [
         (["RUN", "MUSIC", "--strict"], "c.wav"),
         (["RUN", "MUSIC", "--json", "--csv"], "pass one of them"),
-        (["RUN", "MUSIC", "--timeline", "a.jpg"], "--timeline draws .png and .svg"),
+        (["RUN", "MUSIC", "--timeline", "a.jpg"], "--timeline must be a .png or .svg file"),
         (["RUN", "MUSIC", "--rule", "maen"], "Did you mean 'mean'"),
         (["RUN", "MUSIC", "--window", "5"], "window cannot be chosen"),
         (["MUSIC", "MUSIC"], "not a run folder"),

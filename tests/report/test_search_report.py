@@ -558,5 +558,5 @@ def test_one_search_can_be_rendered_elsewhere_but_two_pages_not_into_one_place(t
     assert not (first / "report").exists()
     refused = CliRunner().invoke(app, ["report", str(first), str(second), "--out", str(tmp_path / "both")])
     assert isinstance(refused.exception, SettingsError)
-    assert "--out takes one page" in str(refused.exception)
+    assert "--out takes a single page" in str(refused.exception)
     assert not (tmp_path / "both").exists()

@@ -177,7 +177,7 @@ def test_temporary_files_of_a_killed_process_are_cleared(tmp_path):
 
 def test_songs_are_not_overwritten_unless_told(tmp_path):
     folder = save_songs(make(), tmp_path / "songs")
-    with pytest.raises(DataError, match=r"holds songs already.*--overwrite"):
+    with pytest.raises(DataError, match=r"already contains songs.*--overwrite"):
         save_songs(make(name="other"), folder)
     assert load_arrays(folder).name == "made up"
     (folder / "notes.txt").write_text("mine")
