@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from genrezoo.files import write_text
 from genrezoo.report.run import tables
 from genrezoo.report.run.results import cautions_of, results_of, stored_split
+from genrezoo.report.run.song_facts import song_facts
 from genrezoo.report.style.captions import LEARNING, PROVENANCE
 from genrezoo.report.style.drawing import WIDTH, Plot, as_svg, on_white
 from genrezoo.report.style.heatmap import draw_confusion
@@ -51,7 +52,7 @@ def render_run(run: Run, out: str | Path | None = None) -> Path:
     write_text(target / "songs.csv", tables.as_csv(tables.SONGS, songs))
     page = fill(
         "run/run.html.jinja",
-        title=f"Run: {run.card.recipe.name} on {run.card.songs.get('name')}",
+        title=f"Run: {run.card.recipe.name} on {song_facts(run).name}",
         split=split,
         results=results_of(metrics, stored),
         facts=_facts(run),
@@ -87,14 +88,13 @@ def _plots(run: Run, metrics: dict[str, Any], split: str) -> list[Plot]:
 
 
 def _facts(run: Run) -> list[str]:
-    card = run.card
-    songs, sizes = card.songs, card.songs.get("splits") or {}
-    provenance = songs.get("provenance")
+    card, songs = run.card, song_facts(run)
+    provenance = songs.provenance
     found = [
         f"{card.recipe.summary} ({card.recipe.reference})",
         f"model {card.recipe.model}, procedure {card.recipe.procedure}, seed {card.seed}",
         f"{count(card.parameters)} parameters; input {' x '.join(map(str, card.input_shape))}",
         f"{plain(card.epochs)} epochs in {duration(card.train_seconds)}, weights of epoch {plain(card.best_epoch)}",
-        "songs: " + ", ".join(f"{name} {plain(size)}" for name, size in sizes.items()),
+        "songs: " + ", ".join(f"{name} {plain(size)}" for name, size in songs.splits.items()),
     ]
     return [*found, PROVENANCE[provenance]] if provenance in PROVENANCE else found
