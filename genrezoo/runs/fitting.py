@@ -202,6 +202,7 @@ class Training:
             checkpoint.unlink()
         run = load_run(folder)
         if self.recipe.chunks or not handles(self.recipe)[1]:
+            fitted.model.compiled = False  # a composition copies it, and cannot copy losses that are functions
             run.__dict__["network"] = fitted.model  # it is there already; one for any length is built anew
         return run
 

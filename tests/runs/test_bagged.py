@@ -53,6 +53,14 @@ def test_a_bagged_recipe_has_a_member_for_each_fold():
     assert grouped.chunks == grouped.members["fold_5"].recipe.chunks
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tabular_ensemble", "multitask_autoencoder"])
+def test_networks_with_losses_of_their_own_are_bagged(name, tmp_path):
+    songs = make_songs(30)
+    run = train(bagged(get_recipe(name).changed({"epochs": 1}), folds=2), songs, out=tmp_path / "a", verbose=0)
+    np.testing.assert_allclose(load_run(run.folder).predict(songs.x), run.predict(songs.x), atol=1e-6)
+
+
 def test_a_song_is_predicted_by_the_member_that_never_saw_it(trained):
     run, songs, _ = trained
     found = run.predictions("out_of_fold")
