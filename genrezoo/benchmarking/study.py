@@ -76,10 +76,12 @@ class Entrant(_OfRecipe):
 
         Args:
             changes: The suite's.
-            overrides: The user's; they go to members too.
+            overrides: The user's; they go to members too. An option that this recipe does not have is for other
+                entrants: `Suite.overridden` refuses one that none has.
         """
         recipe = get_recipe(self.recipe).changed(changes, everywhere=True).changed(self.changes)
-        recipe = recipe.changed(overrides, everywhere=True)
+        own = {key: value for key, value in overrides.items() if "." in key or recipe.knows(key)}
+        recipe = recipe.changed(own, everywhere=True)
         if self.bagged:
             recipe = bagged(recipe, folds=self.bagged)
         reported = self.reported if self.reported is not None else {} if self.changes else recipe.reported

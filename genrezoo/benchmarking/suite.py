@@ -16,7 +16,7 @@ from genrezoo.benchmarking.study import Entrant, Grid
 from genrezoo.benchmarking.tuned_baselines import ALL_BASELINES
 from genrezoo.errors import DataError, SettingsError, UnknownNameError, check_known, checked
 from genrezoo.figures import FigurePlan
-from genrezoo.recipes import RECIPES
+from genrezoo.recipes import RECIPES, get_recipe
 
 SUITES = importlib.resources.files("genrezoo.benchmarking") / "suites"
 
@@ -117,8 +117,13 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
         """The suite with values that win over those of its entrants.
 
         Raises:
+            UnknownNameError: None of its recipes has such an option.
             SettingsError: It compares values of one of these options, which would make them all the same.
         """
+        recipes = [get_recipe(entrant.recipe) for entrant in self.entrants]
+        for key, value in changes.items():
+            if recipes and "." not in key and not any(recipe.knows(key) for recipe in recipes):
+                recipes[0].changed({key: value})  # refuses it
         for key in changes:
             for entrant in self.entrants:
                 if key.rpartition(".")[2] in {axis.rpartition(".")[2] for axis in entrant.axes}:

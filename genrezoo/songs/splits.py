@@ -278,8 +278,8 @@ def fold_splits(
     Example:
         >>> import numpy as np
         >>> splits = {"train": [0, 1, 2, 3], "valid": [4, 5], "test": [6, 7]}
-        >>> songs = SongSet(x=np.zeros((8, 1, 2)), y=[0, 1] * 4, genres=("blues", "jazz"), splits=splits)
-        >>> first = fold_splits(songs.with_split(songs.splits, "random"), 3, seed=1)[0]
+        >>> songs = SongSet(x=np.zeros((8, 1, 2)), y=[0, 1] * 4, genres=("blues", "jazz"))
+        >>> first = fold_splits(songs.with_split(splits, "random"), 3, seed=1)[0]
         >>> {name: len(index) for name, index in first.items()}
         {'train': 4, 'valid': 2, 'test': 2}
     """

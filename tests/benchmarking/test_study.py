@@ -107,6 +107,15 @@ def test_epochs_can_be_set_for_every_suite(name):
             recipes += [member.recipe for member in recipe.members.values()]
 
 
+def test_an_option_is_set_where_it_is_known_and_refused_where_no_recipe_knows_it():
+    plan = load_suite("modern").overridden({"epochs": 2})
+    built = {entrant.called: entrant.build(plan.changes, plan.overrides) for entrant in plan.entrants}
+    assert built["tcn"].settings["epochs"] == 2
+    assert "epochs" not in built["rocket"].settings
+    with pytest.raises(UnknownNameError, match="unknown option 'epoch'"):
+        load_suite("modern").overridden({"epoch": 2})
+
+
 @pytest.mark.parametrize("key", ["l2", "model.l2"])
 def test_what_a_suite_compares_cannot_be_set_for_all(key):
     with pytest.raises(SettingsError, match=f"'{key}' cannot be set for all recipes: .* compares its values"):

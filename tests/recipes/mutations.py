@@ -15,7 +15,8 @@ from genrezoo.errors import GenrezooError
 from genrezoo.recipes import RECIPES
 from genrezoo.registry import Registry
 
-FILES = sorted(path for path in Path(base.__file__).parent.glob("*.py") if path.stem not in ("__init__", "recipe"))
+CODE = ("__init__", "bagged", "recipe")
+FILES = sorted(path for path in Path(base.__file__).parent.glob("*.py") if path.stem not in CODE)
 ALL = facts.reached(RECIPES.members())
 
 
