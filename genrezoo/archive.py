@@ -94,13 +94,13 @@ def read_header(file: IO[bytes], n_bytes: int, *, path: Path, where: str | None 
         raise DataError("not an array as NumPy writes it", path=path, where=where, remedy="save it again") from error
     if dtype.hasobject:
         raise DataError(
-            "holds Python objects; pickled data are never loaded, because loading them runs code",
+            "contains Python objects; pickled data are never loaded, because loading them runs code",
             path=path,
             where=where,
             remedy="save plain arrays: numbers, or names as np.array(names, dtype=str)",
         )
     if dtype.kind not in _PLAIN:
-        raise DataError(f"holds records of type {dtype}", path=path, where=where, remedy="save numbers or text")
+        raise DataError(f"contains records of type {dtype}", path=path, where=where, remedy="save numbers or text")
     header = Header(shape, dtype, file.tell())
     if min(shape, default=0) < 0 or header.offset + header.n_bytes != n_bytes:
         raise DataError(
@@ -128,9 +128,9 @@ def read_headers(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, Header]
         for name, times in Counter(member.filename for member in members).items():
             if times > 1:
                 remedy = "save each array once, so that it is clear which counts"
-                _refuse(path, name, f"stands {times} times in the archive", remedy)
+                _refuse(path, name, f"occurs {times} times in the archive", remedy)
             if not name.endswith(".npy"):
-                _refuse(path, name, "is not an array", "keep nothing but arrays in the archive, as np.savez does")
+                _refuse(path, name, "is not an array", "save only arrays, as np.savez does")
         total = sum(member.file_size for member in members)
         if total > max_bytes:
             _refuse(path, None, f"would unpack to {_gib(total)}, the limit is {_gib(max_bytes)}", "convert it in parts")
@@ -173,7 +173,9 @@ def check_memory(n_bytes: int, what: str) -> None:
         SettingsError: It would take more than this machine can still give.
     """
     if n_bytes > (free := available_bytes()):
-        raise SettingsError(f"{what} would take {_gib(n_bytes)} of memory, {_gib(free)} are free; make it smaller")
+        raise SettingsError(
+            f"{what} would need {_gib(n_bytes)} of memory, but only {_gib(free)} are free; make it smaller"
+        )
 
 
 def available_bytes() -> int:

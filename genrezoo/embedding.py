@@ -207,7 +207,9 @@ def _built_size(name: str, layer: str | None) -> int:
     model = create_model(entry.model, (PATCH, N_MELS), len(entry.labels), **entry.arguments)
     shape = embedding_of(model, layer).output_shape
     if len(shape) != 2:
-        raise SettingsError(f"layer {layer!r} of {name!r} is no vector for a patch, its shape is {shape[1:]}")
+        raise SettingsError(
+            f"layer {layer!r} of {name!r} does not give a vector per patch: its output shape is {shape[1:]}"
+        )
     return int(shape[-1])
 
 

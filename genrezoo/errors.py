@@ -16,7 +16,7 @@ Made = TypeVar("Made")
 
 
 class GenrezooError(Exception):
-    """Parent of every error that a user can cause and fix."""
+    """Base class of all errors that a user can cause and fix."""
 
 
 class DataError(GenrezooError, ValueError):
@@ -52,15 +52,15 @@ class SettingsError(GenrezooError, ValueError):
 
 
 class ResourceError(GenrezooError):
-    """A resource is missing: room on a disk, a logger's server. The same call may succeed later."""
+    """A missing resource, such as disk space or the server of a logger. The same call may succeed later."""
 
 
 class GenrezooWarning(UserWarning):
-    """What can be gone on with, but should be known."""
+    """A problem that does not stop the call, but that the user should know of."""
 
 
 class UnknownNameError(GenrezooError, LookupError):
-    """A name that no registry knows; the message suggests the nearest ones.
+    """A name that does not exist; the message suggests the nearest ones.
 
     Args:
         kind: What was looked up, e.g. ``"model"``.

@@ -218,7 +218,7 @@ def bootstrap_mean(
     """
     _check_confidence(confidence)
     if not len(values):
-        raise SettingsError("a mean over songs needs one song or more, got none")
+        raise SettingsError("a mean over songs needs at least one song, got none")
     means = _resampled_sums(np.asarray(values, np.float64)[:, None], resamples, seed)[:, 0] / len(values)
     return float(np.mean(values)), *_percentiles(means, confidence)
 
@@ -247,7 +247,7 @@ def mean_interval(
     from scipy import stats  # on first use: half a second that training runs need not pay
 
     if len(values) < 2:
-        raise SettingsError(f"an interval over seeds needs two seeds or more, got {len(values)}")
+        raise SettingsError(f"an interval over seeds needs at least two seeds, got {len(values)}")
     _check_confidence(confidence)
     mean = float(np.mean(values))
     half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
@@ -371,7 +371,7 @@ def corrected_p(differences: Sequence[float], n_train: float, n_test: float) -> 
 def _corrected_error(values: Sequence[float], n_train: float, n_test: float) -> tuple[float, float]:
     """Mean, and its standard error over splits that share songs."""
     if len(values) < 2:
-        raise SettingsError(f"an interval over splits needs two splits or more, got {len(values)}")
+        raise SettingsError(f"an interval over splits needs at least two splits, got {len(values)}")
     if not (n_train > 0 and n_test > 0):
         raise SettingsError(f"splits have training and test songs, got {n_train} and {n_test}")
     variance = float(np.var(values, ddof=1)) * (1 / len(values) + n_test / n_train)
@@ -392,7 +392,7 @@ def median_run(validation: Sequence[float]) -> int:
         2
     """
     if not len(validation):
-        raise SettingsError("median_run needs one run or more, got none")
+        raise SettingsError("median_run needs at least one run, got none")
     return int(np.argsort(validation, kind="stable")[(len(validation) - 1) // 2])
 
 
@@ -565,7 +565,7 @@ def _checked(logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     logits, y = np.asarray(logits), np.asarray(y)
     if logits.ndim != 2 or y.shape != logits.shape[:1] or not y.size or y.dtype.kind not in "iu":
         what = f"logits have shape {logits.shape}, labels {y.shape} of {y.dtype}"
-        raise DataError(what, remedy="pass logits (songs, classes) and one integer label a song")
+        raise DataError(what, remedy="pass logits (songs, classes) and one integer label per song")
     if y.min() < 0 or y.max() >= logits.shape[1]:
         raise DataError(f"labels run from {y.min()} to {y.max()}", remedy=f"use 0 to {logits.shape[1] - 1}")
     if not np.isfinite(logits).all():

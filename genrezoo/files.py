@@ -66,7 +66,7 @@ def told(path: Any, what: str = "written") -> Iterator[None]:
             raise
         reason = getattr(error, "strerror", None) or error
         if getattr(error, "errno", None) in SCARCE:
-            advice = "make room or use another place, then give the same command again"
+            advice = "free some space or use another folder, then run the same command again"
             raise ResourceError(f"{path}: cannot be {what} ({reason}). Remedy: {advice}.") from error
         raise DataError(f"cannot be {what} ({reason})", path=path, remedy="use another path") from error
 
@@ -95,7 +95,7 @@ def open_regular(path: str | Path, *, empty: bool = False) -> BinaryIO:
     if stat.S_ISREG(status.st_mode):
         raise DataError("is empty (0 bytes)", path=path, remedy="fetch or make the file again")
     what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
-    raise DataError(f"is {what}, not a file", path=path, remedy="name a regular file")
+    raise DataError(f"is {what}, not a file", path=path, remedy="pass a regular file")
 
 
 def read_bytes(path: str | Path, *, most: int = 64 * 2**20, empty: bool = False) -> bytes:

@@ -89,7 +89,7 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
         Raises:
             UnknownNameError: There are no such weights.
-            SettingsError: Their labels are no genres of music.
+            SettingsError: Their labels are not music genres.
         """
         entry = WEIGHTS.get(name)
         image = len(entry.input_shape) == 3

@@ -26,7 +26,7 @@ _FLOOR = float(np.finfo(np.float32).tiny)  # of a posterior, so that its logarit
 
 
 class GreedySettings(BaseModel, frozen=True, extra="forbid"):
-    """How an ensemble is selected."""
+    """Settings of the greedy selection of an ensemble."""
 
     score: Literal["log_loss", "accuracy"] = Field(
         "log_loss",
@@ -151,7 +151,7 @@ def cross_selected(
         raise SettingsError(f"folds must be 2 or more, got {folds}")
     _checked(logits, y)
     if len(y) < 2:
-        raise DataError("one song cannot be dealt into folds", remedy="select on two songs or more")
+        raise DataError("one song cannot be split into folds", remedy="select on two songs or more")
     drawn = generator(seed, "folds").permutation(len(y))
     fold = np.empty(len(y), np.int64)
     fold[drawn[np.argsort(y[drawn], kind="stable")]] = np.arange(len(y)) % folds
@@ -205,14 +205,16 @@ def _ranked(scores: np.ndarray) -> np.ndarray:
 def _checked(logits: Mapping[str, np.ndarray], y: np.ndarray) -> np.ndarray:
     """The posteriors of all models, ``(models, songs, classes)``."""
     if not logits:
-        raise SettingsError("an ensemble is selected from one model or more, got none")
+        raise SettingsError("an ensemble needs at least one model, got none")
     shapes = {name: np.shape(part) for name, part in logits.items()}
     first = next(iter(shapes.values()))
     labels = np.asarray(y)
     for name, shape in shapes.items():
         if len(shape) != 2 or shape != first or labels.shape != shape[:1] or labels.dtype.kind not in "iu":
             what = f"logits of {name!r} have shape {shape}, labels {labels.shape} of {labels.dtype}"
-            raise DataError(what, remedy="pass logits (songs, classes) of the same songs, and one integer label a song")
+            raise DataError(
+                what, remedy="pass logits (songs, classes) of the same songs, and one integer label per song"
+            )
         if not np.isfinite(logits[name]).all():
             raise DataError(f"logits of {name!r} are not finite", remedy="leave the model out, or train it again")
     if not len(labels) or labels.min() < 0 or labels.max() >= first[1]:

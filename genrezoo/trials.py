@@ -110,7 +110,7 @@ class Journal:
                 raise ValueError(f"the plan lacks {lacking[0]!r}")
             for name in ("recipe", "songs", "given", "objective"):
                 if not isinstance(self.plan[name], dict):
-                    raise ValueError(f"the plan's {name} is no table")
+                    raise ValueError(f"the plan's {name} is not a table")
             if lacking := sorted({"metric", "pareto"} - self.plan["objective"].keys()):
                 raise ValueError(f"the plan's objective lacks {lacking[0]!r}")
         elif kind == "budget":
@@ -122,7 +122,7 @@ class Journal:
             self.trials.append(Trial(number=event["trial"], **asked))
         elif kind in ("start", "end"):
             if not 0 <= event["trial"] < len(self.trials):
-                raise ValueError(f"trial {event['trial']} was never asked for")
+                raise ValueError(f"trial {event['trial']} was never requested")
             trial = self.trials[event["trial"]]
             if trial.status != "running":
                 raise ValueError(f"trial {trial.number} has ended already")
@@ -188,10 +188,10 @@ def read_journal(folder: str | Path) -> Journal:
     """
     path, journal = Path(folder) / FILE, Journal()
     if not path.exists():
-        raise DataError("holds no search", path=path, remedy="name the folder that `genrezoo tune` wrote")
+        raise DataError("is not a search", path=path, remedy="pass a folder that `genrezoo tune` wrote")
     lines = read_bytes(path, most=2**30, empty=True).split(b"\n")[:-1]  # every whole line ends with a break
     if not lines:
-        raise DataError("holds no whole line", path=path, remedy="delete the folder and search again")
+        raise DataError("has no complete line", path=path, remedy="delete the folder and search again")
     for number, line in enumerate(lines, start=1):
         try:
             event = from_json(line)

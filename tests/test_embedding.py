@@ -113,7 +113,7 @@ def test_a_layer_can_be_chosen():
     assert extract(settings, [noise(3)]).x.shape == (1, len(settings.names)) == (1, 32)
     with pytest.raises(UnknownNameError, match="unknown layer of 'musicnn' 'poled'. Did you mean 'pooled'"):
         _ = Embedding(weights=("musicnn.small",), layer="poled").names
-    with pytest.raises(SettingsError, match="'conv_1' of 'musicnn.small' is no vector for a patch"):
+    with pytest.raises(SettingsError, match="'conv_1' of 'musicnn.small' does not give a vector per patch"):
         _ = Embedding(weights=("musicnn.small",), layer="conv_1").names
 
 
@@ -150,7 +150,6 @@ def empty(tmp_path, monkeypatch):
     return lambda: monkeypatch.setenv("GENREZOO_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.slow
 def test_exported_networks_compute_the_same_without_keras(exported, empty, monkeypatch):
     settings = Embedding(weights=tuple(exported))
     trained = extract(settings, [noise(32)]).x

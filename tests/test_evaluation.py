@@ -105,10 +105,10 @@ def test_metrics_equal_those_of_scikit_learn(songs, classes, seed):
 @pytest.mark.parametrize(
     ("logits", "y", "message"),
     [
-        (np.zeros((2, 3)), np.array([0]), "one integer label a song"),
-        (np.zeros(3), np.array([0, 1, 2]), "one integer label a song"),
-        (np.zeros((0, 3)), np.zeros(0, int), "one integer label a song"),
-        (np.zeros((1, 3)), np.array([0.5]), "one integer label a song"),
+        (np.zeros((2, 3)), np.array([0]), "one integer label per song"),
+        (np.zeros(3), np.array([0, 1, 2]), "one integer label per song"),
+        (np.zeros((0, 3)), np.zeros(0, int), "one integer label per song"),
+        (np.zeros((1, 3)), np.array([0.5]), "one integer label per song"),
         (np.zeros((2, 3)), np.array([0, 3]), "labels run from 0 to 3.*use 0 to 2"),
         (np.zeros((2, 3)), np.array([-1, 0]), "labels run from -1"),
         (np.array([[0.0, np.nan]]), np.array([0]), r"logits\[0, 1\]: the logit is nan.*diverged"),
@@ -184,7 +184,7 @@ def test_mean_interval_equals_scipy_and_the_table_of_t():
 
 
 def test_one_seed_has_no_interval_over_seeds():
-    with pytest.raises(SettingsError, match="two seeds or more, got 1"):
+    with pytest.raises(SettingsError, match="at least two seeds, got 1"):
         mean_interval([0.5])
 
 
@@ -197,7 +197,7 @@ def test_the_median_run_is_the_middle_one_and_of_two_the_lower(values, expected)
 
 
 def test_the_median_of_nothing_is_refused():
-    with pytest.raises(SettingsError, match="one run or more, got none"):
+    with pytest.raises(SettingsError, match="at least one run, got none"):
         median_run([])
 
 
@@ -356,7 +356,7 @@ def test_many_splits_leave_open_what_the_songs_leave_open():
     assert (high - low) / 2 == pytest.approx(1.96 * 0.1 * 0.25**0.5, rel=1e-3)
     assert corrected_p([0.1, 0.1], 80, 20) == 0
     assert corrected_p([0.0, 0.0], 80, 20) == 1
-    with pytest.raises(SettingsError, match="two splits or more, got 1"):
+    with pytest.raises(SettingsError, match="at least two splits, got 1"):
         corrected_interval([0.1], 80, 20)
     with pytest.raises(SettingsError, match="training and test songs, got 0 and 20"):
         corrected_p([0.1, 0.2], 0, 20)

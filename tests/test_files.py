@@ -198,7 +198,7 @@ def test_a_full_disk_is_told_with_the_path_and_what_to_do(tmp_path, monkeypatch)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ResourceError, match=r"a\.json: cannot be written .No space left on device.*make room"):
+    with pytest.raises(ResourceError, match=r"a\.json: cannot be written .No space left on device.*free some space"):
         files.write_json(tmp_path / "a.json", 1)
     assert not list(tmp_path.iterdir())
 

@@ -116,7 +116,7 @@ def test_a_short_recording_is_repeated_and_a_broken_one_has_its_reason(sounds):
     ("weights", "options", "error", "reason"),
     [
         ("vgg_tagger.smal", {}, UnknownNameError, "Did you mean 'vgg_tagger.small'"),
-        ("efficientnet_lite0.imagenet", {}, SettingsError, "no genres of music; use one of musicnn.msd"),
+        ("efficientnet_lite0.imagenet", {}, SettingsError, "not music genres; use one of musicnn.msd"),
         ("vgg_tagger.small", {"window": 4.0}, SettingsError, "vgg_tagger.small reads 187 segments at a time"),
         ("vgg_tagger.small", {"hop": 4.0}, SettingsError, "hop of 4.0 s is 250 segments, more than the 187"),
         ("musicnn.small", {"window": 1.0, "hop": 2.0}, SettingsError, "hop must be at most the window"),

@@ -156,7 +156,7 @@ def test_a_kill_between_the_table_and_the_end_of_its_folder_costs_nothing(model,
     assert (found.files, found.rejected, here) == (9, 2, [])
     assert (tmp_path / "t.csv").read_bytes() == before
     assert not (tmp_path / "t.csv.parts").exists()
-    with pytest.raises(DataError, match="t.csv: is there already"):
+    with pytest.raises(DataError, match="t.csv: already exists"):
         gz.predict_table(model, music, out=tmp_path / "t.csv")
 
 
@@ -169,7 +169,7 @@ def test_a_folder_of_another_command_or_a_damaged_one_is_refused(model, music, h
     with pytest.raises(KeyboardInterrupt):
         gz.predict_table(**given, on_files=interrupt)
     for different, told in (({"rule": "product"}, "rule"), ({"paths": [music, music]}, "files"), ({"hop": 2}, "hop")):
-        with pytest.raises(DataError, match=f"parts: holds answers to another command .*{told}.* Remedy: repeat"):
+        with pytest.raises(DataError, match=f"parts: belongs to another command .*{told}.* Remedy: repeat"):
             gz.predict_table(**{**given, **different})
     parts = tmp_path / "t.csv.parts"
     (shard,) = parts.glob("0*.json")
@@ -180,7 +180,7 @@ def test_a_folder_of_another_command_or_a_damaged_one_is_refused(model, music, h
     with pytest.raises(DataError, match="files.txt"):
         gz.predict_table(**given)
     (parts / "manifest.json").write_text("[]")
-    with pytest.raises(DataError, match="manifest.json: is no list of answers"):
+    with pytest.raises(DataError, match="manifest.json: is not a list of predictions"):
         gz.predict_table(**given)
 
 

@@ -142,7 +142,7 @@ def test_posteriors_of_zero_have_finite_logarithms():
 @pytest.mark.parametrize(
     ("library", "y", "error", "message"),
     [
-        ({}, ZEROS, SettingsError, "one model or more, got none"),
+        ({}, ZEROS, SettingsError, "at least one model, got none"),
         ({"a": FIRST, "b": FIRST[:1]}, ZEROS, DataError, r"logits of 'b' have shape \(1, 2\)"),
         ({"a": FIRST}, ZEROS[:1], DataError, r"labels \(1,\)"),
         ({"a": FIRST}, ZEROS + 0.5, DataError, "of float64"),
@@ -159,5 +159,5 @@ def test_what_does_not_fit_is_refused(library, y, error, message):
 def test_folds_that_cannot_be_are_refused():
     with pytest.raises(SettingsError, match="folds must be 2 or more, got 1"):
         cross_selected({"a": FIRST}, ZEROS, folds=1)
-    with pytest.raises(DataError, match="one song cannot be dealt"):
+    with pytest.raises(DataError, match="one song cannot be split into folds"):
         cross_selected({"a": FIRST[:1]}, ZEROS[:1])

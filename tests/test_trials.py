@@ -88,12 +88,12 @@ def test_what_does_not_follow_is_refused_with_its_line(tmp_path, events):
 @pytest.mark.parametrize("text", ["", "{", '{"event": "ask"}\n', "[]\n"])
 def test_a_journal_begins_with_its_plan(tmp_path, text):
     (tmp_path / FILE).write_text(text)
-    with pytest.raises(DataError, match="holds no whole line|line 1: damaged"):
+    with pytest.raises(DataError, match="has no complete line|line 1: damaged"):
         read_journal(tmp_path)
 
 
 def test_a_folder_without_a_journal_holds_no_search(tmp_path):
-    with pytest.raises(DataError, match="holds no search"):
+    with pytest.raises(DataError, match="is not a search"):
         read_journal(tmp_path)
 
 

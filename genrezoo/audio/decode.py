@@ -209,7 +209,7 @@ class AudioReader(contextlib.AbstractContextManager["AudioReader"]):
         raise DataError(
             f"not a supported audio file (looks like {self._kind.name})",
             path=self._path,
-            remedy="give wav, flac, ogg, mp3, aiff or au, or convert it to one of them",
+            remedy="convert it to wav, flac, ogg, mp3, aiff or au",
         )
 
     def _check_header(self) -> None:
@@ -223,12 +223,12 @@ class AudioReader(contextlib.AbstractContextManager["AudioReader"]):
             raise DataError(what, path=self._path, remedy=damaged)
         if info.seconds > MAX_SECONDS and self._duration is None:
             raise DataError(
-                f"its header says {info.seconds / 3600:,.1f} hours; {MAX_SECONDS / 3600:.0f} are taken",
+                f"its header says {info.seconds / 3600:,.1f} hours; the limit is {MAX_SECONDS / 3600:.0f}",
                 path=self._path,
                 remedy="ask for an excerpt (duration), or fetch the file again if it should be shorter",
             )
         if info.seconds == 0:
-            raise DataError("holds no audio (0 samples)", path=self._path, remedy="fetch or make the file again")
+            raise DataError("contains no audio (0 samples)", path=self._path, remedy="fetch or make the file again")
         if self._offset >= info.seconds:
             what = f"the excerpt begins at {self._offset:g} s, but it ends at {info.seconds:.1f} s"
             raise DataError(what, path=self._path, remedy="use a smaller offset")
@@ -415,7 +415,7 @@ def _opened(file: BinaryIO, path: Path, kind: Kind) -> Iterator[Any]:
         sound = soundfile.SoundFile(file.fileno(), closefd=False)
     except soundfile.LibsndfileError as error:
         told = error.error_string.rstrip(".") or f"code {error.code}"
-        what = f"looks like {kind.name}, but cannot be decoded ({told}): it is cut, damaged or of a rare kind"
+        what = f"looks like {kind.name}, but cannot be decoded ({told}): it is truncated, damaged or in a rare format"
         raise DataError(what, path=path, remedy="fetch the file again, or convert it to wav or flac") from error
     with sound:
         yield sound

@@ -86,7 +86,7 @@ class Extracted:
         """
         found = _read_entry(self.entries[Path(path)])
         if found is None:
-            raise DataError("its features left the cache", path=path, remedy="run the same again")
+            raise DataError("its features are no longer in the cache", path=path, remedy="run the same command again")
         return found.features
 
 
@@ -120,7 +120,7 @@ def extract_file(path: str | Path, settings: FeatureSettings) -> tuple[Features,
         with AudioReader(path, rate=settings.rate, offset=settings.offset, duration=settings.duration) as sound:
             features = extract(settings, sound.blocks())
         if not np.isfinite(features.x).all():
-            raise DataError("its features are not finite", remedy="look at the file: its sound is out of all bounds")
+            raise DataError("its features are not finite", remedy="check the file: its samples are out of range")
     except DataError as error:
         raise DataError(error.what, path=path, where=error.where, remedy=error.remedy) from error
     return features, tuple(sound.warnings)
@@ -310,7 +310,7 @@ def _extract_chunk(jobs: Sequence[Sequence[Any]], settings: Mapping[str, Any]) -
             features, warnings = extract_file(job.place, made)
             facts = os.stat(job.place)
             if (facts.st_size, facts.st_mtime_ns) != (job.size, job.changed):
-                raise DataError("was changed while it was read", remedy="run the same again")
+                raise DataError("was changed while it was read", remedy="run the same command again")
         except DataError as error:
             rejected[job.path] = error.reason
             continue

@@ -84,14 +84,16 @@ def write_feature_table(
         for number, (row, start, end) in enumerate(zip(features.x, features.edges, features.edges[1:], strict=False)):
             name = names[path] if len(features.x) == 1 else _numbered(names[path], number)
             if name in written:
-                raise DataError(f"would have the row {name!r}, as {written[name]} has", path=path, remedy="rename one")
+                raise DataError(
+                    f"would have the same row name {name!r}, as {written[name]} has", path=path, remedy="rename one"
+                )
             written[name] = path
             rows.append([name, round((end - start) * settings.rate), *row.tolist(), files[path]])
     if written:
         try:
             write_text(out, csv_text(rows))
         except OSError as error:
-            raise DataError(f"cannot be written ({error.strerror})", path=out, remedy="name another file") from error
+            raise DataError(f"cannot be written ({error.strerror})", path=out, remedy="use another file") from error
     return WrittenTable(rows=len(written), rejected={**rejected, **found.rejected}, warnings=found.warnings)
 
 
@@ -102,11 +104,11 @@ def _check_target(out: Path) -> None:
     """Refuses what cannot be written, before the work rather than after it."""
     if out.exists() and not out.is_file():
         what = "is a folder, a file was expected" if out.is_dir() else "is not a regular file"
-        raise DataError(what, path=out, remedy="name a .csv file")
+        raise DataError(what, path=out, remedy="use a file that ends in .csv")
     folder = next(folder for folder in out.absolute().parents if folder.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         what = "no permission" if folder.is_dir() else "a file, not a folder"
-        raise DataError(f"cannot be written ({folder}: {what})", path=out, remedy="name another file")
+        raise DataError(f"cannot be written ({folder}: {what})", path=out, remedy="use another file")
 
 
 def _names(files: Iterable[Path]) -> dict[Path, str]:

@@ -150,7 +150,7 @@ class FfmpegStream(contextlib.AbstractContextManager["FfmpegStream"]):
             ready = self._selector.select(timeout=max(0.0, stop - time.monotonic()))
             if not ready:
                 remedy = "convert the file to wav or flac"
-                raise DataError(f"ffmpeg gave nothing for {TIME_LIMIT:.0f} s", path=self._path, remedy=remedy)
+                raise DataError(f"ffmpeg returned nothing for {TIME_LIMIT:.0f} s", path=self._path, remedy=remedy)
             for key, _ in ready:
                 self._take(key.data)
         data, self._left = bytes(self._left[:n_bytes]), self._left[n_bytes:]

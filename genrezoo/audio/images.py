@@ -202,7 +202,7 @@ def write_image_tree(
     targets: dict[Path, Path] = {}
     for path, genre in genres.items():
         if genre in ("", ".", "..") or Path(genre).name != genre:
-            raise DataError(f"genre {genre!r} is no name of a folder", path=path, remedy="give it another name")
+            raise DataError(f"genre {genre!r} cannot be the name of a folder", path=path, remedy="rename the genre")
         targets[Path(path)] = Path(folder) / scale / genre / Path(path).name
     sources = {target: path for path, target in targets.items()}
     for path, target in targets.items():
@@ -220,7 +220,7 @@ def write_image_tree(
         try:
             written = dict(zip(found.paths, pool.map(write, found.paths), strict=True))
         except OSError as error:
-            raise DataError(f"cannot be written ({error})", path=folder, remedy="name another folder") from error
+            raise DataError(f"cannot be written ({error})", path=folder, remedy="use another folder") from error
         finally:
             pool.shutdown(cancel_futures=True)
     return ImageTree(

@@ -33,7 +33,9 @@ class MelSettings(FeatureSettings):
             raise ValueError("fmin must be below fmax, and fmax not above half the rate")
         empty = int((self._filters() == 0).all(axis=0).sum())
         if empty:
-            raise ValueError(f"{empty} mel bands lie between two bins of the spectrum; take fewer, or a larger n_fft")
+            raise ValueError(
+                f"{empty} mel bands lie between two bins of the spectrum; use fewer bands or a larger n_fft"
+            )
         return self
 
     def _filters(self) -> np.ndarray:

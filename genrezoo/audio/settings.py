@@ -177,7 +177,7 @@ def compute(kind: str, samples: np.ndarray, options: Mapping[str, Any]) -> np.nd
         raise DataError(
             f"samples of shape {samples.shape} and type {samples.dtype}",
             where="samples",
-            remedy="give one channel of finite floating-point numbers, full scale 1",
+            remedy="pass one channel of finite floating-point numbers from -1 to 1",
         )
     return extract(settings, [samples.astype(np.float32, copy=False)]).x
 

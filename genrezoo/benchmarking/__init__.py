@@ -45,10 +45,10 @@ def benchmark(
     engines: Sequence[str] | None = None,
     on_cell: Callable[[str, str, int, int], None] | None = None,
 ) -> Path:
-    """Runs a suite and keeps rows, predictions and run folders; `genrezoo.report` draws them.
+    """Runs a suite and writes rows, predictions and run folders, from which `genrezoo.render` makes the report.
 
-    Interrupted and called again it goes on: cells whose row exists are not run again, failed ones are, trainings
-    continue after their last finished epoch. One cell's failure is a row with its reason and stops nothing.
+    Call it again after an interruption to continue: finished cells are kept, failed cells are run again, and trainings
+    continue after their last finished epoch. If a cell fails, its row holds the reason, and the other cells still run.
 
     Args:
         suite: A suite, the name of one that comes with the package, or a TOML file's path.

@@ -104,7 +104,7 @@ def _row(
         return before, True
     try:
         if len(measured) < 2:
-            raise SettingsError(f"an ensemble is selected from two models or more, {len(measured)} were measured")
+            raise SettingsError(f"an ensemble needs at least two measured models, got {len(measured)}")
         choice = choose([Candidate.from_row(row, folder) for row in measured], plan, seed=seed)
         stored = choice.predictions()
     except (DataError, SettingsError) as error:

@@ -116,7 +116,9 @@ class Grid(_OfRecipe):
     def _not_too_large(self) -> Grid:
         if self.size > MOST_CELLS:
             sizes = " x ".join(f"{len(values)} of {axis}" for axis, values in self.axes.items())
-            raise ValueError(f"{sizes} make {self.size:,} trainings of {self.recipe}, at most {MOST_CELLS:,} are taken")
+            raise ValueError(
+                f"{sizes} make {self.size:,} trainings of {self.recipe}, but at most {MOST_CELLS:,} are allowed"
+            )
         names = [entrant.called for entrant in self.entrants()]
         if doubled := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"two cells of the grid would be called {min(doubled)!r}: their values are too much alike")

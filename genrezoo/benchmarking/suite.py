@@ -186,7 +186,7 @@ def list_suites() -> list[str]:
 
 
 def load_suite(suite: str | Path) -> Suite:
-    """Reads a suite.
+    """Loads a suite that comes with the package, or reads one from a TOML file.
 
     Args:
         suite: Name of a suite that comes with the package, or path of a TOML file; the ``suite.json`` that a benchmark

@@ -34,11 +34,11 @@ def check_members(
     if tuple(expected) == ANY:
         names = list(members)
         if len(names) < 2:
-            raise SettingsError(f"two members or more are expected, under any names; given: {given}")
+            raise SettingsError(f"at least two members are needed, under any names; got: {given}")
     else:
         names = list(expected)
         if set(members) != set(names):
-            raise SettingsError(f"the members expected are {', '.join(map(repr, names))}; given: {given}")
+            raise SettingsError(f"expected the members {', '.join(map(repr, names))}; given: {given}")
     for name in names:
         _check_member(name, members[name], check_input_shape(input_shape, any_length=True), num_classes)
     return {name: members[name] for name in names}
@@ -101,7 +101,9 @@ def _check_member(name: str, member: Any, input_shape: tuple[int | None, ...], n
         raise SettingsError(f"member {name!r} has no output 'logits', only {', '.join(map(repr, member.output))}")
     takes = tuple(member.inputs[0].shape[1:])
     if len(takes) != 2 or any(own not in (None, size) for own, size in zip(takes, input_shape, strict=True)):
-        raise SettingsError(f"member {name!r} takes songs of shape {takes}, the composition is built for {input_shape}")
+        raise SettingsError(
+            f"member {name!r} takes songs of shape {takes}, but the composition is built for {input_shape}"
+        )
     answers = tuple(getattr(logits_of(member), "shape", ()))
     if answers != (None, check_num_classes(num_classes)):
         raise SettingsError(f"member {name!r} gives logits of shape {answers}, expected {(None, num_classes)}")

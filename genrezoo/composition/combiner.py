@@ -87,7 +87,9 @@ def build_combiner(
     frozen = check_freeze(freeze, list(members))
     if frozen == set(members) and (diversity or member_weight):
         name, value = ("diversity", diversity) if diversity else ("member_weight", member_weight)
-        raise SettingsError(f"{name}={value} acts on members that are trained, and all are frozen; pass freeze=False")
+        raise SettingsError(
+            f"{name}={value} affects only trainable members, but all members are frozen; pass freeze=False"
+        )
 
     songs = keras.Input(tuple(input_shape), name="songs")
     opinions = [listen(name, member, songs, frozen=name in frozen) for name, member in members.items()]

@@ -15,7 +15,7 @@ from genrezoo.songs import SongSet
 
 
 def load_songs(source: str | Path | Sequence[str | Path], **options: Any) -> SongSet:
-    """Loads songs from a path, or from a data set that has a name.
+    """Loads songs from a path or from a named data set.
 
     Args:
         source: A name of `list_datasets`, e.g. ``"synthetic"`` (a folder of that name is reached as ``"./synthetic"``),

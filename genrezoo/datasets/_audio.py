@@ -61,7 +61,7 @@ def walk_files(root: Path, on_error: Callable[[DataError], None] | None = None) 
         DataError: It is not a folder, or, without ``on_error``, a folder in it cannot be read.
     """
     if not root.is_dir():
-        raise DataError("is not a folder", path=root, remedy="name the folder that holds the audio files")
+        raise DataError("is not a folder", path=root, remedy="pass the folder that contains the audio files")
 
     def refuse(error: OSError) -> None:
         problem = DataError(f"cannot be read ({error.strerror})", path=error.filename, remedy="check its permissions")
@@ -252,7 +252,7 @@ def check_provenance(provenance: str | None, *, has_split: bool, path: Path) -> 
         SettingsError: It was said, but there is no split.
     """
     if provenance is not None and not has_split:
-        raise SettingsError(f"provenance {provenance!r} was given, but {path} holds no split")
+        raise SettingsError(f"provenance={provenance!r} describes a split, but {path} has no split")
     return (provenance or "official") if has_split else None
 
 

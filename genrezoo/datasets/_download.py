@@ -66,7 +66,7 @@ def fetch(file: Published, target: Path, on_progress: Callable[[int, int | None]
     try:
         pooch.retrieve(file.url, file.digest, target.name, target.parent, downloader=downloader)
     except (OSError, ValueError) as error:  # of the network and the disk; another digest
-        remedy = "run the same again later, or get the file by other means and put it there"
+        remedy = "run the same command again later, or download the file yourself and put it there"
         raise DataError(f"{file.url} cannot be fetched ({error})", path=target, remedy=remedy) from error
     return target
 
@@ -93,7 +93,9 @@ def unpack(archive: Path, folder: Path, only: Collection[str] = ()) -> Path:
             os.replace(Path(place, folder.name), folder)
     except (OSError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         what = f"cannot be unpacked ({error})"
-        raise DataError(what, path=archive, remedy="make room, or remove it and fetch it again") from error
+        raise DataError(
+            what, path=archive, remedy="free some space, or delete the archive and fetch it again"
+        ) from error
     return folder
 
 

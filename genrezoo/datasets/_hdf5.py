@@ -138,7 +138,7 @@ def read_text(file: h5py.File, name: str, field: str, *, kind: str = "HDF5 file"
     if field not in names or dataset.dtype[field].kind != "S":
         _refuse(file, name, f"no column {field!r} of text; it has {', '.join(names) or 'no columns'}", _AGAIN)
     if dataset.shape != (1,):
-        _refuse(file, name, f"shape {dataset.shape}, expected one row, one song", "give the files of single songs")
+        _refuse(file, name, f"shape {dataset.shape}, expected a single row", "pass files of single songs")
     raw = bytes(dataset.fields(field)[0])
     try:
         text = raw.decode("utf-8").strip("\0 ")

@@ -66,7 +66,9 @@ def read_table(
     path = Path(path)
     size = regular_size(path)
     if size > max_bytes:
-        raise DataError(f"has {size:,} bytes, the limit is {max_bytes:,}", path=path, remedy="give it in parts")
+        raise DataError(
+            f"has {size:,} bytes, the limit is {max_bytes:,}", path=path, remedy="split it into smaller files"
+        )
     # by the standard library's reader: pandas fills a short row silently and takes names out of a long one
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -78,12 +80,14 @@ def read_table(
                 rows = [[row[place] for place in keep] for row in _body(path, reader, len(names))]
             except csv.Error as error:
                 where = f"line {reader.line_num}"
-                raise DataError(f"is not a CSV table ({error})", path=path, where=where, remedy="mend it") from error
+                raise DataError(
+                    f"is not a CSV table ({error})", path=path, where=where, remedy="fix the file"
+                ) from error
     except UnicodeDecodeError as error:
         where = f"line {_bad_line(path)}"
         raise DataError("is not UTF-8 text", path=path, where=where, remedy="save it as CSV UTF-8") from error
     if not rows:
-        raise DataError("has a header but no rows", path=path, remedy="give at least one row")
+        raise DataError("has a header but no rows", path=path, remedy="add at least one row")
     return pd.DataFrame(rows, columns=pd.Index(columns or names), dtype=str)
 
 
@@ -105,7 +109,7 @@ def to_numbers(table: pd.DataFrame, columns: Sequence[str], *, path: str | Path,
                     f"{cell!r} is not a finite number",
                     path=path,
                     where=f"row {row + header + 1}, column {column!r}",
-                    remedy="mend the cell or remove the row",
+                    remedy="fix the cell or remove the row",
                 )
             numbers[row, place] = value
     return numbers
@@ -114,10 +118,10 @@ def to_numbers(table: pd.DataFrame, columns: Sequence[str], *, path: str | Path,
 def _names(path: Path, rows: list[list[str]], lines: int) -> list[str]:
     """The columns' names from the lines of the header."""
     if len(rows) < lines or not any(rows):
-        raise DataError("is empty" if not any(rows) else "has no header", path=path, remedy="give names and rows")
+        raise DataError("is empty" if not any(rows) else "has no header", path=path, remedy="write a header and rows")
     width = max(map(len, rows))
     if width > MAX_COLUMNS:
-        raise DataError(f"has {width:,} columns, the limit is {MAX_COLUMNS:,}", path=path, remedy="give fewer")
+        raise DataError(f"has {width:,} columns, the limit is {MAX_COLUMNS:,}", path=path, remedy="use fewer columns")
     names = []
     for column in range(width):
         parts = [row[column].strip() if column < len(row) else "" for row in rows]
@@ -135,7 +139,7 @@ def _check_present(path: Path, names: list[str], wanted: Sequence[str]) -> None:
         if name not in names:
             whole = len(names) == 1 and any(sign in names[0] for sign in ";\t|")
             told = f"{', '.join(names[:20])}{', …' if len(names) > 20 else ''}"
-            what = f"no column {name!r}; it has {told}{'; it is not separated by commas' if whole else ''}"
+            what = f"no column {name!r}; it has {told}{'; use commas as separators' if whole else ''}"
             remedy = f"the columns {', '.join(dict.fromkeys(wanted))} are needed"
             raise DataError(what, path=path, remedy=remedy)
 
@@ -147,7 +151,7 @@ def _body(path: Path, reader: Any, width: int) -> Iterator[list[str]]:
             continue
         if len(row) != width or any("\0" in cell for cell in row):
             what = "a zero byte: not a text" if len(row) == width else f"{len(row)} cells, the header has {width}"
-            remedy = 'mend the row; a cell with a comma stands in quotes: "a, b"'
+            remedy = 'fix the row; a cell with a comma needs quotes: "a, b"'
             raise DataError(what, path=path, where=f"line {reader.line_num}", remedy=remedy)
         yield row
 

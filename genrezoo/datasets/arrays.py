@@ -24,8 +24,8 @@ def keep_songs(songs: SongSet, folder: Path) -> Path:
     if not (folder / MANIFEST).exists():
         return save_songs(songs, folder)
     if load_arrays(folder).checksum() != songs.checksum():
-        remedy = "delete the folder and give the same command again"
-        raise DataError("holds other songs than those that it was made for", path=folder, remedy=remedy)
+        remedy = "delete the folder and run the same command again"
+        raise DataError("contains other songs than those that were written", path=folder, remedy=remedy)
     return folder
 
 
@@ -52,7 +52,7 @@ def load_arrays(path: str | Path, *, verify: bool = True) -> SongSet:
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise DataError("is not a folder", path=folder, remedy="name a folder written by `genrezoo data convert`")
+        raise DataError("is not a folder", path=folder, remedy="pass a folder written by `genrezoo data convert`")
     if not (folder / MANIFEST).exists():
         remedy = "run `genrezoo data convert` again with --overwrite"
         raise DataError(f"has no {MANIFEST}: its conversion did not finish", path=folder, remedy=remedy)
@@ -101,7 +101,7 @@ def _read(path: Path, told: StoredArray, *, verify: bool) -> np.ndarray:
         header = read_header(file, size, path=path)
     if (list(header.shape), header.dtype.str) != (told.shape, told.dtype):
         raise DataError(
-            f"shape {header.shape} of {header.dtype.str}, the manifest says {tuple(told.shape)} of {told.dtype}",
+            f"shape {header.shape} of {header.dtype.str}, expected {tuple(told.shape)} of {told.dtype}",
             path=path,
             remedy="convert the songs again",
         )

@@ -111,14 +111,14 @@ def load_audioset(
     path = Path(path)
     if path.suffix.lower() == ".npz":
         if genres is not None or labels is not None or min_songs != 2 or strict:
-            raise SettingsError("an .npz file has its songs already: give no genres, labels, min_songs or strict")
+            raise SettingsError("an .npz file already has its songs; leave out genres, labels, min_songs and strict")
         ready: SongSet = load_npz(path)
         return ready
     if min_songs < 2:
         raise SettingsError(f"min_songs must be at least 2, got {min_songs}: a genre of one clip cannot be split")
     files = [path] if path.is_file() else [file for file in walk_files(path) if file.suffix == ".tfrecord"]
     if not files:
-        raise DataError("holds no .tfrecord files", path=path, remedy=_INSTRUCTIONS)
+        raise DataError("contains no .tfrecord files", path=path, remedy=_INSTRUCTIONS)
     table = Path(labels) if labels is not None else _find_labels(path)
     names, genre_of = _choose(table, GENRES if genres is None else genres)
 
@@ -143,7 +143,7 @@ def load_audioset(
     kept = [genre for genre in range(len(names)) if count[genre] >= min_songs]
     if len(kept) < 2:
         told = ", ".join(f"{names[genre]} {number}" for genre, number in sorted(count.items())) or "none"
-        what = f"not two genres of {min_songs} clips in {len(files) - len(rejected)} good files: {told}"
+        what = f"fewer than two genres have {min_songs} clips in {len(files) - len(rejected)} good files: {told}"
         reason = f"; {len(rejected)} were rejected, the first: {next(iter(rejected.values()))}" if rejected else ""
         raise DataError(what + reason, path=path, remedy="choose other genres or more files")
     left_out[f"genre of fewer than {min_songs} clips"] = len(clips) - sum(count[genre] for genre in kept)
@@ -176,7 +176,7 @@ def _find_labels(path: Path) -> Path:
     for folder in [here, *here.parents][:4]:
         if (folder / _LABELS).is_file():
             return folder / _LABELS
-    raise DataError(f"there is no {_LABELS} in it or above it", path=path, remedy=f"give labels=… . {_INSTRUCTIONS}")
+    raise DataError(f"there is no {_LABELS} in it or above it", path=path, remedy=f"pass labels=… . {_INSTRUCTIONS}")
 
 
 def _choose(table: Path, genres: Sequence[str] | Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], dict[int, int]]:
@@ -185,10 +185,12 @@ def _choose(table: Path, genres: Sequence[str] | Mapping[str, Sequence[str]]) ->
     number_of: dict[str, int] = {}
     for row, (index, mid, name) in enumerate(zip(rows["index"], rows["mid"], rows["display_name"], strict=True), 2):
         if not re.fullmatch(r"\d{1,6}", index):
-            raise DataError(f"{index!r} is no number", path=table, where=f"row {row}", remedy="fetch the table again")
+            raise DataError(
+                f"{index!r} is not a number", path=table, where=f"row {row}", remedy="fetch the table again"
+            )
         for key in (mid, name):
             if number_of.setdefault(key, int(index)) != int(index):
-                raise DataError(f"{key!r} stands there twice", path=table, where=f"row {row}", remedy="fetch it again")
+                raise DataError(f"{key!r} occurs twice", path=table, where=f"row {row}", remedy="fetch it again")
     if isinstance(genres, str):
         raise SettingsError(f"genres is a list of names, got {genres!r}")
     classes = genres if isinstance(genres, Mapping) else {genre: (genre,) for genre in genres}
@@ -196,9 +198,9 @@ def _choose(table: Path, genres: Sequence[str] | Mapping[str, Sequence[str]]) ->
     for position, (genre, members) in enumerate(classes.items()):
         for member in (members,) if isinstance(members, str) else members:
             if member not in number_of:
-                raise SettingsError(f"{genre}: {member!r} is no class in {table}; classes are as 'Blues' or '/m/0155w'")
+                raise SettingsError(f"{genre}: {member!r} is not a class in {table}; use e.g. 'Blues' or '/m/0155w'")
             if genre_of.setdefault(number_of[member], position) != position:
-                raise SettingsError(f"the class {member!r} counts as two genres")
+                raise SettingsError(f"the class {member!r} belongs to two genres; list it once")
     return tuple(classes), genre_of
 
 
@@ -215,11 +217,11 @@ def _read_clips(path: Path, genre_of: Mapping[int, int]) -> Iterator[tuple[str, 
         for place, record in enumerate(tf.data.TFRecordDataset(os.fspath(path)).as_numpy_iterator()):  # sums checked
             yield _parse(path, f"record {place} of {n_records}", tf.train.SequenceExample.FromString(record), genre_of)
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
-        raise DataError("its checksums are wrong: damaged", path=path, remedy="fetch it again") from error
+        raise DataError("its checksums are wrong: the file is damaged", path=path, remedy="fetch it again") from error
     except tf.errors.OpError as error:
         raise DataError(f"cannot be read ({error.message})", path=path, remedy="check the path") from error
     except _decode_error() as error:
-        raise DataError("holds records that are no examples", path=path, remedy="fetch it again") from error
+        raise DataError("contains records that are not tf.train.Example", path=path, remedy="fetch it again") from error
 
 
 def _decode_error() -> type[Exception]:

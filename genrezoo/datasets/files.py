@@ -79,7 +79,7 @@ def load_files(
         side = (split[place] if split is not None else None) or None
         if side is not None and side.lower() not in SIDES:
             remedy = "use train, valid, test, or nothing for a file in none"
-            raise DataError(f"{side!r} is no side of a split", where=f"split[{place}]", remedy=remedy)
+            raise DataError(f"{side!r} is not a split", where=f"split[{place}]", remedy=remedy)
         if path in seen:
             raise DataError("occurs twice", path=path, where=f"paths[{place}]", remedy="pass each file once")
         seen.add(path)

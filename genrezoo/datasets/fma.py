@@ -117,11 +117,11 @@ def load_fma(
         if track not in rows or file.suffix.lower() in NOT_AUDIO:
             passed_over[suffix_of(file)] += 1
         elif track in found:
-            raise DataError(f"track {track} is there twice, also as {found[track]}", path=file, remedy="keep one")
+            raise DataError(f"track {track} occurs twice, also as {found[track]}", path=file, remedy="keep one")
         else:
             found[track] = file
     if not found:
-        what = f"holds none of the {len(rows):,} tracks of the subset {subset!r}"
+        what = f"contains none of the {len(rows):,} tracks of the subset {subset!r}"
         raise DataError(what, path=clips, remedy=_instructions(subset))
     usable = [track for track in sorted(found) if rows[track]["track.genre_top"]]
     return songs_from_audio(
@@ -159,7 +159,7 @@ def load_fma(
 
 def _instructions(subset: str) -> str:
     clips, tables = ARCHIVES[subset], ARCHIVES["metadata"]
-    return f"get {clips.url} ({clips.digest}) and {tables.url} ({tables.digest}) and unpack them, or give download=True"
+    return f"get {clips.url} ({clips.digest}) and {tables.url} ({tables.digest}) and unpack them, or pass download=True"
 
 
 def _get(
@@ -167,7 +167,7 @@ def _get(
 ) -> None:
     """Fetches and unpacks what is not there yet."""
     if root.is_file():
-        raise SettingsError(f"download needs a folder to put the files in; {root} is a file")
+        raise SettingsError(f"download needs a folder to write to, but {root} is a file")
     wanted: list[tuple[str, tuple[str, ...]]] = [(subset, ())]
     if metadata is None:
         wanted.append(("metadata", ("tracks.csv", "genres.csv")))
@@ -189,7 +189,7 @@ def _find_tables(root: Path, clips: Path, metadata: str | Path | None, subset: s
             return place
     told = ", ".join(map(str, places))
     raise DataError(
-        f"there is no tracks.csv in {told}", path=root, remedy=f"give metadata=…, or {_instructions(subset)}"
+        f"there is no tracks.csv in {told}", path=root, remedy=f"pass metadata=…, or {_instructions(subset)}"
     )
 
 
@@ -214,17 +214,17 @@ def _read_tracks(tables: Path, subset: str) -> dict[str, dict[str, str]]:
         if not row["track_id"].isdecimal():
             raise refuse("track_id", f"{row['track_id']!r} is no track's number")
         if SIDES.get(row["set.split"]) is None:
-            raise refuse("set.split", f"{row['set.split']!r} is no side of the split")
+            raise refuse("set.split", f"{row['set.split']!r} is not a split")
         if not row["artist.id"].isdecimal():
             raise refuse("artist.id", f"{row['artist.id']!r} is no artist's number")
         if genres is not None and row["track.genre_top"] and row["track.genre_top"] not in genres:
             raise refuse("track.genre_top", f"{row['track.genre_top']!r} is not among the titles in genres.csv")
         name = f"{int(row['track_id']):06}"
         if name in rows:
-            raise refuse("track_id", f"{row['track_id']} stands there twice")
+            raise refuse("track_id", f"{row['track_id']} occurs twice")
         rows[name] = {str(column): value for column, value in row.items()}
     if not rows:
-        raise DataError(f"no track is in the subset {subset!r}", path=path, remedy="take a larger subset")
+        raise DataError(f"no track is in the subset {subset!r}", path=path, remedy="use a larger subset")
     return rows
 
 

@@ -174,25 +174,27 @@ def read_tree(root: str | Path) -> Tree:
                 files.append(AudioFile(path, id="/".join(inside), genre=inside[0]))
     if not files and not rejected:
         told = ", ".join(f"{number} x {kind}" for kind, number in passed_over.items()) or "nothing"
-        raise DataError(f"no audio files in genres' folders; it holds {told}", path=root, remedy=_LAYOUT)
+        raise DataError(f"contains no audio files in genre folders; it contains {told}", path=root, remedy=_LAYOUT)
     if len({file.genre for file in files}) == 1 and all(file.id.count("/") > 1 for file in files):
-        remedy = f"name the folder {root / files[0].genre}, if its folders are genres"
+        remedy = f"pass {root / files[0].genre} if the folders in it are genres"
         raise DataError(f"all files are in {files[0].genre}/", path=root, remedy=remedy)
     sides = sorted({file.genre for file in files if file.genre.lower() in SIDES})
     if len(sides) > 1 or len(sides) == len({file.genre for file in files}) > 0:
         what = f"its folders {' and '.join(map(repr, sides))} are sides of a split, not genres"
-        remedy = "give a manifest (--manifest) with the columns path, genre and split, or name the folder of one side"
+        remedy = "pass a manifest (--manifest) with the columns path, genre and split, or pass the folder of one split"
         raise DataError(what, path=root, remedy=remedy)
     return Tree(files, rejected, dict(sorted(passed_over.items())))
 
 
-_LAYOUT = "put the audio files of each genre into a folder named after it, or give a manifest"
+_LAYOUT = "put the audio files of each genre into a folder named after it, or pass a manifest"
 
 
 def _from_table(root: Path, manifest: Path) -> list[AudioFile]:
     """The files that a manifest names."""
     if not root.is_dir():
-        raise DataError("is not a folder", path=root, remedy="name the folder that the manifest's paths start from")
+        raise DataError(
+            "is not a folder", path=root, remedy="pass the folder that the manifest's paths are relative to"
+        )
     table = read_table(manifest, required=("path", "genre"))
     files = []
     seen: dict[tuple[str, str], int] = {}
@@ -203,10 +205,10 @@ def _from_table(root: Path, manifest: Path) -> list[AudioFile]:
 
         for column in ("path", "genre"):
             if not row[column].strip():
-                raise refuse(column, "is blank", "give it, or remove the row")
+                raise refuse(column, "is blank", "fill it in or remove the row")
         split = row.get("split", "").strip().lower()
         if split and split not in SIDES:
-            raise refuse("split", f"{row['split']!r} is no side of a split", "use train, valid, test or nothing")
+            raise refuse("split", f"{row['split']!r} is not a split", "use train, valid, test or nothing")
         file = AudioFile(
             path=root / row["path"],
             id=plain_name(row.get("id", "").strip() or Path(row["path"]).as_posix()),
@@ -216,6 +218,6 @@ def _from_table(root: Path, manifest: Path) -> list[AudioFile]:
         )
         for column, value in (("path", str(file.path)), ("id", file.id)):
             if (first := seen.setdefault((column, value), line)) != line:
-                raise refuse(column, f"{value!r} stands in row {first} too", "name each song once")
+                raise refuse(column, f"{value!r} is also in row {first}", "list each song once")
         files.append(file)
     return files

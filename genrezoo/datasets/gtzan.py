@@ -119,7 +119,7 @@ def load_gtzan(
         >>> load_gtzan("/nonexistent")
         Traceback (most recent call last):
         ...
-        genrezoo.errors.DataError: /nonexistent: is not a folder. Remedy: name the folder that holds the audio files.
+        genrezoo.errors.DataError: /nonexistent: is not a folder. Remedy: pass the folder that contains the audio files.
     """
     check_known("split of GTZAN", [split], SPLITS)
     root = Path(path)
@@ -131,12 +131,12 @@ def load_gtzan(
             passed_over[suffix_of(file)] += 1
         elif clip[1] in files:
             remedy = "keep one of the two"
-            raise DataError(f"clip {clip[1]} is there twice, also as {files[clip[1]].path}", path=file, remedy=remedy)
+            raise DataError(f"clip {clip[1]} occurs twice, also as {files[clip[1]].path}", path=file, remedy=remedy)
         else:
             files[clip[1]] = AudioFile(file, id=clip[1], genre=clip[2])
     if not files:
-        remedy = "name a folder of files as blues/blues.00000.wav, with any ending"
-        raise DataError("holds no file named as a GTZAN clip", path=root, remedy=remedy)
+        remedy = "pass a folder with files such as blues/blues.00000.wav (any audio format)"
+        raise DataError("contains no file with the name of a GTZAN clip", path=root, remedy=remedy)
     songs = songs_from_audio(
         [files[clip] for clip in sorted(files)],
         path=root,
@@ -205,13 +205,13 @@ def load_gtzan_table(
         name = re.fullmatch(rf"{_CLIP.pattern}(?:\.(\d+))?\.\w+", file)
         if name is None:
             remedy = "names are as blues.00000.wav, or blues.00000.3.wav for a piece of a clip"
-            raise DataError(f"{file!r} is no GTZAN clip", path=path, where=_cell(row, "filename"), remedy=remedy)
+            raise DataError(f"{file!r} is not a GTZAN clip", path=path, where=_cell(row, "filename"), remedy=remedy)
         if label != name[2]:
             what = f"{label!r}, but the clip is {file}"
             raise DataError(what, path=path, where=_cell(row, "label"), remedy="restore the table")
         first = rows.setdefault(name[1], {}).setdefault(int(name[3] or 0), row)
         if first != row:
-            what = f"{file!r} stands in row {first + 2} too"
+            what = f"{file!r} is also in row {first + 2}"
             raise DataError(what, path=path, where=_cell(row, "filename"), remedy="restore the table")
     clips = sorted(rows)
     longest = max(map(len, rows.values()))

@@ -117,10 +117,10 @@ def load_msd(
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise DataError("is not a folder", path=folder, remedy="name the folder of the .h5 files")
+        raise DataError("is not a folder", path=folder, remedy="pass the folder of the .h5 files")
     if task is not None:
         if labels is not None or label_column is not None or segments != 120:
-            raise SettingsError("the files of a task have labels and 120 segments already: give neither")
+            raise SettingsError("the files of a task already have labels and 120 segments; leave both options out")
         return _load_task(folder, task)
     if short not in ("leave out", "pad"):
         raise SettingsError(f"short must be 'leave out' or 'pad', got {short!r}")
@@ -133,7 +133,7 @@ def load_msd(
     genre_of, listed = read_labels(folder, labels, label_column)
     files = [file for file in walk_files(folder) if file.suffix.lower() == ".h5"]
     if not files:
-        raise DataError("holds no .h5 files", path=folder, remedy=_INSTRUCTIONS)
+        raise DataError("contains no .h5 files", path=folder, remedy=_INSTRUCTIONS)
     least = max(min_segments, segments or 1) if short == "leave out" else min_segments
     form = (segments, least, max_segments)
     with tempfile.TemporaryDirectory(prefix="genrezoo-msd-") as results:
@@ -151,7 +151,9 @@ def load_msd(
         genres = tuple(sorted(genre for genre, number in count.items() if number >= min_songs))
         if len(genres) < 2:
             what = f"{read} songs read, {len(labelled)} of them long enough and in {listed['labels']}: {dict(count)}"
-            raise DataError(f"not two genres of {min_songs} songs ({what})", path=folder, remedy="give more genres")
+            raise DataError(
+                f"fewer than two genres have {min_songs} songs ({what})", path=folder, remedy="pass more songs"
+            )
         x = _fill(kept, segments, folder, Path(results))
     songs = SongSet(
         x=x,
@@ -209,7 +211,7 @@ def read_labels(
         if len(found) != 1:
             told = f"{len(found)} lists of genres in it: {', '.join(file.name for file in found[:5])}"
             what = told if found else "no list of genres in it, and the Million Song Dataset has none of its own"
-            raise DataError(what, path=folder, remedy=f"give labels=… . {_INSTRUCTIONS}")
+            raise DataError(what, path=folder, remedy=f"pass labels=… . {_INSTRUCTIONS}")
         labels = found[0]
     path = Path(labels)
     if path.suffix.lower() != ".csv":
@@ -221,7 +223,7 @@ def read_labels(
         others = [name for name in table.columns if name != "track_id"]
         if len(others) != 1:
             told = ", ".join(others)
-            raise SettingsError(f"say with label_column= which column of {path} holds the genres: {told}")
+            raise SettingsError(f"pass label_column=…, the column of {path} with the genres: {told}")
         column = others[0]
     pairs = zip(table["track_id"], table[column], strict=True)
     return _unique(path, [(row, *pair) for row, pair in enumerate(pairs, 2)]), {
@@ -239,11 +241,11 @@ _INSTRUCTIONS = (
 def _read_cls(path: Path) -> dict[str, str]:
     size = regular_size(path)
     if size > 256 * 2**20:
-        raise DataError(f"has {size:,} bytes: not a list of genres", path=path, remedy="name the .cls file")
+        raise DataError(f"has {size:,} bytes: not a list of genres", path=path, remedy="pass the .cls file")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise DataError("is not UTF-8 text", path=path, remedy="unpack it first, or name the .cls file") from error
+        raise DataError("is not UTF-8 text", path=path, remedy="unpack it first, or pass the .cls file") from error
     rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
@@ -251,7 +253,7 @@ def _read_cls(path: Path) -> dict[str, str]:
         cells = line.split("\t")
         if len(cells) not in (2, 3) or not cells[0].strip():
             what = f"{line[:60]!r} is not a track, a tab and a genre"
-            raise DataError(what, path=path, where=f"line {number}", remedy="name a .cls file as tagtraum gives them")
+            raise DataError(what, path=path, where=f"line {number}", remedy="pass a .cls file as published by tagtraum")
         rows.append((number, cells[0], cells[1]))
     return _unique(path, rows)
 
@@ -264,7 +266,7 @@ def _unique(path: Path, rows: Sequence[tuple[int, str, str]]) -> dict[str, str]:
             what = f"track {track!r} is {genre!r} here and {genre_of[track]!r} further up"
             raise DataError(what, path=path, where=f"line {row}", remedy="keep one of them")
     if not genre_of:
-        raise DataError("gives no genre to any track", path=path, remedy="name another list or column")
+        raise DataError("assigns no genre to any track", path=path, remedy="use another list or column")
     return genre_of
 
 
@@ -368,7 +370,7 @@ def _fill(tracks: Sequence[_Track], segments: int | None, folder: Path, results:
     need, free = 4 * 25 * width * len(tracks), available_bytes()
     if need > free:
         what = f"{len(tracks)} songs of up to {width} segments take {need / 2**30:.1f} GiB, {free / 2**30:.1f} are free"
-        raise DataError(what, path=folder, remedy="lower max_segments, or give segments=120")
+        raise DataError(what, path=folder, remedy="lower max_segments, or pass segments=120")
     x = np.full((len(tracks), width, 25), np.nan, np.float32)
     opened, rows = "", np.empty((0, 25), np.float32)
     for song, track in enumerate(tracks):

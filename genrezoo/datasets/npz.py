@@ -115,7 +115,7 @@ def load_npz(
         columns["ids"] = [f"{part.split}/{row}" for part in parts for row in range(part.n_songs)]
     splits, source = _splits(path, parts)
     if provenance is not None and not splits:
-        raise SettingsError(f"provenance {provenance!r} was given, but {path} holds no split")
+        raise SettingsError(f"provenance={provenance!r} describes a split, but {path} has no split")
     if splits and not (provenance or source):
         remedy = f"say it with provenance=, one of {', '.join(PROVENANCES)}"
         raise DataError(
@@ -159,7 +159,7 @@ class _Part:
         for file in files:
             for key, header in read_headers(file, max_bytes=max_bytes).items():
                 if key in headers:
-                    raise DataError(f"{key!r} stands in {headers[key][0].name} too", path=file, remedy="keep one")
+                    raise DataError(f"{key!r} is also in {headers[key][0].name}", path=file, remedy="keep one")
                 headers[key] = file, header
         keys = _roles(headers, files[-1])
         file, header = headers[keys["x"]]
@@ -206,7 +206,7 @@ def _files(path: Path) -> dict[str | None, list[Path]]:
         if match := _SPLIT_FILE.fullmatch(file.name):
             found[SIDES[match[1].lower()]][(match[2] or "").lower()].append(file)
     if not found:
-        remedy = "name the .npz file itself, or name the files of a split train.npz, valid.npz and test.npz"
+        remedy = "pass the .npz file itself, or rename the files to train.npz, valid.npz and test.npz"
         raise DataError("no .npz file is named after a split", path=path, remedy=remedy)
     files: dict[str | None, list[Path]] = {}
     for split in ("train", "valid", "test"):
@@ -252,7 +252,7 @@ def _roles(headers: dict[str, tuple[Path, Header]], path: Path) -> dict[str, str
     if "split" in columns:
         keys["split"] = "split"
     elif len(columns) > 1:
-        raise refuse("several columns could be the split", "keep one, or name the one that counts 'split'")
+        raise refuse("several columns could be the split", "keep one, or rename the right one to 'split'")
     elif columns:
         keys["split"] = columns[0]
     return keys
@@ -302,14 +302,14 @@ def _check_alike(path: Path, parts: list[_Part]) -> None:
                 f"songs of {part.shape[1]} segments x {part.shape[2]} features, "
                 f"but {first.shape[1]} x {first.shape[2]} in {first.files[0].name}",
                 path=part.files[0],
-                remedy="store all alike, or give n_segments where some are stored flat",
+                remedy="store all songs in the same shape, or pass n_segments if some are stored flat",
             )
         differ = (part.keys.keys() ^ first.keys.keys()) - {"genres"}
         if differ:
             raise DataError(
                 f"only one of {first.files[0].name} and {part.files[0].name} has {', '.join(sorted(differ))}",
                 path=path,
-                remedy="give it in all files or in none",
+                remedy="store it in all files or in none",
             )
 
 
@@ -323,7 +323,7 @@ def _names(path: Path, parts: list[_Part], role: str, number: int | None = None)
     if len(set(named.values())) > 1:
         lists = "; ".join(f"{file}: {', '.join(names[:10])}" for file, names in named.items())
         what = f"the files do not agree about the {role.replace('_', ' ')} ({lists})"
-        raise DataError(what, path=path, remedy="give them in the same order in all files")
+        raise DataError(what, path=path, remedy="store them in the same order in all files")
     return next(iter(named.values()))
 
 

@@ -93,13 +93,15 @@ class SyntheticSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         if not math.ceil(self.n_genres / 2) <= self.pools <= self.n_genres:
             raise ValueError(
                 f"n_pools={self.n_pools} cannot hold {self.n_genres} genres, one or two each; "
-                f"give {math.ceil(self.n_genres / 2)} to {self.n_genres}"
+                f"pass {math.ceil(self.n_genres / 2)} to {self.n_genres}"
             )
         if self.min_segments is not None and self.min_segments > self.n_segments:
             raise ValueError(f"min_segments={self.min_segments} is above n_segments={self.n_segments}")
         smallest = min(self.n_train, self.n_valid, self.n_test)
         if smallest < self.n_genres:
-            raise ValueError(f"{smallest} songs of {self.n_genres} genres; give each split at least one song of each")
+            raise ValueError(
+                f"{smallest} songs of {self.n_genres} genres; each split needs at least one song of each genre"
+            )
         return self
 
     @property

@@ -98,8 +98,8 @@ def _check_numbers(table: pd.DataFrame, columns: Sequence[str], path: Path) -> N
     """Refuses a column of words at once, with what can be done about it."""
     for column in columns:
         if not any(_is_number(cell) for cell in table[column].head(100)):
-            what, where = f"holds no numbers ({table[column].iloc[0]!r}, …)", f"column {column!r}"
-            remedy = "name the features (features=[…]), or name the column as label, group, id or split"
+            what, where = f"is not numeric ({table[column].iloc[0]!r}, …)", f"column {column!r}"
+            remedy = "pass the names of the features (features=[…]), or pass the column as label, group, id or split"
             raise DataError(what, path=path, where=where, remedy=remedy)
 
 

@@ -50,7 +50,7 @@ def open_models(names: Sequence[str]) -> dict[str, Tried]:
         The models by the names that the page calls them by, in the order given.
 
     Raises:
-        SettingsError: No names, or labels that are no genres of music.
+        SettingsError: No names, or labels that are not music genres.
         DataError: Neither a run folder nor an exported model, or a model that was not trained on features of audio.
 
     Example:

@@ -197,7 +197,7 @@ def check_size(path: Path, limits: Limits) -> None:
     except OSError as error:
         raise DataError("is no longer there", remedy="drop it again") from error
     if not stat.S_ISREG(facts.st_mode):
-        raise DataError("is no regular file", remedy="drop an audio file")
+        raise DataError("is not a regular file", remedy="drop an audio file")
     if facts.st_size > limits.size:
         what = f"has {facts.st_size / 2**20:,.2f} MB; this page takes {limits.megabytes:,.4g} MB"
         raise DataError(what, remedy="drop a shorter excerpt, or a compressed file (mp3, ogg)")

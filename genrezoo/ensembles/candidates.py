@@ -176,7 +176,7 @@ def choose_candidates(
         taken = [one for one in taken if any(fnmatchcase(one.facts.recipe, pattern) for pattern in models)]
     if len(taken) < 2:
         kind = {"zoo": "models of the zoo", "baselines": "baselines", "all": "models"}[family]
-        raise SettingsError(f"an ensemble is selected from two {kind} or more, got {len(taken)}")
+        raise SettingsError(f"an ensemble needs at least two {kind}, got {len(taken)}")
     return taken
 
 

@@ -41,7 +41,7 @@ REFERENCE = "R. Caruana et al., Ensemble selection from libraries of models, ICM
 
 
 class GreedyEnsemble(BaseModel, frozen=True):
-    """An ensemble that was selected, and what it is worth."""
+    """A selected ensemble: its members, their weights, and its metrics."""
 
     folder: Path = Field(exclude=True, description="Its folder.")
     weights: dict[str, float] = Field(description="Weight of each member, the greatest first.")
@@ -85,7 +85,7 @@ def greedy_ensemble(
 
     The weights are chosen on all training and validation songs out of fold if every candidate was cross-validated, else
     on the validation songs. These songs have also chosen the candidates' epochs, so that all metrics on them are a
-    little too good. Test labels are read once, after the choice.
+    little too good. Test labels are used once, after the selection.
 
     Members of the zoo alone become one run: it predicts, is exported as one file, and has its members and their weights
     on its card. With a baseline among the members the folder holds predictions and a row for `genrezoo.render`.
@@ -150,7 +150,7 @@ def _in_one_graph(candidates: list[Candidate]) -> list[Candidate]:
         warnings.warn(f"left out: {_apart(kind, names)}", GenrezooWarning, stacklevel=3)
     kept = [one for name, one in named.items() if name not in itertools.chain(*apart.values())]
     if len(kept) < 2:
-        raise SettingsError(f"an ensemble is selected from two models or more, {len(kept)} can be parts of one model")
+        raise SettingsError(f"an ensemble needs at least two models that can be parts of one model, got {len(kept)}")
     return kept
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class AudioGenreClassifier(TrainedClassifier):
-    """A recipe on audio files as a classifier of scikit-learn.
+    """A scikit-learn classifier that trains a recipe on audio files.
 
     ``X`` is a list of paths. The features are computed once and kept in the cache, so that cross-validation and a
     search over recipes decode each file once.

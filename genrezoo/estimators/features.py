@@ -26,7 +26,7 @@ FOR_TABLES = ("feature_mlp", "fully_connected", "statistics_mlp", "tabular_ensem
 
 
 class GenreClassifier(TrainedClassifier):
-    """A recipe as a classifier of scikit-learn.
+    """A scikit-learn classifier that trains a recipe on features.
 
     ``X`` may be a table ``(n_songs, n_features)``, an array or a data frame; songs of one length ``(n_songs,
     n_segments, n_features)``, where segments of NaN at the end are padding; a list of songs of unequal length, each

@@ -30,7 +30,7 @@ _BATCH = 256  # songs that are answered together at most
 
 
 class Exported:
-    """A trained model from one file, with everything that belongs to it.
+    """An exported model: one file with its genres, feature settings and metadata.
 
     Attributes:
         path: The file.
@@ -208,8 +208,7 @@ class Exported:
 def load_exported(path: str | Path, *, threads: int = 1) -> Exported:
     """Opens an exported model, with neither TensorFlow nor Keras; ONNX Runtime is loaded when it is first used.
 
-    The file may come from anybody: it is checked before anything is made of it, and cannot take more than
-    `MOST_MEMORY`.
+    The file need not be trusted: it is validated before it is used, and cannot use more than `MOST_MEMORY` of memory.
 
     Args:
         path: A file that `genrezoo.export` wrote.

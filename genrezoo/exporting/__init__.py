@@ -35,7 +35,7 @@ def export(
 ) -> Metadata:
     """Exports a trained model as one file from raw features to logits.
 
-    The file is compared with the model on random songs, and on real ones if there are some, before it is kept.
+    The file is compared with the model on random songs, and on ``songs`` if they are passed, before it is written.
 
     Args:
         source: A run, its folder, or the name of published weights.
@@ -73,7 +73,7 @@ def export(
     path = files.checked_path(path)
     kind = check_format(format, path)
     if path.exists() and not overwrite:
-        raise DataError("exists already", path=path, remedy="name another file, or overwrite it (overwrite=True)")
+        raise DataError("already exists", path=path, remedy="use another file, or overwrite it (overwrite=True)")
     if songs is not None:
         check_type("songs", songs, SongSet, "a SongSet (see genrezoo.load_songs)")
     opened = open_source(source, embedding=embedding, layer=layer)

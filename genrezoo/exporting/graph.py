@@ -273,7 +273,7 @@ def onnx_type(dtype: str) -> int:
     try:
         return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
     except (TypeError, KeyError) as error:
-        raise SettingsError(f"ONNX knows no numbers of type {dtype!r}") from error
+        raise SettingsError(f"ONNX does not support numbers of type {dtype!r}") from error
 
 
 def _info(value: Value) -> onnx.ValueInfoProto:

@@ -125,7 +125,7 @@ def _whole(run: Run) -> keras.Model:
 
 def _of_weights(entry: Weights, embedding: bool, layer: str | None) -> Source:
     if not entry.genres and not embedding:
-        raise SettingsError(f"the labels of {entry.name!r} are no genres of music; export its embedding")
+        raise SettingsError(f"the labels of {entry.name!r} are not music genres; export its embedding")
     model = create_model(entry.model, weights=entry.name)
     if embedding:
         model = embedding_of(model, layer)
@@ -153,7 +153,9 @@ def _of_weights(entry: Weights, embedding: bool, layer: str | None) -> Source:
 def _embedding(reading: Reading, model: keras.Model, layer: str | None) -> Reading:
     """The reading of a model's embedding."""
     if len(model.output_shape) != 2:
-        raise SettingsError(f"layer {layer!r} is no vector for a song, its shape is {model.output_shape[1:]}")
+        raise SettingsError(
+            f"layer {layer!r} does not give a vector per song: its output shape is {model.output_shape[1:]}"
+        )
     size = int(model.output_shape[-1])
     own = {"output": "embedding", "layer": layer, "n_outputs": size, "genres": (), "other_tags": 0}
     return Reading.model_validate({**reading.model_dump(), **own})

@@ -23,10 +23,10 @@ SHARED = {
     "input_shape": "Shape of one song: `(n_segments, n_features)`, where `n_segments` may be None if the model takes "
     "any length; for a model of images `(height, width, channels)`.",
     "num_classes": "Number of genres, at least 2.",
-    "weights": "Where the weights to begin with are from: a name from `gz.list_weights`, which settles the options "
-    "that they need, or the path of a safetensors file; None draws them at random. For another number of genres the "
-    "output layer is drawn at random in any case.",
-    "classifier_activation": "What the layer `logits` gives: None for logits, `'softmax'` for posteriors.",
+    "weights": "Initial weights: a name from `gz.list_weights`, which also sets the options that they need, or "
+    "the path of a safetensors file; None initialises the weights at random. If the number of genres differs, the "
+    "output layer is always initialised at random.",
+    "classifier_activation": "Activation of the layer `logits`: None for logits, `'softmax'` for posteriors.",
 }
 """What the arguments mean that builders share; a builder's own docstring need not say it again."""
 
@@ -41,22 +41,22 @@ def create_model(
     seed: int | None = None,
     **arguments: Any,
 ) -> Any:
-    """Builds a model by its name.
+    """Builds a model of the zoo from its name.
 
     Args:
         name: A name from `list_models`.
         input_shape: Shape of one song, see `SHARED`; if left out, that of the named ``weights``.
         num_classes: Number of genres, at least 2; if left out, the labels of the named ``weights``.
-        seed: Makes the initial weights and the course of dropout reproducible; None for a fresh draw.
+        seed: Seed of the initial weights and of dropout; None draws them anew in each call.
         **arguments: The builder's own keywords, see `model_info`.
 
     Returns:
         An uncompiled `keras.Model` that ends in ``logits``.
 
     Raises:
-        UnknownNameError: There is no such model, or no such keyword; the nearest names are suggested.
+        UnknownNameError: The model or the keyword does not exist; the nearest names are suggested.
         SettingsError: A shape or number does not fit.
-        DataError: The named weights cannot be had, or do not fit.
+        DataError: The named weights cannot be loaded, or do not fit.
 
     Example:
         >>> model = create_model("lstm", input_shape=(120, 25), num_classes=10, seed=1, units=20)
@@ -126,7 +126,7 @@ def list_models(
     any_length: bool | None = None,
     pretrained: bool | None = None,
 ) -> list[str]:
-    """Names of the models that match a shell pattern and have the properties asked for.
+    """Names of the models that match a shell pattern and have the requested properties.
 
     Args:
         pattern: Shell pattern of the names.
@@ -157,7 +157,7 @@ def list_models(
 
 
 def model_info(name: str) -> dict[str, Any]:
-    """What the zoo knows of a model, as plain data.
+    """Describes a model: its options, properties and reference, as plain data.
 
     Returns:
         The fields of its `Entry`, and under ``"arguments"`` the builder's keywords with their defaults.
@@ -186,7 +186,7 @@ def register_model(
     space: Space | None = None,
     begins_with: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator that adds a builder to the zoo.
+    """Registers a builder as a model of the zoo (a decorator).
 
     Args:
         name: Lower-case words joined by underscores; must be free.

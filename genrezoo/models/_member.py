@@ -34,7 +34,7 @@ def build_member(
         raise SettingsError(f"{option} must be a model of segments, but {name!r} takes images")
     if arguments.get("classifier_activation") is not None:
         raise SettingsError(
-            f"{option} must give logits, got classifier_activation={arguments['classifier_activation']!r}; leave it out"
+            f"{option} must return logits, got {arguments['classifier_activation']!r}; leave classifier_activation out"
         )
     model = create_model(name, input_shape, num_classes, **arguments)
     if isinstance(model.output, dict):

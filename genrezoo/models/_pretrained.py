@@ -116,7 +116,7 @@ def load_resnet50(backbone: Any, weights: str | None, sha256: str | None) -> Non
             backbone.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
-            f"not the weights of ResNet50 without its top ({error})",
+            f"not the weights of a ResNet50 without its top ({error})",
             path=path,
             remedy="use the file of `genrezoo show resnet50.imagenet`, or what `save_weights` wrote of such a model",
         ) from error
@@ -147,17 +147,17 @@ def _checked(weights: Any, sha256: str | None) -> Path:
         raise SettingsError(f"weights must be None, 'imagenet' or the path of a file, got {weights!r}")
     if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise SettingsError(
-            f"weights from a file need its weights_sha256, 64 hex digits from whom you have it from, got {sha256!r}"
+            f"weights from a file need weights_sha256, the 64 hex digits from the source of the file, got {sha256!r}"
         )
     path = Path(weights)
     if not path.is_file():
-        raise DataError("no such file of weights", path=path, remedy="pass 'imagenet', or the path of a file")
+        raise DataError("no such weights file", path=path, remedy="pass 'imagenet', or the path of a file")
     if path.suffix != ".h5":
         raise DataError("weights are read from HDF5 only", path=path, remedy="pass a file that ends in .h5")
     if (found := files.sha256_of(path)) != sha256.lower():
         raise DataError(
             f"the sha256 of the weights is {found}, not {sha256}",
             path=path,
-            remedy="get the file again from where you have it from, or pass the sha256 of the one that you mean",
+            remedy="download the file again, or pass the sha256 of this file if it is the right one",
         )
     return path

@@ -60,7 +60,7 @@ def read_sequence(
         layer = gated(units, kernel_regularizer=penalty, recurrent_regularizer=penalty, **options)
     else:
         if recurrent_dropout:
-            raise SettingsError(f"cell {cell!r} knows no recurrent_dropout, got {recurrent_dropout!r}")
+            raise SettingsError(f"cell {cell!r} does not support recurrent_dropout, got {recurrent_dropout!r}")
         if dropout:
             segments = keras.layers.Dropout(dropout, noise_shape=(None, 1, None), name=f"{name}_dropout")(segments)
         if cell == "tanh":

@@ -38,10 +38,10 @@ def predict_audio(
 ) -> list[Prediction]:
     """Predicts the genre of audio files, as a whole and window by window.
 
-    The features are those of the run's training songs. The window follows from the model: a chunk, where its recipe
-    cuts songs into chunks; as many segments as it was trained on, with a hop of a quarter, where it reads one length
-    alone; an image, where it reads images. A model of any length reads the whole recording for the answer, and windows
-    for the timeline.
+    The features are computed with the settings of the run's training songs. The model determines the window: a chunk if
+    its recipe cuts songs into chunks, an image if it reads images, and for a model of fixed length as many segments as
+    it was trained on, with a hop of a quarter. A model that takes any length reads the whole recording for its
+    prediction, and windows for the timeline.
 
     Args:
         run: A run that was trained on features made from audio, published weights, or what `open_model` takes.
@@ -197,11 +197,11 @@ def predict_sound(
     on_start: Callable[[int], None] | None = None,
     on_file: Callable[[Path, str | None], None] | None = None,
 ) -> list[Prediction]:
-    """Names the genre of audio files by published weights; nothing is trained.
+    """Predicts the genre of audio files with published weights, without any training.
 
-    Each window is read by itself, and the answer to the recording is the mean of its windows. What taggers answer are
-    activations of tags, each for itself, and no probabilities of one genre among others. A recording that is shorter
-    than a window is repeated. The weights are fetched if they are not in the cache.
+    The prediction for a recording is the mean over its windows. Taggers give independent activations of tags, not
+    probabilities that sum to one over the genres. A recording that is shorter than a window is repeated. The weights
+    are fetched if they are not in the cache.
 
     Args:
         weights: A name from `genrezoo.list_weights` whose labels are genres of music.
@@ -220,14 +220,14 @@ def predict_sound(
 
     Raises:
         UnknownNameError: There are no such weights.
-        SettingsError: Their labels are no genres of music, or ``window`` or ``hop`` is out of range.
+        SettingsError: Their labels are not music genres, or ``window`` or ``hop`` is out of range.
         DataError: The weights cannot be had; with ``strict``, the first file that cannot be predicted.
 
     Example:
         >>> predict_sound("efficientnet_lite0.imagenet", "song.mp3")
         Traceback (most recent call last):
             ...
-        genrezoo.errors.SettingsError: the labels of 'efficientnet_lite0.imagenet' are no genres of music; ...
+        genrezoo.errors.SettingsError: the labels of 'efficientnet_lite0.imagenet' are not music genres; ...
     """
     return predict_audio(
         Published(weights), paths,
@@ -244,7 +244,7 @@ def open_model(name: str | Path) -> Answering:
 
     Raises:
         DataError: Nothing is there, or it is neither a run folder nor an exported model.
-        SettingsError: The labels of the weights are no genres of music.
+        SettingsError: The labels of the weights are not music genres.
     """
     if not os.path.exists(name):
         if str(name) in WEIGHTS.names():

@@ -78,11 +78,11 @@ def predict_table(
     scheduler: str | None = None,
     on_files: Callable[[int, int, int], None] | None = None,
 ) -> Answered:
-    """Predicts the genre of any number of audio files and writes a table of one row a file.
+    """Predicts the genre of any number of audio files and writes a table with one row per file.
 
-    The answers are those of `predict_audio`, to whole recordings. Killed at any moment and called again with the same
-    arguments, it continues: the list of files is made once, by the first call, and no file that a finished shard holds
-    is answered again. Memory does not grow with the number of files. No features are kept.
+    The predictions are those of `predict_audio` for whole recordings. If it is interrupted, call it again with the same
+    arguments: the first call lists the files, and later calls skip the files of finished shards. Memory does not grow
+    with the number of files, and features are not cached.
 
     The columns are ``file``, ``genre``, one of each genre (of a tagger: each tag) with its score, ``seconds``,
     ``warnings`` and ``reason``, which says why a file has no answer.
@@ -133,7 +133,7 @@ def predict_table(
     }
     parts = out.with_name(f"{out.name}.parts")
     if os.path.lexists(out) and not os.path.exists(parts / MANIFEST):
-        raise DataError("is there already", path=out, remedy="name another table, or remove it")
+        raise DataError("already exists", path=out, remedy="use another file, or delete it")
     with files.lock_folder(parts):
         files.drop_parts(parts)
         manifest = _begin(parts, record, given)
@@ -200,11 +200,11 @@ def _begin(parts: Path, record: dict[str, Any], paths: Sequence[str | Path]) -> 
         files.write_json(path, manifest)
         return manifest
     known = files.read_json(path)
-    remedy = "repeat that command, name another table, or remove the folder"
+    remedy = "repeat that command, use another file, or delete the folder"
     if not isinstance(known, dict) or set(known) != {"asked", "files", "sha256", "root", "done"}:
-        raise DataError("is no list of answers", path=path, remedy="remove its folder")
+        raise DataError("is not a list of predictions", path=path, remedy="delete its folder")
     if different := differences(known["asked"], json.loads(files.json_text(record))):
-        raise DataError(f"holds answers to another command ({different[0]})", path=parts, remedy=remedy)
+        raise DataError(f"belongs to another command ({different[0]})", path=parts, remedy=remedy)
     if known["done"] is None and files.sha256_of(parts / LIST) != known["sha256"]:
         raise DataError("was changed", path=parts / LIST, remedy="remove its folder")
     return known
@@ -312,7 +312,7 @@ def _merge(
         for numbers, path in _shards(parts):
             rows = [Row(*row) for row in files.read_json(path)]
             if numbers.start != position or len(rows) != len(numbers):
-                raise DataError("is damaged", path=path, remedy="remove it, and run the same again")
+                raise DataError("is damaged", path=path, remedy="delete it and run the same command again")
             position = numbers.stop
             rejected += sum(row.reason is not None for row in rows)
             seconds += sum(row.seconds or 0.0 for row in rows)

@@ -26,7 +26,7 @@ class Published:
 
     Raises:
         UnknownNameError: There are no such weights.
-        SettingsError: Their labels are no genres of music.
+        SettingsError: Their labels are not music genres.
         DataError: They cannot be had.
     """
 
@@ -34,7 +34,7 @@ class Published:
         self._entry = WEIGHTS.get(name)
         if not self._entry.genres:
             fitting = ", ".join(one.name for one in WEIGHTS.members() if one.genres)
-            raise SettingsError(f"the labels of {name!r} are no genres of music; use one of {fitting}")
+            raise SettingsError(f"the labels of {name!r} are not music genres; use one of {fitting}")
         fetch_weights(name)
         self.where, self.reading = name, Reading.of_weights(name)
 

@@ -13,12 +13,12 @@ __all__ = ["RECIPES", "Recipe", "get_recipe", "list_recipes"]
 
 
 def list_recipes(pattern: str = "*") -> list[str]:
-    """Names of recipes that match a shell pattern, in natural order."""
+    """Names of the recipes that match a shell pattern, in natural order."""
     return RECIPES.names(pattern)
 
 
 def get_recipe(name: str | Path) -> Recipe:
-    """The recipe of that name, or in that file.
+    """Looks up a recipe by its name, or reads it from a file.
 
     Args:
         name: Name of a recipe, or path of a ``.json`` or ``.toml`` file that holds one as data: a whole `Recipe`, or

@@ -15,13 +15,13 @@ MOST_FOLDS = 100
 def bagged(recipe: str | Path | Recipe, *, folds: int = 5, rule: str = "mean", name: str | None = None) -> Recipe:
     """A recipe that trains another one once for each fold of the songs, and combines the models into one.
 
-    Choose it for small sets: every song that is not for testing is trained on by all models but one, the vote is more
-    accurate than each of them, and the predictions of training and validation songs are those of the one model that
-    never saw the song. It costs as many trainings, and as many models in each prediction.
+    Choose it for small data sets. Each song outside the test split trains all models but one, and the combined model is
+    more accurate than each of them. Each training and validation song also gets an out-of-fold prediction, from the one
+    model that was not trained on it. The price is one training, and one model in each prediction, per fold.
 
-    The songs of the splits ``train`` and ``valid`` are dealt into stratified folds, whole groups each where the songs
-    have groups, by the seed of the run. A fold is the validation split of the model that is trained without it: it has
-    chosen the epoch of that model, so that predictions of its songs are a little better than those of new songs.
+    The run's seed splits the songs of ``train`` and ``valid`` into stratified folds, of whole groups if the songs have
+    groups. Each fold is the validation split of the model that is trained without it. It has chosen the epoch of that
+    model, so out-of-fold predictions are a little better than predictions of new songs.
 
     Args:
         recipe: A recipe, its name or its file.

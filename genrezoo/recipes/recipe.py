@@ -69,7 +69,7 @@ class Member(BaseModel, frozen=True, extra="forbid"):
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
-    """A named way to train a model.
+    """A model, its options, a procedure and its settings under one name.
 
     Example:
         >>> recipe = Recipe(name="small", summary="A small one", reference="own", model="lstm", arguments={"units": 8})

@@ -55,7 +55,7 @@ def build_model(
         arguments = settled(recipe.model, recipe.arguments)
         arguments = {name: value for name, value in arguments.items() if name not in begins_with}
         if taken := arguments.keys() & inspect.signature(create_model).parameters.keys():
-            raise SettingsError(f"{min(taken)!r} is no argument of a recipe: it follows from the songs and the seed")
+            raise SettingsError(f"{min(taken)!r} cannot be set: it follows from the songs and the seed")
         return create_model(recipe.model, shape, num_classes, seed=seed, **arguments)
     entry = COMPOSITIONS.get(recipe.model)
     if members is None:
@@ -64,7 +64,7 @@ def build_model(
         try:
             return entry.build(members, shape, num_classes, **recipe.arguments)
         except TypeError as error:
-            raise SettingsError(f"composition {recipe.model!r} refuses its arguments: {error}") from error
+            raise SettingsError(f"composition {recipe.model!r} rejects its arguments: {error}") from error
 
 
 def check_members(recipe: Recipe) -> None:
@@ -78,7 +78,7 @@ def check_members(recipe: Recipe) -> None:
     of_procedure = PROCEDURES.get(recipe.procedure).members
     if "*" in of_model:
         if len(recipe.members) < 2:
-            raise SettingsError(f"{recipe.model!r} is made of two or more members, got {len(recipe.members)}")
+            raise SettingsError(f"{recipe.model!r} needs at least two members, got {len(recipe.members)}")
     else:
         wanted = {*of_model, *of_procedure}
         if missing := sorted(wanted - set(recipe.members)):

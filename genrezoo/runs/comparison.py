@@ -78,7 +78,7 @@ def compare(a: Run | Sequence[Run], b: Run | Sequence[Run], *, split: str = "tes
     """
     sides = [[one] if isinstance(one, Run) else list(one) for one in (a, b)]
     if not all(sides):
-        raise SettingsError("comparing needs a run on either side, got none")
+        raise SettingsError("a comparison needs at least one run on each side, got none")
     runs = [run for side in sides for run in side]
     first = runs[0]
     known = first.predictions(split)

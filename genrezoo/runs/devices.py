@@ -50,7 +50,7 @@ def on_device(name: str) -> Iterator[str]:
     devices = list_devices()
     device = device_kinds().get(name, name)
     if device not in devices:
-        raise SettingsError(f"there is no device {name!r}; Keras sees {', '.join(devices)}")
+        raise SettingsError(f"device {name!r} does not exist; Keras sees {', '.join(devices)}")
     with keras.device(device):
         yield device
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def feature_extractor(source: Any, layer: str | None = None) -> Model:
-    """A Keras model that ends in an embedding.
+    """Builds a Keras model from songs to embeddings, from named weights, a run or a model.
 
     Args:
         source: A name from `genrezoo.list_weights`; a `Run`, whose raw features it then reads; or a built model.

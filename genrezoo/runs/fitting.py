@@ -55,7 +55,7 @@ def open_training(
     check_split(songs, tested=tested)
     check_genres(songs)
     if songs.weights is not None and not PROCEDURES.get(recipe.procedure).by_gradient:
-        raise SettingsError(f"{recipe.procedure!r} cannot weigh songs: it does not learn by gradient")
+        raise SettingsError(f"{recipe.procedure!r} cannot use song weights: it does not learn by gradient descent")
     check_songs(recipe, songs)
     Preprocessing.plain(recipe, songs)  # refuses groups of features that the songs do not have
     plan = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "checksum": songs.checksum()}

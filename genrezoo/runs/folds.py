@@ -62,11 +62,12 @@ def out_of_fold(
     scheduler: str | None = None,
     on_fold: Callable[[int, float], None] | None = None,
 ) -> OutOfFold:
-    """Trains a recipe once for each fold of the songs that are not for testing, and stores the held-out songs' logits.
+    """Trains a recipe once per fold of the training and validation songs and stores the held-out songs' logits.
 
-    Folds are stratified, and hold whole groups where the songs have groups. A fold's held-out songs are its validation
-    songs: its logits are those of its best epoch, so they have never been trained on but have chosen the epoch. Called
-    again after an interruption it continues: finished folds are kept, others resume after their last finished epoch.
+    Folds are stratified, and consist of whole groups if the songs have groups. The held-out songs of a fold are its
+    validation songs: the model is not trained on them, but they choose its best epoch, which their logits are taken
+    from. Call it again after an interruption to continue: finished folds are kept, and the others resume after their
+    last finished epoch.
 
     Args:
         recipe: A recipe or its name; without members of its own.
@@ -102,7 +103,7 @@ def out_of_fold(
     """
     recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
     if recipe.members:
-        raise SettingsError(f"recipe {recipe.name!r} has members; cross-validate a recipe that stands alone")
+        raise SettingsError(f"recipe {recipe.name!r} has members; cross-validate a recipe without members")
     seeds.check_seed(seed)
     parallel.check_place(workers, scheduler)
     songs.validate()

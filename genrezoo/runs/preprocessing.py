@@ -159,7 +159,7 @@ def selected_columns(
     try:
         return tuple(sorted({int(column) for name in recipe.features for column in groups[name]}))
     except (TypeError, ValueError) as error:
-        raise DataError(f"groups of features are no lists of columns ({error})", where=where) from error
+        raise DataError(f"feature groups are not lists of columns ({error})", where=where) from error
 
 
 def columns_within(recipe: Recipe, member: Recipe, groups: Mapping[str, Sequence[int]]) -> tuple[int, ...] | None:

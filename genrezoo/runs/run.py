@@ -114,7 +114,7 @@ def _digest(card: dict[str, Any]) -> str:
 
 
 class Run:
-    """A trained model with everything that belongs to it.
+    """A trained model with its recipe, preprocessing, genres, history and predictions.
 
     Attributes:
         folder: The run folder.

@@ -42,10 +42,10 @@ def train(
 ) -> Run:
     """Trains a recipe on songs and writes the run folder.
 
-    Killed at any instant and called again with the same arguments it continues after the last finished epoch and ends
-    with weights that are bit-identical to those of an uninterrupted run, on one machine with the same versions, backend
-    and number of threads. Called again after it is done, it returns the finished run. On TensorFlow it turns op
-    determinism on for the process.
+    If training is interrupted, call it again with the same arguments: it continues after the last finished epoch. The
+    weights are then bit-identical to those of an uninterrupted run on the same machine with the same versions, backend
+    and number of threads. If the run is finished already, it is returned. With TensorFlow, op determinism is enabled
+    for the whole process.
 
     Args:
         recipe: A recipe or its name.
@@ -60,7 +60,7 @@ def train(
         on_member: Called with the name of a member that is trained first, and each of its epochs' records.
         store: Folder in which members are trained, and found if they are there already; ``out/members`` if left out.
         workers: Processes for the folds of members that are cross-validated.
-        wait: Wait for a process that uses the folder instead of refusing.
+        wait: Wait while another process uses the folder, instead of raising an error.
         callbacks: Keras callbacks that only observe, e.g. those of `genrezoo.runs.loggers`. They are called for the
             recipe's own epochs, not for its members', and never where the run is finished already. See
             `genrezoo.training.callbacks.Callbacks`.

@@ -36,7 +36,7 @@ def to_array(values: Any, *, path: str | Path, where: str) -> np.ndarray:
         return np.asarray(values)
     except ValueError as error:
         remedy = "pad the songs to one length, and pass their lengths"
-        raise DataError(f"is no array ({error})", path=path, where=where, remedy=remedy) from error
+        raise DataError(f"is not an array ({error})", path=path, where=where, remedy=remedy) from error
 
 
 def to_float32(values: np.ndarray, *, path: str | Path, where: str) -> np.ndarray:
@@ -64,7 +64,7 @@ def to_integers(values: Any, n_songs: int, *, path: str | Path, where: str) -> n
     array = to_array(values, path=path, where=where)
     if array.shape != (n_songs,):
         what = f"shape {array.shape}, expected ({n_songs},)"
-        raise DataError(what, path=path, where=where, remedy="pass one number a song")
+        raise DataError(what, path=path, where=where, remedy="pass one number per song")
     if array.dtype.kind not in "iuf":
         raise DataError(f"type {array.dtype}", path=path, where=where, remedy="pass integers")
     wrong = np.flatnonzero(~(np.abs(array.astype(np.float64)) < 2.0**62) | (array != np.rint(array)))
@@ -81,7 +81,7 @@ def to_weights(values: Any, n_songs: int, *, path: str | Path, where: str) -> np
         DataError: Another number of them, or not finite numbers from 0 on.
     """
     array = to_array(values, path=path, where=where)
-    remedy = "pass one number a song, 0 or more"
+    remedy = "pass one number per song, 0 or more"
     if array.shape != (n_songs,) or array.dtype.kind not in "iufb":
         what = f"shape {array.shape} and type {array.dtype}, expected {n_songs} numbers"
         raise DataError(what, path=path, where=where, remedy=remedy)
@@ -99,7 +99,7 @@ def check_text(names: np.ndarray, *, path: str | Path, where: str) -> np.ndarray
         DataError: One cannot: half of a pair of surrogates stands in it.
     """
     if re.search("[\ud800-\udfff]", "".join(names)):
-        raise DataError("a name is no text (it holds a lone surrogate)", path=path, where=where, remedy="save text")
+        raise DataError("a name is not text (it contains a lone surrogate)", path=path, where=where, remedy="save text")
     return names
 
 
@@ -114,7 +114,7 @@ def to_names(values: Any, n_songs: int, *, path: str | Path, where: str) -> np.n
         array = array.astype(str)  # a column of pandas
     if array.shape != (n_songs,) or array.dtype.kind not in "USiu":
         what = f"shape {array.shape} and type {array.dtype}, expected {n_songs} names"
-        raise DataError(what, path=path, where=where, remedy="pass one name a song, as text or integers")
+        raise DataError(what, path=path, where=where, remedy="pass one name per song, as text or integers")
     if array.dtype.kind != "S":
         return check_text(array.astype(str), path=path, where=where)
     try:

@@ -57,7 +57,7 @@ def fields_of_frame(
     for role, column in [*named.items(), *(("features", column) for column in features or ())]:
         if column not in frame.columns:
             what = f"no column {column!r}; it has {', '.join(map(str, frame.columns[:20]))}"
-            raise DataError(what, path=name, where=role, remedy="name a column of the table")
+            raise DataError(what, path=name, where=role, remedy="use the name of a column of the table")
     if len(set(frame.columns)) < frame.shape[1]:
         raise DataError("two columns have one name", path=name, remedy="rename one")
     chosen = [column for column in frame.columns if column not in named.values()] if features is None else [*features]
@@ -103,7 +103,7 @@ def _labels(y: Any, genres: Sequence[str] | None, name: str) -> tuple[np.ndarray
     """Labels as positions in the genres, and the genres; those of labels that are text are sorted if not passed."""
     values = to_array(y, path=name, where="y")
     if values.ndim != 1:
-        raise DataError(f"has shape {values.shape}", path=name, where="y", remedy="pass one label a song")
+        raise DataError(f"has shape {values.shape}", path=name, where="y", remedy="pass one label per song")
     missing = [place for place, value in enumerate(values.tolist()) if value is None or value != value]
     if missing:
         raise DataError("no label", path=name, where=f"y[{missing[0]}]", remedy="label the song or remove it")
@@ -134,7 +134,7 @@ def _sides(split: Any, n_songs: int, name: str) -> dict[str, np.ndarray]:
     for song, side in enumerate(sides.tolist()):
         if side and side.lower() not in SIDES:
             remedy = "use train, valid, test, or nothing for a song in none"
-            raise DataError(f"{side!r} is no side of a split", path=name, where=f"split[{song}]", remedy=remedy)
+            raise DataError(f"{side!r} is not a split", path=name, where=f"split[{song}]", remedy=remedy)
     named = np.array([SIDES.get(side.lower(), "") for side in sides.tolist()])
     return {side: np.flatnonzero(named == side) for side in ("train", "valid", "test") if side in named}
 
@@ -146,8 +146,8 @@ def _feature(column: pd.Series, name: str) -> np.ndarray:
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     wrong = np.flatnonzero(~np.isfinite(numbers))
     if wrong.size == len(numbers) and wrong.size:
-        remedy = "leave it out (features=[…]), or name it as label, group, id or split"
-        raise DataError("holds no numbers", path=name, where=f"column {str(column.name)!r}", remedy=remedy)
+        remedy = "leave it out (features=[…]), or pass its name as label, group, id or split"
+        raise DataError("is not numeric", path=name, where=f"column {str(column.name)!r}", remedy=remedy)
     if wrong.size:
         row = wrong[0]
         what, where = (

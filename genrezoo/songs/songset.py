@@ -55,9 +55,8 @@ class Song(NamedTuple):
 class SongSet:
     """An immutable set of songs.
 
-    Shapes and types are checked when it is made; what is *in* the arrays is checked by `validate`, which every loader
-    and `genrezoo.train` call. The set remembers the results of its checks and its checksum, so arrays that it was made
-    of must not be changed afterwards.
+    The constructor checks shapes and types. `validate` checks the values; every loader and `genrezoo.train` call it.
+    The set caches its checksum and the results of these checks, so do not change the arrays after you have passed them.
 
     Attributes:
         x: Features, ``(n_songs, n_segments, n_features)`` float32; may be memory-mapped. What stands at or after a
@@ -126,7 +125,7 @@ class SongSet:
         splits = {}
         for name, table in (("splits", self.splits), ("about", self.about)):
             if not isinstance(table, Mapping):
-                raise self.error(f"{table!r} is no table", name, "pass a dict")
+                raise self.error(f"{table!r} is not a dict", name, "pass a dict")
         for split, index in self.splits.items():
             index = to_array(index, path=self.name, where="splits")
             if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
@@ -552,7 +551,7 @@ def _in_order(genres: Any, songs: SongSet) -> tuple[str, ...]:
     """Names of genres as texts; what has no order of its own would number them anew in every process."""
     if isinstance(genres, str | bytes | Mapping | Set) or not isinstance(genres, Iterable):
         remedy = "pass a list of names, that of label 0 first"
-        raise songs.error(f"{genres!r} is no list of names", "genres", remedy)
+        raise songs.error(f"{genres!r} is not a list of names", "genres", remedy)
     return tuple(check_text(np.array([str(genre) for genre in genres], object), path=songs.name, where="genres"))
 
 

@@ -20,7 +20,7 @@ model_selection = LazyModule("sklearn.model_selection")
 
 
 def split_stratified(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, seed: int) -> SongSet:
-    """Songs with a random split that keeps the proportion of each genre.
+    """Splits songs at random and keeps the proportion of each genre.
 
     Choose `split_by_group` where songs share artists or clips: a random split lets a model recognise the artist instead
     of the genre.
@@ -63,7 +63,7 @@ def split_stratified(songs: SongSet, *, valid: float = 0.15, test: float = 0.15,
 
 
 def split_by_group(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, seed: int) -> SongSet:
-    """Songs with a split that keeps groups (artists, clips) whole, and the genres' proportions as well as it can.
+    """Splits songs by whole groups (artists, clips), with the proportions of the genres kept as far as possible.
 
     The songs are dealt into stratified folds of whole groups, and as many folds are taken as come nearest to the
     fraction (one of seven for 0.15, two of five for 0.4), so the sizes follow the groups and are not exact.
@@ -188,7 +188,7 @@ def repeated_split(songs: SongSet, repeat: int) -> SongSet:
 
 
 def split_by_ids(songs: SongSet, lists: Mapping[str, Iterable[str]], *, provenance: str) -> SongSet:
-    """Songs with a split given by lists of ids; songs on no list are left out of the split.
+    """Splits songs by lists of ids; songs on no list are left out of the split.
 
     Args:
         songs: Songs; an existing split is replaced.

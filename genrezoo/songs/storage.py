@@ -90,7 +90,7 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
     _check_plain(songs)
     source = getattr(songs.x, "filename", None)  # of a memory-mapped array
     if source is not None and Path(source).parent.resolve() == folder.resolve():
-        remedy = "name another folder"
+        remedy = "use another folder"
         raise DataError(
             "these songs were loaded from this folder and would be lost half-way", path=folder, remedy=remedy
         )
@@ -100,12 +100,12 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
         if there and not overwrite and (finished or not (folder / _UNFINISHED).exists()):
             what = "already contains songs" if finished else f"holds {there[0].name}, which no conversion left"
             raise DataError(
-                what, path=folder, remedy="name another folder, or overwrite it (overwrite=True, --overwrite)"
+                what, path=folder, remedy="use another folder, or overwrite it (overwrite=True, --overwrite)"
             )
         ours = {".lock", _UNFINISHED}
         foreign = [path.name for path in folder.iterdir() if not _is_ours(path) and path.name not in ours]
         if foreign and not there and not overwrite:
-            remedy = "name another folder, or write into this one all the same (overwrite=True, --overwrite)"
+            remedy = "use another folder, or write to this one anyway (overwrite=True, --overwrite)"
             raise DataError(f"holds other files, such as {foreign[0]}", path=folder, remedy=remedy)
         try:
             write_text(folder / _UNFINISHED, "")
@@ -126,7 +126,7 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
             (folder / _UNFINISHED).unlink()
         except OSError as error:
             raise DataError(
-                f"cannot be written ({error})", path=folder, remedy="make room or name another folder"
+                f"cannot be written ({error})", path=folder, remedy="free some space or use another folder"
             ) from error
     return folder
 

@@ -36,7 +36,7 @@ def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.o
         average = {"use_ema": True, "ema_momentum": settings.ema_decay} if settings.average == "ema" else {}
         optimizer = kind(learning_rate=rate, **decay, **average, **settings.optimizer_arguments)
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"optimiser {settings.optimizer!r} refuses its arguments: {error}") from error
+        raise SettingsError(f"optimiser {settings.optimizer!r} rejects its arguments: {error}") from error
     if settings.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     if keras.config.backend() != "tensorflow":
@@ -62,7 +62,7 @@ def _schedule(settings: TrainingSettings, steps: int) -> keras.optimizers.schedu
     try:
         return kind(**arguments)
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"schedule {name!r} refuses its arguments: {error}") from error
+        raise SettingsError(f"schedule {name!r} rejects its arguments: {error}") from error
 
 
 def plateau_rate(history: Sequence[dict[str, float]], settings: TrainingSettings) -> float:

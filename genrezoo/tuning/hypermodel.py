@@ -158,14 +158,14 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         settings = self._at(hp)[1].model_copy(update=given)
         train = self._songs(x, y)
         if not len(train):
-            raise DataError("there are no songs", where="x", remedy="give at least one")
+            raise DataError("there are no songs", where="x", remedy="pass at least one song")
         aims = objectives(model, train, settings)
         steps = -(-len(train) // settings.batch_size)
         if settings.schedule not in (None, "reduce_on_plateau"):  # which is made of steps, known only now
             compile_model(model, build_optimizer(settings, steps), aims)
         if validation_data is not None:
             if len(validation_data) != 2:
-                raise DataError("validation_data must be songs and labels", remedy="give (x_valid, y_valid)")
+                raise DataError("validation_data must be songs and labels", remedy="pass (x_valid, y_valid)")
             valid = self._songs(*validation_data)
             kwargs["validation_data"] = (valid.x, _targets(model, objectives(model, valid, settings)))
         callbacks = [_Accuracy(), *_callbacks(settings), *(kwargs.pop("callbacks", None) or [])]

@@ -88,7 +88,7 @@ class SearchPlan(BaseModel, frozen=True, extra="forbid"):
 
 
 def list_search_plans() -> list[str]:
-    """Names of the plans that come with the package."""
+    """Names of the search plans that come with the package."""
     return files.toml_names(SEARCHES)
 
 

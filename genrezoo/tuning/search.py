@@ -32,7 +32,7 @@ PRELOAD = ("genrezoo.tuning.trial", "genrezoo.layers", "genrezoo.models", "genre
 
 @dataclass(frozen=True)
 class Search:
-    """A search and what it has found so far.
+    """A search, finished or not, with its trials and its best trial so far.
 
     Attributes:
         folder: Its folder.
@@ -114,14 +114,13 @@ def tune(
     on_trial: Callable[[Trial, int, int | None], None] | None = None,
     on_size: Callable[[int | None, int | None], None] | None = None,
 ) -> Search:
-    """Search the settings of a recipe that are best on validation songs.
+    """Searches for the options and settings of a recipe that score best on the validation songs.
 
-    KerasTuner's oracles decide what to try; each trial is a process of its own, and each step is a line of a journal
-    before anything follows from it. Killed at any instant and called again with the same arguments, the search
-    continues: it keeps finished trials, and running ones continue after their last finished epoch. It keeps the best
-    trial's run, weights and recipe, and the journal lines of the others. Every trial is trained with the search's seed,
-    so that points differ by their values alone, and ``gz.train(search.recipe(), songs, seed=seed)`` trains the best
-    one again.
+    KerasTuner's oracles choose the values to try. Each trial runs in its own process, and each step is written to a
+    journal first. If the search is interrupted, call it again with the same arguments: it keeps finished trials, and
+    running trials continue after their last finished epoch. The search keeps the run, weights and recipe of the best
+    trial, and the journal lines of the others. All trials are trained with the search's seed, so they differ by their
+    values only, and ``gz.train(search.recipe(), songs, seed=seed)`` trains the best one again.
 
     The best of many validation scores is optimistic: train the result with other seeds and evaluate it on test songs.
 

@@ -58,7 +58,7 @@ def search_space(
         for name, value in given.items():
             key, value = key_of(recipe, name), plain(value)
             if key in asked or key in held:
-                raise SettingsError(f"{key!r} is named twice; name it once")
+                raise SettingsError(f"{key!r} is specified twice; specify it once")
             if restricts and (isinstance(value, Mapping) or (isinstance(value, list) and len(value) != 1)):
                 asked[key] = _read(key, value, declared.get(key), value_of(recipe, key))
             else:
@@ -120,7 +120,7 @@ def _read(name: str, given: Any, declared: Domain | None, own: Any) -> Domain:
     if not given:
         raise SettingsError(f"{name}: an empty list leaves no choice; pass at least one value")
     if len({json.dumps(value) for value in given}) < len(given):
-        raise SettingsError(f"{name}: a value stands there twice in {given!r}")
+        raise SettingsError(f"{name}: a value occurs twice in {given!r}")
     if all(isinstance(value, bool) for value in given):
         return Boolean(when)
     if isinstance(declared, Int | Float) or all(map(_is_number, given)):

@@ -36,7 +36,9 @@ def read_earlier(folder: str | Path, space: Space, metric: str) -> Scored:
     found = [(space.point_of(then.recipe(trial.values)), sign * float(trial.score or 0)) for trial in journal.ranked]
     kept = [(point, score) for point, score in found if point is not None]
     if not kept:
-        raise SettingsError(f"{folder}: no completed trial lies in the present space; widen it, or start without")
+        raise SettingsError(
+            f"{folder}: no completed trial lies in the present space; widen it, or leave warm_start out"
+        )
     mean = fmean(score for _, score in kept)
     return [(point, score - mean) for point, score in kept]
 

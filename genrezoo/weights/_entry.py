@@ -115,9 +115,13 @@ class Weights:
 
     def __post_init__(self) -> None:
         if not all(text.strip() for text in (self.summary, self.reference, self.licence, self.trained_on)):
-            raise SettingsError(f"weights {self.name!r} need a summary, a reference, a licence and what they know")
+            raise SettingsError(
+                f"weights {self.name!r} need a summary, a reference, a licence and the data they were trained on"
+            )
         if len(self.labels) == 1 or len(set(self.labels)) != len(self.labels) or set(self.genres) - set(self.labels):
-            raise SettingsError(f"weights {self.name!r} need two or more labels, each once, and genres among them")
+            raise SettingsError(
+                f"weights {self.name!r} need at least two different labels, and their genres must be among them"
+            )
         if self.activation not in ("sigmoid", "softmax"):
             raise SettingsError(f"activation must be 'sigmoid' or 'softmax', got {self.activation!r}")
         if self.weights_sha256 is not None:

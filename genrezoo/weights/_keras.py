@@ -41,7 +41,7 @@ def fetch(name: str, source: KerasFile, given: str | Path | None = None) -> Path
         content = files.read_bytes(given, most=2**40)  # once: what is checked is what is written
         if hashlib.md5(content).hexdigest() != source.md5:
             what = f"not {source.file}: the md5 is not {source.md5}"
-            raise DataError(what, path=given, remedy="get the file again from where it was published")
+            raise DataError(what, path=given, remedy="download the file again from its publisher")
         return files.write_atomic(path, content)
     if offline() and not path.is_file():
         what = f"weights {name!r} are not there and {OFFLINE} forbids downloads"

@@ -77,7 +77,7 @@ def read_torch(content: bytes, where: str) -> dict[str, np.ndarray]:
         return {name: _array(tensor, storages[tensor.storage.key]) for name, tensor in named.items()}
     except (ValueError, TypeError, LookupError, AttributeError, struct.error) as error:
         what = f"cannot be read as arrays ({error})"
-        raise DataError(what, path=where, remedy="get the file again from where it was published") from error
+        raise DataError(what, path=where, remedy="download the file again from its publisher") from error
 
 
 def _read(file: BinaryIO) -> Any:
@@ -164,7 +164,7 @@ def _made(function: Any, arguments: tuple[Any, ...]) -> Any:
         if math.prod(shape) > storage.size:
             raise ValueError(f"a tensor of shape {shape} out of {storage.size} numbers")
         return _Tensor(storage, offset, shape, strides)
-    raise ValueError(f"it asks for {getattr(function, 'name', function)!r}, which is no array")
+    raise ValueError(f"it asks for {getattr(function, 'name', function)!r}, which is not an array")
 
 
 def _read_storages(file: BinaryIO, order: list[str], expected: dict[str, _Storage]) -> dict[str, np.ndarray]:

@@ -73,7 +73,7 @@ def test_a_damaged_entry_is_computed_again(tmp_path, kept):
     entry = first.entries[path]
     content = entry.read_bytes()
     entry.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(DataError, match="left the cache"):
+    with pytest.raises(DataError, match="no longer in the cache"):
         first.features(path)
     again = extract_files([path], MEL, cache=tmp_path / "cache")
     assert again.computed == 1

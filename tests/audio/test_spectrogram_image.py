@@ -216,7 +216,7 @@ def test_a_long_sound_has_several_images_and_no_others_are_left(tmp_path):
 def test_genres_can_be_given(sounds, tmp_path):
     tree = write({sounds[0]: "swing", sounds[2]: "beat"}, tmp_path)
     assert [name.parent.name for names in tree.images.values() for name in names] == ["swing", "beat"]
-    with pytest.raises(DataError, match=r"genre '\.\./x' is no name of a folder"):
+    with pytest.raises(DataError, match=r"genre '\.\./x' cannot be the name of a folder"):
         write({sounds[0]: "../x"}, tmp_path)
 
 

@@ -104,7 +104,7 @@ def test_where_fewer_than_two_models_were_measured_the_row_says_so(tmp_path):
     ((row, kept),) = rows_of(tmp_path, plan)
     assert isinstance(row, NotMeasured)
     assert not kept
-    assert "from two models or more, 1 were measured" in row.reason
+    assert "at least two measured models, got 1" in row.reason
     append(tmp_path, [(row, kept)])
     assert rows_of(tmp_path, plan) == [(row, True)]
     add_baseline(tmp_path, ENTRANTS[1])

@@ -81,7 +81,7 @@ def test_a_folder_without_sound_is_refused(tmp_path, command):
     (tmp_path / "a" / "notes.txt").write_text("no audio")
     answer = run("data", command, tmp_path, tmp_path / "out")
     assert isinstance(answer.exception, DataError)
-    assert "no audio files in genres' folders; it holds 1 x .txt" in str(answer.exception)
+    assert "contains no audio files in genre folders; it contains 1 x .txt" in str(answer.exception)
     assert not (tmp_path / "out").exists()
 
 
@@ -107,7 +107,7 @@ def test_the_first_folder_is_the_genre_and_loose_files_have_none(music, tmp_path
     assert made == {"log_db/jazz/one.wav.png", "log_db/rock/x.wav.png"}
     copy(sound, tmp_path / "flat" / "a.wav")
     answer = run("data", "features", tmp_path / "flat", tmp_path / "b.csv")
-    assert "it holds 1 x in no genre's folder" in str(answer.exception)
+    assert "it contains 1 x in no genre's folder" in str(answer.exception)
 
 
 def test_files_of_one_name_are_written_with_their_paths(music, tmp_path):
@@ -135,7 +135,7 @@ def test_two_rows_of_one_name_are_refused(music, tmp_path):
         file.writeframes(second)
     answer = run("data", "features", folder, tmp_path / "a.csv", "--window", 1)
     assert isinstance(answer.exception, DataError)
-    assert "x.wav: would have the row 'x.0.wav', as " in str(answer.exception)
+    assert "x.wav: would have the same row name 'x.0.wav', as " in str(answer.exception)
     assert not (tmp_path / "a.csv").exists()
 
 

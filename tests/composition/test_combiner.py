@@ -111,8 +111,8 @@ def test_songs_of_any_length_if_all_members_take_them():
     [
         ({"freeze": ["c"]}, r"members out of 'a', 'b', got \['c'\]"),
         ({"freeze": "a"}, "freeze must be True, False or a list"),
-        ({"diversity": 1.0}, "diversity=1.0 acts on members that are trained, and all are frozen"),
-        ({"freeze": ["a", "b"], "member_weight": 1.0}, "member_weight=1.0 acts on members"),
+        ({"diversity": 1.0}, "diversity=1.0 affects only trainable members, but all members are frozen"),
+        ({"freeze": ["a", "b"], "member_weight": 1.0}, "member_weight=1.0 affects only trainable members"),
         ({"diversity": -1.0, "freeze": False}, "diversity=-1.0.* must be a finite number from 0"),
         ({"hidden_units": 0}, "hidden_units must be a whole number from 1"),
         ({"l2": -1.0}, "l2=-1.0.* expected a non-negative float"),

@@ -52,7 +52,7 @@ def test_columns_that_are_wanted_alone(tmp_path):
         ('path,genre\na,"b\n', "line 2: is not a CSV table"),
         ("path,path\na,b\n", "header, column 1: column 'path' stands 2 times"),
         ("path,,\na,b,c\n", "header, column 2: 2 columns have no name"),
-        ("path;genre\na;b\n", "no column 'path'; .*not separated by commas"),
+        ("path;genre\na;b\n", "no column 'path'; .*use commas as separators"),
         ("path,artist\na,b\n", "no column 'genre'; it has path, artist"),
         ("path,genre\na,\0\n", "line 2: a zero byte"),
         ("path,genre\nä,b\n".encode("latin-1"), "line 2: is not UTF-8"),

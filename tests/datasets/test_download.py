@@ -72,7 +72,7 @@ def test_a_file_that_is_not_the_published_one_is_fetched_again(server, tmp_path)
 
 def test_a_transfer_that_breaks_off_leaves_nothing_and_can_be_repeated(server, tmp_path):
     server.cut = 1_000_000
-    with pytest.raises(DataError, match=r"a: http://127.* cannot be fetched .*run the same again"):
+    with pytest.raises(DataError, match=r"a: http://127.* cannot be fetched .*run the same command again"):
         fetch(server.file, tmp_path / "a")
     assert not list(tmp_path.iterdir())
     server.cut = None

@@ -145,9 +145,9 @@ def test_an_artist_on_two_sides_is_told(tree):
     ("column", "value", "message"),
     [
         (0, "two", "track 3, column 'track_id': 'two' is no track's number"),
-        (0, 2, "column 'track_id': 2 stands there twice"),
+        (0, 2, "column 'track_id': 2 occurs twice"),
         (2, "", "'artist.id': '' is no artist's number"),
-        (4, "train ing", "'train ing' is no side of the split"),
+        (4, "train ing", "'train ing' is not a split"),
         (5, "tiny", "'tiny' is no subset"),
         (6, "Polka", "'Polka' is not among the titles in genres.csv"),
     ],
@@ -162,12 +162,12 @@ def test_tables_that_contradict_themselves(tree, column, value, message):
 
 def test_a_file_that_is_there_twice(tree):
     write_noise(tree / "fma_small" / "copy" / "000002.wav")
-    with pytest.raises(DataError, match="track 000002 is there twice"):
+    with pytest.raises(DataError, match="track 000002 occurs twice"):
         load_fma(tree)
 
 
 def test_a_folder_without_clips_says_what_to_get(tree, tmp_path):
-    with pytest.raises(DataError, match=r"holds none of the 9 tracks.*fma_small.zip .sha1:ade154f7.*download=True"):
+    with pytest.raises(DataError, match=r"contains none of the 9 tracks.*fma_small.zip .sha1:ade154f7.*download=True"):
         load_fma(tree / "fma_metadata", metadata=tree / "fma_metadata")
     with pytest.raises(DataError, match="is not a folder.*fma_small.zip"):
         load_fma(tmp_path / "none")

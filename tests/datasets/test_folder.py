@@ -102,14 +102,14 @@ def test_fewer_than_two_genres_lists_the_reasons(tmp_path):
 def test_a_folder_that_holds_no_genres_is_refused_with_advice(tmp_path):
     with pytest.raises(DataError, match="is not a folder"):
         load_folder(tmp_path / "missing")
-    with pytest.raises(DataError, match="no audio files in genres' folders; it holds nothing"):
+    with pytest.raises(DataError, match="contains no audio files in genre folders; it contains nothing"):
         load_folder(tmp_path)
     (tmp_path / "a.txt").touch()
-    with pytest.raises(DataError, match=r"it holds 1 x \.txt"):
+    with pytest.raises(DataError, match=r"it contains 1 x \.txt"):
         load_folder(tmp_path)
     (tmp_path / "genres" / "blues").mkdir(parents=True)
     (tmp_path / "genres" / "blues" / "a.wav").touch()
-    with pytest.raises(DataError, match="all files are in genres/.*name the folder .*/genres, if"):
+    with pytest.raises(DataError, match="all files are in genres/.*pass .*/genres if"):
         load_folder(tmp_path)
 
 
@@ -168,9 +168,9 @@ def test_a_manifest_says_genres_artists_ids_and_split(music):
     [
         (("path,genre", "jazz/c.wav,"), "row 2, column 'genre': is blank"),
         (("path,genre", "a,b", ",b"), "row 3, column 'path': is blank"),
-        (("path,genre,split", "a,b,train", "c,d,dev"), "row 3, column 'split': 'dev' is no side"),
-        (("path,genre", "a,b", "a,c"), "row 3, column 'path': .* stands in row 2 too"),
-        (("path,genre,id", "a,b,1", "c,c,1"), "row 3, column 'id': '1' stands in row 2 too"),
+        (("path,genre,split", "a,b,train", "c,d,dev"), "row 3, column 'split': 'dev' is not a split"),
+        (("path,genre", "a,b", "a,c"), "row 3, column 'path': .* is also in row 2"),
+        (("path,genre,id", "a,b,1", "c,c,1"), "row 3, column 'id': '1' is also in row 2"),
         (("file,genre", "a,b"), "no column 'path'"),
     ],
 )
@@ -180,7 +180,7 @@ def test_a_manifest_that_contradicts_itself_is_refused(music, rows, message):
 
 
 def test_provenance_without_a_split_and_unknown_features_are_refused(music):
-    with pytest.raises(SettingsError, match="holds no split"):
+    with pytest.raises(SettingsError, match="has no split"):
         load_folder(music, features=MEL, provenance="official")
     with pytest.raises(UnknownNameError, match="log_mel"):
         load_folder(music, features="logmel")
@@ -209,7 +209,7 @@ def test_songs_that_do_not_fit_into_memory_are_refused(music, monkeypatch):
 def test_folders_named_after_a_split_are_no_genres(tmp_path, sides):
     for side in sides:
         write_noise(tmp_path / side / "jazz.wav")
-    with pytest.raises(DataError, match="sides of a split, not genres.*Remedy: give a manifest"):
+    with pytest.raises(DataError, match="sides of a split, not genres.*Remedy: pass a manifest"):
         read_tree(tmp_path)
 
 

@@ -110,10 +110,10 @@ def test_pictures_of_one_clip_stay_on_one_side(tmp_path):
 
 def test_a_clip_that_is_there_twice_and_a_folder_without_clips_are_refused(part):
     write_noise(part / "copy" / "jazz.00033.flac")
-    with pytest.raises(DataError, match=r"clip jazz\.00033 is there twice"):
+    with pytest.raises(DataError, match=r"clip jazz\.00033 occurs twice"):
         load_gtzan(part)
     (part.parent / "elsewhere").mkdir()
-    with pytest.raises(DataError, match="no file named as a GTZAN clip"):
+    with pytest.raises(DataError, match="no file with the name of a GTZAN clip"):
         load_gtzan(part.parent / "elsewhere")
 
 
@@ -184,9 +184,9 @@ def test_rows_of_three_seconds_are_the_segments_of_one_song(tmp_path):
         (lambda text: text.replace("tempo,", "tempi,"), "no column 'tempo'"),
         (
             lambda text: text.replace("blues.00001.wav", "song.wav"),
-            "row 3, column 'filename': 'song.wav' is no GTZAN clip",
+            "row 3, column 'filename': 'song.wav' is not a GTZAN clip",
         ),
-        (lambda text: text.replace("blues.00001.wav", "blues.00000.wav"), "row 3, .* stands in row 2 too"),
+        (lambda text: text.replace("blues.00001.wav", "blues.00000.wav"), "row 3, .* is also in row 2"),
         (lambda text: text.replace("blues\n", "rock\n", 1), "row 2, column 'label': 'rock', but the clip is blues"),
         (lambda text: text.replace("661794,", "661794,x", 1), "row 2, column 'chroma_stft_mean': 'x"),
     ],

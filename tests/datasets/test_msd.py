@@ -128,7 +128,7 @@ def test_genres_from_a_column_of_a_table(tree):
     assert songs.genres == ("gay", "sad")
     assert songs.n_songs == 10
     assert songs.about["left_out"]["no genre in the list"] == 2
-    with pytest.raises(SettingsError, match="which column of .*table.csv holds the genres: artist, genre, mood"):
+    with pytest.raises(SettingsError, match="the column of .*table.csv with the genres: artist, genre, mood"):
         load_msd(folder, labels=folder / "table.csv")
     with pytest.raises(DataError, match="no column 'colour'"):
         load_msd(folder, labels=folder / "table.csv", label_column="colour")
@@ -141,7 +141,7 @@ def test_small_genres_are_left_out(tree, tmp_path):
     songs = load_msd(folder, labels=tmp_path / "few.cls")
     assert songs.genres == ("Rap", "Rock")
     assert songs.about["left_out"]["genre of fewer than 2 songs"] == 2
-    with pytest.raises(DataError, match="not two genres of 6 songs .12 songs read"):
+    with pytest.raises(DataError, match="fewer than two genres have 6 songs .12 songs read"):
         load_msd(folder, labels=tmp_path / "few.cls", min_songs=6)
 
 
@@ -281,7 +281,7 @@ HOSTILE = {
     "a group": (lambda file, _: file.create_group("analysis/segments_timbre"), "segments_timbre: is not a dataset"),
     "nothing": (lambda *_: None, "not a Million Song Dataset file .has no data set analysis/segments_timbre"),
     "no table": (no_songs, "has no data set metadata/songs"),
-    "summary of many": (many_songs, r"shape \(3,\), expected one row, one song"),
+    "summary of many": (many_songs, r"shape \(3,\), expected a single row"),
     "blank artist": (blank_artist, "'artist_id' is b''"),
     "artist is a number": (no_text, "no column 'artist_id' of text"),
 }
@@ -355,7 +355,7 @@ def test_bad_files_are_rejected_and_stop_nothing_unless_strict(tree, tmp_path):
 
 
 def test_a_folder_without_songs_says_where_to_get_them(tree, tmp_path):
-    with pytest.raises(DataError, match="holds no .h5 files.*millionsongdataset.com"):
+    with pytest.raises(DataError, match="contains no .h5 files.*millionsongdataset.com"):
         load_msd(tmp_path, labels=tree[0] / "genres.cls")
     with pytest.raises(DataError, match="is not a folder"):
         load_msd(tmp_path / "none")
@@ -391,8 +391,8 @@ def test_a_child_that_dies_rejects_only_the_guilty_file(tmp_path, children, monk
     [
         ("TR1 Rap", "'TR1 Rap' is not a track, a tab and a genre"),
         ("TR1\tRap\nTR1\tRock", "line 2: track 'TR1' is 'Rock' here and 'Rap' further up"),
-        ("# nothing\n", "gives no genre to any track"),
-        ("TR1\t", "gives no genre"),
+        ("# nothing\n", "assigns no genre to any track"),
+        ("TR1\t", "assigns no genre"),
         ("caf\xe9\tRap", "is not UTF-8 text"),
     ],
 )

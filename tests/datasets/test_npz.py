@@ -200,7 +200,7 @@ def test_the_million_song_files_as_the_courses_gave_them_out(tmp_path):
     assert songs.x.shape == (70, 120, 25)
     assert {name: len(index) for name, index in songs.splits.items()} == {"train": 40, "valid": 20, "test": 10}
     np.testing.assert_array_equal(songs.split("test").x[3, 1], flat[3, 25:50].astype(np.float32))
-    with pytest.raises(DataError, match=r"3000 features, but 120 x 25 in msd.*give n_segments"):
+    with pytest.raises(DataError, match=r"3000 features, but 120 x 25 in msd.*pass n_segments"):
         load_npz(tmp_path)
 
 
@@ -239,7 +239,7 @@ CONTENT = {
     "no songs": ({"x": X[:0], "y": Y[:0]}, ["no songs", "(0, 4, 2)"]),
     "no features in a song": ({"x": X[:, :, :0]}, ["no songs", "(12, 4, 0)"]),
     "labels one short": ({"y": Y[:-1]}, ["y: shape (11,), expected (12,)"]),
-    "one-hot labels": ({"y": np.eye(3)[Y]}, ["y: shape (12, 3)", "one number a song"]),
+    "one-hot labels": ({"y": np.eye(3)[Y]}, ["y: shape (12, 3)", "one number per song"]),
     "fractional label": ({"y": np.where(np.arange(12) == 4, 0.5, Y)}, ["y[4]", "0.5 is not a whole number"]),
     "label NaN": ({"y": np.where(np.arange(12) == 4, np.nan, Y)}, ["y[4]", "nan"]),
     "labels as text": ({"y": np.array(GENRES)[Y]}, ["y: type <U5", "pass integers"]),
@@ -374,7 +374,7 @@ FILES = {
     ),
     "encrypted": (lambda path: zipped(path, good_members(), encrypt), ["x.npy", "encrypted"]),
     "packed in another way": (lambda path: zipped(path, good_members(), unknown_packing), ["x.npy", "compression"]),
-    "a name twice": (lambda path: zipped(path, good_members() + good_members()), ["x.npy", "stands 2 times"]),
+    "a name twice": (lambda path: zipped(path, good_members() + good_members()), ["x.npy", "occurs 2 times"]),
     "something else inside": (lambda path: zipped(path, [*good_members(), ("notes.txt", b"hi")]), ["notes.txt"]),
     "text for an array": (lambda path: zipped(path, without_x(b"hello")), ["x.npy", "not an array"]),
     "a header of nonsense": (
@@ -544,7 +544,7 @@ def test_refuses_inputs_without_targets(tmp_path):
 def test_refuses_a_pair_that_says_a_thing_twice(tmp_path):
     np.savez(tmp_path / "test-inputs.npz", x=X, y=Y)
     np.savez(tmp_path / "test-targets.npz", y=Y)
-    refused(tmp_path, ["test-targets.npz", "'y' stands in test-inputs.npz too"], tmp_path)
+    refused(tmp_path, ["test-targets.npz", "'y' is also in test-inputs.npz"], tmp_path)
 
 
 def test_refuses_a_pair_of_unequal_length(tmp_path):
@@ -568,7 +568,7 @@ def test_refuses_a_folder_without_split_files(tmp_path):
         ({"n_segments": True}, "positive integer, got True"),
         ({"n_segments": 2.0}, "positive integer, got 2.0"),
         ({"n_segments": 3}, "have 4 segments already"),
-        ({"provenance": "official"}, "holds no split"),
+        ({"provenance": "official"}, "has no split"),
     ],
 )
 def test_refuses_options(tmp_path, options, message):

@@ -382,9 +382,9 @@ def test_every_field_is_described():
         ({"mechanisms": ("rhythm",)}, "mechanisms.0: .* got 'rhythm'"),
         ({"seed": -1}, "seed: .* got -1"),
         ({"min_segments": 121}, "min_segments=121 is above n_segments=120"),
-        ({"n_pools": 4}, "n_pools=4 cannot hold 10 genres, one or two each; give 5 to 10"),
-        ({"n_pools": 11}, "give 5 to 10"),
-        ({"n_valid": 9}, "9 songs of 10 genres; give each split at least one song of each"),
+        ({"n_pools": 4}, "n_pools=4 cannot hold 10 genres, one or two each; pass 5 to 10"),
+        ({"n_pools": 11}, "pass 5 to 10"),
+        ({"n_valid": 9}, "9 songs of 10 genres; each split needs at least one song of each genre"),
         ({"noise": 0, "n_genres": 1}, "n_genres: "),
     ],
 )
@@ -435,5 +435,5 @@ def test_a_missing_split_is_refused():
 
 @pytest.mark.parametrize("option", [{"n_train": 99999999999}, {"n_segments": 10**9}])
 def test_more_songs_than_memory_holds_are_refused_at_once(option):
-    with pytest.raises(SettingsError, match="would take .* GiB of memory, .* GiB are free"):
+    with pytest.raises(SettingsError, match="would need .* GiB of memory, but only .* GiB are free"):
         load_synthetic(**option)

@@ -97,10 +97,13 @@ HOSTILE = {
     "concat.wav": (lambda path: path.write_text("ffconcat version 1.0\nfile '/etc/passwd'"), r"looks like text"),
     "page.ogg": (lambda path: path.write_text("<html><script>alert(1)</script>"), r"looks like HTML"),
     "bytes.flac": (lambda path: path.write_bytes(bytes(range(1, 256)) * 9), r"looks like unknown data"),
-    "head.wav": (lambda path: path.write_bytes(write(path).read_bytes()[:30]), r"cut, damaged or of a rare kind"),
-    "link.wav": (lambda path: path.symlink_to("/etc/passwd"), r"is no regular file"),
-    "pipe.wav": (os.mkfifo, r"is no regular file"),
-    "folder.wav": (os.mkdir, r"is no regular file"),
+    "head.wav": (
+        lambda path: path.write_bytes(write(path).read_bytes()[:30]),
+        r"truncated, damaged or in a rare format",
+    ),
+    "link.wav": (lambda path: path.symlink_to("/etc/passwd"), r"is not a regular file"),
+    "pipe.wav": (os.mkfifo, r"is not a regular file"),
+    "folder.wav": (os.mkdir, r"is not a regular file"),
     "gone.wav": (lambda path: None, r"is no longer there"),
     "<b>é" * 20 + ".wav": (lambda path: path.write_bytes(b"RIFF"), r"cut in its header"),
 }

@@ -48,9 +48,9 @@ def test_candidates_are_chosen_by_name_pattern_family_and_songs(results):
     found = find_candidates([results])
     assert names_of(choose_candidates(found, family="baselines", models=["tr*"])) == [("trees", 1), ("trees", 2)]
     assert len(choose_candidates(found, family="all", data="cccc")) == 3
-    with pytest.raises(SettingsError, match="two models of the zoo or more, got 0"):
+    with pytest.raises(SettingsError, match="at least two models of the zoo, got 0"):
         choose_candidates(found)
-    with pytest.raises(SettingsError, match="two baselines or more, got 1"):
+    with pytest.raises(SettingsError, match="at least two baselines, got 1"):
         choose_candidates(found, family="baselines", models=["svm"])
     with pytest.raises(UnknownNameError, match="unknown candidate 'svn'"):
         choose_candidates(found, family="all", models=["svn", "trees"])

@@ -69,7 +69,7 @@ def test_what_was_selected_is_written_beside_a_row_that_the_report_shows(results
     first = (out / "predictions.npz").read_bytes()
     greedy_ensemble(results, family="baselines", settings=QUICK, out=out)
     assert (out / "predictions.npz").read_bytes() == first
-    with pytest.raises(SettingsError, match="two baselines or more, got 0"):
+    with pytest.raises(SettingsError, match="at least two baselines, got 0"):
         greedy_ensemble(out, family="baselines", out=tmp_path / "again")  # it is no candidate
 
 

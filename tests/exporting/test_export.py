@@ -83,7 +83,7 @@ def test_file_that_differs_is_not_kept(run, tmp_path, monkeypatch):
 def test_target_that_exists_is_replaced_only_if_asked(run, tmp_path):
     path = tmp_path / "a.onnx"
     path.write_bytes(b"mine")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         gz.export(run, "onnx", path)
     assert path.read_bytes() == b"mine"
     gz.export(run, "onnx", path, overwrite=True)
@@ -105,7 +105,7 @@ def test_what_cannot_be_exported_is_refused(run, songs, tmp_path, monkeypatch):
         gz.export("vgg_tagger.ms", "onnx", path)
     with pytest.raises(DataError, match="not a run folder"):
         gz.export(tmp_path, "onnx", path)
-    with pytest.raises(SettingsError, match="labels of 'efficientnet_lite0.imagenet' are no genres"):
+    with pytest.raises(SettingsError, match="labels of 'efficientnet_lite0.imagenet' are not music genres"):
         gz.export("efficientnet_lite0.imagenet", "onnx", path)
     with pytest.raises(SettingsError, match="must end in .onnx, got 'a.keras'"):
         gz.export(run, "onnx", tmp_path / "a.keras")

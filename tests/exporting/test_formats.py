@@ -58,7 +58,7 @@ def test_folder_that_is_there_is_replaced_only_if_asked(perceptron, tmp_path):
     path = tmp_path / "model"
     path.mkdir()
     (path / "mine").touch()
-    with pytest.raises(gz.DataError, match="exists already"):
+    with pytest.raises(gz.DataError, match="already exists"):
         gz.export(perceptron, "saved_model", path)
     assert (path / "mine").exists()
     gz.export(perceptron, "saved_model", path, overwrite=True)

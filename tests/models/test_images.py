@@ -175,11 +175,11 @@ def test_a_file_is_checked_before_it_is_opened(tmp_path, monkeypatch):
 
     with pytest.raises(DataError, match=f"sha256 of the weights is {sha256_of(path)}, not {'0' * 64}"):
         build(weights=str(path), weights_sha256="0" * 64)
-    with pytest.raises(SettingsError, match="need its weights_sha256, 64 hex digits .* got None"):
+    with pytest.raises(SettingsError, match="need weights_sha256, the 64 hex digits .* got None"):
         build(weights=str(path))
     with pytest.raises(SettingsError, match="64 hex digits .* got 'abc'"):
         build(weights=str(path), weights_sha256="abc")
-    with pytest.raises(DataError, match="no such file of weights"):
+    with pytest.raises(DataError, match="no such weights file"):
         build(weights=str(tmp_path / "b.h5"), weights_sha256="0" * 64)
     (tmp_path / "a.pickle").write_bytes(b"")
     with pytest.raises(DataError, match="HDF5 only"):
@@ -203,7 +203,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
             keras.Model(songs, keras.layers.Dense(2)(songs)).save_weights(path)
-    with pytest.raises(DataError, match="not the weights of ResNet50 without its top"):
+    with pytest.raises(DataError, match="not the weights of a ResNet50 without its top"):
         create_model("resnet50", (32, 32, 3), 3, weights=str(path), weights_sha256=sha256_of(path))
 
 

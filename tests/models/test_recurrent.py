@@ -122,7 +122,7 @@ def test_options_out_of_range_are_refused(arguments, reason):
 
 
 def test_plain_cells_know_no_recurrent_dropout():
-    with pytest.raises(SettingsError, match="cell 'tanh' knows no recurrent_dropout, got 0.5"):
+    with pytest.raises(SettingsError, match="cell 'tanh' does not support recurrent_dropout, got 0.5"):
         read_sequence(keras.Input((5, 3)), units=4, cell="tanh", recurrent_dropout=0.5, name="rnn")
 
 

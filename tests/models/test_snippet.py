@@ -221,7 +221,7 @@ def test_the_ensemble_of_stabilised_lstms_is_the_other_builder():
     ("arguments", "reason"),
     [
         ({"member": "snippet_lstm", "snippets": 2}, "member must be a model with one output, but 'snippet_lstm' has"),
-        ({"member_arguments": {"classifier_activation": "softmax"}}, "member must give logits"),
+        ({"member_arguments": {"classifier_activation": "softmax"}}, "member must return logits"),
         ({"member": "conv_in_time", "snippets": 4}, "songs of 3 segments are too short"),
         ({"snippets": 13}, "songs of 12 segments cannot be cut into 13 snippets"),
     ],

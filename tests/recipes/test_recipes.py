@@ -184,7 +184,7 @@ def test_a_member_is_given_in_one_way(member, message):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"members": {"a": Member(recipe=OWN)}}, SettingsError, "two or more members, got 1"),
+        ({"members": {"a": Member(recipe=OWN)}}, SettingsError, "at least two members, got 1"),
         ({"model": "correcting"}, SettingsError, "needs a member 'original'"),
         ({"model": "lstm"}, UnknownNameError, "unknown member of 'lstm' 'a'"),
         ({"members": {**PAIR.members, "c": Member(logits="x.npz")}}, SettingsError, "must be a recipe or a run"),

@@ -375,7 +375,7 @@ def test_formulas_do_not_reach_a_spreadsheet(tmp_path):
         ({"objective": {"metric": "beauty", "pareto": False}}, "unknown metric 'beauty'"),
         ({"space": [{"name": "a"}]}, "'kind'"),
         ({"space": [choice_of("a", [1]) | {"values": None}]}, "a has no values"),
-        ({"songs": None}, "the plan's songs is no table"),
+        ({"songs": None}, "the plan's songs is not a table"),
     ],
 )
 def test_a_plan_that_is_none_is_refused(tmp_path, change, message):
@@ -388,7 +388,7 @@ def test_a_plan_that_is_none_is_refused(tmp_path, change, message):
 
 
 def test_a_folder_without_a_journal_is_refused(tmp_path):
-    with pytest.raises(DataError, match="holds no search"):
+    with pytest.raises(DataError, match="is not a search"):
         render_search(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

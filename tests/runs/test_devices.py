@@ -52,7 +52,10 @@ def test_a_kind_means_its_first_device_and_a_name_itself(placed):
 
 
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(placed):
-    with pytest.raises(SettingsError, match="no device 'tpu'; Keras sees cpu:0, gpu:0, gpu:1"), on_device("tpu"):
+    with (
+        pytest.raises(SettingsError, match="device 'tpu' does not exist; Keras sees cpu:0, gpu:0, gpu:1"),
+        on_device("tpu"),
+    ):
         pass
     assert placed == []
 

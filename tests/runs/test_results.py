@@ -53,7 +53,7 @@ def test_recipes_are_compared_over_their_seeds(runs):
     a, b, c = runs
     accuracies = [run.evaluate()["accuracy"] for run in runs]
     assert gz.compare([a, b], c).accuracy_a == pytest.approx(sum(accuracies[:2]) / 2)
-    with pytest.raises(gz.SettingsError, match="needs a run"):
+    with pytest.raises(gz.SettingsError, match="needs at least one run on each side"):
         gz.compare([], a)
 
 

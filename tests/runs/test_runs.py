@@ -317,7 +317,7 @@ def test_a_card_cannot_pass_what_follows_from_it(trained, tmp_path, name):
     folder = copy_of(trained[2], tmp_path)
     recipe = json.loads((folder / "card.json").read_text())["recipe"]
     edit_card(folder, recipe={**recipe, "arguments": {name: 1}})
-    with pytest.raises(SettingsError, match=f"'{name}' is no argument of a recipe"):
+    with pytest.raises(SettingsError, match=f"'{name}' cannot be set"):
         _ = load_run(folder).network
 
 

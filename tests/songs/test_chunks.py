@@ -64,5 +64,5 @@ def test_chunks_out_of_range_are_refused(segments, hop):
 
 def test_chunks_that_memory_cannot_hold_are_refused():
     songs = SongSet(x=np.zeros((4, 3, 2)), y=[0, 1, 0, 1], genres=("blues", "jazz"))
-    with pytest.raises(SettingsError, match="chunks of 1,000,000,000,000 segments would take .* of memory"):
+    with pytest.raises(SettingsError, match="chunks of 1,000,000,000,000 segments would need .* of memory"):
         cut_chunks(songs, segments=10**12, hop=1)

@@ -57,7 +57,7 @@ def test_a_column_of_sides_makes_the_split():
         ({"y": [0.5, 1.0, 0.5, 1.0]}, "0.5 is not a label"),
         ({"y": [["jazz"]] * 4}, r"y: has shape \(4, 1\)"),
         ({"y": LABELS, "genres": ["jazz", "rock"]}, r"y\[1\]: 'blues' is none of the genres"),
-        ({"y": LABELS, "split": ["train", "test", "left", ""]}, r"split\[2\]: 'left' is no side"),
+        ({"y": LABELS, "split": ["train", "test", "left", ""]}, r"split\[2\]: 'left' is not a split"),
         ({"y": LABELS, "split": ["train"]}, "pass 4 names of sides"),
         ({"x": [np.zeros((2, 2)), np.zeros((1, 3)), np.zeros((2, 2)), np.zeros((2, 2))]}, r"x\[1\]: shape \(1, 3\)"),
         ({"x": [np.zeros((2, 2)), np.zeros((1, 2))] * 2, "lengths": [1] * 4}, "leave lengths out"),
@@ -78,7 +78,7 @@ def test_a_data_frame_with_roles():
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        ({}, {}, "column 'artist': holds no numbers"),
+        ({}, {}, "column 'artist': is not numeric"),
         ({"tempo": [90, None, 95, 110]}, {"group": "artist"}, "row 1, column 'tempo': 'nan' is not a finite number"),
         ({"tempo": [90, "fast", 95, 110]}, {"group": "artist"}, "row 1, column 'tempo': 'fast' is not a finite"),
         ({"artist": ["a", None, "c", "d"]}, {"group": "artist"}, "row 1, column 'artist': no group"),
@@ -112,7 +112,7 @@ def test_saved_songs_are_loaded_again(tmp_path):
         ("tempo,kind\n1,a\n2,b\n", {}, "no column of labels; it has tempo, kind"),
         ("tempo,genre\n1,a\n,b\n3,a\n4,b\n", {}, "row 3, column 'tempo'"),
         ("tempo,genre\n1,a\n2,\n3,a\n4,b\n", {}, "row 3, column 'genre': the cell is blank"),
-        ("tempo,artist,genre\n1,x,a\n2,y,b\n", {}, r"column 'artist': holds no numbers \('x', …\)"),
+        ("tempo,artist,genre\n1,x,a\n2,y,b\n", {}, r"column 'artist': is not numeric \('x', …\)"),
         ("tempo,genre\n1,a\n2,b\n", {"label": "style", "features": ["tempo"]}, "label: no column 'style'"),
     ],
 )
@@ -135,7 +135,10 @@ def test_a_list_of_audio_files_with_labels(tmp_path):
     features = {"kind": "log_mel", "n_mels": 4}
     songs = load_songs(paths, labels=LABELS, groups=list("abcd"), features=features, cache=tmp_path / "cache")
     assert (songs.genres, songs.y.tolist(), songs.ids[0]) == (("blues", "jazz"), [1, 0, 1, 0], str(paths[0]))
-    for change, message in (({"labels": LABELS[:2]}, "labels: 2 for 4 files"), ({"split": ["left"] * 4}, "no side")):
+    for change, message in (
+        ({"labels": LABELS[:2]}, "labels: 2 for 4 files"),
+        ({"split": ["left"] * 4}, "is not a split"),
+    ):
         with pytest.raises(DataError, match=message):
             load_songs(paths, **{"labels": LABELS, **change})
     with pytest.raises(DataError, match="occurs twice"):

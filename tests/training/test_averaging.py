@@ -107,5 +107,5 @@ def test_a_running_mean_is_the_mean():
 
 def test_keras_own_average_beside_ours_is_refused():
     settings = SupervisedSettings(**EMA, optimizer_arguments={"use_ema": True})
-    with pytest.raises(SettingsError, match="refuses its arguments.*use_ema"):
+    with pytest.raises(SettingsError, match="rejects its arguments.*use_ema"):
         build_optimizer(settings, 3)

@@ -268,7 +268,7 @@ def test_no_keras_optimizer_is_missing_above():
 
 def test_optimizers_take_their_arguments_and_refuse_others():
     assert build_optimizer(settings(optimizer_arguments={"momentum": 0.9}), 3).momentum == 0.9
-    with pytest.raises(SettingsError, match="'sgd' refuses its arguments.*beta_9"):
+    with pytest.raises(SettingsError, match="'sgd' rejects its arguments.*beta_9"):
         build_optimizer(settings(optimizer_arguments={"beta_9": 1}), 3)
 
 
@@ -310,7 +310,7 @@ def test_schedules_count_in_epochs(schedule, arguments, rates):
 
 
 def test_schedules_refuse_what_they_do_not_take():
-    with pytest.raises(SettingsError, match="'cosine' refuses its arguments"):
+    with pytest.raises(SettingsError, match="'cosine' rejects its arguments"):
         build_optimizer(settings(schedule="cosine", schedule_arguments={"oops": 1}), 2)
 
 

@@ -176,7 +176,7 @@ def test_an_option_called_as_another_one_has_its_scope_before_it():
         ({"noise": {"low": 0, "max": 1}}, None, "a range is a table of min, max"),
         ({"epochs": {"max": 8}}, None, "a range is a table of min, max"),
         ({"optimizer": ["adam", 3]}, None, "optimizer: must be a valid string, got 3"),
-        ({"units": [16, 16]}, None, "a value stands there twice"),
+        ({"units": [16, 16]}, None, "a value occurs twice"),
         ({"units": [16, 16.5]}, None, "whole numbers are expected"),
         ({"units": {"min": 1.5, "max": 9}}, None, "whole numbers are expected"),
         ({}, [], r"only must be a list of names to search, got \[\]"),
@@ -185,7 +185,7 @@ def test_an_option_called_as_another_one_has_its_scope_before_it():
         ({"units": 3}, ["units"], "'units' is to be searched, but has one value, 3"),
         ({"units": [3, 4]}, ["l2"], "'units' has values to search, but `only` leaves it out"),
         ({"learning_rate": [-1.0, 1e-3]}, None, "learning_rate: must be greater than 0"),
-        ({"dropout": 0.1, "model.dropout": 0.2}, None, "'dropout' is named twice"),
+        ({"dropout": 0.1, "model.dropout": 0.2}, None, "'dropout' is specified twice"),
         ({"optimizer": ["adam", "sgd"]}, ["optimizer", "weight_decay"], "'weight_decay' never counts .*adamw"),
     ],
 )

@@ -93,7 +93,7 @@ def test_the_attacks_are_attacks(tmp_path):
         (b"PK\x03\x04" + bytes(40), "cannot be read as arrays"),
         (torch_file(TENSORS)[:-5], "buffer"),
         (torch_file(TENSORS)[:-40], "buffer"),
-        (torch_file({"a": TENSORS["kernel"]}, reduce=print), "asks for '.* print', which is no array"),
+        (torch_file({"a": TENSORS["kernel"]}, reduce=print), "asks for '.* print', which is not an array"),
         (replaced(pickle.dumps({"a": 3}, protocol=2)), "holds more than named tensors"),
         (replaced(pickle.dumps([], protocol=2)), "no attribute"),
         (pickle.dumps(7, protocol=2) * 5, "not of torch's first format"),

@@ -330,8 +330,8 @@ def test_weights_of_a_user_come_from_a_file(tmp_path, made):
     ("facts", "reason"),
     [
         ({"name": "toy"}, "must be ARCHITECTURE.SOURCE in lower case"),
-        ({"labels": ("rock", "rock")}, "two or more labels, each once"),
-        ({"genres": ("funk",)}, "genres among them"),
+        ({"labels": ("rock", "rock")}, "at least two different labels"),
+        ({"genres": ("funk",)}, "genres must be among them"),
         ({"weights_sha256": "abc"}, "64 lower-case hex digits, got 'abc'"),
         ({"weights_sha256": None}, "need their weights_sha256"),
         ({"licence": " "}, "need a summary, a reference, a licence"),

@@ -15,7 +15,7 @@ _WHOLE = ("settings", "pretrained", "difficulty", "weights")  # tables of their 
 
 
 def read_rows(folders: str | Path | Iterable[str | Path]) -> pd.DataFrame:
-    """Rows of benchmarks as a data frame: a line for each cell, a column for each value.
+    """Reads the rows of benchmarks as a data frame: one row per cell, one column per value.
 
     Nested values have names with dots: ``test.accuracy``, ``valid.macro_f1``, ``latency_ms.p50``,
     ``environment.threads``. An interval has two columns, ``test.intervals.accuracy.low`` and ``….high``. ``settings``
