@@ -150,6 +150,7 @@ def empty(tmp_path, monkeypatch):
     return lambda: monkeypatch.setenv("GENREZOO_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.mark.slow
 def test_exported_networks_compute_the_same_without_keras(exported, empty, monkeypatch):
     settings = Embedding(weights=tuple(exported))
     trained = extract(settings, [noise(32)]).x

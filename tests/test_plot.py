@@ -101,6 +101,7 @@ def test_models_without_attention_and_songs_that_do_not_fit_are_refused(run, tab
         gz.plot.curves(run, "lossy")
 
 
+@pytest.mark.slow
 def test_a_front_is_of_one_data_set(tmp_path):
     for data in ("one", "two"):
         skills = {"zoo": {"lstm": 1.6}, "baselines": {"forest": 1.0}}

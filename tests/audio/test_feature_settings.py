@@ -92,6 +92,7 @@ def test_one_process_compiles_at_a_time():
     assert lengths == [48000, 20000, 20000]
 
 
+@pytest.mark.slow
 def test_every_kind_needs_no_optional_library():
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['numba', 'librosa', 'soundfile', 'soxr']))\n"

@@ -72,6 +72,7 @@ def test_tuners_of_kerastuner_drive_it(name, data, tmp_path):
         ),
     ],
 )
+@pytest.mark.slow
 def test_models_with_further_outputs_have_the_logits_accuracy(name, fixed, data, tmp_path):
     model = hypermodel(name, SHAPE, 3, epochs=1, **fixed)
     tuner = keras_tuner.RandomSearch(model, "val_accuracy", max_trials=1, directory=tmp_path, seed=1)
