@@ -38,6 +38,7 @@ from genrezoo.weights import WEIGHTS
 TOP = Path(__file__).resolve().parents[1]
 RESULTS = TOP / "benchmarks" / "results"
 MOST_ENTRIES = 10
+NEXT = "\n"  # a command a line
 BEFORE_LEADERBOARDS = f"""The rows of these results are in `benchmarks/results`, one folder for each section.
 `genrezoo report FOLDER` shows all of them, with every metric; a table here has the {MOST_ENTRIES} models that are best
 on validation songs. Intervals have 95 % confidence. The sentence above a table says whether the zoo and the baselines
@@ -72,7 +73,7 @@ def leaderboards_page() -> str:
     blocks = [WARNING, "# Leaderboards", BEFORE_LEADERBOARDS]
     for name, place in places.items():
         report = leaderboard(RESULTS / name)
-        blocks += [f"## {place['title']}", place["about"], f"```\n{place['command']}\n```"]
+        blocks += [f"## {place['title']}", place["about"], f"```\n{place['command'].replace('; ', NEXT)}\n```"]
         for repeated in report.repeated:
             blocks += [f"### {repeated.splits} repeated splits", escaped(repeats_view.summary(repeated))]
             blocks += [column_table(repeats_view.COLUMNS, repeated.entries), repeats_view.METHOD]
