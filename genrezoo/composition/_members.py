@@ -34,7 +34,7 @@ def check_members(
     if tuple(expected) == ANY:
         names = list(members)
         if len(names) < 2:
-            raise SettingsError(f"at least two members are needed, under any names; got: {given}")
+            raise SettingsError(f"expected at least two members, under any names, got: {given}")
     else:
         names = list(expected)
         if set(members) != set(names):

@@ -186,7 +186,7 @@ def test_an_absurd_grid_in_a_file_is_refused_with_its_size(tmp_path):
     values = ", ".join(map(str, range(1, 1200)))
     grid = f'[[grid]]\nrecipe = "lstm"\naxes = {{ units = [{values}] }}\n'
     path.write_text(f'name = "big"\nsummary = "s"\ndata = ["synthetic"]\n{grid}')
-    with pytest.raises(DataError, match="1199 of units make 1,199 trainings of lstm, at most 1,000"):
+    with pytest.raises(DataError, match="1199 of units make 1,199 trainings of lstm, but at most 1,000"):
         load_suite(path)
 
 

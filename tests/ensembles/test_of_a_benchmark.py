@@ -146,7 +146,7 @@ def test_networks_that_cannot_be_parts_of_one_model_are_left_out(results, tmp_pa
     monkeypatch.setattr("genrezoo.ensembles.candidates._kind_apart", lambda recipe: "networks of chunks")
     with (
         pytest.warns(GenrezooWarning, match="left out: networks of chunks .*: fully_connected, scored"),
-        pytest.raises(SettingsError, match="two models or more, 0 can be parts of one model"),
+        pytest.raises(SettingsError, match="at least two models that can be parts of one model, got 0"),
     ):
         greedy_ensemble(results[0], out=tmp_path / "out")
 
