@@ -46,13 +46,14 @@ def model():
 @pytest.fixture(scope="session")
 def browser():
     """A Chromium of the system, with a microphone that beeps."""
-    playwright = pytest.importorskip("playwright.sync_api")
+    from playwright.sync_api import sync_playwright  # here, because quick tests need no browser
+
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
         pytest.skip(f"none of {', '.join(names)} is on the PATH")
     options = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with playwright.sync_playwright() as browsers:
+    with sync_playwright() as browsers:
         chromium = browsers.chromium.launch(
             executable_path=found, args=[*options, "--autoplay-policy=no-user-gesture-required"]
         )

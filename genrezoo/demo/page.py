@@ -127,7 +127,7 @@ def build_page(reader: Reader, models: Mapping[str, Tried]) -> Any:
         first: str,
         second: str,
         request: gradio.Request,
-        progress: Any = gradio.Progress(),  # noqa: B008
+        progress: Any = gradio.Progress(),  # noqa: B008  # gradio looks for it among the defaults
     ) -> list[Any]:
         visitor = str(request.session_hash)
         if dropped is not None:

@@ -301,6 +301,16 @@ def test_cautions_say_what_to_beware_of(results, boards):
     assert "Each recipe of the zoo was trained with one seed" in " ".join(leaderboard([results]).boards[0].cautions)
 
 
+def test_validation_accuracies_out_of_fold_are_told_apart_from_others(results):
+    def told(some):
+        rewrite(results, lambda row: {**row, "out_of_fold": row["valid"]} if "valid" in row and some(row) else row)
+        return " ".join(leaderboard([results]).boards[0].cautions)
+
+    assert "out of fold" not in told(lambda row: False)
+    assert "The validation accuracies of lstm are out of fold" in told(lambda row: row["recipe"] == "lstm")
+    assert "out of fold" not in told(lambda row: True)
+
+
 def test_weights_from_elsewhere_are_named_with_what_is_known_of_them(results):
     def rest(some):
         known = {"tagger.msd": "They were trained on a million songs."}

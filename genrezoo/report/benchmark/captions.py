@@ -97,6 +97,13 @@ def cautions(board: Board, speeds: Sequence[SpeedRow]) -> tuple[str, ...]:
         found.append(
             f"{who} was trained with one seed: nothing is known of how much another training run would differ."
         )
+    folded = [entry.name for entry in board.entries if entry.cross_validated]
+    if 0 < len(folded) < len(board.entries):
+        found.append(
+            f"The validation accuracies of {', '.join(folded)} are out of fold, and their models have learnt from "
+            "validation songs too. Do not compare them with those of the other models: where folds mix artists, they "
+            "are too high."
+        )
     places = {tuple(str(row.environment.get(key)) for key in ("processor", "cores", "threads")) for row in speeds}
     if len(places) > 1:
         found.append("Speeds were measured on different machines or numbers of threads and are not comparable.")

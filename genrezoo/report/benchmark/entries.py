@@ -45,6 +45,7 @@ def entry_of(name: str, rows: Sequence[AccuracyRow], timings: Sequence[Row], bay
         calibration_error=estimates["calibration_error"],
         accuracies=tuple(row.test.accuracy for row in rows),
         validation=fmean(validation),
+        cross_validated=any(row.out_of_fold is not None for row in rows),
         fraction_of_ceiling=estimates["accuracy"].mean / bayes if bayes else None,
         representative=rows[middle].seed,
         parameters=_mean(rows, "parameters"),

@@ -30,6 +30,7 @@ class Entry:
         calibration_error: On the test songs, [0, 1].
         accuracies: Test accuracy of each seed.
         validation: Mean accuracy on the validation songs.
+        cross_validated: Whether that is out of fold: its models have learnt from the other folds' validation songs.
         fraction_of_ceiling: Test accuracy divided by the best attainable one, where that is known.
         representative: Seed with the median validation accuracy, which stands for the recipe in McNemar's test.
         parameters: Numbers that the model holds.
@@ -79,6 +80,7 @@ class Entry:
     epochs: float | None
     speed: Mapping[str, float]
     settings: Mapping[str, Any]
+    cross_validated: bool = False
     summary: str = ""
     reference: str = ""
     group: str = ""
