@@ -7,6 +7,7 @@ files with what it would write, so forgetting it fails.
 from __future__ import annotations
 
 import enum
+import functools
 import inspect
 import json
 import re
@@ -21,22 +22,24 @@ from typing import Any
 import typer
 from typer.models import ArgumentInfo
 
-from genrezoo import files
+from genrezoo import card, files
 from genrezoo.benchmarking import list_suites, load_suite
+from genrezoo.cards.docstrings import as_markdown, introduction
 from genrezoo.cli import app
 from genrezoo.models import SHARED
 from genrezoo.recipes import RECIPES
 from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES, Entry
 from genrezoo.report.benchmark import repeats_view
-from genrezoo.report.benchmark.columns import FAMILY, NAME, QUALITY
+from genrezoo.report.benchmark.columns import FAMILY, NAME, PARAMETERS, QUALITY
 from genrezoo.report.benchmark.leaderboard import leaderboard
-from genrezoo.report.run.weights_card import weights_card
+from genrezoo.report.benchmark.records import Board, Leaderboard
 from genrezoo.report.style.markup import column_table, escaped
 from genrezoo.tuning import list_search_plans, load_search_plan
 from genrezoo.weights import WEIGHTS
 
 TOP = Path(__file__).resolve().parents[1]
 RESULTS = TOP / "benchmarks" / "results"
+MEASURED = TOP / "genrezoo" / "cards" / "measured.json"
 MOST_ENTRIES = 10
 NEXT = "\n"  # a command a line
 BEFORE_LEADERBOARDS = f"""The rows of these results are in `benchmarks/results`, one folder for each section.
@@ -54,8 +57,11 @@ def documents() -> dict[Path, str]:
     """Every file with a generated part, and the whole content that it should have."""
     readme, benchmark, tuning = TOP / "README.md", TOP / "docs" / "benchmark.md", TOP / "docs" / "tuning.md"
     export = TOP / "docs" / "export.md"
+    builders = [*MODELS.members(), *COMPOSITIONS.members()]
     return {
-        readme: replace_between(readme.read_text(encoding="utf-8"), "models", models_table()),
+        readme: replace_between(readme.read_text(encoding="utf-8"), "models", models_table(builders, "docs/models")),
+        MEASURED: measured_json(),
+        **{TOP / "docs" / "models" / f"{one.name}.md": card_page(one.name) for one in builders},
         TOP / "docs" / "models.md": models_page(),
         TOP / "docs" / "cards.md": cards_page(),
         TOP / "docs" / "commands.md": commands_page(),
@@ -72,17 +78,45 @@ def leaderboards_page() -> str:
     places = tomllib.loads((RESULTS / "leaderboards.toml").read_text(encoding="utf-8"))
     blocks = [WARNING, "# Leaderboards", BEFORE_LEADERBOARDS]
     for name, place in places.items():
-        report = leaderboard(RESULTS / name)
+        report = results_in(name)
         blocks += [f"## {place['title']}", place["about"], f"```\n{place['command'].replace('; ', NEXT)}\n```"]
         for repeated in report.repeated:
             blocks += [f"### {repeated.splits} repeated splits", escaped(repeats_view.summary(repeated))]
             blocks += [column_table(repeats_view.COLUMNS, repeated.entries), repeats_view.METHOD]
         for board in report.boards:
-            size = board.shape or (board.segments, board.features)
-            title = f"### {escaped(board.data)}, {' x '.join(map(str, size))}, {escaped(board.provenance)} split"
+            title = f"### {escaped(board.data)}, {escaped(form_of(board))}"
             best = sorted(board.entries, key=lambda entry: -entry.validation)[:MOST_ENTRIES]
             blocks += [title, escaped(board.summary), column_table(SHOWN_COLUMNS, best)]
     return "\n\n".join(blocks) + "\n"
+
+
+def measured_json() -> str:
+    """What the cards of models show of the committed rows, by model: a board's name and form, and the entry's columns.
+
+    It is part of the package, so that a card holds results wherever it is printed.
+    """
+    columns = (NAME, *(column for column in QUALITY if column.key in SHOWN), PARAMETERS)
+    found: dict[str, list[list[str]]] = {}
+    for name in tomllib.loads((RESULTS / "leaderboards.toml").read_text(encoding="utf-8")):
+        for board in results_in(name).boards:
+            for entry in board.entries:
+                if entry.family == "zoo":
+                    cells = [board.data, form_of(board), *(column.text(entry) for column in columns)]
+                    found.setdefault(entry.model, []).append(cells)
+    heads = ["Songs", "Recipe", *(column.heading for column in columns[1:])]
+    return json.dumps({"heads": heads, "models": found}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+@functools.cache
+def results_in(name: str) -> Leaderboard:
+    """The leaderboard of a folder of committed rows."""
+    return leaderboard(RESULTS / name)
+
+
+def form_of(board: Board) -> str:
+    """The size of a board's songs, and the origin of its split."""
+    size = board.shape or (board.segments, board.features)
+    return f"{' x '.join(map(str, size))}, {board.provenance} split"
 
 
 def replace_between(text: str, name: str, content: str) -> str:
@@ -95,11 +129,16 @@ def replace_between(text: str, name: str, content: str) -> str:
     return f"{before}{begin}{content}{end}{after}"
 
 
-def models_table() -> str:
-    """One line a model: name, what it is, and what it can take."""
+def models_table(entries: list[Entry], folder: str) -> str:
+    """One line a model: its name with a link to its card, what it is, and what it can take.
+
+    Args:
+        entries: Models or compositions.
+        folder: Of the cards, as the page of the table sees it.
+    """
     rows = [
-        [f"[`{e.name}`](docs/models.md#{e.name})", e.summary, _yes(e.masks_padding), _yes(e.any_length)]
-        for e in [*MODELS.members(), *COMPOSITIONS.members()]
+        [f"[`{e.name}`]({folder}/{e.name}.md)", e.summary, as_word(e.masks_padding), as_word(e.any_length)]
+        for e in entries
     ]
     return table(["model", "what it is", "masks padding", "any length"], rows)
 
@@ -147,22 +186,22 @@ def models_page() -> str:
     parts = [
         f"{WARNING}\n",
         "# Models, compositions, recipes and procedures\n",
-        "A model is built by `gz.create_model(NAME, input_shape, num_classes, ...)` with the options below, all of "
-        "them keywords. *Masks padding* means that padded segments have no influence on the answer, *any length* that "
-        "one model takes songs of any number of segments. Reported figures are the references' own, on their data, and "
-        "never ours.\n",
+        "A model is built by `gz.create_model(NAME, input_shape, num_classes, ...)`. Its card, a click away, lists its "
+        "options, all of them keywords, the recipes that train it, and its results; `genrezoo card NAME` prints it. "
+        "*Masks padding* means that padded segments have no influence on the answer, *any length* that one model takes "
+        "songs of any number of segments.\n",
         "These arguments mean the same wherever they stand:\n",
         table(["argument", "meaning"], [[f"`{name}`", meaning] for name, meaning in SHARED.items()]),
         "## Models\n",
-        *(_model(entry) for entry in MODELS.members()),
+        models_table(MODELS.members(), "models"),
         "## Compositions\n",
         "A composition is built of other models, its members: `build_NAME(members, input_shape, num_classes, ...)`. A "
         "recipe names its members; each is trained first, or given as a finished run. What a composition can take is "
         "what all its members can.\n",
-        *(_model(entry) for entry in COMPOSITIONS.members()),
+        models_table(COMPOSITIONS.members(), "models"),
         "## Recipes\n",
         "A recipe is a model, its options, a procedure and its settings under one name; `genrezoo show NAME` prints it "
-        "whole.\n",
+        "whole. Reported figures are the references' own, on their data, and never ours.\n",
         table(
             ["recipe", "what it is", "model", "procedure", "reference", "reported there"],
             [
@@ -177,20 +216,29 @@ def models_page() -> str:
 
 
 def cards_page() -> str:
-    """The cards of all published weights, each with its head as a block of code."""
+    """The cards of all published weights."""
     parts = [
         WARNING.replace("the docstrings or the help texts", "genrezoo/weights"),
         "# Cards of published weights",
-        "`genrezoo card NAME` prints the card of published weights, `genrezoo card RUN` that of a run, in the form "
-        "that the Hugging Face Hub shows; see [runs](runs.md#the-card). The models have [their own](models.md).",
+        "`genrezoo card NAME` prints the card of published weights or of a [model](models.md), `genrezoo card RUN` "
+        "that of a run, in the form that the Hugging Face Hub shows; see [runs](runs.md#the-card).",
     ]
     for weights in WEIGHTS.members():
-        _, head, text = weights_card(weights).split("---\n", maxsplit=2)
-        title, _, text = text.strip().partition("\n")
-        text = re.sub("^#", "##", text, flags=re.MULTILINE)
-        text = text.replace("```python", "<!-- downloads -->\n```python")
-        parts += [f"#{title}", f"```yaml\n{head}```", text.strip()]
+        text = re.sub("^#", "##", with_visible_head(card(weights.name)), flags=re.MULTILINE)
+        parts.append(text.replace("```python", "<!-- downloads -->\n```python").strip())
     return "\n\n".join(parts) + "\n"
+
+
+def card_page(name: str) -> str:
+    """The card of a model."""
+    return f"{WARNING}\n\n{with_visible_head(card(name))}"
+
+
+def with_visible_head(text: str) -> str:
+    """A card whose head is a block of code below its title: the site would take it for its own settings."""
+    _, head, text = text.split("---\n", maxsplit=2)
+    title, _, text = text.strip().partition("\n")
+    return f"{title}\n\n```yaml\n{head}```\n\n{text.strip()}\n"
 
 
 def systems() -> dict[str, Any]:
@@ -266,7 +314,7 @@ def commands_page() -> str:
     parts = [WARNING, "# Commands"]
     for command in commands():
         heading = f"## `{command.path}`\n\n" if command.path != "genrezoo" else ""
-        parts.append(f"{heading}{_prose(command.help)}")
+        parts.append(f"{heading}{as_markdown(command.help)}")
         if command.parameters:
             rows = [[f"`{p.spelling}`", p.default, p.help] for p in command.parameters]
             parts.append(table(["argument or option", "default", "meaning"], rows).rstrip())
@@ -336,50 +384,13 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-def arguments_of(call: Callable[..., Any]) -> dict[str, str]:
-    """What the section ``Args`` of a docstring says about each argument, on one line each."""
-    _, _, rest = (inspect.getdoc(call) or "").partition("\nArgs:\n")
-    section = re.split(r"\n(?=\S)", rest, maxsplit=1)[0]
-    found = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, flags=re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in found}
-
-
-def _model(entry: Entry) -> str:
-    said = arguments_of(entry.call)
-    options = [
-        [f"`{name}`", f"`{parameter.default!r}`", _prose(said[name])]
-        for name, parameter in inspect.signature(entry.call).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and name not in SHARED
-    ]
-    facts = [f"masks padding: {_yes(entry.masks_padding)}", f"any length: {_yes(entry.any_length)}"]
-    reported = f" Reported there: {_figures(entry.reported)}." if entry.reported else ""
-    return (
-        f"### {entry.name}\n\n{_description(entry.call)}\n\n"
-        f"{'; '.join(facts).capitalize()}. Reference: {entry.reference.rstrip('.')}.{reported}\n\n"
-        f"{table(['option', 'default', 'meaning'], options)}"
-    )
-
-
 def _procedure(entry: Entry) -> str:
     fields = entry.settings.model_fields if entry.settings else {}  # type: ignore[attr-defined]  # a pydantic model
     rows = [[f"`{name}`", f"`{field.default!r}`", field.description or ""] for name, field in fields.items()]
     return (
-        f"### {entry.name}\n\n{_description(entry.call)}\n\n"
+        f"### {entry.name}\n\n{introduction(entry.call)}\n\n"
         f"Reference: {entry.reference.rstrip('.')}.\n\n{table(['setting', 'default', 'meaning'], rows)}"
     )
-
-
-def _description(call: Callable[..., Any]) -> str:
-    """What a docstring says before its first section."""
-    text = re.split(r"^\w+:$", inspect.getdoc(call) or "", maxsplit=1, flags=re.MULTILINE)[0]
-    return _prose(text)
-
-
-def _prose(text: str | None) -> str:
-    """A docstring's or help's text as Markdown: one line a paragraph, lists kept, the example as a code block."""
-    text = inspect.cleandoc(text or "").strip().replace("``", "`")
-    paragraphs = [re.sub(r"\n(?!\s*- )\s*", " ", paragraph) for paragraph in re.split(r"\n\s*\n", text)]
-    return "\n\n".join(re.sub(r"^Example: (.*)$", "```bash\n\\1\n```", paragraph) for paragraph in paragraphs)
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
@@ -420,11 +431,13 @@ def _code(text: str | None) -> str:
     return f"`{text}`" if text else ""
 
 
-def _yes(value: bool) -> str:
+def as_word(value: bool) -> str:
+    """Yes or no."""
     return "yes" if value else "no"
 
 
 if __name__ == "__main__":
+    files.write_text(MEASURED, measured_json())  # first, because the cards are made of it
     for path, content in documents().items():
         files.write_text(path, content)
         print(path.relative_to(TOP))

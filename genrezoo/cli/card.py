@@ -1,4 +1,4 @@
-"""``genrezoo card``: a run or published weights described for people and for the Hugging Face Hub."""
+"""``genrezoo card``: a model, published weights or a run described for people and for the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 def card(
-    run: Annotated[str, typer.Argument(help="Run folder, or name of published weights.")],
+    run: Annotated[str, typer.Argument(help="Run folder, or name of a model or of published weights.")],
     out: Annotated[
         Path | None, typer.Option(help="Markdown file to write, as README.md; the terminal if left out.")
     ] = None,
@@ -17,7 +17,7 @@ def card(
         str | None, typer.Option(help="Short name of the licence of a run's weights, as mit or cc-by-4.0.")
     ] = None,
 ) -> None:
-    """Describe a run or published weights as a model card in the form of the Hugging Face Hub.
+    """Describe a model, published weights or a run as a model card in the form of the Hugging Face Hub.
 
     Example: genrezoo card runs/lstm-1 --licence mit --out runs/lstm-1/README.md
     """

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from genrezoo.cards.front_matter import front_matter
 from genrezoo.report.run import tables
-from genrezoo.report.run.front_matter import front_matter
 from genrezoo.report.run.results import METRICS, Result, cautions_of, results_of, stored_split
 from genrezoo.report.run.song_facts import SongFacts, song_facts
 from genrezoo.report.style.captions import PROVENANCE
@@ -30,6 +30,13 @@ CITATION = """```bibtex
   license = {{MIT}}
 }}
 ```"""
+
+
+GENERAL = (
+    "The genre of a song is a judgement. Labels contain errors, and listeners from elsewhere would choose others.",
+    "Songs of another origin, encoding or loudness than those that it was trained on may be recognised worse.",
+)
+"""Cautions that hold for every classifier of genres."""
 
 
 def run_card(run: Run, *, pretrained: Mapping[str, str], licence: str | None) -> str:
@@ -218,8 +225,7 @@ def _general(run: Run, licence: str | None) -> list[str]:
     found = [
         f"It knows its {len(run.genres)} genres alone, and answers with one of them whatever it is given: speech and "
         "silence too.",
-        "The genre of a song is a judgement. Labels contain errors, and listeners from elsewhere would choose others.",
-        "Songs of another origin, encoding or loudness than those that it was trained on may be recognised worse.",
+        *GENERAL,
     ]
     if licence is None:
         found.append("No licence is stated: ask whoever trained it before you use it.")

@@ -12,10 +12,11 @@ from toys import make_songs
 from typer.testing import CliRunner
 
 import genrezoo as gz
+from genrezoo.cards.front_matter import front_matter
 from genrezoo.cli import app
+from genrezoo.recipes import RECIPES
 from genrezoo.recipes.recipe import Member
-from genrezoo.registry import MODELS
-from genrezoo.report.run.front_matter import front_matter
+from genrezoo.registry import COMPOSITIONS, MODELS
 
 EVIL = "<script>alert(1)</script> `x` | y: z\n---\n# 'a' \"b\" [c](d) \x85\u2028\x07 \U0001f600 {{ 7 }}"
 SECTIONS = ["What it reads", "Genres", "How to use it", "Training", "Results", "By genre", "Confusion"]
@@ -99,7 +100,7 @@ def test_the_command_writes_the_same_card_with_a_licence(run, text, tmp_path):
 @pytest.mark.slow
 def test_a_card_needs_no_keras(run):
     code = (
-        f"import sys, genrezoo; genrezoo.card({str(run.folder)!r});"
+        f"import sys, genrezoo; genrezoo.card({str(run.folder)!r}); genrezoo.card('lstm');"
         "sys.exit(any(name in sys.modules for name in ('keras', 'tensorflow', 'jax', 'torch')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -157,10 +158,50 @@ def test_the_snippet_of_published_weights_asks_for_what_the_model_takes(name, mo
     assert "weights" in inspect.signature(MODELS.get(model).call).parameters
 
 
+@pytest.mark.parametrize("entry", [*MODELS.members(), *COMPOSITIONS.members()], ids=lambda entry: entry.name)
+def test_every_model_has_a_card_with_its_options_recipes_and_results(entry):
+    head, tokens = parts(gz.card(entry.name))
+    assert (head["license"], head["library_name"], head["tags"][-1]) == ("mit", "keras", entry.name)
+    cells, said = inline(tokens, "td"), " ".join(token.content for token in tokens)
+    sections = inline(tokens, "heading")
+    assert sections[0] == entry.name
+    assert {"What it reads", "How to use it", "Options", "Results", "Limits and cautions", "Source"} <= set(sections)
+    for option, parameter in list(inspect.signature(entry.call).parameters.items()):
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            place = cells.index(f"`{option}`")
+            assert cells[place + 1] == f"`{parameter.default!r}`"
+            assert (cells[place + 2] != "") == (option in entry.space)
+            assert cells[place + 3]
+    assert {f"`{recipe.name}`" for recipe in RECIPES.members() if recipe.model == entry.name} <= set(cells)
+    for name in (name for name in gz.list_weights() if gz.weights_info(name)["model"] == entry.name):
+        assert f"`{name}`" in said
+    for value in entry.reported.values():
+        assert value in said
+    assert ("datasets" in head) == ("Measured on test songs" in said) == ("Accuracy (%)" in inline(tokens, "th"))
+
+
+def test_the_card_of_a_model_of_ones_own_claims_no_licence():
+    @gz.register_model("own_one", summary="one affine map", reference="textbooks", expects="image")
+    def build(input_shape, num_classes, *, l2=0.0):
+        raise AssertionError("a card builds nothing")
+
+    try:
+        head, tokens = parts(gz.card("own_one"))
+    finally:
+        MODELS.remove("own_one")
+    assert (head["license"], head["license_name"]) == ("other", "not-stated")
+    assert "`l2`" in inline(tokens, "td")
+    (snippet,) = [token.content for token in tokens if token.info == "python"]
+    assert 'gz.create_model("own_one", (224, 224, 3), num_classes=10)' in snippet
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
         (("vgg_tager.msd",), gz.UnknownNameError, "Did you mean 'vgg_tagger.msd'"),
+        (("ltsm",), gz.UnknownNameError, "unknown run folder, weights or model 'ltsm'. Did you mean 'lstm'"),
+        (("0",), gz.UnknownNameError, "Known: attention_pool, batch_norm_rnn, "),
+        (("lstm", "mit"), gz.SettingsError, "is known"),
         (("vgg_tagger.msd", "mit"), gz.SettingsError, "is known"),
         (("vgg_tagger.msd", "mit\nx: 1"), gz.SettingsError, "short name"),
         ((".",), gz.DataError, "not a run folder"),

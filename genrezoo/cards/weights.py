@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from genrezoo import __version__
-from genrezoo.report.run.card import CITATION
-from genrezoo.report.run.front_matter import front_matter
+from genrezoo.cards.front_matter import front_matter
+from genrezoo.cards.run import CITATION
 from genrezoo.report.style.markup import bullets, escaped, pipe_table
 
 if TYPE_CHECKING:
     from genrezoo.weights import Weights
-
-MOST_LABELS = 100
 
 
 def weights_card(weights: Weights) -> str:
@@ -70,13 +69,15 @@ def _labels(weights: Weights) -> list[str]:
     if not weights.labels:
         return ["There are none: the output layer is not among the weights."]
     scores = {"sigmoid": "a score from 0 to 1 by itself", "softmax": "a probability; they sum to 1"}
-    found = [f"{len(weights.labels)} labels, each with {scores[weights.activation]}."]
+    found = [f"{len(weights.labels):,} labels, each with {scores[weights.activation]}."]
     ordered = [weights.labels[place] for place in weights.order]
     genres, others = ordered[: len(weights.genres)], ordered[len(weights.genres) :]
     for kind, names in (("Genres", genres), ("Labels that are no genres", others)):
-        if names:
-            rest = f" and {len(names) - MOST_LABELS} more" if len(names) > MOST_LABELS else ""
-            found.append(f"{kind}: {', '.join(map(escaped, names[:MOST_LABELS]))}{rest}.")
+        if names and all(re.fullmatch(r"class \d+", name) for name in names):
+            source = weights.trained_on.partition(":")[0]
+            found.append(f"{kind}: {len(names):,} classes, numbered as in {escaped(source)}.")
+        elif names:
+            found.append(f"{kind}: {', '.join(map(escaped, names))}.")
     return found
 
 
