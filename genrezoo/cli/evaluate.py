@@ -22,7 +22,11 @@ def evaluate(
         str | None, typer.Option(help="Evaluate on these songs (default: use the predictions stored in the run).")
     ] = None,
     split: Annotated[
-        str, typer.Option(help="Split to evaluate on: train, valid or test; a bagged run also has out_of_fold.")
+        str,
+        typer.Option(
+            help="Split to evaluate on: train, valid or test; a bagged run also has out_of_fold; 'all' takes every "
+            "song of --data, for songs that took no part in training."
+        ),
     ] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -40,13 +44,14 @@ def evaluate(
     songs = None if data is None else gz.load_songs(data)
     metrics = opened.evaluate(split, songs)
     provenance = opened.card.songs.get("provenance") if songs is None else songs.provenance
+    which = f"all songs of {data}" if split == "all" else f"{split} ({provenance} split)"
     if as_json:
         typer.echo(json.dumps({"run": str(run), "split": split, "provenance": provenance, **metrics}, indent=2))
         return
     console = results_console()
     before = {name: f" ({value:.4f} uncalibrated)" for name, value in metrics.get("uncalibrated", {}).items()}
     console.print(
-        f"[bold]{opened.card.recipe.name}[/] on {escape(f'{split} ({provenance} split)')}: "
+        f"[bold]{opened.card.recipe.name}[/] on {escape(which)}: "
         f"accuracy {metrics['accuracy']:.4f}, "
         f"macro F1 {metrics['macro_f1']:.4f}, log loss {metrics['log_loss']:.4f}{before.get('log_loss', '')}, "
         f"calibration error {metrics['calibration_error']:.4f}{before.get('calibration_error', '')}",

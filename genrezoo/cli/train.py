@@ -65,6 +65,14 @@ def train(
         int | None,
         typer.Option(min=2, help="Train one model for each of this many folds and combine them into one model."),
     ] = None,
+    test: Annotated[
+        bool,
+        typer.Option(
+            "--test/--no-test",
+            help="Hold back test songs, or train on all songs but those for validation, for a model that is tested "
+            "elsewhere.",
+        ),
+    ] = True,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -116,7 +124,7 @@ def train(
         recipe = gz.bagged(recipe, folds=bagged)
     placed: AbstractContextManager[Any] = nullcontext() if device in (None, "compare") else on_device(str(device))
     with placed:  # before songs are read: a missing device is reported at once
-        songs = default_split(gz.load_songs(data))
+        songs = default_split(gz.load_songs(data), tested=test)
         if folds is not None:
             _cross_validate(recipe, songs, folds, seed, out, workers, scheduler)
         elif device == "compare":
@@ -163,11 +171,14 @@ def _train(
             workers=workers or 1,
             callbacks=callbacks,
             verbose=0,
+            tested="test" in songs.splits,
         )
-    metrics = run.evaluate("test")
+    split = "test" if "test" in songs.splits else "valid"
+    metrics = run.evaluate(split)
+    side = {"test": "test", "valid": "validation"}[split]
     typer.echo(
-        f"{recipe.name}{where}: test accuracy {metrics['accuracy']:.4f}, macro F1 {metrics['macro_f1']:.4f} "
-        f"({run.card.songs['provenance']} split, {len(songs.splits['test'])} songs, epoch {run.card.best_epoch} of "
+        f"{recipe.name}{where}: {side} accuracy {metrics['accuracy']:.4f}, macro F1 {metrics['macro_f1']:.4f} "
+        f"({run.card.songs['provenance']} split, {len(songs.splits[split])} songs, epoch {run.card.best_epoch} of "
         f"{run.card.epochs}) -> {out}"
     )
     if OUT_OF_FOLD in stored_splits(run.folder):

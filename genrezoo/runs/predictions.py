@@ -11,6 +11,9 @@ from genrezoo.errors import DataError
 
 FILE = "predictions.npz"
 """File of predictions in a run folder."""
+ALL = "all"
+"""What `Run.evaluate` takes for every song that is passed, whatever its split."""
+
 OUT_OF_FOLD = "out_of_fold"
 """Split of all training and validation songs, each predicted by a model that never saw it; of some runs."""
 

@@ -21,7 +21,7 @@ from genrezoo.evaluation import TEMPERATURES, evaluate, softmax
 from genrezoo.reading import Reading
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
-from genrezoo.runs.predictions import FILE, read_predictions
+from genrezoo.runs.predictions import ALL, FILE, read_predictions
 from genrezoo.runs.preprocessing import Preprocessing, selected_columns
 from genrezoo.songs import SongSet, Standardiser
 
@@ -357,7 +357,8 @@ class Run:
         Of a calibrated run also ``uncalibrated``: ``log_loss`` and ``calibration_error`` at temperature 1.
 
         Args:
-            split: Split to evaluate on.
+            split: Split to evaluate on; with ``songs`` also ``"all"``, which takes every one of them: for songs that
+                took no part in training.
             songs: Songs with that split; None reads the predictions stored when the run was trained, without Keras.
 
         Raises:
@@ -370,10 +371,13 @@ class Run:
         if songs.genres != self.genres:
             what = f"genres are {list(songs.genres)}, the run was trained on {list(self.genres)}"
             raise songs.error(what, remedy="label the songs with the run's genres, in its order")
-        if not songs.splits:
-            remedy = "pass the whole set with its split: evaluate('test', songs) takes the side of it"
+        if not songs.splits and split != ALL:
+            remedy = (
+                f"pass the whole set with its split: evaluate({split!r}, songs) takes the side of it; "
+                "or split 'all' for songs that took no part in training"
+            )
             raise songs.error("has no split", remedy=remedy)
-        part = songs.validate().split(split)
+        part = songs.validate() if split == ALL else songs.validate().split(split)
         return self._metrics(self.logits(part), part.y)
 
     def _metrics(self, logits: np.ndarray, y: np.ndarray) -> dict[str, Any]:

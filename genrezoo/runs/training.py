@@ -64,8 +64,9 @@ def train(
         callbacks: Keras callbacks that only observe, e.g. those of `genrezoo.runs.loggers`. They are called for the
             recipe's own epochs, not for its members', and never where the run is finished already. See
             `genrezoo.training.callbacks.Callbacks`.
-        tested: Whether there must be test songs. Without them, pass songs with splits ``train`` and ``valid``: nothing
-            is then measured on songs that have chosen nothing, and the run stores validation predictions alone.
+        tested: Whether there must be test songs. Pass False to train on all songs but those for validation (15 % of
+            songs without a split), for a model that is tested elsewhere: the run then stores validation predictions
+            alone, and nothing is measured on songs that have chosen nothing.
 
     Returns:
         The run.
@@ -87,7 +88,7 @@ def train(
     recipe = recipe if isinstance(recipe, Recipe) else get_recipe(recipe)
     recipe = open_runs(recipe if epochs is None else recipe.changed({"settings.epochs": epochs}))
     check_type("songs", songs, SongSet, "a SongSet (see genrezoo.load_songs)")
-    songs = default_split(songs) if tested else songs
+    songs = default_split(songs, tested=tested)
     out = Path("runs", recipe.run_name(songs.name, seed, songs.checksum())) if out is None else out
     with (
         training_progress(recipe, seed, verbose=verbose, on_epoch=on_epoch, on_member=on_member) as (epoch, member),

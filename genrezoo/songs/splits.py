@@ -135,13 +135,19 @@ def hold_out(songs: SongSet, valid: float = 0.15, *, seed: int) -> SongSet:
     return songs.with_split({"train": kept, "valid": np.sort(taken)}, provenance)
 
 
-def default_split(songs: SongSet) -> SongSet:
+def default_split(songs: SongSet, *, tested: bool = True) -> SongSet:
     """The songs with the split that they have or, where they have none, the same 70/15/15 one each time.
 
     It is by group where the songs have groups, stratified at random otherwise. Where a published split has no test
     songs with labels, 15 % of its training songs stand in for them; the validation songs stay whole, so that accuracies
     on them can be held against published ones. The split is then called random, because its test side is.
+
+    Args:
+        songs: The songs.
+        tested: Whether there must be test songs; without them, songs that have no split get that of `hold_out`.
     """
+    if not tested:
+        return songs if songs.splits else hold_out(songs, seed=0)
     if not songs.splits:
         return (split_stratified if songs.groups is None else split_by_group)(songs, seed=0)
     if "test" in songs.splits or not {"train", "valid"} <= set(songs.splits):

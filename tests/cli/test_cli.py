@@ -17,6 +17,7 @@ import genrezoo
 from genrezoo.cli import app, main, options
 from genrezoo.cli.evaluate import _print_confusion
 from genrezoo.cli.options import parse_changes
+from genrezoo.datasets import load_songs
 from genrezoo.errors import GenrezooWarning, SettingsError
 from genrezoo.models import list_models
 from genrezoo.runs import load_run
@@ -116,6 +117,14 @@ def test_train_evaluate_and_train_again(songs_folder, tmp_path):
     figures = json.loads(run("evaluate", tmp_path / "a", "--data", songs_folder, "--json").output)
     assert figures["provenance"] == "random"
     assert figures["accuracy"] == load_run(tmp_path / "a").evaluate("test")["accuracy"]
+
+
+def test_train_without_test_songs_and_evaluate_on_others(songs_folder, tmp_path):
+    load_songs(songs_folder).with_split({}, None).save(tmp_path / "all")
+    options = ["--data", tmp_path / "all", "--no-test", "--epochs", 1, "--out", tmp_path / "run", "--set", "units=[4]"]
+    assert "validation accuracy" in run("train", "fully_connected", *options).stdout
+    done = run("evaluate", tmp_path / "run", "--data", tmp_path / "all", "--split", "all")
+    assert f"on all songs of {tmp_path / 'all'}: accuracy" in done.stdout
 
 
 @pytest.mark.slow

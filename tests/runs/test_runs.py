@@ -22,6 +22,7 @@ from genrezoo.rules import aggregate_logits
 from genrezoo.runs import load_run, train
 from genrezoo.runs.run import _digest
 from genrezoo.songs import Standardiser, default_split
+from genrezoo.songs.splits import hold_out
 from genrezoo.songs.storage import save_songs
 from genrezoo.training import forward
 
@@ -501,6 +502,24 @@ def test_what_cannot_be_predicted_or_evaluated_is_told(trained):
         run.predict(songs.x[:0])
     with pytest.raises(DataError, match="has no split. Remedy: pass the whole set"):
         run.evaluate("test", songs.split("test"))
+    with pytest.raises(DataError, match="no predictions of split 'all'. Remedy: .* or pass songs"):
+        run.evaluate("all")
+
+
+def test_songs_without_a_split_are_evaluated_as_a_whole(trained):
+    run, songs, _ = trained
+    assert run.evaluate("all", songs.split("test"))["confusion"] == run.evaluate("test")["confusion"]
+    support = run.evaluate("all", songs)["per_class"]["support"]
+    assert support == np.bincount(songs.y, minlength=songs.num_classes).tolist()
+
+
+def test_songs_that_are_tested_elsewhere_are_all_trained_on(tmp_path):
+    bare = make_songs().with_split({}, None)
+    run = train(SMALL, bare, seed=1, out=tmp_path / "a", tested=False)
+    sides = run.card.songs["splits"]
+    assert sorted(sides) == ["train", "valid"]
+    assert sum(sides.values()) == bare.n_songs
+    assert sides == {name: len(index) for name, index in hold_out(bare, seed=0).splits.items()}
 
 
 def test_features_that_never_vary_are_warned_of(tmp_path):
