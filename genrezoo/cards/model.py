@@ -137,9 +137,9 @@ def _options(entry: Entry) -> str:
 
 
 def _recipes(recipes: list[Recipe]) -> list[str]:
-    rows = [[f"`{one.name}`", escaped(one.summary), f"`{one.procedure}`", escaped(one.reference)] for one in recipes]
+    rows = [[f"`{one.name}`", one.summary, f"`{one.procedure}`", one.reference] for one in recipes]
     head = ["Recipe", "What it is", "Procedure", "Reference"]
-    return ["## Recipes", pipe_table(head, rows, 4)] if rows else []
+    return ["## Recipes", pipe_table(head, [list(map(_cell, row)) for row in rows], 4)] if rows else []
 
 
 def _results(entry: Entry) -> list[str]:

@@ -141,6 +141,40 @@ def test_learning_curves_take_any_number_of_runs_and_epochs():
     ElementTree.fromstring(learning_curves({"one epoch": {key: [1.0] for key in HISTORY}}))
 
 
+def tips(svg):
+    """What the parts of a figure say when they are pointed at, in their order."""
+    return [element.text for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("title")]
+
+
+def test_each_epoch_says_the_values_of_all_runs():
+    short_run = {key: values[:2] for key, values in HISTORY.items()}
+    assert tips(learning_curves({"a": HISTORY, "b": short_run}))[1:4] == [
+        "epoch 2\na: 1.200 (training 1.000)\nb: 1.200 (training 1.000)",
+        "epoch 3\na: 1.300 (training 0.500)",
+        "epoch 1\na: 30.0 % (training 30.0 %)\nb: 30.0 % (training 30.0 %)",
+    ]
+    rates = learning_curves({"a": {**HISTORY, "learning_rate": [0.1, 0.01, 1e-5]}}, show="learning_rate")
+    assert tips(rates)[:3] == ["epoch 1\na: 0.1", "epoch 2\na: 0.01", "epoch 3\na: 0.00001"]
+
+
+def test_a_long_training_says_its_values_at_epochs_that_can_be_pointed_at():
+    epochs = list(range(1, 1001))
+    said = tips(learning_curves({"a": {**dict.fromkeys(HISTORY, [0.5] * 1000), "epoch": epochs}}))
+    assert [text.partition("\n")[0] for text in said] == 2 * [f"epoch {epoch}" for epoch in epochs[::17]]
+
+
+def test_cells_say_their_songs_and_values():
+    assert tips(confusion_figure({"m": [[0, 0], [1, 3]]}, ["a\x07", "<b>"])) == [
+        "a? predicted as a?\n0 of 0 songs (0.0 %)", "a? predicted as <b>\n0 of 0 songs (0.0 %)",
+        "<b> predicted as a?\n1 of 4 songs (25.0 %)", "<b> predicted as <b>\n3 of 4 songs (75.0 %)",
+    ]  # fmt: skip
+    assert tips(genre_figure({"m": [0.25, 0.75]}, ["a", "b"])) == [
+        "m, macro\nF1 50.0 %",
+        "m, b\nF1 75.0 %",
+        "m, a\nF1 25.0 %",
+    ]
+
+
 @pytest.fixture
 def panels(monkeypatch):
     """The panels of the figures drawn, by their titles."""

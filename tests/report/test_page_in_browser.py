@@ -1,5 +1,7 @@
 """What the scripts of a report's page do, in a real browser."""
 
+import re
+
 import pytest
 
 from genrezoo.report import render
@@ -55,8 +57,54 @@ def test_a_sorted_table_stays_filtered(page):
     assert len(names(page)) == 3
 
 
+def marks_of(page, title):
+    """What can be pointed at in a figure of the first board."""
+    figure = page.locator("#board-1 figure", has=page.locator("h3", has_text=re.compile(f"^{title}$")))
+    return figure.locator("svg g[tabindex]")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("title", "number", "words"),
+    [
+        ("Learning curves", 28, r"epoch \d+(\n(lstm|gru|mlp): \d+\.\d+ %? ?\(training \d+\.\d+( %)?\))+"),
+        ("F1 of each genre", 25, r"(lstm|gru|mlp|forest|logistic), \w+\nF1 \d+\.\d %"),
+        ("Confusion", 32, r"\w+ predicted as \w+\n\d+ of \d+ songs \(\d+\.\d %\)"),
+    ],
+)
+def test_epochs_and_cells_show_their_values(page, scheme, title, number, words):
+    page.emulate_media(color_scheme=scheme)
+    marks, tip = marks_of(page, title), page.locator(".tip")
+    assert marks.count() == number
+    assert all(re.fullmatch(words, mark.get_attribute("aria-label")) for mark in marks.all())
+    for place in (0, number - 1):  # inside a mark, wherever, its own values show
+        mark = marks.nth(place)
+        mark.scroll_into_view_if_needed()
+        box = mark.bounding_box()
+        page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.9 * box["height"])
+        assert tip.inner_text() == mark.get_attribute("aria-label")
+    of_tip, of_page = (
+        page.locator(one).evaluate("one => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor]")
+        for one in (".tip", "body")
+    )
+    assert of_tip == of_page[::-1]
+
+
+def test_arrows_lead_from_mark_to_mark_and_tab_out_of_the_figure(page):
+    marks, tip = marks_of(page, "Confusion"), page.locator(".tip")
+    assert [mark.get_attribute("tabindex") for mark in marks.all()].count("0") == 1
+    marks.first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert tip.inner_text() == marks.nth(2).get_attribute("aria-label")
+    page.keyboard.press("ArrowLeft")
+    assert tip.inner_text() == marks.nth(1).get_attribute("aria-label")
+    page.keyboard.press("Tab")
+    assert not page.evaluate("document.activeElement.closest('figure')?.querySelector('h3').textContent == 'Confusion'")
+
+
 def test_a_mark_shows_its_values_to_mouse_and_keyboard(page):
-    marks, tip = page.locator("#board-1 figure svg g[tabindex]"), page.locator(".tip")
+    marks, tip = marks_of(page, "Accuracy against latency"), page.locator(".tip")
     assert marks.count() == 5
     assert tip.is_hidden()
     for mark in marks.all()[:2]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from genrezoo.report.benchmark.captions import shapes
 from genrezoo.report.benchmark.records import Board, Entry
-from genrezoo.report.style.captions import LEARNING
+from genrezoo.report.style.captions import CELLS, LEARNING
 from genrezoo.report.style.drawing import (
     FAMILY_COLOURS,
     FAMILY_MARKERS,
@@ -22,8 +22,8 @@ from genrezoo.report.style.drawing import (
     WIDTH,
     Plot,
     as_svg,
+    as_tipped_svg,
     short,
-    with_tips,
     write_beside,
 )
 from genrezoo.report.style.front import draw_front
@@ -71,14 +71,17 @@ def draw_board(board: Board, number: int) -> list[Plot]:
         add("learning", "Learning curves", caption, lambda name: learning_curves(histories, name))
     f1 = {entry.name: entry.f1 for entry in board.entries if entry.f1}
     if f1:
-        caption = "In per cent, mean over the seeds; darker is better. The genres stand in order, the easiest first."
+        caption = (
+            f"In per cent, mean over the seeds; darker is better. The genres stand in order, the easiest first. {CELLS}"
+        )
         add("genres", "F1 of each genre", caption, lambda name: genre_figure(f1, board.genres, name))
     best = _best_of_each([entry for entry in board.entries if entry.confusion])
     confusions = {entry.name: entry.confusion for entry in best if entry.confusion}
     if confusions:
         caption = (
             "Per cent of each genre's songs (rows) that were predicted as each genre (columns), by the representative "
-            "run of the best models by validation accuracy. Cells below half a per cent are left blank."
+            "run of the best models by validation accuracy. Cells below half a per cent are left blank. "
+            f"{CELLS}"
         )
         add("confusion", "Confusion", caption, lambda name: confusion_figure(confusions, board.genres, name))
     return plots
@@ -121,15 +124,17 @@ def accuracy_figure(board: Board, name: str = "accuracy") -> str:
 
 def pareto_figure(board: Board, name: str = "speed") -> str:
     """Accuracy against the median latency of one song, with the front of models that no other beats in both."""
-    svg = as_svg(name, lambda figure: draw_pareto(figure.subplots(), board), height=5.6)
-    tips = {}
-    for place, (entry, latency) in enumerate(timed_entries(board)):
-        exported = " (ONNX)" if latency == "onnx_p50" else ""
-        accuracy = f"{percent(entry.accuracy.mean)} % {interval(entry.accuracy)}"
-        tips[f"tip-{place}"] = (
-            f"{entry.name}{exported}\naccuracy {accuracy}\nlatency {significant(entry.speed[latency])} ms"
-        )
-    return with_tips(svg, tips)
+
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
+        draw_pareto(figure.subplots(), board)
+        for place, (entry, latency) in enumerate(timed_entries(board)):
+            exported = " (ONNX)" if latency == "onnx_p50" else ""
+            accuracy = f"{percent(entry.accuracy.mean)} % {interval(entry.accuracy)}"
+            tips[f"tip-{place}"] = (
+                f"{entry.name}{exported}\naccuracy {accuracy}\nlatency {significant(entry.speed[latency])} ms"
+            )
+
+    return as_tipped_svg(name, draw, height=5.6)
 
 
 def draw_pareto(axes: Axes, board: Board) -> None:
@@ -200,12 +205,18 @@ def genre_figure(f1: Mapping[str, Sequence[float]], genres: Sequence[str], name:
     order = np.argsort(-table.mean(axis=0), kind="stable")
     table = np.concatenate([table.mean(axis=1, keepdims=True), table[:, order]], axis=1)
     heads = ["macro", *(genres[place] for place in order)]
+    says = np.array(
+        [
+            [f"{model}, {head}\nF1 {percent(value)} %" for head, value in zip(heads, row, strict=True)]
+            for model, row in zip(f1, table, strict=True)
+        ]
+    )
 
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        draw_heatmap(axes, table, per_cent(table), list(f1), heads, inches=WIDTH * 0.8, gap_after=1)
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
+        look: dict[str, Any] = {"inches": WIDTH * 0.8, "gap_after": 1, "says": says, "tips": tips}
+        draw_heatmap(figure.subplots(), table, per_cent(table), list(f1), heads, **look)
 
-    return as_svg(name, draw, height=1.0 + 0.25 * len(f1) + 0.055 * min(max(map(len, heads)), 24))
+    return as_tipped_svg(name, draw, height=1.0 + 0.25 * len(f1) + 0.055 * min(max(map(len, heads)), 24))
 
 
 def confusion_figure(
@@ -221,14 +232,14 @@ def confusion_figure(
     beside = len(genres) <= 12  # more do not fit side by side
     rows, columns = (1, len(confusions)) if beside else (len(confusions), 1)
 
-    def draw(figure: Figure) -> None:
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, (model, confusion) in zip(grid.ravel(), confusions.items(), strict=True):
-            draw_confusion(axes, confusion, genres, inches=WIDTH * 0.85 / columns)
+            draw_confusion(axes, confusion, genres, inches=WIDTH * 0.85 / columns, tips=tips)
             axes.set_title(short(model), pad=12)
 
     per = WIDTH / 2 if beside else 0.27 * len(genres) + 1.4
-    return as_svg(name, draw, height=rows * per, width=WIDTH)
+    return as_tipped_svg(name, draw, height=rows * per)
 
 
 def _best_of_each(entries: Sequence[Entry]) -> list[Entry]:

@@ -17,9 +17,8 @@ from genrezoo.report.style.drawing import (
     GROUND,
     INK,
     Plot,
-    as_svg,
+    as_tipped_svg,
     short,
-    with_tips,
     write_beside,
 )
 from genrezoo.report.style.number_format import duration, interval, p_value, percent, plain, points, significant
@@ -142,9 +141,7 @@ def differences_plot(board: RepeatedBoard, number: int) -> Plot | None:
         f"{shapes(entry.family for entry in shown)}"
     )
 
-    tips: dict[str, str] = {}
-
-    def draw(figure: Figure) -> None:
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
         axes = figure.subplots()
         for place, entry in enumerate(shown):
             estimate, colour = entry.difference, FAMILY_COLOURS[entry.family]
@@ -163,5 +160,5 @@ def differences_plot(board: RepeatedBoard, number: int) -> Plot | None:
         axes.set_xlabel(f"Test accuracy minus that of {short(str(board.reference))} (points)")
         axes.grid(visible=False, axis="y")
 
-    svg = as_svg(name, draw, height=1.0 + 0.29 * len(shown))
-    return Plot(name, "Differences to the best baseline", caption, with_tips(svg, tips))
+    svg = as_tipped_svg(name, draw, height=1.0 + 0.29 * len(shown))
+    return Plot(name, "Differences to the best baseline", caption, svg)

@@ -26,8 +26,8 @@ from genrezoo.report.benchmark.study_values import (
     short_axis,
     shown_values,
 )
-from genrezoo.report.style.captions import LEARNING
-from genrezoo.report.style.drawing import FAMILY_COLOURS, INK, WIDTH, Plot, as_svg, short
+from genrezoo.report.style.captions import CELLS, LEARNING
+from genrezoo.report.style.drawing import FAMILY_COLOURS, INK, WIDTH, Plot, as_svg, as_tipped_svg, short
 from genrezoo.report.style.heatmap import draw_heatmap
 from genrezoo.report.style.histograms import difficulty_figure, weights_figure
 from genrezoo.report.style.learning_curves import SHOWN, can_show, learning_curves, over_seeds
@@ -70,7 +70,7 @@ def _heat_map(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str
     best, several = best_at(entries, (y, x))
     rows, columns = (sorted(set(part), key=lambda text: order_of(json.loads(text))) for part in zip(*best, strict=True))
 
-    def draw(figure: Figure) -> None:
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
         grid = figure.subplots(1, len(values), squeeze=False)
         for axes, value in zip(grid[0], values, strict=True):
             quantity = quantity_of(value)
@@ -85,16 +85,26 @@ def _heat_map(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str
             least, most = np.nanmin(means), np.nanmax(means)
             fractions = (means - least) / (most - least) if most > least else np.where(np.isnan(means), np.nan, 0.5)
             labels = [[text_of(json.loads(text)) for text in part] for part in (rows, columns)]
-            draw_heatmap(axes, fractions, texts, *labels, inches=0.8 * WIDTH / len(values))
+            says = np.array(
+                [
+                    [
+                        f"{short_axis(y)} {labels[0][row]}, {short_axis(x)} {labels[1][column]}\n"
+                        f"{quantity.title}: {' '.join(texts[row, column].split())}"
+                        for column in range(len(columns))
+                    ]
+                    for row in range(len(rows))
+                ]
+            )
+            draw_heatmap(axes, fractions, texts, *labels, inches=0.8 * WIDTH / len(values), says=says, tips=tips)
             axes.set_title(quantity.title, pad=10)
             axes.set_xlabel(short_axis(x))
             axes.xaxis.set_label_position("top")
             axes.set_ylabel(short_axis(y))
 
-    caption = f"{about_values(entries, values)} Darker is more."
+    caption = f"{about_values(entries, values)} Darker is more. {CELLS}"
     if several:
         caption += " Where several recipes share a cell, it shows the best by validation accuracy."
-    return caption, as_svg(name, draw, height=1.3 + 0.45 * len(rows))
+    return caption, as_tipped_svg(name, draw, height=1.3 + 0.45 * len(rows))
 
 
 def _bars(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) -> tuple[str, str] | None:

@@ -12,8 +12,8 @@ from genrezoo.files import write_text
 from genrezoo.report.run import tables
 from genrezoo.report.run.results import cautions_of, results_of, stored_split
 from genrezoo.report.run.song_facts import song_facts
-from genrezoo.report.style.captions import LEARNING, PROVENANCE
-from genrezoo.report.style.drawing import WIDTH, Plot, as_svg, on_white
+from genrezoo.report.style.captions import CELLS, LEARNING, PROVENANCE
+from genrezoo.report.style.drawing import WIDTH, Plot, as_tipped_svg, on_white
 from genrezoo.report.style.heatmap import draw_confusion
 from genrezoo.report.style.learning_curves import learning_curves
 from genrezoo.report.style.number_format import count, duration, plain
@@ -79,11 +79,12 @@ def _plots(run: Run, metrics: dict[str, Any], split: str) -> list[Plot]:
         drawn = learning_curves({name: history}, "learning")
         plots.append(Plot("learning", "Learning curves", LEARNING, drawn))
 
-    def draw(figure: Figure) -> None:
-        draw_confusion(figure.subplots(), metrics["confusion"], genres, inches=WIDTH * 0.85)
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
+        draw_confusion(figure.subplots(), metrics["confusion"], genres, inches=WIDTH * 0.85, tips=tips)
 
-    caption = f"Per cent of each genre's {split} songs (rows) that were predicted as each genre (columns)."
-    plots.append(Plot("confusion", "Confusion", caption, as_svg("confusion", draw, height=1.6 + 0.27 * len(genres))))
+    caption = f"Per cent of each genre's {split} songs (rows) that were predicted as each genre (columns). {CELLS}"
+    drawn = as_tipped_svg("confusion", draw, height=1.6 + 0.27 * len(genres))
+    plots.append(Plot("confusion", "Confusion", caption, drawn))
     return plots
 
 

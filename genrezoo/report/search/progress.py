@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from genrezoo.report.search.records import SearchRecord, epochs_of
-from genrezoo.report.style.drawing import BEST_COLOUR, INK, LINE_COLOURS, MUTED, OWN_COLOUR, Plot, as_svg, with_tips
+from genrezoo.report.style.drawing import BEST_COLOUR, INK, LINE_COLOURS, MUTED, OWN_COLOUR, Plot, as_tipped_svg
 from genrezoo.report.style.front import draw_front
 from genrezoo.report.style.learning_curves import COLUMNS, learning_curves
 from genrezoo.report.style.number_format import plain
@@ -37,9 +37,7 @@ Draw = Callable[[Figure, dict[str, str]], None]
 
 def tipped_plot(name: str, title: str, caption: str, draw: Draw, *, height: float) -> Plot:
     """A figure whose marks show tooltips: ``draw`` fills the figure and the tips by the ``gid`` of each mark."""
-    tips: dict[str, str] = {}
-    svg = as_svg(name, lambda figure: draw(figure, tips), height=height)
-    return Plot(name, title, caption, with_tips(svg, tips))
+    return Plot(name, title, caption, as_tipped_svg(name, draw, height=height))
 
 
 def convergence_plot(search: SearchRecord) -> Plot | None:

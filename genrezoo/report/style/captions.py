@@ -14,6 +14,7 @@ RANDOM_SPLIT = (
 )
 LEARNING = (
     "Solid: validation songs; dashed: training songs (with dropout and penalties where the recipe has them). The dot "
-    "marks the best epoch by validation accuracy."
+    "marks the best epoch by validation accuracy. Point at an epoch for its values."
 )
+CELLS = "Point at a cell for its values."
 SYNTHETIC = "The songs are synthetic: the results compare {} with each other and say nothing about music."

@@ -11,7 +11,7 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
@@ -36,6 +36,9 @@ LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
 CURVE_COLOURS = (*LINE_COLOURS, INK, MUTED)
 BEST_COLOUR, OWN_COLOUR = LINE_COLOURS[1], LINE_COLOURS[2]
 """Of the best trial of a search, and of the recipe's own values."""
+
+NO_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML does not allow in a text."""
 
 WIDTH = 10.4  # inches; a page shows it some 1,040 pixels wide
 _STYLE: Any = {
@@ -110,17 +113,24 @@ def on_white(svg: str) -> str:
     return f'{head}>\n <rect width="100%" height="100%" fill="#ffffff"/>{rest}'
 
 
-def with_tips(svg: str, tips: Mapping[str, str]) -> str:
+def as_tipped_svg(
+    name: str, draw: Callable[[Figure, dict[str, str]], None], *, height: float, width: float = WIDTH
+) -> str:
     """A figure whose parts say more when they are pointed at.
 
     Args:
-        svg: The figure.
-        tips: Text for each part that was drawn with that ``gid``.
+        name: As in `as_svg`.
+        draw: Fills the empty figure, and the empty tips: a text for each part that it draws with that ``gid``, which
+            begins with ``tip-``.
+        height: In inches.
+        width: In inches.
     """
+    tips: dict[str, str] = {}
+    svg = as_svg(name, lambda figure: draw(figure, tips), height=height, width=width)
 
     def say(found: re.Match[str]) -> str:
         tip = tips.get(found.group(1))
-        return found.group() if tip is None else f"{found.group()}<title>{escape(tip)}</title>"
+        return found.group() if tip is None else f"{found.group()}<title>{escape(NO_XML.sub('?', tip))}</title>"
 
     return re.sub(r'<g id="figure-[a-z0-9-]+?-(tip-[a-z0-9-]+)">', say, svg)
 

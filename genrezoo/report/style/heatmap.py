@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from genrezoo.report.style.drawing import short
+from genrezoo.report.style.number_format import percent
 
 _MAP = colormaps["Blues"]
 
@@ -23,6 +24,8 @@ def draw_heatmap(
     *,
     inches: float,
     gap_after: int = 0,
+    says: np.ndarray | None = None,
+    tips: dict[str, str] | None = None,
 ) -> None:
     """Draws a table as cells that are the darker the greater the fraction.
 
@@ -34,6 +37,8 @@ def draw_heatmap(
         columns: Labels on top; slanted where they would not fit side by side.
         inches: Width to reckon with.
         gap_after: Number of columns that are set apart from the rest.
+        says: ``(rows, columns)``, what cells say when they are pointed at.
+        tips: Takes these texts, see `as_tipped_svg`.
     """
     rows, columns = [short(label) for label in rows], [short(label, 24) for label in columns]
     small = 7.5 if len(columns) <= 13 else 6.5
@@ -42,7 +47,11 @@ def draw_heatmap(
             continue
         x = column + 0.25 * (0 < gap_after <= column)
         colour = _MAP(0.04 + 0.9 * fraction)
-        axes.add_patch(Rectangle((x - 0.47, row - 0.46), 0.94, 0.92, facecolor=colour, linewidth=0))
+        gid = None
+        if says is not None and tips is not None:
+            gid = f"tip-{len(tips)}"
+            tips[gid] = str(says[row, column])
+        axes.add_patch(Rectangle((x - 0.47, row - 0.46), 0.94, 0.92, facecolor=colour, linewidth=0, gid=gid))
         dark = 0.2126 * colour[0] ** 2.2 + 0.7152 * colour[1] ** 2.2 + 0.0722 * colour[2] ** 2.2 < 0.25
         ink = "#ffffff" if dark else "#000000"
         text = str(texts[row, column])
@@ -58,7 +67,14 @@ def draw_heatmap(
     axes.spines[:].set_visible(False)
 
 
-def draw_confusion(axes: Axes, confusion: Sequence[Sequence[int]], genres: Sequence[str], *, inches: float) -> None:
+def draw_confusion(
+    axes: Axes,
+    confusion: Sequence[Sequence[int]],
+    genres: Sequence[str],
+    *,
+    inches: float,
+    tips: dict[str, str] | None = None,
+) -> None:
     """Draws a confusion matrix, each row as per cent of the genre's songs; cells below half a per cent stay blank.
 
     Args:
@@ -66,10 +82,21 @@ def draw_confusion(axes: Axes, confusion: Sequence[Sequence[int]], genres: Seque
         confusion: Songs by truth (rows) and prediction (columns).
         genres: Names of the genres.
         inches: Width to reckon with.
+        tips: Takes what the cells say when they are pointed at, see `as_tipped_svg`.
     """
-    table = np.array(confusion, float)
-    table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
-    draw_heatmap(axes, table, per_cent(table, blank=0.005), genres, genres, inches=inches)
+    counts = np.array(confusion, int)
+    songs = counts.sum(axis=1)
+    table = counts / np.maximum(songs, 1)[:, None]
+    says = np.array(
+        [
+            [
+                f"{short(truth)} predicted as {short(genre)}\n{n} of {total} songs ({percent(n / max(total, 1))} %)"
+                for genre, n in zip(genres, row, strict=True)
+            ]
+            for truth, row, total in zip(genres, counts, songs, strict=True)
+        ]
+    )
+    draw_heatmap(axes, table, per_cent(table, blank=0.005), genres, genres, inches=inches, says=says, tips=tips)
     axes.set_ylabel("truth")
     axes.set_xlabel("predicted")
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from genrezoo.errors import DataError, check_known
-from genrezoo.report.style.drawing import CURVE_COLOURS, as_svg, short, spread
+from genrezoo.report.style.drawing import CURVE_COLOURS, as_tipped_svg, short, spread
+from genrezoo.report.style.number_format import nats, percent
 
 History = Mapping[str, Sequence[float]]
 COLUMNS = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy")
@@ -23,6 +26,8 @@ TITLES = {
     "logits_loss": "Error of the genre",
 }
 """Columns of a history, and the title of the panel that shows one; others are errors of heads."""
+MOST_TIPS = 60
+"""Epochs of a panel that say their values, evenly spread over a longer training: more cannot be pointed at."""
 SHOWN = ("loss", "learning_rate", "heads")
 """What `learning_curves` can show."""
 
@@ -53,10 +58,13 @@ def learning_curves(
     seconds = dict.fromkeys(key for history in histories.values() for key in second_heads(history))
     keys = [*seconds, "logits_loss"] if show == "heads" else [show, "accuracy"]
 
-    def draw(figure: Figure) -> None:
-        draw_curves(dict(zip(keys, figure.subplots(1, len(keys)), strict=True)), histories, bands)
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
+        panels = dict(zip(keys, figure.subplots(1, len(keys)), strict=True))
+        draw_curves(panels, histories, bands)
+        for key, axes in panels.items():
+            _tell_epochs(axes, key, histories, tips)
 
-    return as_svg(name, draw, height=3.6)
+    return as_tipped_svg(name, draw, height=3.6)
 
 
 def draw_curves(
@@ -117,6 +125,31 @@ def draw_curves(
     right.set_ylim(bottom, top)
 
 
+def _tell_epochs(axes: Axes, key: str, histories: Mapping[str, History], tips: dict[str, str]) -> None:
+    """Lays bands that cannot be seen over the epochs of a panel; each says the values of all runs there."""
+    shown = {label: history for label, history in histories.items() if key in history}
+    epochs = sorted({epoch for history in shown.values() for epoch in history["epoch"]})
+    step = math.ceil(len(epochs) / MOST_TIPS)
+    (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    for epoch in epochs[::step]:
+        left, right = max(low, epoch - step / 2), min(high, epoch + step / 2)
+        gid = f"tip-{len(tips)}"
+        axes.add_patch(Rectangle((left, bottom), right - left, top - bottom, alpha=0, linewidth=0, gid=gid))
+        there = {label: history for label, history in shown.items() if epoch in history["epoch"]}
+        tips[gid] = "\n".join([f"epoch {epoch:g}", *(_values_at(epoch, key, *one) for one in there.items())])
+
+
+def _values_at(epoch: float, key: str, label: str, history: History) -> str:
+    place = list(history["epoch"]).index(epoch)
+    if key == "learning_rate":
+        return f"{short(label)}: {_as_rate(history[key][place])}"
+    valid, train = (
+        f"{percent(value)} %" if key == "accuracy" else nats(value)
+        for value in (history[f"valid_{key}"][place], history[key][place])
+    )
+    return f"{short(label)}: {valid} (training {train})"
+
+
 def check_shown(histories: Mapping[str, History], show: str) -> None:
     """Refuses histories that lack what is to be shown.
 
@@ -170,7 +203,7 @@ def over_seeds(histories: Sequence[History]) -> tuple[History, tuple[History, Hi
     return mean, (low, high)
 
 
-def _as_rate(value: float, _: object) -> str:
+def _as_rate(value: float, _: object = None) -> str:
     """Three digits that count, never in powers of ten, so that rates can be compared by their length."""
     return np.format_float_positional(value, precision=3, fractional=False, trim="-")
 

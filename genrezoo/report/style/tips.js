@@ -1,11 +1,19 @@
 {
-  const NEAR = 24; // pixels from the middle of a mark, so that a finger finds it
+  const NEAR = 20; // pixels from the edge of a mark, so that a finger finds it
   const box = document.createElement("div");
   box.className = "tip";
   box.hidden = true;
   document.body.append(box);
-  const hide = () => { box.hidden = true; };
+  let shown = null;
+  const hide = () => {
+    shown?.classList.remove("pointed");
+    shown = null;
+    box.hidden = true;
+  };
   const show = (mark) => {
+    hide();
+    shown = mark;
+    mark.classList.add("pointed");
     const { left, right, top, bottom } = mark.getBoundingClientRect();
     box.textContent = mark.getAttribute("aria-label");
     box.hidden = false;
@@ -16,11 +24,11 @@
     box.style.top = `${(above > 0 ? above : bottom + 8) + scrollY}px`;
   };
   for (const svg of document.querySelectorAll("figure svg")) {
-    const marks = Array.from(svg.querySelectorAll("g > title"), (title) => {
+    const marks = Array.from(svg.querySelectorAll("g > title"), (title, place) => {
       const mark = title.parentElement;
       mark.setAttribute("role", "img");
       mark.setAttribute("aria-label", title.textContent);
-      mark.setAttribute("tabindex", "0");
+      mark.setAttribute("tabindex", place ? "-1" : "0"); // one stop a figure; arrows lead to its other marks
       mark.addEventListener("focus", () => show(mark));
       mark.addEventListener("blur", hide);
       title.remove(); // or the browser would show it a second time
@@ -28,15 +36,26 @@
     });
     if (!marks.length) continue;
     svg.setAttribute("role", "group"); // parts of an image cannot be reached
+    svg.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      const next = step && marks[marks.indexOf(event.target) + step];
+      if (!next) return;
+      event.preventDefault(); // or the page would scroll
+      event.target.setAttribute("tabindex", "-1");
+      next.setAttribute("tabindex", "0");
+      next.focus();
+    });
     const find = (event) => {
-      let [nearest, least] = [null, NEAR];
+      let [nearest, least] = [null, Infinity];
       for (const mark of marks) {
         const { left, right, top, bottom } = mark.getBoundingClientRect();
-        const far = Math.hypot((left + right) / 2 - event.clientX, (top + bottom) / 2 - event.clientY);
-        if (far < least) [nearest, least] = [mark, far];
+        const [x, y] = [event.clientX, event.clientY];
+        const far = Math.hypot(Math.max(left - x, 0, x - right), Math.max(top - y, 0, y - bottom));
+        const middle = Math.hypot((left + right) / 2 - x, (top + bottom) / 2 - y); // between marks that overlap
+        if (far <= NEAR && far + middle / 1000 < least) [nearest, least] = [mark, far + middle / 1000];
       }
-      if (nearest) show(nearest);
-      else hide();
+      if (!nearest) hide();
+      else if (nearest !== shown) show(nearest);
     };
     svg.addEventListener("pointermove", find);
     svg.addEventListener("pointerdown", find);
