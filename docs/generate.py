@@ -53,24 +53,23 @@ SHOWN_COLUMNS = (NAME, FAMILY, *(column for column in QUALITY if column.key in S
 WARNING = "<!-- Written by docs/generate.py; edit the docstrings or the help texts instead. -->"
 
 
-def documents() -> dict[Path, str]:
-    """Every file with a generated part, and the whole content that it should have."""
-    readme, benchmark, tuning = TOP / "README.md", TOP / "docs" / "benchmark.md", TOP / "docs" / "tuning.md"
-    export = TOP / "docs" / "export.md"
+def documents() -> dict[Path, Callable[[], str]]:
+    """Every file with a generated part, and what makes the whole content that it should have."""
     builders = [*MODELS.members(), *COMPOSITIONS.members()]
-    return {
-        readme: replace_between(readme.read_text(encoding="utf-8"), "models", models_table(builders, "docs/models")),
-        MEASURED: measured_json(),
-        **{TOP / "docs" / "models" / f"{one.name}.md": card_page(one.name) for one in builders},
-        TOP / "docs" / "models.md": models_page(),
-        TOP / "docs" / "cards.md": cards_page(),
-        TOP / "docs" / "commands.md": commands_page(),
-        TOP / "docs" / "systems.md": systems_page(),
-        TOP / "docs" / "leaderboards.md": leaderboards_page(),
-        export: replace_between(export.read_text(encoding="utf-8"), "parity", parity_table()),
-        benchmark: replace_between(benchmark.read_text(encoding="utf-8"), "suites", suites_table()),
-        tuning: replace_between(tuning.read_text(encoding="utf-8"), "searches", searches_table()),
+    pages = {
+        "README.md": lambda: with_part("README.md", "models", models_table(builders, "docs/models")),
+        "docs/models.md": models_page,
+        "docs/cards.md": cards_page,
+        "docs/commands.md": commands_page,
+        "docs/systems.md": systems_page,
+        "docs/leaderboards.md": leaderboards_page,
+        "docs/export.md": lambda: with_part("docs/export.md", "parity", parity_table()),
+        "docs/benchmark.md": lambda: with_part("docs/benchmark.md", "suites", suites_table()),
+        "docs/tuning.md": lambda: with_part("docs/tuning.md", "searches", searches_table()),
+        **{f"docs/models/{one.name}.md": functools.partial(card_page, one.name) for one in builders},
     }
+    # what was measured comes first, because the cards are made of it
+    return {MEASURED: measured_json, **{TOP / name: make for name, make in pages.items()}}
 
 
 def leaderboards_page() -> str:
@@ -119,8 +118,9 @@ def form_of(board: Board) -> str:
     return f"{' x '.join(map(str, size))}, {board.provenance} split"
 
 
-def replace_between(text: str, name: str, content: str) -> str:
-    """The text with ``content`` between the comments ``NAME: begin`` and ``NAME: end``."""
+def with_part(document: str, name: str, content: str) -> str:
+    """A document's text with ``content`` between the comments ``NAME: begin`` and ``NAME: end``."""
+    text = (TOP / document).read_text(encoding="utf-8")
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)
@@ -437,7 +437,6 @@ def as_word(value: bool) -> str:
 
 
 if __name__ == "__main__":
-    files.write_text(MEASURED, measured_json())  # first, because the cards are made of it
-    for path, content in documents().items():
-        files.write_text(path, content)
+    for path, make in documents().items():
+        files.write_text(path, make())
         print(path.relative_to(TOP))

@@ -1,5 +1,7 @@
 """Fixtures of all tests."""
 
+import gc
+import importlib
 import os
 import shutil
 import tempfile
@@ -8,7 +10,6 @@ from pathlib import Path
 import pytest
 from here_executor import HereExecutor
 from hypothesis import settings
-from toys import make_model, make_songs
 
 # Processes that compile the same functions at once can spoil Numba's cache, and whoever reads it crashes.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -17,6 +18,11 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"gen
 # The same examples in every run: a red run must come from the change that it tests.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+def pytest_collection_finish():
+    """What was imported and collected stays to the end: full collections, which libraries ask for, pass over it."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -35,12 +41,12 @@ def no_children(monkeypatch):
 
 @pytest.fixture
 def songs():
-    return make_songs()
+    return importlib.import_module("toys").make_songs()  # here, because the process that hands tests out needs no Keras
 
 
 @pytest.fixture
 def model():
-    return make_model()
+    return importlib.import_module("toys").make_model()
 
 
 @pytest.fixture(scope="session")

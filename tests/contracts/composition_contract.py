@@ -268,7 +268,9 @@ def check_refusals(case: CompositionCase) -> None:
 
 def check_documented(case: CompositionCase) -> None:
     """Reference, summary, every argument and an example that runs."""
-    model_contract.check_documented(model_contract.Case(entry_of(case.composition), Row()))
+    builder = model_contract.Case(entry_of(case.composition), Row())
+    model_contract.check_documented(builder)
+    model_contract.check_example(builder)
 
 
 def _refuses(case: CompositionCase, members: Any, *words: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,8 +53,7 @@ def check_learns(entry: Entry, settings: Settings) -> None:
 
 def check_history(entry: Entry, settings: Settings) -> None:
     """One record an epoch, told as it happens, and the kept epoch is one of them."""
-    told: list[dict[str, float]] = []
-    fitted = _train(entry, settings, on_epoch=told.append)
+    fitted, told = _usual(entry, settings)
     assert told == fitted.history, "the epochs told are not the history"
     assert [row["epoch"] for row in told] == list(range(1, settings["epochs"] + 1)), "epochs are not counted from 1"
     assert 1 <= fitted.best_epoch <= len(told), "the kept epoch never happened"
@@ -61,7 +61,7 @@ def check_history(entry: Entry, settings: Settings) -> None:
 
 def check_seed(entry: Entry, settings: Settings) -> None:
     """The same seed gives the same bits, another seed others."""
-    first = _bits(_train(entry, settings))
+    first = _bits(_usual(entry, settings)[0])
     assert first == _bits(_train(entry, settings)), "the same seed gave other weights"
     assert first != _bits(_train(entry, settings, seed=2)), "another seed gave the same weights"
 
@@ -99,7 +99,7 @@ def check_resumes(entry: Entry, settings: Settings) -> None:
     def stop(record: dict[str, float]) -> None:
         raise Stop
 
-    expected = _bits(_train(entry, settings))
+    expected = _bits(_usual(entry, settings)[0])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint"
         try:
@@ -113,7 +113,7 @@ def check_resumes(entry: Entry, settings: Settings) -> None:
 
 def check_chooses(entry: Entry, settings: Settings) -> None:
     """What it tells of the validation songs is what its model does, and the same each time."""
-    fitted = _train(entry, settings)
+    fitted, _ = _usual(entry, settings)
     valid = make_songs(90).split("valid")
     accuracy = (forward(fitted.model, valid.x)["logits"].argmax(1) == valid.y).mean()
     assert fitted.history[-1]["valid_accuracy"] == accuracy, "the accuracy told is not the model's"
@@ -122,8 +122,7 @@ def check_chooses(entry: Entry, settings: Settings) -> None:
 
 def check_choice_is_told(entry: Entry, settings: Settings) -> None:
     """One record, told as it happens."""
-    told: list[dict[str, float]] = []
-    fitted = _train(entry, settings, on_epoch=told.append)
+    fitted, told = _usual(entry, settings)
     assert told == fitted.history, "the epochs told are not the history"
     assert fitted.best_epoch == len(told) == 1, "there is more than one choice"
 
@@ -135,6 +134,18 @@ def check_test_labels(entry: Entry, settings: Settings) -> None:
     y[songs.splits["test"]] = (y[songs.splits["test"]] + 1) % 3
     one, other = (_train(entry, settings, songs=given) for given in (songs, dataclasses.replace(songs, y=y)))
     assert _bits(one) == _bits(other), "test labels changed the choice"
+
+
+def _usual(entry: Entry, settings: Settings) -> tuple[Fitted, list[dict[str, float]]]:
+    """A training that several checks ask about, which happens once, and the epochs that it told."""
+    key = entry.call, json.dumps(settings)
+    if key not in _trainings:
+        told: list[dict[str, float]] = []
+        _trainings[key] = _train(entry, settings, on_epoch=told.append), told
+    return _trainings[key]
+
+
+_trainings: dict[tuple[Callable[..., Any], str], tuple[Fitted, list[dict[str, float]]]] = {}
 
 
 def _train(entry: Entry, settings: Settings, *, songs: Any = None, seed: int = 1, **options: Any) -> Fitted:

@@ -72,6 +72,9 @@ def broken(name, **changes):
     return CompositionCase(f"broken_{name}", TWO, **{"own": True, **changes})
 
 
+GOOD = broken("nothing")
+
+
 @pytest.fixture(scope="session")
 def reloaded():
     """One fresh process for all, with a broken one among them."""
@@ -128,7 +131,7 @@ def test_export_catches_what_differs_in_a_graph():
 
 @pytest.mark.parametrize("check", [name for name in CHECKS if name not in ("reload", *LONG)])
 def test_good_composition_passes(check):
-    CHECKS[check](broken("nothing"))
+    CHECKS[check](GOOD)
 
 
 def test_no_check_is_without_a_broken_composition():

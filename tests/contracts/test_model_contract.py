@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import functools
+import sys
 
 import broken_models
 import pytest
@@ -36,13 +38,21 @@ def cases():
     for model in MODELS.names():
         for check in CHECKS:
             slow = model in ("resnet50", "efficientnet_lite0") or (check == "learns" and model != "fully_connected")
-            if check != "reload":
+            if check not in ("reload", "example"):
                 yield pytest.param(model, check, id=f"{model}-{check}", marks=[pytest.mark.slow] if slow else [])
 
 
 @pytest.mark.parametrize(("model", "check"), list(cases()))
 def test_model(model, check):
     CHECKS[check](case_of(model))
+
+
+@pytest.mark.parametrize("model", MODELS.names())
+def test_the_example_is_a_doctest_of_its_module(model):
+    """That it runs is checked there."""
+    call = MODELS.get(model).call
+    found = doctest.DocTestFinder().find(sys.modules[call.__module__])
+    assert [test.examples != [] for test in found if test.name.endswith(f".{call.__name__}")] == [True]
 
 
 @pytest.mark.slow

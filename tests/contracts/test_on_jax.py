@@ -22,6 +22,7 @@ MODEL, LAYER, RULE, COMPOSITION = (
 ONCE = (
     "reload",
     "documented",
+    "example",
     "broken",
     "good_composition",
     "heads",
@@ -45,13 +46,9 @@ def run_on_jax(*tests: str, which: str = "", optimised: bool = False) -> None:
     assert " passed" in done.stdout
 
 
-def test_rules_pass_on_jax():
-    run_on_jax(RULE)
-
-
 @pytest.mark.slow
-def test_layers_pass_on_jax():
-    run_on_jax(LAYER, *GRADIENTS)
+def test_layers_and_rules_pass_on_jax():
+    run_on_jax(LAYER, RULE, *GRADIENTS)
 
 
 @pytest.mark.slow
