@@ -56,7 +56,7 @@ WARNING = "<!-- Written by docs/generate.py; edit the docstrings or the help tex
 def documents() -> dict[Path, Callable[[], str]]:
     """Every file with a generated part, and what makes the whole content that it should have."""
     builders = [*MODELS.members(), *COMPOSITIONS.members()]
-    pages = {
+    pages: dict[str, Callable[[], str]] = {
         "README.md": lambda: with_part("README.md", "models", models_table(builders, "docs/models")),
         "docs/models.md": models_page,
         "docs/cards.md": cards_page,
