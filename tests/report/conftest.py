@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from made_results import Rows, add_blank, add_results
 
+from genrezoo.report import leaderboard
+from genrezoo.report.benchmark.records import Leaderboard
+
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -17,6 +20,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results") / "a"
     fill(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def report(written: Path) -> Leaderboard:
+    return leaderboard(written)
 
 
 @pytest.fixture

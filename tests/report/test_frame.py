@@ -4,7 +4,6 @@ import pytest
 
 import genrezoo as gz
 from genrezoo.errors import DataError
-from genrezoo.report import leaderboard
 
 
 def test_a_frame_has_a_line_for_each_row_that_counts(written, rows_of):
@@ -28,10 +27,10 @@ def test_a_frame_has_a_line_for_each_row_that_counts(written, rows_of):
     }  # fmt: skip
 
 
-def test_means_of_a_frame_are_those_of_the_leaderboard(written):
+def test_means_of_a_frame_are_those_of_the_leaderboard(written, report):
     frame = gz.read_rows([written])
     means = frame[(frame.kind == "accuracy") & (frame.data == "mfcc4")].groupby("recipe")["test.accuracy"].mean()
-    board = leaderboard(written).boards[0]
+    board = report.boards[0]
     assert {entry.name: entry.accuracy.mean for entry in board.entries} == pytest.approx(means.dropna().to_dict())
 
 

@@ -29,8 +29,8 @@ def only(folder, **wanted):
 
 
 @pytest.fixture(scope="module")
-def boards(written):
-    return leaderboard([written]).boards
+def boards(report):
+    return report.boards
 
 
 def test_no_row_is_dropped(written, rows_of, boards):
@@ -357,8 +357,8 @@ def test_the_summary_of_one_family_alone(results):
     assert board.entries == ()
 
 
-def test_environments_say_where_and_when(boards, written):
-    environment = leaderboard(written).environments[0]
+def test_environments_say_where_and_when(report):
+    environment = report.environments[0]
     assert environment.facts["processor"] == "Some CPU 3000"
     assert environment.first == environment.last == "2026-01-02T03:04:05Z"
 

@@ -17,8 +17,8 @@ from genrezoo.report.style.drawing import as_svg, place_labels, short, spread
 
 
 @pytest.fixture(scope="module")
-def drawings(written):
-    return [draw_board(board, number) for number, board in enumerate(leaderboard(written).boards, 1)]
+def drawings(report):
+    return [draw_board(board, number) for number, board in enumerate(report.boards, 1)]
 
 
 @pytest.mark.slow
@@ -61,20 +61,20 @@ def test_what_was_not_measured_leaves_out_only_its_own_figure(results):
     assert names == ["1-mfcc4-accuracy", "1-mfcc4-genres", "1-mfcc4-confusion"]
 
 
-def test_exported_models_stand_beside_the_others(results):
-    before = leaderboard(results).boards[0]
+def test_exported_models_stand_beside_the_others(results, drawings):
     rows = [json.loads(line) for line in (results / "rows.jsonl").read_text("utf-8").splitlines()]
     speed = next(row for row in rows if row["kind"] == "speed" and row["recipe"] == "gru")
     latency = {"p50": 0.01, "p90": 0.02, "p99": 0.03}
     append(results, {**speed, "engine": "onnx", "latency_ms": latency, "bulk_songs_per_second": 1e6})
-    board = leaderboard(results).boards[0]
+    report = leaderboard(results)
+    board = report.boards[0]
     entry = next(entry for entry in board.entries if entry.name == "gru")
     assert (entry.speed["p50"], entry.speed["onnx_p50"]) == (speed["latency_ms"]["p50"], 0.01)
     assert timed_entries(board) == [*((one, "p50") for one in board.entries), (entry, "onnx_p50")]
     (drawn,) = [plot for plot in draw_board(board, 1) if plot.name.endswith("speed")]
     assert "ONNX Runtime" in drawn.caption
-    assert all("ONNX Runtime" not in plot.caption for plot in draw_board(before, 1))
-    lines = list(csv.DictReader(comma_separated(leaderboard(results)).splitlines()))
+    assert all("ONNX Runtime" not in plot.caption for plot in drawings[0])
+    lines = list(csv.DictReader(comma_separated(report).splitlines()))
     found = next(line for line in lines if (line["model"], line["data"]) == ("gru", board.data))
     assert float(found["onnx_bulk_songs_per_second"]) == 1e6
 

@@ -43,8 +43,7 @@ def test_figures_are_written_with_sensible_digits(write, value, expected):
     assert write(value) == expected
 
 
-def test_csv_holds_every_line_and_every_blank_cell_in_full_precision(written):
-    report = leaderboard(written)
+def test_csv_holds_every_line_and_every_blank_cell_in_full_precision(report):
     rows = list(csv.DictReader(io.StringIO(comma_separated(report))))
     assert len(rows) == sum(len(board.entries) + len(board.unmeasured) for board in report.boards) == 12
     line = report.boards[0].entries[0]
@@ -67,8 +66,7 @@ def test_csv_holds_no_formulas(results):
     assert rows[-1]["reason"] == "'=HYPERLINK(1)"
 
 
-def test_markdown_shows_every_model_with_provenance_checksum_and_reasons(written):
-    report = leaderboard(written)
+def test_markdown_shows_every_model_with_provenance_checksum_and_reasons(report):
     text = markdown(report, [[("Accuracy", "figures/a.svg")], []])
     for board in report.boards:
         assert board.checksum in text
@@ -102,10 +100,10 @@ def printed(folder, width=100):
     return console.file.getvalue()
 
 
-def test_the_terminal_table_fits_a_hundred_columns_and_drops_nothing(written):
+def test_the_terminal_table_fits_a_hundred_columns_and_drops_nothing(written, report):
     text = printed(written)
     assert max(map(len, text.splitlines())) <= 100
-    for board in leaderboard(written).boards:
+    for board in report.boards:
         for line in board.entries:
             assert re.search(rf"^ ?{line.name} +{line.group} +{100 * line.accuracy.mean:.1f} \[", text, re.MULTILINE)
     assert "Not measured: cascade, seed 1 (accuracy), failed: out of memory after 3 epochs" in text

@@ -11,7 +11,7 @@ import pytest
 
 import genrezoo
 from genrezoo.errors import DataError
-from genrezoo.report import leaderboard, render
+from genrezoo.report import render
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 191 }}{% raw %}</style>&amp;"
 
@@ -90,8 +90,8 @@ def test_the_page_is_balanced_and_needs_nothing_from_elsewhere(rendered, page):
     assert {value[1:] for value in targets} <= set(ids)
 
 
-def test_the_page_shows_every_line_every_blank_and_every_fact(written, page):
-    report, text = leaderboard(written), " ".join(" ".join(page.text).split())
+def test_the_page_shows_every_line_every_blank_and_every_fact(report, page):
+    text = " ".join(" ".join(page.text).split())
     for board in report.boards:
         assert board.summary.replace("\u00a0", " ") in text.replace("\u00a0", " ")
         assert board.checksum in text
@@ -112,10 +112,10 @@ def test_the_page_shows_every_line_every_blank_and_every_fact(written, page):
     assert page.tags.count("svg") == 10
 
 
-def test_every_name_in_a_table_leads_to_what_is_known_of_the_model(written, rendered):
+def test_every_name_in_a_table_leads_to_what_is_known_of_the_model(report, rendered):
     text = (rendered / "report.html").read_text(encoding="utf-8")
     cards = dict(re.findall(r'<article class="model" id="([^"]+)">\n(.*?)</article>', text, re.DOTALL))
-    for number, board in enumerate(leaderboard(written).boards, 1):
+    for number, board in enumerate(report.boards, 1):
         for place, entry in enumerate(board.entries, 1):
             anchor = f"model-{number}-{place}"
             assert text.count(f'<a href="#{anchor}">{entry.name}</a>') == 2
@@ -128,8 +128,8 @@ def test_every_name_in_a_table_leads_to_what_is_known_of_the_model(written, rend
             ]
 
 
-def test_marks_of_the_figure_of_latencies_say_their_values(written, rendered):
-    (board, *_) = leaderboard(written).boards
+def test_marks_of_the_figure_of_latencies_say_their_values(report, rendered):
+    (board, *_) = report.boards
     drawn = (rendered / "figures" / "1-mfcc4-speed.svg").read_text(encoding="utf-8")
     tips = re.findall(r"<title>(.*?)</title>", drawn, re.DOTALL)
     assert len(tips) == len(board.entries)
