@@ -18,9 +18,21 @@ def grouped(**changes):
     return dataclasses.replace(make_songs(), about=about, **changes)
 
 
-def test_a_recipe_sees_the_groups_it_names(tmp_path):
-    songs = grouped()
-    run = gz.train(gz.get_recipe("fully_connected").changed(SMALL), songs, seed=1, out=tmp_path / "run")
+PART = gz.get_recipe("fully_connected").changed(SMALL)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs on both groups, and on each of them."""
+    folder, seen = tmp_path_factory.mktemp("runs"), {"both": SMALL["features"], "first": ["first"], "last": ["last"]}
+    return {
+        name: gz.train(PART.changed({"features": groups}), grouped(), seed=1, out=folder / name)
+        for name, groups in seen.items()
+    }
+
+
+def test_a_recipe_sees_the_groups_it_names(runs, tmp_path):
+    songs, run = grouped(), runs["both"]
     assert run.card.input_shape == (6, 3)
     changed = dataclasses.replace(songs, x=songs.x + 100 * (np.arange(4) == 2))  # the feature that it does not see
     np.testing.assert_array_equal(run.logits(songs.split("test")), run.logits(changed.split("test")))
@@ -30,11 +42,9 @@ def test_a_recipe_sees_the_groups_it_names(tmp_path):
     np.testing.assert_array_equal(run.predictions()["logits"], by_hand.predictions()["logits"])
 
 
-def test_a_reopened_run_needs_no_groups(tmp_path):
-    songs = grouped()
-    gz.train(gz.get_recipe("fully_connected").changed(SMALL), songs, seed=1, out=tmp_path / "run")
-    run = gz.load_run(tmp_path / "run")
-    test = songs.split("test")
+def test_a_reopened_run_needs_no_groups(runs):
+    run = gz.load_run(runs["both"].folder)
+    test = grouped().split("test")
     assert run.predict(test.x).argmax(1).tolist() == run.predictions()["logits"].argmax(1).tolist()
     with pytest.raises(DataError, match="songs have 3 features, fully_connected was trained on songs of 4"):
         run.predict(test.x[..., :3])
@@ -54,13 +64,10 @@ def test_a_member_reads_no_more_than_the_whole(tmp_path):
         gz.train(recipe, grouped(), seed=1, out=tmp_path)
 
 
-def test_a_member_that_is_a_run_may_read_what_the_whole_reads(tmp_path):
+def test_a_member_that_is_a_run_may_read_what_the_whole_reads(runs, tmp_path):
     songs = grouped()
-    part = gz.get_recipe("fully_connected").changed(SMALL | {"features": ["first"]})
-    members = {}
-    for seed in (1, 2):
-        gz.train(part, songs, seed=seed, out=tmp_path / str(seed))
-        members[f"run_{seed}"] = {"run": str(tmp_path / str(seed))}
+    gz.train(PART.changed({"features": ["first"]}), songs, seed=2, out=tmp_path / "2")
+    members = {"run_1": {"run": str(runs["first"].folder)}, "run_2": {"run": str(tmp_path / "2")}}
     recipe = gz.Recipe(
         name="vote",
         summary="s",
@@ -74,10 +81,9 @@ def test_a_member_that_is_a_run_may_read_what_the_whole_reads(tmp_path):
 
 
 @pytest.mark.parametrize("whole", [None, ["last", "first"]])
-def test_members_read_groups_of_their_own(tmp_path, whole):
+def test_members_read_groups_of_their_own(runs, tmp_path, whole):
     songs = grouped()
-    part = gz.get_recipe("fully_connected").changed(SMALL)
-    members = {name: {"recipe": part.changed({"features": [name]})} for name in ("first", "last")}
+    members = {name: {"recipe": PART.changed({"features": [name]})} for name in ("first", "last")}
     recipe = gz.Recipe(
         name="vote",
         summary="s",
@@ -90,14 +96,14 @@ def test_members_read_groups_of_their_own(tmp_path, whole):
     run = gz.train(recipe, songs, seed=1, out=tmp_path / "vote")
     test = songs.split("test")
     alone = []
-    for name, seed in (("first", 1), ("last", 1)):
-        member = gz.train(members[name]["recipe"], songs, seed=seed, out=tmp_path / name)
+    for name in members:
+        member = runs[name]
         assert member.card.weights_sha256 == run.card.recipe.members[name].weights_sha256[0]
         alone.append(member.predict(test.x))
     again = gz.load_run(tmp_path / "vote")
     np.testing.assert_allclose(again.predict(test.x), np.mean(alone, axis=0), atol=1e-5)
     np.testing.assert_array_equal(again.logits(test), run.predictions()["logits"])
-    raw = np.asarray(again.model.predict(test.padded(), verbose=0))
+    raw = np.asarray(again.model(test.padded()))
     np.testing.assert_allclose(raw, again.logits(test), atol=1e-5)
 
 

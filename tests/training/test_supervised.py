@@ -1,5 +1,3 @@
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -47,6 +45,7 @@ def test_it_is_plain_gradient_descent(case):
     train = songs.split("train")
     options = settings(
         snapshot="last",
+        batch_size=3 if case == "plain" else 16,  # more and fewer batches than TensorFlow trains on at once
         label_smoothing=0.3 if case == "smoothed" else 0.0,
         class_weights="balanced" if case == "balanced" else None,
     )
@@ -109,24 +108,6 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(songs):
     assert one == again
     assert one[0] != other[0]
     assert one[1] != other[1]
-
-
-def test_validation_and_test_labels_have_no_part_in_the_weights(songs):
-    def trained(labels):
-        fitted = supervised(make_model(), labels, settings(snapshot="last"), seed=1)
-        return list(weights_of(fitted.model).values())
-
-    y = songs.y.copy()
-    held = np.concatenate([songs.splits["valid"], songs.splits["test"]])
-    y[held] = (y[held] + 1) % 3
-    for one, other in zip(trained(songs), trained(dataclasses.replace(songs, y=y)), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_songs_are_left_alone(songs, model):
-    before = songs.checksum()
-    supervised(model, songs, settings(), seed=1)
-    assert songs.checksum() == before
 
 
 def two_heads(weight):
