@@ -1,4 +1,4 @@
-"""What trained networks make of a recording, as features (``embedding``): any model of the zoo can learn from them."""
+"""Embeddings of a recording by pretrained networks, as features (``embedding``) for any model of the zoo."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from genrezoo.weights import WEIGHTS, fetch_weights, weights_path
 PATCH = 187  # frames that the taggers were trained on, 2.992 s
 BATCH = 8  # patches that a network reads at once
 EXPORTED = "embedding.onnx"
-"""Name of an exported network beside its weights in the cache."""
+"""File name of an exported network beside its weights in the cache."""
 
 
 class Embedding(FeatureSettings):
-    """The activations before the last layer of trained taggers, for each patch of a recording.
+    """The activations before the last layer of pretrained taggers, for each patch of a recording.
 
-    Choose it before any other kind where songs are few: what the taggers learnt from many songs is worth more than what
-    a network can learn from hundreds. Patches of 2.992 s begin every ``hop_seconds``; a remainder that fills no patch
-    is left out, and a recording shorter than a patch is repeated until it fills one. Of several weights the embeddings
-    stand beside each other, as groups of features under the weights' names.
+    Prefer it to all other kinds of features where songs are few: the taggers learnt from many songs more than a network
+    can learn from hundreds. Patches of 2.992 s begin every ``hop_seconds``; a remainder shorter than a patch is left
+    out, and a recording shorter than a patch is repeated to fill one. The embeddings of several weights are
+    concatenated, as groups of features under the weights' names.
 
-    The weights are fetched when they are first used. A network that was exported and put beside them, see
-    `keep_exported`, computes in their place, without TensorFlow and equally but for rounding.
+    The weights are downloaded on first use. If an exported network lies beside them (see `keep_exported`), it is used
+    instead, without TensorFlow and with the same results up to rounding.
 
     Reference: A. van den Oord, S. Dieleman, B. Schrauwen, "Transfer learning by supervised pre-training for audio-based
     music classification", ISMIR 2014.
@@ -45,11 +45,11 @@ class Embedding(FeatureSettings):
     unit_of_values: ClassVar[str] = "activation"
 
     kind: Literal["embedding"] = "embedding"
-    rate: Literal[16000] = Field(16000, description="Samples per second that audio is resampled to.")
+    rate: Literal[16000] = Field(16000, description="Sample rate that audio is resampled to, in Hz.")
     weights: tuple[str, ...] = Field(
-        ("vgg_tagger.msd",), min_length=1, max_length=8, description="Names of the weights, of taggers."
+        ("vgg_tagger.msd",), min_length=1, max_length=8, description="Names of the taggers' weights."
     )
-    layer: str | None = Field(None, description="Layer whose output is taken; None: the one before the logits.")
+    layer: str | None = Field(None, description="Layer whose output is used; None: the one before the logits.")
     hop_seconds: float = Field(
         PATCH * HOP / 16000, ge=0.1, le=600, description="Seconds from one patch to the next; rounded to frames."
     )
@@ -67,12 +67,12 @@ class Embedding(FeatureSettings):
         }
         fitting = [name for name, shape in shapes.items() if shape in ((None, N_MELS), (PATCH, N_MELS))]
         if not set(names) <= set(fitting) or len(set(names)) < len(names):
-            raise ValueError(f"each must be one of {', '.join(fitting)}, and none twice")
+            raise ValueError(f"each must be one of {', '.join(fitting)}, without duplicates")
         return names
 
     @property
     def preload(self) -> tuple[str, ...]:
-        """Keras, unless all networks are exported."""
+        """Whether Keras is needed: it is unless all networks are exported."""
         return () if all(_exported(name, self.layer) for name in self.weights) else ("genrezoo.embedding", "keras")
 
     @property
@@ -87,21 +87,21 @@ class Embedding(FeatureSettings):
 
     @property
     def groups(self) -> dict[str, list[int]]:
-        """The columns of each of the weights."""
+        """The columns of the embedding of each of the weights."""
         ends = np.cumsum([0, *(_size(name, self.layer) for name in self.weights)]).tolist()
         return {name: list(range(*ends[number : number + 2])) for number, name in enumerate(self.weights)}
 
     def digest(self) -> str:
-        """Differs with the content of the weights, of exported networks, and of this file, as well."""
+        """Also depends on the content of the weights, of exported networks, and of this file."""
         contents = [WEIGHTS.get(name).weights_sha256 for name in self.weights] + [sha256_of(__file__)]
         contents += [sha256_of(found.path) for name in self.weights if (found := _exported(name, self.layer))]
         return hashlib.sha256(f"{super().digest()}{contents}".encode()).hexdigest()[:16]
 
     def prepare(self) -> None:
-        """Fetches the weights.
+        """Downloads the weights.
 
         Raises:
-            DataError: They cannot be had.
+            DataError: They cannot be obtained.
         """
         for name in self.weights:
             if not _exported(name, self.layer):
@@ -111,7 +111,7 @@ class Embedding(FeatureSettings):
         """``x`` is ``(patches, sum of the embeddings' sizes)``.
 
         Raises:
-            DataError: The recording is shorter than a frame, or the weights cannot be had.
+            DataError: The recording is shorter than a frame, or the weights cannot be obtained.
         """
         sound = Counted(blocks)
         x = [self._embed(patches) for patches in self._patches(sound)]
@@ -122,7 +122,7 @@ class Embedding(FeatureSettings):
         return Features(embedded, edges * HOP / self.rate)
 
     def _patches(self, sound: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """The patches of a recording, ``(at most BATCH, PATCH, N_MELS)``, in constant memory."""
+        """Yields batches of a recording's patches, ``(at most BATCH, PATCH, N_MELS)``, in constant memory."""
         held, any_yet = np.empty((0, N_MELS), np.float32), False
         for frames in TaggerMel().spectra(sound):
             held = np.concatenate([held, frames])
@@ -135,23 +135,23 @@ class Embedding(FeatureSettings):
             yield windows_at(held, np.arange(0, len(held) - PATCH + 1, self.hop), PATCH)
 
     def _embed(self, patches: np.ndarray) -> np.ndarray:
-        """The embeddings of some patches side by side, ``(patches, features)`` float32."""
+        """Returns the concatenated embeddings of some patches, ``(patches, features)`` float32."""
         return np.concatenate([_network(name, self.layer)(patches) for name in self.weights], axis=1)
 
 
 def keep_exported(name: str, path: str | Path) -> Path:
-    """Puts an exported embedding beside the weights in the cache, where the features `embedding` find it.
+    """Copies an exported embedding beside the weights in the cache, where the features `embedding` find it.
 
     Args:
         name: Name of the weights.
-        path: What ``genrezoo export NAME onnx FILE --embedding`` wrote.
+        path: A file that ``genrezoo export NAME onnx FILE --embedding`` wrote.
 
     Returns:
-        Where it is now.
+        Path of the copy.
 
     Raises:
         UnknownNameError: There are no such weights.
-        DataError: No exported model, or not the embedding of these weights.
+        DataError: The file is not an exported model, or not the embedding of these weights.
     """
     content = read_bytes(path, most=2**30)
     _fitting(name, load_exported(path))
@@ -159,7 +159,7 @@ def keep_exported(name: str, path: str | Path) -> Path:
 
 
 def _fitting(name: str, found: Exported) -> Exported:
-    """Refuses an exported model that is not the embedding of these weights."""
+    """Rejects an exported model that is not the embedding of these weights."""
     about, entry = found.metadata, WEIGHTS.get(name)
     own = (about.name, about.output, about.weights_sha256, about.input_shape[-1])
     if own != (name, "embedding", entry.weights_sha256, N_MELS) or about.input_shape[0] not in (None, PATCH):
@@ -174,7 +174,7 @@ def _place(name: str) -> Path:
 
 
 def _exported(name: str, layer: str | None) -> Exported | None:
-    """The exported network that ends in a layer, if it is beside the weights."""
+    """Returns the exported network that ends in a layer, if it lies beside the weights."""
     path = _place(name)
     if not path.is_file():
         return None
@@ -188,14 +188,14 @@ def _opened(name: str, path: Path, changed: int) -> Exported:
 
 
 def _network(name: str, layer: str | None) -> Callable[[np.ndarray], np.ndarray]:
-    """What computes embeddings ``(patches, features)`` of patches."""
+    """Returns the function that computes embeddings ``(patches, features)`` of patches."""
     if found := _exported(name, layer):
         return found.answers
     return functools.partial(in_batches, _trained(name, layer), batch_size=BATCH)
 
 
 def _size(name: str, layer: str | None) -> int:
-    """How many numbers an embedding has; the weights need not be there."""
+    """Returns the size of an embedding; the weights need not be downloaded."""
     if found := _exported(name, layer):
         return found.metadata.n_outputs
     return _built_size(name, layer)
@@ -215,5 +215,5 @@ def _built_size(name: str, layer: str | None) -> int:
 
 @functools.cache
 def _trained(name: str, layer: str | None) -> Any:
-    """The network of the weights up to a layer."""
+    """Returns the network of the weights up to a layer."""
     return embedding_of(create_model(WEIGHTS.get(name).model, (PATCH, N_MELS), weights=name), layer)

@@ -1,7 +1,7 @@
-"""Names for what the zoo holds: one `Registry` class, one instance for each kind of member.
+"""The registries of the zoo: one `Registry` class, one instance per kind of member.
 
-A registry fills itself when it is first asked: it imports the public files of its folder in sorted order and then the
-entry points of its group, so that ``import genrezoo`` stays light and a new member is one new file.
+A registry is filled on first use: it imports the public files of its folder in sorted order and then the entry points
+of its group, so that ``import genrezoo`` stays light and a new member is one new file.
 """
 
 from __future__ import annotations
@@ -21,34 +21,36 @@ from genrezoo.spaces import Space, describe
 
 WORDS = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
 REFUSALS = (TypeError, ValueError, AttributeError, ArithmeticError, LookupError, RuntimeError, MemoryError)
-"""What Keras and its backends raise for an option or a shape that cannot be."""
+"""Exceptions that Keras and its backends raise for an invalid option or shape."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the zoo knows of one member.
+    """The record of one member of a registry.
 
     Attributes:
-        name: The name to look it up by.
-        call: The builder, procedure or loader itself.
+        name: Name of the member.
+        call: The builder, procedure or loader.
         summary: One line.
-        reference: Document and section, or paper, that it comes from.
-        reported: Results that the reference reports, by data set; never ours.
+        reference: The document and section, or the paper, that it comes from.
+        reported: Results that the reference reports, by data set; never genrezoo's.
         expects: Input kind: ``"segments"`` (songs as segments x features) or ``"image"``.
-        masks_padding: Padded segments have no influence on the logits.
-        any_length: One model works on any number of segments.
-        space: What each option may be in a search, of a procedure each setting (see `genrezoo.spaces`).
+        masks_padding: Whether padded segments have no influence on the logits.
+        any_length: Whether one model works on any number of segments.
+        space: Search space of the options, or of a procedure's settings (see `genrezoo.spaces`).
         settings: For a procedure: the class of its settings.
-        members: For a composition: names of the models that it is made of, ``("*",)`` for two or more under any name;
-            for a procedure: names of the models whose logits it needs.
-        by_gradient: For a procedure: it learns from training songs by gradient, and chooses nothing but its best epoch;
-            for a composition: it has weights of its own to train.
-        forward: For a composition: a faster way to its logits than running all of it, ``forward(model, x)``.
+        members: For a composition: names of its members, ``("*",)`` for two or more under any name; for a procedure:
+            names of the models whose logits it needs.
+        by_gradient: For a procedure: whether it trains by gradient descent and uses validation songs only to choose the
+            best epoch; for a composition: whether it has trainable weights besides its members'.
+        forward: For a composition: a faster way to compute its logits than running the whole model, ``forward(model,
+            x)``.
         begins_with: For a model: names of arguments that only say where its initial weights come from; a trained model
-            is built again without them.
+            is rebuilt without them.
         licence: For a data set: the licence of the data.
         detects: For a data set: whether a path holds it, ``detects(path)``: 0 for no, 1 for any folder of files that it
-            can read, 2 for files that only it reads, 3 for names that only it has. The highest answer counts.
+            can read, 2 for files that only it reads, 3 for names that only it has. The data set with the highest value
+            is chosen.
     """
 
     name: str
@@ -69,14 +71,15 @@ class Entry:
     detects: Callable[[Path], int] | None = None
 
     def build(self, *given: Any, **options: Any) -> Any:
-        """Builds the model or composition; whatever is refused on the way is told with what was asked for.
+        """Builds the model or composition; errors state the requested options.
 
         Args:
-            *given: What every builder takes: the members of a composition, the input shape, the number of genres.
-            **options: The builder's own keywords.
+            *given: The positional arguments of every builder: the members of a composition, the input shape, the number
+                of genres.
+            **options: The builder's keywords.
 
         Raises:
-            SettingsError: The builder, or Keras within it, refuses an option or a shape.
+            SettingsError: The builder, or Keras, rejects an option or a shape.
         """
         try:
             return self.call(*given, **options)
@@ -91,7 +94,7 @@ class Entry:
             ) from error
 
     def describe(self) -> dict[str, Any]:
-        """The record as plain data, for ``genrezoo show`` and programs."""
+        """Returns the record as plain data, for ``genrezoo show`` and programs."""
         return {
             "name": self.name,
             "summary": self.summary,
@@ -108,11 +111,11 @@ class Entry:
 
 
 class Named(Protocol):
-    """Anything with a name."""
+    """Any object with a name."""
 
     @property
     def name(self) -> str:
-        """What it is looked up by."""
+        """The name that it is looked up by."""
 
 
 Member = TypeVar("Member", bound=Named)
@@ -122,7 +125,7 @@ class Registry(Generic[Member]):
     """A collection of named members, filled on first use.
 
     Args:
-        kind: What a member is called in messages, e.g. ``"model"``.
+        kind: Kind of the members, for messages, e.g. ``"model"``.
         package: Package whose public modules register members when imported.
         group: Entry-point group in which other distributions name modules that register members.
         form: Form of a name, in words and as a regular expression.
@@ -144,14 +147,14 @@ class Registry(Generic[Member]):
         """Adds members.
 
         Raises:
-            GenrezooError: A name is of another form, or is taken already.
+            GenrezooError: A name has another form, or is already taken.
         """
         for member in members:
             name, (words, pattern) = member.name, self.form
             if not re.fullmatch(pattern, name):
                 raise GenrezooError(f"{self.kind} name {name!r} must be {words}")
             if name in self._members:
-                raise GenrezooError(f"{self.kind} {name!r} is registered already; choose another name")
+                raise GenrezooError(f"{self.kind} {name!r} is already registered; choose another name")
             self._members[name] = member
 
     def register(self, name: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -164,7 +167,7 @@ class Registry(Generic[Member]):
         return decorate
 
     def get(self, name: str) -> Member:
-        """The member of that name.
+        """Returns the member with that name.
 
         Raises:
             UnknownNameError: There is none; the nearest names are suggested.
@@ -177,17 +180,17 @@ class Registry(Generic[Member]):
             raise UnknownNameError(self.kind, name, self._members) from None
 
     def names(self, pattern: str = "*") -> list[str]:
-        """Names that match a shell pattern, in natural order (``a2`` before ``a10``)."""
+        """Returns the names that match a shell pattern, in natural order (``a2`` before ``a10``)."""
         check_type("a pattern", pattern, str, "text")
         self._fill()
         return sorted(fnmatch.filter(self._members, pattern), key=natural)
 
     def members(self, pattern: str = "*") -> list[Member]:
-        """The members whose names match, in natural order."""
+        """Returns the members whose names match, in natural order."""
         return [self._members[name] for name in self.names(pattern)]
 
     def remove(self, name: str) -> None:
-        """Forgets a member (for notebooks that register a model twice, and for tests)."""
+        """Removes a member (for notebooks that register a model twice, and for tests)."""
         self.get(name)
         del self._members[name]
 
@@ -220,10 +223,10 @@ DATASETS: Registry[Entry] = Registry("data set", package="genrezoo.datasets")
 
 
 def find_builder(name: str) -> Entry:
-    """The model or composition of that name.
+    """Returns the model or composition with that name.
 
     Raises:
-        UnknownNameError: There is neither; the nearest names are suggested.
+        UnknownNameError: Neither exists; the nearest names are suggested.
     """
     for registry in (MODELS, COMPOSITIONS):
         if name in registry.names():

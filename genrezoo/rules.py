@@ -1,9 +1,9 @@
-"""One prediction from several: rules on the log posteriors of the members, as functions.
+"""Aggregation rules: functions that combine the log posteriors of several members into one prediction.
 
-A rule takes log posteriors ``(songs, members, classes)`` and, if some members saw nothing but padding, a mask
-``(songs, members)`` that is True for those that count; and, if members count differently, weights ``(members,)`` that
-sum to 1. It returns normalised log posteriors ``(songs, classes)``. A song without any member that counts gets equal
-posteriors. To add a rule, write the function and put it into `RULES`.
+A rule takes log posteriors ``(songs, members, classes)``; if some members read only padding, a mask ``(songs,
+members)`` that is True for those that count; and, for a weighted combination, weights ``(members,)`` that sum to 1. It
+returns normalised log posteriors ``(songs, classes)``. A song for which no member counts gets equal posteriors. To add
+a rule, write the function and add it to `RULES`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from genrezoo.lazy import keras
 
 
 class _NumPy:
-    """Those operations of `keras.ops` that the rules need and NumPy lacks, and all of NumPy's own."""
+    """NumPy with the operations of `keras.ops` that the rules need and NumPy lacks."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
@@ -40,7 +40,7 @@ _NUMPY = _NumPy()
 
 
 def _ops(x: Any) -> Any:
-    """What computes with tensors or arrays: of arrays NumPy, so that stored predictions need no Keras."""
+    """Returns the module for the computation: NumPy for arrays, so that stored predictions do not need Keras."""
     return _NUMPY if isinstance(x, np.ndarray) else keras.ops
 
 
@@ -53,7 +53,7 @@ def mean_rule(log_posteriors: Any, mask: Any = None, weights: np.ndarray | None 
     Args:
         log_posteriors: ``(songs, members, classes)``, each member's posteriors summing to 1.
         mask: ``(songs, members)``, True for members that count; None if all do.
-        weights: ``(members,)`` from 0, with the sum 1; None if all count the same.
+        weights: ``(members,)``, at least 0, with sum 1; None for equal weights.
 
     Returns:
         Log posteriors ``(songs, classes)``.
@@ -80,10 +80,10 @@ def mean_rule(log_posteriors: Any, mask: Any = None, weights: np.ndarray | None 
 
 
 def product_rule(log_posteriors: Any, mask: Any = None, weights: np.ndarray | None = None) -> Any:
-    """The product of the posteriors, normalised: members count as independent witnesses.
+    """The normalised product of the posteriors: treats the members as independent evidence.
 
     With weights, each member's posteriors are raised to the power of its weight: their geometric mean, which is less
-    certain than the product without weights, even where all weights are equal.
+    confident than the product without weights, even with equal weights.
 
     Args:
         log_posteriors: ``(songs, members, classes)``, finite.
@@ -115,13 +115,13 @@ RULES: dict[str, Callable[..., Any]] = {"mean": mean_rule, "product": product_ru
 
 
 def normalised_weights(weights: Sequence[float]) -> np.ndarray:
-    """Weights of members, ``(members,)`` float64 with the sum 1.
+    """Checks the members' weights and scales them to sum 1, ``(members,)`` float64.
 
     Raises:
-        SettingsError: One is no number, negative or not finite, or all are zero.
+        SettingsError: A weight is not a number, negative or not finite, or all are zero.
     """
     if not all(isinstance(one, int | float) and 0 <= one < np.inf for one in weights) or not any(weights):
-        raise SettingsError(f"weights must be finite numbers from 0, and not all be 0, got {list(weights)}")
+        raise SettingsError(f"weights must be finite numbers of at least 0, not all of them 0, got {list(weights)}")
     found = np.asarray(weights, np.float64)
     normalised: np.ndarray = found / found.max() / (found / found.max()).sum()  # whose sum may overflow
     return normalised
@@ -134,10 +134,10 @@ def aggregate(log_posteriors: Any, *, rule: str, mask: Any = None, weights: Sequ
         log_posteriors: ``(songs, members, classes)``.
         rule: A name in `RULES`.
         mask: ``(songs, members)``, True for members that count; None if all do.
-        weights: One number from 0 for each member, of any sum; None if all count the same.
+        weights: One number of at least 0 per member, with any sum; None for equal weights.
 
     Returns:
-        Log posteriors ``(songs, classes)``, as a tensor or an array as they came.
+        Log posteriors ``(songs, classes)``, of the same type (tensor or array) as the input.
 
     Raises:
         UnknownNameError: There is no such rule.
@@ -160,15 +160,15 @@ def aggregate(log_posteriors: Any, *, rule: str, mask: Any = None, weights: Sequ
     if weights is None:
         return RULES[rule](log_posteriors, mask)
     if len(weights) != shape[1]:
-        raise DataError(f"{len(weights)} weights for {shape[1]} members", remedy="pass one weight a member")
+        raise DataError(f"{len(weights)} weights for {shape[1]} members", remedy="pass one weight per member")
     return RULES[rule](log_posteriors, mask, normalised_weights(weights))
 
 
 def aggregate_logits(logits: Sequence[np.ndarray], *, rule: str, mask: np.ndarray | None = None) -> np.ndarray:
-    """Applies a rule to the stored logits of members, so that a rule can be changed without a new prediction.
+    """Applies a rule to the stored logits of members, so that the rule can be changed without predicting again.
 
     Args:
-        logits: One array ``(songs, classes)`` for each member.
+        logits: One array ``(songs, classes)`` per member.
         rule: A name in `RULES`.
         mask: ``(songs, members)`` bool, True for members that count; None if all do.
 
@@ -189,7 +189,7 @@ def aggregate_logits(logits: Sequence[np.ndarray], *, rule: str, mask: np.ndarra
     if not shapes or len(set(shapes)) > 1 or len(shapes[0]) != 2:
         raise DataError(
             f"members have logits of shapes {shapes}",
-            remedy="pass at least one array (songs, classes), all of one shape",
+            remedy="pass at least one array (songs, classes), all of the same shape",
         )
     stacked = np.stack([np.asarray(member, np.float32) for member in logits], axis=1)  # (songs, members, classes)
     combined: np.ndarray = aggregate(_NUMPY.log_softmax(stacked, axis=-1), rule=rule, mask=mask)

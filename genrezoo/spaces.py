@@ -1,8 +1,8 @@
-"""Search spaces as data: what each option of a builder or procedure may be.
+"""Search spaces as data: the domain of each option of a builder or procedure.
 
-A space is a mapping from the name of an option to its domain. The default of an option is not repeated here: it is the
-default of the builder's keyword, or of the field of the procedure's settings. Keras and KerasTuner are not needed to
-declare, show or sample a space.
+A space maps the names of options to their domains. It does not repeat an option's default, which is that of the
+builder's keyword or of the field of the procedure's settings. Spaces can be declared, shown and sampled without Keras
+and KerasTuner.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 Conditions: TypeAlias = Mapping[str, tuple[Any, ...]]
 Number = TypeVar("Number", int, float)
-"""By name of another option, the values of it that an option counts for; all of them must hold."""
+"""Conditions under which an option is active: the allowed values of other options, by name; all must hold."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,15 @@ class Int(_Range[int]):
     """Whole numbers from ``min`` to ``max``, both included.
 
     Attributes:
-        min: Least value.
-        max: Greatest value.
-        step: Distance of two values, or their ratio where ``sampling`` is ``"log"``; None for every whole number.
+        min: Smallest value.
+        max: Largest value.
+        step: Difference of two successive values, or their ratio if ``sampling`` is ``"log"``; None for every whole
+            number.
         sampling: ``"linear"`` or ``"log"``.
-        when: Conditions under which the option counts.
+        when: Conditions under which the option is active.
 
     Raises:
-        ValueError: The range is empty or has more than 10,000 steps, or the step or the sampling is impossible.
+        ValueError: The range is empty or has more than 10,000 steps, or the step or the sampling is invalid.
 
     Example:
         >>> Int(25, 200, step=25)
@@ -55,11 +56,11 @@ class Float(_Range[float]):
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several values: numbers, texts, None, or tuples for an option that takes a list.
+    """One of several values: numbers, strings, None, or tuples for an option that takes a list.
 
     Attributes:
         values: The values, in their natural order if they have one.
-        when: Conditions under which the option counts.
+        when: Conditions under which the option is active.
     """
 
     values: tuple[Any, ...]
@@ -71,7 +72,7 @@ class Boolean:
     """True or False.
 
     Attributes:
-        when: Conditions under which the option counts.
+        when: Conditions under which the option is active.
     """
 
     when: Conditions = field(default_factory=dict)
@@ -83,7 +84,7 @@ MOST_STEPS = 10_000
 
 
 def values_of(domain: Domain) -> Sequence[Any] | None:
-    """All values of a domain in order; None for real numbers without a step.
+    """Returns all values of a domain in order; None for real numbers without a step.
 
     Example:
         >>> values_of(Int(8, 32, step=2, sampling="log")), values_of(Float(0.0, 0.3, step=0.1))
@@ -99,7 +100,7 @@ def values_of(domain: Domain) -> Sequence[Any] | None:
 
 
 def holds(domain: Domain, value: Any) -> bool:
-    """Whether a value is one of a domain's.
+    """Whether a value lies in a domain.
 
     Example:
         >>> holds(Int(1, 9), 9), holds(Int(1, 9, step=2), 2), holds(Choice(((8,), (8, 8))), [8, 8])
@@ -115,7 +116,7 @@ def holds(domain: Domain, value: Any) -> bool:
 
 
 def nearest(domain: Int | Float, number: float) -> int | float:
-    """The value of a range that is nearest to a number.
+    """Returns the value of a range that is nearest to a number.
 
     Example:
         >>> nearest(Int(10, 40, step=10), 26), nearest(Float(0.0, 0.5), 7)
@@ -128,7 +129,7 @@ def nearest(domain: Int | Float, number: float) -> int | float:
 
 
 def smallest(space: Space) -> dict[str, Any]:
-    """The least value of every unconditional option: the smallest member of a family, for quick checks.
+    """Returns the smallest value of every unconditional option: the smallest model of a family, for quick checks.
 
     Example:
         >>> smallest({"units": Int(25, 200), "rule": Choice(("mean", "product")), "dropout": Float(0.0, 0.5)})
@@ -138,7 +139,7 @@ def smallest(space: Space) -> dict[str, Any]:
 
 
 def describe(domain: Domain) -> str:
-    """The domain as one line of text.
+    """Formats the domain as one line of text.
 
     Example:
         >>> describe(Int(25, 200, step=25)), describe(Choice(("adam", "adamw")))
@@ -165,7 +166,7 @@ def _least(domain: Domain) -> Any:
 
 
 def _steps(domain: _Range[Any], number: float, add: float = 1e-9) -> int:
-    """How many whole steps a number is above the least."""
+    """Returns how many whole steps a number is above the smallest."""
     assert domain.step is not None  # only ranges with steps are asked
     if domain.sampling == "linear":
         return math.floor(float((number - domain.min) / domain.step) + add)
@@ -184,7 +185,9 @@ def _check(domain: _Range[Any]) -> None:
     if domain.sampling not in ("linear", "log"):
         raise ValueError(f"sampling must be 'linear' or 'log', got {domain.sampling!r}")
     if domain.min >= domain.max:
-        raise ValueError(f"min must be below max, got {domain.min} and {domain.max}; pass one value to fix it")
+        raise ValueError(
+            f"min must be below max, got {domain.min} and {domain.max}; to fix the option, pass the value itself"
+        )
     if log and domain.min <= 0:
         raise ValueError(f"sampling 'log' needs a min above 0, got {domain.min}")
     if step is None:

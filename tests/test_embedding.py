@@ -120,7 +120,7 @@ def test_a_layer_can_be_chosen():
 def test_settings_are_checked():
     assert feature_settings("embedding", weights="vgg_tagger.small").weights == ("vgg_tagger.small",)
     for wrong in ("vgg_tagger.smal", ["vgg_tagger.small", "vgg_tagger.small"], "efficientnet_lite0.imagenet"):
-        with pytest.raises(SettingsError, match=r"weights: .*one of .*vgg_tagger\.small.*, and none twice"):
+        with pytest.raises(SettingsError, match=r"weights: .*one of .*vgg_tagger\.small.*, without duplicates"):
             feature_settings("embedding", weights=wrong)
     with pytest.raises(DataError, match="'embedding' needs at least"):
         extract(Embedding(weights=("vgg_tagger.small",)), [noise(0.02)])

@@ -38,7 +38,7 @@ def test_unknown_name_suggests_the_nearest(registry):
 
 
 def test_duplicates_are_refused_and_leave_the_first(registry):
-    with pytest.raises(GenrezooError, match="'mlp' is registered already"):
+    with pytest.raises(GenrezooError, match="'mlp' is already registered"):
         registry.register("mlp", summary="other", reference="r")(build)
     assert registry.get("mlp").summary == "s"
 

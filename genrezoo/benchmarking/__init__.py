@@ -1,4 +1,4 @@
-"""The benchmark: a suite's recipes and baselines on the same songs, a child process a cell, a row as each is done."""
+"""The benchmark: runs a suite's recipes and baselines on the same songs, one child process and one row per cell."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from genrezoo.weights import WEIGHTS
 __all__ = ["Suite", "benchmark", "list_suites", "load_suite"]
 
 ENGINES: tuple[Engine, ...] = ("keras", "onnx")
-"""What the speed of recipes can be measured with."""
+"""Engines with which the speed of recipes can be measured."""
 
 
 def benchmark(
@@ -105,25 +105,25 @@ def benchmark(
 
 
 def choose_engines(asked: Sequence[str] | None) -> tuple[Engine, ...]:
-    """The engines that speed is measured with, those asked for or all that are installed.
+    """Returns the engines for measuring speed: the requested ones, or all that are installed.
 
     Raises:
         UnknownNameError: There is no such engine.
-        SettingsError: One of them is not installed, or none was asked for.
+        SettingsError: One of them is not installed, or the list is empty.
     """
     installed = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
     if asked is None:
         return ENGINES if installed else ENGINES[:1]
     check_known("engine", asked, ENGINES)
     if not asked:
-        raise SettingsError("engines must name one at least, keras or onnx")
+        raise SettingsError("engines must name at least one of keras and onnx")
     if "onnx" in asked and not installed:
         raise SettingsError("the engine onnx needs the extra `export`: pip install 'genrezoo[export]'")
     return tuple(engine for engine in ENGINES if engine in asked)
 
 
 def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[Prepared], folder: Path) -> list[Cell]:
-    """All cells; recipes stand after those that may be their members."""
+    """Returns all cells; recipes come after those that may be their members."""
     found = []
     options = {"passes": plan.passes, "train_scores": plan.train_scores}
     for songs in data:
@@ -150,7 +150,7 @@ def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[Prepa
 
 
 def _counted(plan: Suite, entrant: Entrant) -> dict[str, Any]:
-    """What the figures of a suite need of an entrant beside its scores."""
+    """Measurements besides the scores that a suite's figures need of an entrant."""
     about = [figure for figure in plan.figures if figure.is_about(entrant.called, entrant.study)]
     figures = {figure.kind: figure for figure in about}
     return {
@@ -160,14 +160,14 @@ def _counted(plan: Suite, entrant: Entrant) -> dict[str, Any]:
 
 
 def pretrained(features: Mapping[str, Any], recipe: Recipe | None = None) -> dict[str, str]:
-    """What is known of the weights, trained elsewhere, that a result rests on.
+    """Returns what is known about the pretrained weights behind a result.
 
     Args:
         features: Settings of the songs' features.
         recipe: The recipe, with its members.
 
     Returns:
-        A sentence or two by name of the weights.
+        One or two sentences by name of the weights.
     """
     recipes = [recipe] if recipe else []
     for one in recipes:  # which grows
@@ -259,14 +259,14 @@ def _run_all(
 
 
 def with_engines(cell: Cell, engines: Sequence[Engine]) -> list[Cell]:
-    """A cell with each engine that its model can be measured with; a baseline has its own alone."""
+    """Returns a cell with each engine that fits its model; a baseline has only its own."""
     if cell.facts.family == "baseline":
         return [cell]
     return [cell.model_copy(update={"engine": engine}) for engine in engines]
 
 
 def is_measured(row: Row | None, cell: Cell) -> bool:
-    """Whether a row has all that is asked of a cell, or says that the cell is refused."""
+    """Whether a row has everything that a cell requires, or says that the cell is refused."""
     if isinstance(row, AccuracyRow):
         asked = {"train": cell.train_scores, "difficulty": cell.difficulty, "weights": cell.kernels is not None}
         return all(getattr(row, name) is not None for name, wanted in asked.items() if wanted)

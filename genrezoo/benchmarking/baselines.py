@@ -1,7 +1,7 @@
-"""Scikit-learn baselines: what one line of scikit-learn reaches on the very same songs and split.
+"""Scikit-learn baselines with default settings, on the same songs and split.
 
-Each classifier is offered the songs in two forms: all segments side by side (``flat``) and the mean and standard
-deviation of each feature over the song's real segments (``stats``). A table of features has the first form only.
+Each classifier gets the songs in two forms: all segments concatenated (``flat``), and the mean and standard deviation
+of each feature over the song's real segments (``stats``). A feature table has only the first form.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ else:  # names of baselines are listed without them
 
 @dataclass(frozen=True)
 class Baseline:
-    """One classifier on one form of the songs.
+    """A classifier on one form of the songs.
 
     Attributes:
         name: Name in tables.
-        make: Makes the unfitted classifier from a seed.
+        make: Builds the unfitted classifier from a seed.
         form: Turns standardised songs, ``(n_songs, n_segments, n_features)`` with NaN padding, into ``(n_songs,
-            numbers)``.
-        seeded: Whether the seed makes a difference; otherwise it is fitted once.
-        settings: What was set, for the row.
+            columns)``.
+        seeded: Whether the result depends on the seed; otherwise it is fitted once.
+        settings: Settings, for the row.
     """
 
     name: str
@@ -48,19 +48,19 @@ class Baseline:
     @property
     def summary(self) -> str:
         """One line."""
-        forms = {"flat": "all segments side by side", "stats": "mean and standard deviation over the song"}
+        forms = {"flat": "all segments concatenated", "stats": "mean and standard deviation over the song"}
         name, _, form = self.name.rpartition("_")
         return f"scikit-learn's {name.replace('_', ' ')} on {forms[form]}"
 
 
 def flatten(x: np.ndarray) -> np.ndarray:
-    """All segments side by side; padding becomes 0, the mean of the training songs."""
+    """Concatenates all segments; padding becomes 0, the mean of the training songs."""
     filled: np.ndarray = np.nan_to_num(x, nan=0.0)
     return filled.reshape(len(x), -1)
 
 
 def statistics(x: np.ndarray) -> np.ndarray:
-    """Mean and standard deviation of each feature over the real segments of each song.
+    """Returns mean and standard deviation of each feature over the real segments of each song.
 
     Raises:
         DataError: The songs have one segment, whose standard deviation is 0, or are images.
@@ -99,30 +99,30 @@ BASELINES = {
 
 @dataclass(frozen=True)
 class Tempered:
-    """A classifier with scores alone, whose probabilities are those of its scores at a temperature.
+    """Adds probabilities to a classifier that has only scores, by a softmax with a temperature.
 
-    Scikit-learn has the same (`CalibratedClassifierCV`), but not for validation songs that lack a genre, as those of
-    small sets that are split by artist do.
+    Scikit-learn's `CalibratedClassifierCV` does not support validation songs that lack a genre, which occurs in small
+    sets that are split by artist.
     """
 
     classifier: Any
     temperature: float
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
-        """Posteriors, ``(n_songs, n_genres)``."""
+        """Returns posteriors, ``(n_songs, n_genres)``."""
         posteriors: np.ndarray = softmax(scores(self.classifier, x) / self.temperature)
         return posteriors
 
 
 def scores(classifier: Any, x: np.ndarray) -> np.ndarray:
-    """A score for each genre, of two genres as well."""
+    """Returns one score per genre, also for two genres."""
     found: np.ndarray = classifier.decision_function(x)
     return found if found.ndim == 2 else np.stack([np.zeros_like(found), found], axis=1)
 
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """A fitted baseline with the form and the standardisation that belong to it."""
+    """A fitted baseline with its form and standardisation."""
 
     form: Callable[[np.ndarray], np.ndarray]
     standardiser: Standardiser
@@ -130,13 +130,13 @@ class FittedBaseline:
     classifier: Any
 
     def log_posterior(self, songs: SongSet) -> np.ndarray:
-        """Log posteriors, ``(n_songs, n_genres)`` float32; probabilities of zero are floored at 1e-6."""
+        """Returns log posteriors, ``(n_songs, n_genres)`` float32, with probabilities floored at 1e-6."""
         x = self.scaler.transform(self.form(self.standardiser.apply(songs)))
         return log_probabilities(self.classifier, x).astype(np.float32)
 
 
 def log_probabilities(classifier: Any, x: np.ndarray) -> np.ndarray:
-    """Logarithms of a classifier's probabilities, ``(n_songs, n_genres)``; those of zero are floored at 1e-6."""
+    """Returns the logarithms of a classifier's probabilities, ``(n_songs, n_genres)``, floored at 1e-6."""
     found: np.ndarray = np.log(np.maximum(classifier.predict_proba(x), 1e-6))
     return found
 
@@ -144,11 +144,11 @@ def log_probabilities(classifier: Any, x: np.ndarray) -> np.ndarray:
 def fit_baseline(baseline: Baseline, songs: SongSet, seed: int) -> FittedBaseline:
     """Fits a baseline on the training songs.
 
-    A support-vector machine has no probabilities of its own: its scores are scaled by one temperature, chosen on the
-    validation songs, which leaves its decisions alone.
+    A support-vector machine has no probabilities: its scores are scaled by one temperature, chosen on the validation
+    songs, which does not change its predictions.
 
     Args:
-        baseline: Which one.
+        baseline: The baseline.
         songs: Songs with splits ``train`` and ``valid``.
         seed: Seed of the trees.
     """

@@ -1,6 +1,6 @@
-"""A cell of a benchmark: one recipe or baseline on one data set with one seed, measured in a process of its own.
+"""A cell of a benchmark: one recipe or baseline on one data set with one seed, measured in a separate process.
 
-Accuracy, speed and passes are separate cells: trainings may share the machine, the others have it to themselves.
+Accuracy, speed and passes are separate cells: trainings may run in parallel, the others run alone on the machine.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ from genrezoo.songs.chunks import chunk_starts
 
 WARM_UP, CALLS, BULK = 20, 200, 256
 EXPORT = "model.onnx"
-"""Name of the export in the folder of its run."""
+"""File name of the export in its run folder."""
 CHOICE = "chosen.json"
-"""What the search of a tuned baseline has chosen, in the folder of its run."""
+"""File name of a tuned baseline's chosen settings, in its run folder."""
 Predict = Callable[[SongSet], np.ndarray]
-"""Turns songs into logits."""
+"""A function from songs to logits."""
 
 
 class Cell(BaseModel, frozen=True):
-    """What a child process needs to know.
+    """The task of a child process.
 
     Attributes:
-        facts: What its rows say of it, whatever becomes of it.
-        data: Folder of the songs, split included; of repeated splits the songs' own.
+        facts: Fields of its rows, whether it succeeds or fails.
+        data: Folder of the songs with their split; for repeated splits, with the original split.
         run: Folder of the result.
-        engine: What predicts when speed is measured.
-        passes: Timed predictions of all training and validation songs.
-        train_scores: Whether scores on the training songs are measured too.
+        engine: Inference engine whose speed is measured.
+        passes: Number of timed predictions of all training and validation songs.
+        train_scores: Whether scores on the training songs are also measured.
         difficulty: Whether the difficulty of the training songs is measured.
-        kernels: Shell pattern of the layers whose kernels are counted into histograms; None counts none.
+        kernels: Shell pattern of the layers whose kernels get histograms; None for none.
     """
 
     facts: CellFacts
@@ -73,17 +73,17 @@ class Cell(BaseModel, frozen=True):
     kernels: str | None = None
 
     def identity(self, kind: str) -> tuple[str, str, str]:
-        """The identity of its row of a kind."""
+        """Returns the identity of its row of a kind."""
         return kind, self.facts.key, "" if kind == "accuracy" else engine_part(self.engine)
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of a cell of the zoo."""
+        """Returns the recipe of a cell of the zoo."""
         return Recipe.model_validate(self.facts.settings)
 
 
 def accuracy_cell(plain: dict[str, Any]) -> dict[str, Any]:
-    """Trains, predicts valid and test, and returns the accuracy row (runs in the child)."""
+    """Trains, predicts valid and test, and returns the accuracy row (runs in the child process)."""
     cell, songs = _opened(plain)
     found, predict = _train_zoo(cell, songs) if cell.facts.family == "zoo" else _train_baseline(cell, songs)
     stored = {split: read_predictions(cell.run, split, songs.num_classes) for split in ("valid", "test")}
@@ -105,11 +105,11 @@ def accuracy_cell(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def speed_cell(plain: dict[str, Any]) -> dict[str, Any]:
-    """Measures inference and returns the speed row (runs in the child, alone on the machine).
+    """Measures inference and returns the speed row (runs in the child process, alone on the machine).
 
-    From raw features to logits, standardisation included: the time from the process's start to its first prediction,
-    the latency of one song, songs per second in bulk, and the peak memory of the process. An export is made by another
-    process before, and its time left out.
+    It measures from raw features to logits, including standardisation: the time from the process's start to its first
+    prediction, the latency for one song, songs per second in bulk, and the peak memory of the process. The export is
+    made by another process beforehand and not timed.
     """
     cell, songs = _opened(plain)
     start = time.time()
@@ -142,7 +142,7 @@ def speed_cell(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def passes_cell(plain: dict[str, Any]) -> dict[str, Any]:
-    """Times the prediction of all training and validation songs, again and again (runs in the child, alone).
+    """Times repeated predictions of all training and validation songs (runs in the child process, alone).
 
     A million songs are 20 passes over 50,000: the cost of labelling a whole collection.
     """
@@ -156,7 +156,7 @@ def passes_cell(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def head_scores(stored: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, HeadScores]:
-    """Accuracy of each auxiliary output that gives a logit to each genre, by itself, of the predictions by split."""
+    """Returns the accuracy of each auxiliary output with one logit per genre, from the predictions by split."""
     found: dict[str, dict[str, float]] = {}
     for split, arrays in stored.items():
         for head, values in arrays.items():
@@ -171,7 +171,7 @@ def _opened(plain: dict[str, Any]) -> tuple[Cell, SongSet]:
     if cell.facts.repeat is not None:  # the songs are stored once, and each child deals them as its parent did
         songs = repeated_split(songs, cell.facts.repeat).named(songs.name)
         if songs.checksum() != cell.facts.checksum:
-            what = f"split {cell.facts.repeat} came out otherwise than in the process that started it"
+            what = f"split {cell.facts.repeat} differs from that of the process that started the benchmark"
             raise songs.error(what, remedy="use the same versions of the packages on all machines")
     return cell, songs
 
@@ -187,7 +187,7 @@ def _seconds(predict: Predict, songs: SongSet) -> float:
 
 
 def _predictor(cell: Cell, songs: SongSet) -> Predict:
-    """The stored run, what it was exported as, or the baseline fitted anew."""
+    """Returns the stored run, its export, or the refitted baseline."""
     if cell.engine == "onnx":
         return load_exported(Path(cell.run) / EXPORT).logits
     if cell.facts.family == "zoo":
@@ -202,7 +202,7 @@ def _predictor(cell: Cell, songs: SongSet) -> Predict:
 
 
 def _export(cell: Cell) -> None:
-    """Exports the run in a process of its own: the one that measures shall not hold Keras."""
+    """Exports the run in a separate process, so that the measuring process does not load Keras."""
     with parallel.ProcessExecutor(1, threads=1) as executor:
         try:
             executor.submit(export_run, cell.model_dump(mode="json")).result()
@@ -213,7 +213,7 @@ def _export(cell: Cell) -> None:
 
 
 def export_run(plain: dict[str, Any]) -> None:
-    """Exports a run into its own folder, compared on some test songs besides random ones (runs in a child)."""
+    """Exports a run into its folder and compares predictions on some test songs and random ones (runs in a child)."""
     from genrezoo.exporting import export  # here, because it imports Keras
 
     cell, songs = _opened(plain)
@@ -247,7 +247,7 @@ def _train_zoo(cell: Cell, songs: SongSet) -> tuple[dict[str, Any], Predict]:
 
 
 def chunks_of(recipe: Recipe, songs: SongSet) -> int:
-    """How many times a model predicts for one song, in the median."""
+    """Median number of predictions that a model makes per song."""
     if recipe.chunks is None:
         return 1
     numbers = [len(chunk_starts(int(n), recipe.chunks.segments, recipe.chunks.hop)) for n in songs.lengths]
@@ -273,5 +273,5 @@ def _train_baseline(cell: Cell, songs: SongSet) -> tuple[dict[str, Any], Predict
 
 
 def answered(predict: Predict, songs: SongSet) -> dict[str, np.ndarray]:
-    """Songs as predictions are stored: their ids, labels and logits."""
+    """The stored fields of predictions: ids, labels and logits."""
     return {"ids": songs.ids, "y": songs.y, "logits": predict(songs)}

@@ -1,4 +1,4 @@
-"""How much arithmetic one song costs a model."""
+"""Multiply-add operations of a model."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from genrezoo.layers import Frozen, Standardise
 
 
 def multiply_adds(model: keras.Model, n_segments: int) -> int:
-    """Multiply-add operations of one song's forward pass.
+    """Counts the multiply-add operations of one song's forward pass.
 
-    Counts the products of inputs with kernels: each weight of a dense, convolution or recurrent kernel once for every
-    position that it is applied at. Biases, activations, norms and pooling are left out, as is usual.
+    Each weight of a dense, convolution or recurrent kernel counts once for every position at which it is applied.
+    Biases, activations, normalisation and pooling are left out, as is usual.
 
     Args:
         model: A built model.

@@ -1,4 +1,4 @@
-"""Ensembles of a benchmark's own entrants, selected from their stored predictions once all are trained."""
+"""Ensembles of a benchmark's entrants, selected from their stored predictions once all are trained."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ from genrezoo.selection import GreedySettings
 
 
 class EnsemblePlan(GreedySettings, frozen=True, extra="forbid"):
-    """An ensemble of a suite: what it is called, and which of the suite's entrants it is selected from."""
+    """An ensemble of a suite: its name, and the entrants that it is selected from."""
 
-    name: str = Field(pattern=NAME, description="Its name in tables.")
-    family: Family = Field("zoo", description="Which entrants: the recipes (`zoo`), the `baselines`, or `all`.")
+    name: str = Field(pattern=NAME, description="Name in tables.")
+    family: Family = Field("zoo", description="Candidates: the recipes (`zoo`), the `baselines`, or `all`.")
     candidates: tuple[str, ...] = Field(
-        (), description="Names of entrants and baselines, or patterns such as `lstm*`; all of the family if left out."
+        (), description="Names of entrants and baselines, or patterns such as `lstm*`; all of the family by default."
     )
     seeds: Literal["same", "all"] = Field(
-        "same", description="`same`: an ensemble for each seed, of members with that seed; `all`: one of all seeds."
+        "same",
+        description="`same`: one ensemble per seed, of members with that seed; `all`: one ensemble of all seeds.",
     )
 
     def takes(self, name: str, family: str) -> bool:
         """Whether an entrant or a baseline may become a member.
 
         Args:
-            name: Its name in tables.
+            name: Name in tables.
             family: ``"zoo"`` or ``"baseline"``.
         """
         fits = self.family == "all" or (family == "baseline") == (self.family == "baselines")
@@ -47,9 +48,9 @@ class EnsemblePlan(GreedySettings, frozen=True, extra="forbid"):
 
 
 def groups_of(plan: EnsemblePlan, cells: Sequence[Cell]) -> list[tuple[int, list[Cell]]]:
-    """The cells whose models each ensemble of a plan is selected from, all on the same songs; and the ensemble's seed.
+    """Yields the candidate cells of each ensemble of a plan, all on the same songs, and the ensemble's seed.
 
-    A baseline that no seed changes belongs to every seed.
+    A baseline that does not depend on the seed belongs to every seed.
     """
     found: list[tuple[int, list[Cell]]] = []
     fit = [cell for cell in cells if plan.takes(cell.facts.recipe, cell.facts.family)]
@@ -71,16 +72,16 @@ def _unseeded(cell: Cell) -> bool:
 def ensemble_rows(
     plans: Sequence[EnsemblePlan], cells: Sequence[Cell], done: Mapping[tuple[str, str, str], Row], folder: Path
 ) -> Iterator[tuple[Row, bool]]:
-    """Selects the ensembles of a suite from the cells that are measured.
+    """Selects the ensembles of a suite from the measured cells.
 
     Args:
         plans: The ensembles.
         cells: The cells of the suite.
-        done: The rows that there are, by identity.
+        done: Existing rows, by identity.
         folder: Folder of results; the ensembles' predictions go to its ``runs``.
 
     Yields:
-        The row of each ensemble, and whether it was there already: of the same models, with its predictions.
+        The row of each ensemble, and whether it already existed with the same models and its predictions.
     """
     for plan in plans:
         for seed, group in groups_of(plan, cells):

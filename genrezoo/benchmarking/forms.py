@@ -1,4 +1,4 @@
-"""What a tuned baseline can get of a song: its segments side by side, or statistics of its features."""
+"""Forms in which a tuned baseline gets a song: its concatenated segments, or statistics of its features."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from genrezoo.benchmarking.baselines import flatten, statistics
 
 
 def means(x: np.ndarray) -> np.ndarray:
-    """Mean of each feature over the real segments of each song, ``(n_songs, n_features)``."""
+    """Returns the mean of each feature over the real segments of each song, ``(n_songs, n_features)``."""
     found: np.ndarray = np.nanmean(x, axis=1)
     return found
 
 
 def rich_statistics(x: np.ndarray) -> np.ndarray:
-    """Eight statistics of each feature over the real segments of each song.
+    """Returns eight statistics of each feature over the real segments of each song.
 
-    They are the mean, the standard deviation, the least and the greatest value, the quartiles, and the mean absolute
-    difference between neighbouring segments.
+    They are the mean, the standard deviation, the minimum, the maximum, the quartiles, and the mean absolute difference
+    between neighbouring segments.
 
     Args:
         x: ``(n_songs, n_segments, n_features)`` with NaN as padding, two segments or more.
 
     Returns:
-        ``(n_songs, 8 * n_features)``; of a song with one real segment the differences are 0.
+        ``(n_songs, 8 * n_features)``; for a song with one real segment the differences are 0.
 
     Example:
         >>> rich_statistics(np.array([[[1.0], [2.0], [6.0], [np.nan]]])).round(2).tolist()

@@ -1,4 +1,4 @@
-"""The songs of a benchmark: loaded, split, checked and stored once, for all its cells."""
+"""The songs of a benchmark: loaded, split, checked and stored once for all cells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from genrezoo.songs import SongSet, check_genres, check_split, default_split, re
 
 @dataclass(frozen=True)
 class Prepared:
-    """Songs that children can map: their folder, what rows say of them, and the settings of their features if known.
+    """Songs that child processes can memory-map: their folder, their fields in rows, and any known feature settings.
 
     ``repeated`` is their number among repeated splits and the checksum of the songs without a split.
     """
@@ -30,13 +30,13 @@ class Prepared:
     repeated: tuple[int, str] | None = None
 
     def seeds(self, number: int) -> range:
-        """Seeds of so many trainings; on a repeated split its own number comes first."""
+        """Returns the seeds of a number of trainings; on a repeated split, the split's number comes first."""
         first = self.repeated[0] if self.repeated else 1
         return range(first, first + number)
 
 
 def prepare(source: dict[str, Any], folder: Path, repeats: int | None) -> list[Prepared]:
-    """Loads, splits and checks songs once, and stores them for the children; once for all repeated splits."""
+    """Loads, splits and checks songs, and stores them for the child processes; once for all repeated splits."""
     options = {key: value for key, value in source.items() if key not in ("source", "name")}
     songs = load_songs(source["source"], **options)
     songs = songs.named(str(source.get("name", songs.name)))

@@ -19,29 +19,32 @@ NAME = r"^[a-z][a-z0-9_]*$"
 
 class _OfRecipe(BaseModel, frozen=True, extra="forbid"):
     recipe: str = Field(pattern=NAME, description="Name of a recipe.")
-    name: str | None = Field(None, pattern=NAME, description="Its own name in tables; the recipe's if left out.")
+    name: str | None = Field(None, pattern=NAME, description="Name in tables; the recipe's by default.")
     changes: dict[str, Any] = Field({}, description="Arguments and settings that differ from the recipe's.")
     feature_kinds: tuple[str, ...] = Field(
-        (), description="Kinds of audio features that it is for; songs with another kind are skipped."
+        (), description="Kinds of audio features that it applies to; it is skipped for songs with other kinds."
     )
 
     @property
     def called(self) -> str:
-        """Its name in tables."""
+        """Name in tables."""
         return self.name or self.recipe
 
 
 class Entrant(_OfRecipe):
-    """One line of the leaderboard: a recipe, perhaps with other values and another name."""
+    """One line of the leaderboard: a recipe, optionally with other values and another name."""
 
     bagged: int = Field(
-        0, ge=0, description="From 2: the recipe is trained once for each of so many folds of the songs, see `bagged`."
+        0,
+        ge=0,
+        description="Number of folds, at least 2: the recipe is trained once per fold of the songs, see "
+        "`bagged`; 0: no folds.",
     )
-    label: str | None = Field(None, min_length=1, description="What the study's figures call it; the name if left out.")
-    study: str | None = Field(None, pattern=NAME, description="Name of the grid that it stands in, or beside.")
-    axes: dict[str, Any] = Field({}, description="Where it stands on that grid's axes.")
+    label: str | None = Field(None, min_length=1, description="Label in the study's figures; the name by default.")
+    study: str | None = Field(None, pattern=NAME, description="Name of the grid that it belongs to or is shown with.")
+    axes: dict[str, Any] = Field({}, description="Position on that grid's axes.")
     reported: dict[str, str] | None = Field(
-        None, description="What the reference reports for it; the recipe's if left out and nothing is changed."
+        None, description="Results that the reference reports for it; the recipe's by default if nothing is changed."
     )
 
     @field_validator("bagged")
@@ -53,31 +56,31 @@ class Entrant(_OfRecipe):
 
     @property
     def called(self) -> str:
-        """Its name in tables."""
+        """Name in tables."""
         return self.name or (f"bagged_{self.recipe}" if self.bagged else self.recipe)
 
     @property
     def place(self) -> dict[str, Any]:
-        """What its rows say of its place in the study; nothing where it has none."""
+        """Fields of its rows that give its place in the study; empty if it has none."""
         said = {"study": self.study, "axes": self.axes or None, "label": self.label}
         return {key: value for key, value in said.items() if value is not None}
 
     def suits(self, kind: str | None) -> bool:
-        """Whether it is for songs that hold this kind of features; songs that say nothing of it are for all."""
+        """Whether it applies to songs with this kind of features; songs without a known kind fit all."""
         return kind is None or not self.feature_kinds or kind in self.feature_kinds
 
     def build(self, changes: Mapping[str, Any], overrides: Mapping[str, Any] = {}) -> Recipe:
-        """The recipe as it will be trained.
+        """Returns the recipe as it will be trained.
 
-        The suite's changes go to members too; this entrant's own win over them, and the user's over both.
+        The suite's changes apply to members too; this entrant's take precedence over them, and the user's over both.
 
-        What the reference reports holds for its own values: an entrant with others has only results of its own. Of a
-        bagged recipe all changes go to the recipe of its members.
+        Reported results apply only to the reference's values, so an entrant with other values drops them. For a bagged
+        recipe, all changes go to the recipe of its members.
 
         Args:
             changes: The suite's.
-            overrides: The user's; they go to members too. An option that this recipe does not have is for other
-                entrants: `Suite.overridden` refuses one that none has.
+            overrides: The user's; they apply to members too. Options that this recipe does not have are ignored here;
+                `Suite.overridden` rejects one that no entrant has.
         """
         recipe = get_recipe(self.recipe).changed(changes, everywhere=True).changed(self.changes)
         own = {key: value for key, value in overrides.items() if "." in key or recipe.knows(key)}
@@ -89,7 +92,7 @@ class Entrant(_OfRecipe):
 
 
 class Grid(_OfRecipe):
-    """A recipe under all combinations of some options' values.
+    """A recipe with all combinations of some options' values.
 
     Example:
         >>> grid = Grid(recipe="lstm", axes={"units": [50, 100], "l2": [0.001]})
@@ -101,7 +104,7 @@ class Grid(_OfRecipe):
 
     @property
     def size(self) -> int:
-        """How many entrants it expands to."""
+        """Number of entrants that it expands to."""
         return math.prod(map(len, self.axes.values()))
 
     @field_validator("axes")
@@ -121,11 +124,13 @@ class Grid(_OfRecipe):
             )
         names = [entrant.called for entrant in self.entrants()]
         if doubled := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"two cells of the grid would be called {min(doubled)!r}: their values are too much alike")
+            raise ValueError(
+                f"two cells of the grid would both be called {min(doubled)!r}: their values are too similar"
+            )
         return self
 
     def entrants(self) -> list[Entrant]:
-        """Its entrants, the last axis running fastest; their names tell their values."""
+        """Returns its entrants, with the last axis varying fastest; their names contain their values."""
         short = {axis: axis.rpartition(".")[2] for axis in self.axes}
         if len(set(short.values())) < len(short):
             short = {axis: _word(axis) for axis in self.axes}

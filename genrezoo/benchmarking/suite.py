@@ -1,4 +1,4 @@
-"""A suite: recipes x data x seeds, and the figures drawn of them, as a TOML file of data only."""
+"""A suite: recipes x data x seeds and the figures of the report, as a TOML file of data only."""
 
 from __future__ import annotations
 
@@ -22,36 +22,44 @@ SUITES = importlib.resources.files("genrezoo.benchmarking") / "suites"
 
 
 class Suite(BaseModel, frozen=True, extra="forbid"):
-    """What a benchmark runs."""
+    """The definition of a benchmark."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    summary: str = Field(description="One line: what the suite is for.")
-    recipes: tuple[Entrant, ...] = Field((), description="Recipe names, or tables with recipe, name and changes.")
+    summary: str = Field(description="Purpose of the suite, in one line.")
+    recipes: tuple[Entrant, ...] = Field((), description="Names of recipes, or tables with recipe, name and changes.")
     grid: tuple[Grid, ...] = Field((), description="Grids of recipes' options, each expanded into entrants.")
     baselines: tuple[str, ...] = Field((), description="Names of scikit-learn baselines.")
     data: tuple[dict[str, Any], ...] = Field(
-        min_length=1, description="Tables with `source`, perhaps a `name` for tables, and the loader's options."
+        min_length=1,
+        description="Tables with `source`, an optional `name` for the report's tables, and the loader's options.",
     )
     seeds: int = Field(3, ge=1, le=1000, description="Trainings per recipe, with seeds 1, 2, ….")
     repeats: int | None = Field(
-        None, ge=2, le=1000, description="Splits of the same songs, drawn anew, in place of the songs' own split."
+        None,
+        ge=2,
+        le=1000,
+        description="Number of newly drawn splits of the same songs, which replace the songs' own split.",
     )
-    changes: dict[str, Any] = Field({}, description="Arguments and settings that all recipes get.")
+    changes: dict[str, Any] = Field({}, description="Arguments and settings for all recipes.")
     overrides: dict[str, Any] = Field(
-        {}, description="The same, but over the entrants' own values; what the user of a suite sets."
+        {},
+        description="Arguments and settings that take precedence over the entrants' values; set by the user of a "
+        "suite.",
     )
     ensembles: tuple[EnsemblePlan, ...] = Field(
-        (), description="Ensembles that are selected from the entrants once they are trained."
+        (), description="Ensembles to select from the entrants once they are trained."
     )
-    figures: tuple[FigurePlan, ...] = Field((), description="Figures that the report draws beside its usual ones.")
-    reported: bool = Field(False, description="Whether the report shows the references' results beside the measured.")
+    figures: tuple[FigurePlan, ...] = Field((), description="Figures of the report besides the usual ones.")
+    reported: bool = Field(
+        False, description="Whether the report shows the references' results beside the measured ones."
+    )
     passes: int = Field(
         0,
         ge=0,
         le=1000,
-        description="Timed predictions of all training and validation songs.",
+        description="Number of timed predictions of all training and validation songs.",
     )
-    train_scores: bool = Field(False, description="Whether scores on the training songs are measured too.")
+    train_scores: bool = Field(False, description="Whether scores on the training songs are also measured.")
 
     @property
     def entrants(self) -> list[Entrant]:
@@ -84,7 +92,7 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
         names = [*(entrant.called for entrant in self.entrants), *self.baselines]
         for number, ensemble in enumerate(self.ensembles):
             if ensemble.name in [*names, *(other.name for other in self.ensembles[:number])]:
-                raise ValueError(f"an entrant, a baseline or another ensemble is called {ensemble.name!r} already")
+                raise ValueError(f"an entrant, a baseline or another ensemble is already called {ensemble.name!r}")
             for pattern in ensemble.candidates:
                 if not any(fnmatchcase(name, pattern) for name in names):
                     raise ValueError(f"ensemble {ensemble.name!r}: {pattern!r} is neither an entrant nor a baseline")
@@ -97,7 +105,7 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
         for grid in self.grid:
             for entrant in grid.entrants():
                 if single.count(entrant.called) > 1:
-                    raise ValueError(f"grid {grid.called!r}: an entrant is called {entrant.called!r} already")
+                    raise ValueError(f"grid {grid.called!r}: an entrant is already called {entrant.called!r}")
         for figure in self.figures:
             for name in figure.entrants:
                 known = {*single, *self.baselines, *(entrant.study for entrant in entrants if entrant.study)}
@@ -110,15 +118,15 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
                 if not any(
                     axis in entrant.axes for entrant in entrants if figure.is_about(entrant.called, entrant.study)
                 ):
-                    raise ValueError(f"figure {figure.title!r}: no entrant stands on an axis {axis!r}")
+                    raise ValueError(f"figure {figure.title!r}: no entrant has a position on axis {axis!r}")
         return self
 
     def overridden(self, changes: Mapping[str, Any]) -> Suite:
-        """The suite with values that win over those of its entrants.
+        """Returns the suite with values that take precedence over those of its entrants.
 
         Raises:
             UnknownNameError: None of its recipes has such an option.
-            SettingsError: It compares values of one of these options, which would make them all the same.
+            SettingsError: It compares values of one of these options, which would become equal.
         """
         recipes = [get_recipe(entrant.recipe) for entrant in self.entrants]
         for key, value in changes.items():
@@ -134,12 +142,12 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
         return self.model_copy(update={"overrides": {**self.overrides, **changes}})
 
     def select(self, names: list[str]) -> Suite:
-        """The suite with other entrants: any recipes, grids and baselines by name.
+        """Returns the suite with other entrants: any recipes, grids and baselines by name.
 
-        Figures of none of them are dropped, and ensembles that are left fewer than two entrants.
+        Figures without any of them are dropped, and so are ensembles with fewer than two remaining entrants.
 
         Raises:
-            UnknownNameError: Neither an entrant or grid of the suite, a registered recipe, nor a baseline.
+            UnknownNameError: A name is neither an entrant or grid of the suite, a registered recipe, nor a baseline.
         """
         own = {entrant.called: entrant for entrant in self.entrants}
         grids = {grid.called: grid for grid in self.grid}
@@ -181,7 +189,7 @@ class Suite(BaseModel, frozen=True, extra="forbid"):
 
 
 def list_suites() -> list[str]:
-    """Names of the suites that come with the package."""
+    """Returns the names of the suites that come with the package."""
     return files.toml_names(SUITES)
 
 
@@ -189,8 +197,8 @@ def load_suite(suite: str | Path) -> Suite:
     """Loads a suite that comes with the package, or reads one from a TOML file.
 
     Args:
-        suite: Name of a suite that comes with the package, or path of a TOML file; the ``suite.json`` that a benchmark
-            left in its folder serves as well.
+        suite: Name of a suite that comes with the package, or path of a TOML file; the ``suite.json`` in a benchmark's
+            folder also works.
 
     Raises:
         UnknownNameError: No such suite.
@@ -200,5 +208,5 @@ def load_suite(suite: str | Path) -> Suite:
         >>> load_suite("quick").seeds
         3
     """
-    value, remedy = files.read_named("suite", suite, SUITES), "see docs/benchmark.md for what a suite holds"
+    value, remedy = files.read_named("suite", suite, SUITES), "see docs/benchmark.md for the fields of a suite"
     return checked(lambda: Suite.model_validate(value), lambda what: DataError(what, path=suite, remedy=remedy))

@@ -1,9 +1,9 @@
-"""Tuned scikit-learn baselines: their form, transform and parameters are chosen by cross-validation.
+"""Tuned scikit-learn baselines, whose form, transform and parameters are chosen by cross-validation.
 
-A plain baseline has one setting for all songs; a recipe has its settings from searches. The tuned baselines close that
-gap: what is said to beat them beats classifiers that had the same preprocessing to choose from. The search goes in
-three rounds (the form, the transform, the parameters), and each keeps what the last has found, so that it costs the
-sum of their candidates and not the product.
+A plain baseline has the same settings for all songs, whereas a recipe's settings come from searches. The tuned
+baselines close that gap: a model that beats them beats classifiers with the same choice of preprocessing. The search
+has three rounds (the form, the transform, the parameters), and each keeps the choice of the last, so that its cost is
+the sum of their candidates and not the product.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ else:  # names of baselines are listed without them
 
 N_FOLDS = 5
 MOST_FLAT = 2000
-"""Numbers that a song in segments may have to be tried with all of them side by side."""
+"""Largest size of a song in segments for which the form ``flat`` is tried."""
 POOL = ("train", "valid")
-"""Splits whose songs a tuned baseline chooses its settings and is fitted on."""
+"""Splits on which a tuned baseline is tuned and fitted."""
 
 
 @dataclass(frozen=True)
 class TunedBaseline:
-    """A classifier with the settings that its search may choose.
+    """A classifier with its search space.
 
     Attributes:
         name: Name in tables.
-        make: Makes the unfitted classifier from a seed, the number of columns and parameters.
-        forms: Names of `FORMS`; a table or image has ``flat`` alone.
-        transforms: Transforms of `genrezoo.songs.Standardiser`; None is none.
-        grid: Parameters to choose from; the first are those that form and transform are chosen with.
+        make: Builds the unfitted classifier from a seed, the number of columns and parameters.
+        forms: Names of `FORMS`; a table or image has only ``flat``.
+        transforms: Transforms of `genrezoo.songs.Standardiser`; None for none.
+        grid: Parameters to choose from; the first values are used while form and transform are chosen.
     """
 
     name: str
@@ -69,11 +69,11 @@ class TunedBaseline:
     def summary(self) -> str:
         """One line."""
         kind = self.name.removesuffix("_tuned").replace("_", " ")
-        return f"scikit-learn's {kind}, its preprocessing and parameters chosen by cross-validation"
+        return f"scikit-learn's {kind}, with preprocessing and parameters chosen by cross-validation"
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What it chooses from and how, for the row."""
+        """Description of the search, for the row."""
         return {
             "forms": list(self.forms),
             "transforms": list(self.transforms),
@@ -85,7 +85,7 @@ class TunedBaseline:
         }
 
     def forms_for(self, songs: SongSet) -> list[str]:
-        """The forms that songs can be tried in."""
+        """Returns the forms that can be tried for these songs."""
         if songs.kind == "image" or songs.n_segments == 1:
             return ["flat"]
         small = songs.n_segments * songs.n_features <= MOST_FLAT
@@ -93,7 +93,7 @@ class TunedBaseline:
 
 
 def _grid(**axes: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """The parameters under all combinations of their values, the last running fastest."""
+    """Returns all combinations of the parameters' values, with the last varying fastest."""
     names = list(axes)
     found: list[dict[str, Any]] = [{}]
     for name in names:
@@ -163,24 +163,24 @@ ALL_BASELINES: dict[str, Baseline | TunedBaseline] = {**BASELINES, **TUNED_BASEL
 
 
 class Choice(BaseModel, frozen=True, extra="forbid"):
-    """The settings that a search has chosen."""
+    """The settings that a search chose."""
 
-    form: str = Field(description="What the classifier gets of a song, one of `FORMS`.")
-    transform: Transform | None = Field(description="Transform of the features, before the form.")
+    form: str = Field(description="Form in which the classifier gets a song, one of `FORMS`.")
+    transform: Transform | None = Field(description="Transform of the features, applied before the form.")
     parameters: dict[str, Any] = Field(description="Of the classifier.")
-    out_of_fold_accuracy: float = Field(description="The accuracy that they were chosen by.")
-    temperature: float | None = Field(None, gt=0, description="Of a classifier without probabilities.")
+    out_of_fold_accuracy: float = Field(description="Out-of-fold accuracy of these settings.")
+    temperature: float | None = Field(None, gt=0, description="Temperature, for a classifier without probabilities.")
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A tuned baseline: fitted on all songs that are not for testing, with what was chosen.
+    """A tuned baseline, fitted on all songs except the test songs with the chosen settings.
 
     Attributes:
-        fitted: Predicts songs.
-        choice: What was chosen.
-        out_of_fold: ``ids``, ``y`` and ``logits`` of all training and validation songs, those of each song from the
-            classifier with the chosen settings that was fitted without its fold.
+        fitted: The fitted baseline.
+        choice: The chosen settings.
+        out_of_fold: ``ids``, ``y`` and ``logits`` of all training and validation songs, each song's from the classifier
+            with the chosen settings that was fitted without its fold.
     """
 
     fitted: FittedBaseline
@@ -188,7 +188,7 @@ class Tuned:
     out_of_fold: dict[str, np.ndarray]
 
     def of(self, songs: SongSet) -> dict[str, np.ndarray]:
-        """The out-of-fold predictions of some of these songs, in their order."""
+        """Returns the out-of-fold predictions of some of these songs, in their order."""
         place = {name: number for number, name in enumerate(self.out_of_fold["ids"].tolist())}
         index = [place[name] for name in songs.ids.tolist()]
         return {name: value[index] for name, value in self.out_of_fold.items()}
@@ -197,22 +197,22 @@ class Tuned:
 def tune_baseline(baseline: TunedBaseline, songs: SongSet, seed: int) -> Tuned:
     """Chooses a baseline's settings by cross-validation, and fits it with them.
 
-    Training and validation songs are dealt into five folds, stratified, whole groups each where the songs have groups.
+    Training and validation songs are divided into five stratified folds, of whole groups if the songs have groups.
     Standardisation and transform are fitted inside each fold. The settings with the best out-of-fold accuracy are
-    chosen, the first of equals.
+    chosen, and the first of equally good ones.
 
     Args:
-        baseline: Which one.
-        songs: Songs with splits ``train``, ``valid`` and ``test``; test songs take no part.
+        baseline: The baseline.
+        songs: Songs with splits ``train``, ``valid`` and ``test``; test songs are not used.
         seed: Seed of the folds and of the trees.
 
     Raises:
-        DataError: A genre has one song that is not for testing, or there are too few groups.
+        DataError: A genre has only one song besides test songs, or there are too few groups.
     """
     pool = songs.take(np.sort(np.concatenate([songs.splits[name] for name in POOL])))
     fewest = int(np.bincount(pool.y, minlength=pool.num_classes).min())
     if fewest < 2:
-        raise songs.error("a genre has one song that is not for testing", remedy="use a baseline that is not tuned")
+        raise songs.error("a genre has only one song besides test songs", remedy="use a baseline that is not tuned")
     held = folds(pool, min(N_FOLDS, fewest), seed=child_seed(seed, "baseline", baseline.name, "folds"))
     best: Choice | None = None
     logits = np.zeros(0)
@@ -241,7 +241,7 @@ def tune_baseline(baseline: TunedBaseline, songs: SongSet, seed: int) -> Tuned:
 
 
 def fit_chosen(baseline: TunedBaseline, choice: Choice, songs: SongSet, seed: int) -> FittedBaseline:
-    """Fits a baseline with the settings that were chosen, on training and validation songs."""
+    """Fits a baseline with the chosen settings on training and validation songs."""
     pool = songs.take(np.sort(np.concatenate([songs.splits[name] for name in POOL])))
     fitted, x = _prepared(pool, choice.form, choice.transform)
     classifier = _made(baseline, choice.parameters, x, seed).fit(x, pool.y)
@@ -259,7 +259,7 @@ def _out_of_fold(
     candidates: Sequence[Mapping[str, Any]],
     seed: int,
 ) -> list[np.ndarray]:
-    """For each candidate the scores of each song, ``(n_songs, n_genres)``, from a fit that left its fold out."""
+    """Returns each candidate's scores of each song, ``(n_songs, n_genres)``, from a fit without the song's fold."""
     found = [np.zeros((pool.n_songs, pool.num_classes)) for _ in candidates]
     for part in held:
         train, tested = pool.take(np.setdiff1d(np.arange(pool.n_songs), part)), pool.take(part)
@@ -275,7 +275,7 @@ def _out_of_fold(
 
 
 def _prepared(train: SongSet, form: str, transform: Transform | None) -> tuple[FittedBaseline, np.ndarray]:
-    """The preprocessing fitted on songs, still without a classifier, and what it makes of them."""
+    """Fits the preprocessing on songs, and returns it without a classifier, together with the transformed songs."""
     standardiser, scaler = Standardiser.fit(train, transform=transform), preprocessing.StandardScaler()
     x = scaler.fit_transform(FORMS[form](standardiser.apply(train)))
     return FittedBaseline(FORMS[form], standardiser, scaler, None), x

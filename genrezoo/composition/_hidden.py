@@ -1,4 +1,4 @@
-"""What a model thinks before it answers: its hidden representations, found in its graph."""
+"""Hidden representations of a model, found in its graph."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from genrezoo.registry import natural
 
 
 def hidden_representations(model: Any) -> list[Any]:
-    """The hidden vectors of a model, from the input on.
+    """Returns the hidden vectors of a model, in order from the input.
 
-    Each layer that learns from its input as a whole (one with a matrix of weights: dense, convolution, recurrent, or a
-    model inside) begins a representation; activation, normalisation, dropout, pooling and flattening that follow belong
-    to it. It counts if what they end in is a vector for a song: the last convolution as it is flattened, the last state
-    of a recurrent layer, each hidden layer of a perceptron, the logits of experts inside. Sequences that no layer
-    flattens are left out, because a dense layer could not read songs from them in any sensible size; so are the logits
-    of the model itself, and what is inside a model inside.
+    Each layer with a weight matrix (dense, convolution, recurrent, or a nested model) begins a representation; the
+    activation, normalisation, dropout, pooling and flattening that follow belong to it. It counts if they end in one
+    vector per song: the flattened last convolution, the last state of a recurrent layer, each hidden layer of a
+    perceptron, the logits of nested experts. Sequences that no layer flattens are left out, because a dense layer on
+    them would be far too large; so are the logits of the model itself, and the layers of nested models.
 
     Args:
-        model: A functional model of one input.
+        model: A functional model with one input.
 
     Returns:
-        Symbolic tensors ``(batch, units)`` of the model's own graph.
+        Symbolic tensors ``(batch, units)`` of the model's graph.
 
     Example:
         >>> from genrezoo.models import create_model
@@ -54,7 +53,7 @@ def hidden_representations(model: Any) -> list[Any]:
 
 
 def _end(tensor: Any, readers: dict[int, list[Any]]) -> Any:
-    """Where a tensor gets to through steps that learn nothing themselves, while the way neither forks nor joins."""
+    """Follows a tensor through layers without weight matrices, as long as the graph neither branches nor merges."""
     while True:
         following = readers.get(id(tensor), [])
         if len(following) != 1 or _learns(following[0]):

@@ -1,4 +1,4 @@
-"""What a composition is made of: members are checked, copied and put into its graph."""
+"""The members of a composition: checking them, copying them and adding them to its graph."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_input_shape, check_num_classes
 
 ANY = ("*",)
-"""Two members or more, under any names."""
+"""Stands for two or more members under any names."""
 
 
 def check_members(
     members: Mapping[str, Any], expected: Sequence[str], *, input_shape: InputShape, num_classes: int
 ) -> dict[str, Any]:
-    """Returns the members, in the order expected or else as given.
+    """Checks the members and returns them in the expected order, or as passed.
 
     Args:
         members: Built models by name, each with logits as its output or under the key ``logits``.
-        expected: Names that must be given, or `ANY`.
+        expected: Names that must be present, or `ANY`.
         input_shape: ``(n_segments or None, n_features)`` of the composition.
         num_classes: Number of genres.
 
     Raises:
-        SettingsError: A member is missing, unexpected or no such model, or does not fit the songs or the genres.
+        SettingsError: A member is missing, unexpected or not such a model, or does not fit the songs or the genres.
     """
     if not isinstance(members, Mapping):
-        raise SettingsError(f"members must be models by name, e.g. {{'original': model}}, got {type(members).__name__}")
+        raise SettingsError(
+            f"members must be a dict of models by name, e.g. {{'original': model}}, got {type(members).__name__}"
+        )
     given = ", ".join(map(repr, members)) or "none"
     if tuple(expected) == ANY:
         names = list(members)
@@ -60,25 +62,25 @@ def check_freeze(freeze: bool | Sequence[str], names: Sequence[str]) -> set[str]
 
 
 def copy_of(member: Any) -> Any:
-    """The same model with weights of its own, so that a composition leaves the models that it is given alone."""
+    """Copies a model with its weights, so that a composition does not change the models passed to it."""
     copy = type(member).from_config(member.get_config())
     copy.set_weights(member.get_weights())
     return copy
 
 
 def logits_of(model: Any) -> Any:
-    """The symbolic logits of a model with one output or several."""
+    """Returns the symbolic logits of a model with one or several outputs."""
     return model.output["logits"] if isinstance(model.output, dict) else model.output
 
 
 def listen(name: str, member: Any, songs: Any, *, frozen: bool) -> Any:
-    """The logits of a copy of a member, which becomes the layer ``member_<name>``.
+    """Adds a copy of a member as the layer ``member_<name>`` and returns its logits.
 
     Args:
         name: The member's name.
-        member: A model that `check_members` let pass.
+        member: A model that passed `check_members`.
         songs: ``(batch, segments, features)``, padding as NaN.
-        frozen: The copy is not trained with the composition.
+        frozen: Whether the copy is excluded from the training of the composition.
 
     Returns:
         ``(batch, classes)``.
@@ -88,7 +90,7 @@ def listen(name: str, member: Any, songs: Any, *, frozen: bool) -> Any:
 
 
 def attach(name: str, model: Any, songs: Any, *, frozen: bool) -> Any:
-    """The outputs of a model that becomes the layer ``member_<name>``, which it is called already if not frozen."""
+    """Returns the outputs of a model that becomes the layer ``member_<name>``; unfrozen ones have this name already."""
     return (layers.Frozen(model, name=f"member_{name}") if frozen else model)(songs)
 
 
@@ -96,7 +98,7 @@ def _check_member(name: str, member: Any, input_shape: tuple[int | None, ...], n
     if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
         raise SettingsError(f"names of members must be lower-case words joined by underscores, got {name!r}")
     if not isinstance(member, keras.Model) or len(getattr(member, "inputs", None) or ()) != 1:
-        raise SettingsError(f"member {name!r} must be a built functional model of one input, got {member!r}")
+        raise SettingsError(f"member {name!r} must be a built functional model with one input, got {member!r}")
     if isinstance(member.output, dict) and "logits" not in member.output:
         raise SettingsError(f"member {name!r} has no output 'logits', only {', '.join(map(repr, member.output))}")
     takes = tuple(member.inputs[0].shape[1:])
@@ -106,4 +108,4 @@ def _check_member(name: str, member: Any, input_shape: tuple[int | None, ...], n
         )
     answers = tuple(getattr(logits_of(member), "shape", ()))
     if answers != (None, check_num_classes(num_classes)):
-        raise SettingsError(f"member {name!r} gives logits of shape {answers}, expected {(None, num_classes)}")
+        raise SettingsError(f"member {name!r} returns logits of shape {answers}, expected {(None, num_classes)}")

@@ -1,7 +1,7 @@
-"""A fast model that asks a better one about the songs it is unsure of.
+"""A fast model that consults a better one for songs of which it is uncertain.
 
 Choose it where a small model is nearly as good as a large one and songs are many: one threshold trades accuracy for
-speed without a step, and is set for a trained cascade at any time (see `trade_off`).
+speed continuously, and can be changed at any time after training (see `trade_off`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from genrezoo.registry import COMPOSITIONS
 
 @COMPOSITIONS.register(
     "cascade",
-    summary="a fast student, and a teacher that is asked where the student is unsure",
+    summary="a fast student, and a teacher that is consulted where the student is uncertain",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): further work",
     masks_padding=True,
     any_length=True,
@@ -32,16 +32,16 @@ from genrezoo.registry import COMPOSITIONS
 def build_cascade(
     members: Mapping[str, Any], input_shape: InputShape, num_classes: int, *, threshold: float = 0.5
 ) -> Any:
-    """The student answers; where its uncertainty exceeds the threshold, the surer of student and teacher does.
+    """The student predicts; where its uncertainty exceeds the threshold, the more certain of student and teacher does.
 
-    The source compares cross entropies, which need the true genre; the entropy of a model's own posterior stands for
-    them here, as a fraction of its largest value. There is nothing to train. The graph runs both models on every song,
-    so that it is one ordinary model to evaluate, store and export; `cascade_forward` runs the teacher only where it is
-    asked, which is what makes a cascade fast.
+    The source compares cross-entropies, which need the true genre; here the entropy of a model's posteriors, as a
+    fraction of its maximum, replaces them. There is nothing to train. The graph runs both models on every song, so that
+    it is an ordinary model to evaluate, store and export; `cascade_forward` runs the teacher only where it is
+    consulted, which makes a cascade fast.
 
     Args:
-        members: ``{"student": model, "teacher": model}``, both trained; they are copied and stay as they are.
-        threshold: Uncertainty from which on the teacher is asked, in [0, 1]; 1 never asks. It is a weight, see
+        members: ``{"student": model, "teacher": model}``, both trained; they are copied and not changed.
+        threshold: Uncertainty above which the teacher is consulted, in [0, 1]; 1 never consults it. It is a weight, see
             `set_threshold`.
 
     Returns:
@@ -71,42 +71,42 @@ def build_cascade(
 
 
 def threshold_of(model: Any) -> float:
-    """The threshold of a cascade.
+    """Returns the threshold of a cascade.
 
     Raises:
-        SettingsError: The model is no cascade.
+        SettingsError: The model is not a cascade.
     """
     return float(np.asarray(keras.ops.convert_to_tensor(_parts(model)[2].threshold)))
 
 
 def set_threshold(model: Any, threshold: float) -> None:
-    """Changes a cascade in place.
+    """Changes the threshold of a cascade in place.
 
     Args:
         model: A model from `build_cascade`.
         threshold: The new threshold, in [0, 1], e.g. from `choose_threshold`.
 
     Raises:
-        SettingsError: The model is no cascade, or the threshold is out of range.
+        SettingsError: The model is not a cascade, or the threshold is out of range.
     """
     _parts(model)[2].threshold.assign(layers.cascade.check_threshold(threshold))
 
 
 def cascade_forward(model: Any, x: np.ndarray, *, batch_size: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Runs a cascade the fast way: the student on all songs, the teacher only on those that it is asked about.
+    """Runs a cascade the fast way: the student on all songs, the teacher only on those for which it is consulted.
 
     Args:
         model: A model from `build_cascade`.
         x: ``(songs, segments, features)`` float32, padding as NaN.
-        batch_size: Songs at a time at most. A last batch is filled up to a power of two, so that compiled code is made
-            for a handful of sizes only.
+        batch_size: Largest number of songs in a batch. The last batch is padded to a power of two, so that only a
+            handful of sizes are compiled.
 
     Returns:
-        The logits ``(songs, classes)`` float32 that the model itself gives, and which songs the teacher was asked
-        about, ``(songs,)`` bool.
+        The logits ``(songs, classes)`` float32, equal to those of the model, and for which songs the teacher was
+        consulted, ``(songs,)`` bool.
 
     Raises:
-        SettingsError: The model is no cascade, or ``batch_size`` is out of range.
+        SettingsError: The model is not a cascade, or ``batch_size`` is out of range.
 
     Example:
         >>> from genrezoo.models import create_model
@@ -130,5 +130,5 @@ def _parts(model: Any) -> list[Any]:
     parts = {layer.name: layer for layer in getattr(model, "layers", ())}
     names = ("member_student", "member_teacher", "cascade")
     if not set(names) <= set(parts):
-        raise SettingsError(f"a model from build_cascade is expected, got {model!r}")
+        raise SettingsError(f"expected a model from build_cascade, got {model!r}")
     return [parts[name] for name in names]

@@ -1,8 +1,7 @@
 """A small network on the logits of several models.
 
-Choose it where models of different kinds are at hand that err in different songs: it learns whom to believe about which
-genre. A rule without weights (`build_ensemble`) needs no training and is the better choice for several copies of one
-model.
+Choose it for models of different kinds that make different errors: it learns which model to trust for which genre. A
+rule without weights (`build_ensemble`) needs no training and is the better choice for several copies of one model.
 """
 
 from __future__ import annotations
@@ -46,27 +45,27 @@ def build_combiner(
     diversity: float = 0.0,
     member_weight: float = 0.0,
 ) -> Any:
-    """Puts the logits of the members side by side and maps them to the genres.
+    """Concatenates the logits of the members and maps them to the genres.
 
-    The source finds the linear combiner of finished models best: neither a hidden layer nor training all weights
-    together adds to it. A member that is listed in ``freeze`` stays as it is, any other is trained with the combiner.
-    A linear combiner begins as the mean of its members' logits. On frozen members its error is convex, so that the
-    beginning does not matter in the end; with few songs, and so few steps, it decides how far it gets.
+    In the source a linear combiner of trained models is best: neither a hidden layer nor joint training of all weights
+    improves on it. Members in ``freeze`` are frozen, all others are trained with the combiner. A linear combiner is
+    initialised as the mean of its members' logits. With frozen members its loss is convex, so the initial weights do
+    not matter in the limit, but they do with few songs and therefore few training steps.
 
     Args:
-        members: Two models or more by name; they are copied and stay as they are.
+        members: Two or more models by name; they are copied and not changed.
         hidden_units: Size of a hidden layer between the logits and the genres; None for a linear combiner.
         activation: Keras activation of the hidden layer.
-        l2: Weight of the penalty on the squared weights of the combiner, from 0; the members have their own.
-        freeze: True for all members, False for none, or the names of those to freeze.
-        diversity: Weight of the penalty on the `similarity` of all members' posteriors, from 0; the source's proposal
-            for training all weights together.
-        member_weight: Fraction of the own error of each member that is trained in the loss, from 0. With 0 a member
-            learns through the combiner alone, as in the source, and its logits need not mean genres any more.
+        l2: L2 factor on the weights of the combiner, at least 0; the members have their own.
+        freeze: True for all members, False for none, or the names of the members to freeze.
+        diversity: Weight of the penalty on the `similarity` of all members' posteriors, at least 0; which the source
+            proposes for joint training of all weights.
+        member_weight: Loss weight of the error of each trainable member, at least 0. With 0 a member learns only
+            through the combiner, as in the source, and its logits may no longer correspond to genres.
 
     Returns:
         An uncompiled model that ends in ``logits``; with ``member_weight`` it also has the outputs ``expert_<name>``,
-        the logits of the members that are trained.
+        the logits of the trainable members.
 
     Raises:
         SettingsError: A member does not fit, an option is out of range, or a penalty has no member to act on.

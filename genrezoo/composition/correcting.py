@@ -1,7 +1,7 @@
-"""A network that does not answer itself but corrects the answer of another.
+"""A network that corrects the logits of another model.
 
 Choose it on top of one good model: it gains about as much as a combiner of three and needs no other trained model. It
-can be stacked: a correcting model is a model like any other.
+can be stacked, because a correcting model can itself be corrected.
 """
 
 from __future__ import annotations
@@ -45,24 +45,25 @@ def build_correcting(
     see_hidden: bool = False,
     freeze: bool = True,
 ) -> Any:
-    """Adds the logits of a fully connected network to those of the original; the error of the sum trains it.
+    """Adds the logits of a fully connected network, trained on the error of the sum, to those of the original.
 
-    The network is `build_fully_connected` as it stands, so that training that by itself shows what the correction has
-    learnt instead (see `diagnose`). It begins with random corrections, as in the source.
+    The network is an unchanged `build_fully_connected`, so that training it alone shows what the correction has learnt
+    in comparison (see `diagnose`). Its corrections are random at first, as in the source.
 
     Args:
-        members: ``{"original": model}``, a trained model or another composition; it is copied and stays as it is.
+        members: ``{"original": model}``, a trained model or another composition; it is copied and not changed.
         units: Sizes of the correcting network's hidden layers.
         activation: Keras activation of its hidden layers.
         dropout: Fraction of each of its hidden layers to drop, in [0, 1).
-        l2: Weight of the penalty on the squared weights of its hidden layers, from 0.
+        l2: L2 factor on the weights of its hidden layers, at least 0.
         output_l2: The same for its output layer.
-        see_hidden: It also reads the original's hidden representations (see `hidden_representations`) and its logits.
-        freeze: The original stays as it is; False trains it on.
+        see_hidden: Whether the network also reads the original's hidden representations (see `hidden_representations`)
+            and logits.
+        freeze: Whether the original is frozen; False continues its training.
 
     Returns:
-        An uncompiled model with the outputs ``logits``, the sum, which is trained, and ``original`` and ``correcting``,
-        the summands, which are not.
+        An uncompiled model with the outputs ``logits``, the sum, which has the loss, and ``original`` and
+        ``correcting``, the two summands, which have none.
 
     Raises:
         SettingsError: The member does not fit, or an option is out of range.

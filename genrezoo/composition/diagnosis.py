@@ -1,4 +1,4 @@
-"""What a correcting network has learnt: judged from stored logits, without Keras."""
+"""Analysis of what a correcting network has learnt, from stored logits and without Keras."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genrezoo.evaluation import bootstrap_intervals, difference_intervals, evalu
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Fraction of right answers, with the interval of a bootstrap over songs.
+    """Accuracy, with a bootstrap interval over songs.
 
     Attributes:
         value: In [0, 1].
@@ -28,14 +28,14 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A correcting model taken apart.
+    """Analysis of a correcting model.
 
     Attributes:
-        accuracies: Of ``"original"``, of ``"correcting"`` (the corrections taken as answers) and of ``"sum"``.
-        chance: One over the number of genres: about what the corrections reach by themselves in the source.
+        accuracies: Accuracies of ``"original"``, ``"correcting"`` (the corrections used as predictions) and ``"sum"``.
+        chance: One over the number of genres, about the accuracy of the corrections alone in the source.
         gain: Accuracy of the sum minus that of the original, with its interval over songs.
-        fixed: ``(songs,)`` indices of songs that the correction makes right.
-        broken: ``(songs,)`` indices of songs that it makes wrong.
+        fixed: ``(songs,)`` indices of songs that only the sum classifies correctly.
+        broken: ``(songs,)`` indices of songs that only the original classifies correctly.
         p: McNemar's exact p-value of fixed against broken.
     """
 
@@ -50,20 +50,20 @@ class Diagnosis:
 def diagnose(
     original: np.ndarray, correcting: np.ndarray, y: np.ndarray, *, confidence: float = 0.95, seed: int
 ) -> Diagnosis:
-    """Judges the summands of a correcting model and what the one does to the other.
+    """Analyses the two summands of a correcting model and the effect of the correction.
 
     Args:
         original: Logits of the original, ``(songs, classes)``: the output ``original`` of `build_correcting`.
         correcting: Logits of the correcting network: its output ``correcting``.
         y: Labels, ``(songs,)`` integers.
-        confidence: Of all intervals, in (0, 1).
-        seed: Of the bootstrap.
+        confidence: Confidence level of all intervals, in (0, 1).
+        seed: Seed of the bootstrap.
 
     Returns:
-        Accuracies, the gain, and the songs that went either way.
+        Accuracies, the gain, and the songs that changed either way.
 
     Raises:
-        DataError: Shapes do not fit, there are fewer than two songs, a label is out of range or a logit not finite.
+        DataError: Shapes do not fit, there are fewer than two songs, a label is out of range, or a logit is not finite.
         SettingsError: ``confidence`` is out of range.
 
     Example:

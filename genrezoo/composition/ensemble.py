@@ -1,8 +1,8 @@
-"""The vote of several models, without any weight of its own.
+"""The combined vote of several models, without trainable weights.
 
-Choose it for several trainings of one recipe that differ in their seed (a deep ensemble): more accurate and better
-calibrated than each of them, at the cost of running them all. For models of different strength `build_combiner` learns
-whom to believe.
+Choose it for several runs of one recipe with different seeds (a deep ensemble): it is more accurate and better
+calibrated than each of them, at the cost of running them all. For models of different accuracy, `build_combiner` learns
+which to trust.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ def build_ensemble(
     """Combines the posteriors of frozen members by a rule; there is nothing to train.
 
     Args:
-        members: Two trained models or more by name; they are copied and stay as they are.
-        rule: How posteriors are combined: ``"mean"``, the paper's, or ``"product"``.
-        weights: How much each member counts, by name, from 0; only their ratios matter. The mean of the posteriors is
-            weighted, or for ``"product"`` the sum of the log posteriors (a geometric mean). None if all count the same.
+        members: Two or more trained models by name; they are copied and not changed.
+        rule: How posteriors are combined: ``"mean"``, as in the paper, or ``"product"``.
+        weights: Weight of each member by name, at least 0; only their ratios matter. They weight the mean of the
+            posteriors or, for ``"product"``, the sum of the log posteriors (a geometric mean). None for equal weights.
 
     Returns:
         An uncompiled model without trainable weights; ``logits`` are normalised log posteriors.
 
     Raises:
-        SettingsError: A member does not fit, or has no weight where others have; or weights are out of range.
-        UnknownNameError: There is no such rule, or a weight is of no member.
+        SettingsError: A member does not fit, or has no weight where others have one; or a weight is out of range.
+        UnknownNameError: There is no such rule, or a weight names no member.
 
     Example:
         >>> from genrezoo.models import create_model
@@ -67,10 +67,10 @@ def build_ensemble(
     members = check_members(members, ANY, input_shape=input_shape, num_classes=num_classes)
     if weights is not None:
         if not isinstance(weights, Mapping):
-            raise SettingsError(f"weights must be numbers by member, e.g. {{'lstm': 2}}, got {weights!r}")
+            raise SettingsError(f"weights must be a dict of numbers by member, e.g. {{'lstm': 2}}, got {weights!r}")
         check_known("member", weights, members)
         if missing := [name for name in members if name not in weights]:
-            raise SettingsError(f"member {missing[0]!r} has no weight; 0 leaves a member out")
+            raise SettingsError(f"member {missing[0]!r} has no weight; pass one, or 0 to leave it out")
     counts = None if weights is None else [weights[name] for name in members]
     songs = keras.Input(tuple(input_shape), name="songs")
     opinions = [listen(name, member, songs, frozen=True) for name, member in members.items()]

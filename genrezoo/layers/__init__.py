@@ -1,7 +1,7 @@
-"""Layers without any knowledge of genres, in `keras.ops` alone: the same code runs on TensorFlow, JAX and torch.
+"""Layers that know nothing of genres and use `keras.ops` only, so that they run on TensorFlow, JAX and torch.
 
-Importing this package is all that Keras's own loader needs to read a model made of them. Keras records the plain
-arguments of a constructor by itself if further ones are called ``kwargs``; layers with others define ``get_config``.
+Import this package before you load a model with Keras's own loader. Keras records the simple arguments of a constructor
+automatically if the remaining ones are called ``kwargs``; layers with other arguments define ``get_config``.
 """
 
 from genrezoo.layers.aggregation import Aggregate, RealMembers

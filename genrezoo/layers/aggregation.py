@@ -1,4 +1,4 @@
-"""The rules of aggregation (see `genrezoo.rules`) as layers."""
+"""The aggregation rules (see `genrezoo.rules`) as layers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from genrezoo.rules import RULES, aggregate, normalised_weights
 
 @keras.saving.register_keras_serializable("genrezoo")
 class Aggregate(keras.layers.Layer):
-    """A rule as a layer: the logits of the members in, one prediction out.
+    """Applies a rule that combines the logits of several members into one prediction.
 
     Args:
         rule: A name in `RULES`.
-        weights: One number from 0 for each member, of any sum; None if all count the same.
+        weights: One number of at least 0 per member, with any sum; None for equal weights.
 
     Call arguments:
         inputs: A list of logits, each ``(batch, classes)``, or all of them as ``(batch, members, classes)``.
@@ -47,22 +47,22 @@ class Aggregate(keras.layers.Layer):
         self.member_weights = None if weights is None else normalised_weights(weights).tolist()
 
     def call(self, inputs: Any, real: Any = None) -> Any:
-        """The rule, applied to the normalised logits."""
+        """Applies the rule to the normalised logits."""
         stacked = ops.stack(inputs, axis=1) if isinstance(inputs, list | tuple) else inputs  # (batch, members, classes)
         return aggregate(ops.log_softmax(stacked, axis=-1), rule=self.rule, mask=real, weights=self.member_weights)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape of one member's logits."""
+        """Returns the shape of one member's logits."""
         first = input_shape[0]
         return tuple(first) if isinstance(first, list | tuple) else (first, input_shape[-1])
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class RealMembers(SameShape):
-    """Keeps the logits of those members alone that had a real segment to read.
+    """Keeps only the logits of members whose input held a real segment.
 
-    Of the others it says zeros, which are equal posteriors whatever its biases, and they do not train it: no gradient
-    passes.
+    The logits of the others become zeros, which means equal posteriors regardless of their biases, and no gradient
+    reaches them.
 
     Call arguments:
         inputs: A list of logits, each ``(batch, classes)``.
@@ -79,7 +79,7 @@ class RealMembers(SameShape):
     """
 
     def call(self, inputs: list[Any], real: Any = None) -> list[Any]:
-        """The logits, or zeros."""
+        """Returns the logits, or zeros."""
         if real is None:
             return inputs
         return [

@@ -1,4 +1,4 @@
-"""Attention over the segments of a song: which of them the answer rests on."""
+"""Attention over the segments of a song."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from genrezoo.layers.pooling import FAR
 
 @keras.saving.register_keras_serializable("genrezoo")
 class GatedAttention(keras.layers.Layer):
-    """Weights of a song's segments, learnt from each segment by itself.
+    """Computes a weight for each segment of a song from that segment alone.
 
-    A segment's score is ``v (tanh(W x) * sigmoid(U x))``; the softmax of the scores over the real segments are the
-    weights. The gate lets a score be other than linear where tanh is close to it.
+    A segment's score is ``v (tanh(W x) * sigmoid(U x))``; the weights are the softmax of the scores over the real
+    segments. The gate makes a score nonlinear even where tanh is nearly linear.
 
     Args:
         units: Size of both maps, at least 1.
-        heads: Sets of weights side by side, at least 1.
+        heads: Number of attention heads, at least 1.
         kernel_regularizer: Keras regulariser of both maps; None for none.
 
     Call arguments:
@@ -29,8 +29,8 @@ class GatedAttention(keras.layers.Layer):
         mask: ``(batch, segments)``, True where a segment is real; None if all are.
 
     Returns:
-        ``(batch, segments, heads)``: weights from 0 to 1, zero for padding, which sum to 1 over the segments; of a song
-        without a real segment they are equal.
+        ``(batch, segments, heads)``: weights from 0 to 1, zero for padding, which sum to 1 over the segments; equal for
+        a song without a real segment.
 
     Raises:
         SettingsError: ``units`` or ``heads`` is below 1.
@@ -53,7 +53,7 @@ class GatedAttention(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the two maps and the scores' weights."""
+        """Creates the two maps and the scores' weights."""
         features, penalty = input_shape[-1], self.kernel_regularizer
         self.kernel = self.add_weight(name="kernel", shape=(features, self.units), regularizer=penalty)
         self.gate_kernel = self.add_weight(name="gate_kernel", shape=(features, self.units), regularizer=penalty)
@@ -62,7 +62,7 @@ class GatedAttention(keras.layers.Layer):
         self.scores = self.add_weight(name="scores", shape=(self.units, self.heads))
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """Weights of the segments."""
+        """Computes the weights of the segments."""
         content = ops.tanh(ops.matmul(inputs, self.kernel) + self.bias)
         gate = ops.sigmoid(ops.matmul(inputs, self.gate_kernel) + self.gate_bias)
         scores = ops.matmul(content * gate, self.scores)  # (batch, segments, heads)
@@ -71,14 +71,14 @@ class GatedAttention(keras.layers.Layer):
         return ops.softmax(scores, axis=1)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """No mask goes on: the weights of padding are zero."""
+        """Returns no mask: the weights of padding are zero."""
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """A weight for each segment and head."""
+        """Returns the shape of the weights: one per segment and head."""
         return (*input_shape[:-1], self.heads)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "units": self.units,
@@ -89,13 +89,13 @@ class GatedAttention(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("genrezoo")
 class WeightedPooling(keras.layers.Layer):
-    """The weighted sum of a song's segments, once for each set of weights.
+    """Computes the weighted sum of a song's segments for each attention head.
 
     Call arguments:
         inputs: Two tensors: segments ``(batch, segments, features)``, finite, and weights ``(batch, segments, heads)``.
 
     Returns:
-        ``(batch, heads * features)``: all features by the first weights, by the second, …
+        ``(batch, heads * features)``: all features weighted by the first head, by the second, …
 
     Example:
         >>> import numpy as np
@@ -105,15 +105,15 @@ class WeightedPooling(keras.layers.Layer):
     """
 
     def call(self, inputs: Any) -> Any:
-        """The sums."""
+        """Computes the sums."""
         segments, weights = inputs
         pooled = ops.matmul(ops.transpose(weights, (0, 2, 1)), segments)  # (batch, heads, features)
         return ops.reshape(pooled, (-1, weights.shape[-1] * segments.shape[-1]))
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """No mask goes on."""
+        """Returns no mask."""
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, int]:
-        """All features for each set of weights."""
+        """Returns the shape of the sums: all features for each head."""
         segments, weights = input_shape
         return segments[0], (segments[-1] or 0) * (weights[-1] or 0)

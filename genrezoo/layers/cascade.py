@@ -1,4 +1,4 @@
-"""A second opinion where the first is unsure."""
+"""A layer that falls back on a second model where the first is uncertain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genrezoo.errors import SettingsError
 
 
 def uncertainty(logits: Any) -> Any:
-    """Entropy of the posterior as a fraction of the largest possible: 0 for a sure answer, 1 for equal posteriors.
+    """Entropy of the posteriors as a fraction of its maximum: 0 for a certain prediction, 1 for equal posteriors.
 
     Args:
         logits: ``(songs, classes)``, two classes or more.
@@ -32,20 +32,20 @@ def uncertainty(logits: Any) -> Any:
 
 @keras.saving.register_keras_serializable("genrezoo")
 class Cascade(keras.layers.Layer):
-    """The first model's answer, or where that is unsure the answer of the surer of two models.
+    """Returns the first model's prediction or, where that is uncertain, that of the more certain of two models.
 
-    The second is asked where the first one's `uncertainty` exceeds the threshold, and is heard where it is less
-    uncertain. The threshold is a weight, so that it is saved with the others; nothing trains it by gradients.
+    The second model is consulted where the first one's `uncertainty` exceeds the threshold, and used where it is less
+    uncertain. The threshold is stored as a weight, so that it is saved with the others; it is not trained.
 
     Args:
-        threshold: First value of the threshold, in [0, 1]: 1 never asks the second model, 0 asks it about every song
-            that the first leaves any doubt about.
+        threshold: Initial threshold, in [0, 1]: 1 never consults the second model, 0 consults it for every song of
+            which the first is not certain.
 
     Call arguments:
         inputs: Logits of the first and of the second model, each ``(batch, classes)``.
 
     Returns:
-        Logits ``(batch, classes)``, for each song those of one of the two.
+        Logits ``(batch, classes)``, each song's from one of the two.
 
     Raises:
         SettingsError: ``threshold`` is not in [0, 1].
@@ -63,31 +63,31 @@ class Cascade(keras.layers.Layer):
         self.first_threshold = check_threshold(threshold)
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
-        """Makes the weight."""
+        """Creates the weight."""
         start = keras.initializers.Constant(self.first_threshold)
         self.threshold = self.add_weight(shape=(), initializer=start, trainable=False, name="threshold")
 
     def asks(self, logits: Any) -> Any:
-        """Which songs the second model is asked about, ``(batch,)`` bool, given the first one's logits."""
+        """Tells for which songs the second model is consulted, ``(batch,)`` bool, from the first one's logits."""
         return uncertainty(logits) > self.threshold
 
     def call(self, inputs: list[Any]) -> Any:
-        """Song by song the logits of one of the two."""
+        """Selects the logits of one of the two for each song."""
         first, second = inputs
         hears = ops.logical_and(self.asks(first), uncertainty(second) < uncertainty(first))
         return ops.where(ops.expand_dims(hears, -1), second, first)
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        """The shape of one model's logits."""
+        """Returns the shape of one model's logits."""
         return input_shape[0]
 
 
 def check_threshold(threshold: float) -> float:
-    """Returns a threshold on the uncertainty.
+    """Checks a threshold on the uncertainty and returns it.
 
     Raises:
         SettingsError: It is not in [0, 1].
     """
     if not 0 <= threshold <= 1:
-        raise SettingsError(f"threshold must be a fraction of the largest uncertainty, from 0 to 1, got {threshold}")
+        raise SettingsError(f"threshold must be a fraction of the maximum uncertainty, from 0 to 1, got {threshold}")
     return float(threshold)

@@ -1,4 +1,4 @@
-"""Plain recurrent cells, whose state is the tanh of one affine map of the segment and the state before it."""
+"""Basic recurrent cells, whose state is the tanh of an affine map of the segment and the previous state."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from genrezoo.errors import SettingsError
 class TanhCell(keras.layers.Layer):
     """The basic recurrent cell: ``h_t = tanh([x_t; h_(t-1)] W + b)``, with one kernel for segment and state.
 
-    Stands in `keras.layers.RNN`. The simplest thing that can follow the order of segments; it forgets within a few of
-    them. It differs from `keras.layers.SimpleRNN` in the one kernel, which is drawn, and penalised, as a whole.
+    For use in `keras.layers.RNN`. It is the simplest cell that is sensitive to the order of segments; its memory spans
+    a few of them. It differs from `keras.layers.SimpleRNN` in having one kernel, which is initialised and regularised
+    as a whole.
 
     Args:
         units: Size of the state, at least 1.
@@ -24,10 +25,10 @@ class TanhCell(keras.layers.Layer):
 
     Call arguments:
         inputs: One segment of each song, ``(batch, features)``.
-        states: A list of one: the state before, ``(batch, units)``; None at the start of a song, for zeros.
+        states: A list of one: the previous state, ``(batch, units)``; None at the start of a song, for zeros.
 
     Returns:
-        The new state, and a list of it.
+        The new state, and a list that holds it.
 
     Raises:
         SettingsError: ``units`` is below 1.
@@ -49,18 +50,18 @@ class TanhCell(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes kernel and bias."""
+        """Creates the kernel and the bias."""
         self.kernel = _add_kernel(self, input_shape)
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
 
     def call(self, inputs: Any, states: Any = None) -> Any:
-        """One step."""
+        """Computes one step."""
         state = ops.zeros((ops.shape(inputs)[0], self.units), inputs.dtype) if states is None else states[0]
         new = ops.tanh(ops.matmul(ops.concatenate([inputs, state], axis=-1), self.kernel) + self.bias)
         return new, [new]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "units": self.units,
@@ -69,13 +70,14 @@ class TanhCell(keras.layers.Layer):
 
 
 class BatchNormTanhCell(keras.layers.Layer):
-    """One step of `BatchNormRNN`, which documents the arguments and is the only place to put it.
+    """The cell of `BatchNormRNN`, which documents the arguments; it works in no other layer.
 
     Call arguments:
-        inputs: ``(batch, features)``; in training with one more column, 1 where the song has a segment and 0 elsewhere.
-        states: ``[state]``; in training ``[state, moving mean, moving variance]``, so that the averages travel through
-            the loop as values. A variable assigned within a loop would be lost on some backends.
-        training: Normalise by the statistics of this step.
+        inputs: ``(batch, features)``; in training with an extra column that is 1 where the song has a segment and 0
+            elsewhere.
+        states: ``[state]``; in training ``[state, moving mean, moving variance]``, so that the averages are passed
+            through the loop as values. On some backends a variable assigned within a loop would be lost.
+        training: Whether to normalise by the statistics of this step.
 
     Returns:
         The new state, and all states.
@@ -94,7 +96,7 @@ class BatchNormTanhCell(keras.layers.Layer):
         super().__init__(**options)
         self.units = self.state_size = _check_units(units)
         if not 0 <= momentum < 1:
-            raise SettingsError(f"momentum must be from 0 to below 1, got {momentum}")
+            raise SettingsError(f"momentum must be at least 0 and below 1, got {momentum}")
         for name, value in {"initial_scale": initial_scale, "epsilon": epsilon}.items():
             if not (math.isfinite(value) and value > 0):
                 raise SettingsError(f"{name} must be a finite number above 0, got {value}")
@@ -102,7 +104,7 @@ class BatchNormTanhCell(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the kernel, and what every batch normalisation has; the shift stands for the bias."""
+        """Creates the kernel and the variables of batch normalisation, whose shift replaces the bias."""
         self.kernel = _add_kernel(self, input_shape)
         scale = keras.initializers.Constant(self.initial_scale)
         self.gamma = self.add_weight(name="gamma", shape=(self.units,), initializer=scale)
@@ -115,7 +117,7 @@ class BatchNormTanhCell(keras.layers.Layer):
         )
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        """One step."""
+        """Computes one step."""
         if not training:
             new = self._normalised_tanh(self._map(inputs, states[0]), self.moving_mean, self.moving_variance)
             return new, [new]
@@ -133,7 +135,7 @@ class BatchNormTanhCell(keras.layers.Layer):
         return new, [new, moving_mean, moving_variance]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "units": self.units,
@@ -153,21 +155,21 @@ class BatchNormTanhCell(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("genrezoo")
 class BatchNormRNN(keras.layers.RNN):
-    """The basic recurrent layer with batch normalisation between its affine map and tanh.
+    """A basic recurrent layer with batch normalisation between its affine map and tanh.
 
-    Choose it over `keras.layers.RNN` of a `TanhCell`: the maps of all steps keep one scale, which makes the training
-    steadier and the result better.
+    Choose it over `keras.layers.RNN` of a `TanhCell`: the inputs of tanh keep the same scale at all steps, which makes
+    training more stable and the result better.
 
-    In training each step is normalised by the mean and variance of its own segments over the batch. The moving averages
-    used in inference are one pair for all steps and take in one step after the other. A song that has no segment at a
-    step keeps its state and counts in no statistic. Frozen (``trainable = False``) it normalises as in inference.
+    In training each step is normalised by the mean and variance of its segments over the batch. Inference uses one pair
+    of moving averages for all steps, updated step by step. A song that has no segment at a step keeps its state and is
+    excluded from the statistics. A frozen layer (``trainable = False``) normalises as in inference.
 
     Args:
         units: Size of the state, at least 1.
-        initial_scale: What the scale of the normalised map starts at, above 0. At 1 much of tanh is saturated from the
-            start, and small sets may end with averages that do not fit every step; the cure in the literature is 0.1.
-        momentum: Fraction of the moving averages that stays at a step, in [0, 1). A step at which only part of the
-            songs have a segment takes that part of the rest.
+        initial_scale: Initial scale (gamma) of the batch normalisation, above 0. At 1 much of tanh is saturated from
+            the start, and on small data sets the averages may not fit every step; the literature recommends 0.1.
+        momentum: Momentum of the moving averages, in [0, 1). A step at which only a fraction of the songs have a
+            segment contributes in proportion.
         epsilon: Added to the variance, above 0.
         kernel_regularizer: Keras regulariser of the kernel; None for none.
         return_sequences: Return the states of all steps instead of the last one.
@@ -175,14 +177,14 @@ class BatchNormRNN(keras.layers.RNN):
 
     Call arguments:
         sequences: ``(batch, segments, features)``.
-        initial_state: A list of one: the state to begin with, ``(batch, units)``; None for zeros.
-        mask: ``(batch, segments)``, True where a segment is real; None if all are. What stands at other segments has no
-            influence as long as it is finite.
-        training: Normalise by the batch and move the averages.
+        initial_state: A list of one: the initial state, ``(batch, units)``; None for zeros.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. Values at other segments have no
+            influence as long as they are finite.
+        training: Whether to normalise by the batch and update the averages.
 
     Returns:
         ``(batch, units)``, or ``(batch, segments, units)`` with ``return_sequences``; with ``return_state`` a list of
-        that and the final state.
+        this output and the final state.
 
     Raises:
         SettingsError: A number is out of range, or the option ``zero_output_for_mask`` of `keras.layers.RNN` is set.
@@ -224,7 +226,7 @@ class BatchNormRNN(keras.layers.RNN):
         super().__init__(cell, return_sequences=return_sequences, return_state=return_state, **options)
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        """The last output, all outputs, and the final state."""
+        """Returns the last output, all outputs, and the final state."""
         if not (training and self.trainable):
             return super().inner_loop(sequences, initial_state, mask)
         real = ops.ones_like(sequences[:, :, :1]) if mask is None else ops.cast(mask, sequences.dtype)[:, :, None]
@@ -240,7 +242,7 @@ class BatchNormRNN(keras.layers.RNN):
         return last, outputs, [state]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         config, cell = super().get_config(), self.cell.get_config()
         del config["cell"]
         own = ("units", "initial_scale", "momentum", "epsilon", "kernel_regularizer")
@@ -248,7 +250,7 @@ class BatchNormRNN(keras.layers.RNN):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> BatchNormRNN:
-        """A layer of these arguments."""
+        """Builds a layer from these arguments."""
         return cls(**config)
 
 
@@ -259,7 +261,7 @@ def _check_units(units: int) -> int:
 
 
 def _add_kernel(cell: Any, input_shape: tuple[int | None, ...]) -> Any:
-    """The kernel of the map of a segment and the state before it."""
+    """Creates the kernel that maps a segment and the previous state."""
     return cell.add_weight(
         name="kernel",
         shape=((input_shape[-1] or 0) + cell.units, cell.units),

@@ -1,4 +1,4 @@
-"""Convolution in time that knows where a song ends."""
+"""Mask-aware convolution in time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from genrezoo.layers.masking import window_mask, zero_masked
 
 @keras.saving.register_keras_serializable("genrezoo")
 class MaskedConv1D(keras.layers.Layer):
-    """Valid convolution over the segments; windows that hold no real segment give zero.
+    """Valid convolution over the segments; the output is zero for windows that hold no real segment.
 
     Choose it over `keras.layers.Conv1D` where songs are padded: a bias would otherwise turn padding into activations. A
-    window that reaches over the end of a song is kept and sees zeros there, so that a song shorter than the window
+    window that extends beyond the end of a song is kept and reads zeros there, so that a song shorter than the window
     still has an output. On songs without padding it equals `keras.layers.Conv1D`.
 
     Args:
@@ -27,8 +27,8 @@ class MaskedConv1D(keras.layers.Layer):
 
     Call arguments:
         inputs: ``(batch, segments, features)``.
-        mask: ``(batch, segments)``, True where a segment is real; None if all are. What stands at other segments has no
-            influence as long as it is finite.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. Values at other segments have no
+            influence as long as they are finite.
 
     Returns:
         ``(batch, segments - kernel_size + 1, filters)``; the mask of the output marks the windows with a real segment.
@@ -54,7 +54,7 @@ class MaskedConv1D(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the kernels."""
+        """Creates the kernels."""
         segments = input_shape[1]
         if segments is not None and segments < self.kernel_size:
             raise SettingsError(f"{segments} segments are too few for a kernel of {self.kernel_size}")
@@ -67,7 +67,7 @@ class MaskedConv1D(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """The activations, zero for windows without a real segment."""
+        """Computes the activations, which are zero for windows without a real segment."""
         if mask is not None:
             inputs = zero_masked(inputs, mask)
         outputs = ops.conv(inputs, self.kernel, padding="valid", data_format="channels_last")
@@ -75,16 +75,16 @@ class MaskedConv1D(keras.layers.Layer):
         return outputs if mask is None else zero_masked(outputs, self.compute_mask(inputs, mask))
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """True for windows with a real segment."""
+        """Returns True for windows with a real segment."""
         return window_mask(previous_mask, size=self.kernel_size, stride=1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """One position for each window."""
+        """Returns the output's shape, with one position per window."""
         batch, segments, _ = input_shape
         return batch, None if segments is None else segments - self.kernel_size + 1, self.filters
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "filters": self.filters,

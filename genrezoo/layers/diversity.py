@@ -1,4 +1,4 @@
-"""A penalty on members that answer alike."""
+"""A penalty on members that make similar predictions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from genrezoo.layers._base import SameShape, check_weight
 
 
 def similarity(logits: list[Any]) -> Any:
-    """How alike the posteriors of several models are: 1 minus half their mean squared distance.
+    """Similarity of the posteriors of several models: 1 minus half their mean squared distance.
 
-    The mean is over pairs of models and over songs. 1 means that all give the same posteriors, 0 that every two are
-    sure of different classes. With M models it is 1 minus the sum of ``||p_i - mean||^2`` over them, divided by M - 1:
-    the penalty of negative correlation learning up to a constant and a factor.
+    The mean is over pairs of models and over songs. 1 means that all posteriors are equal, 0 that every two models are
+    certain of different classes. With M models it is 1 minus the sum of ``||p_i - mean||^2`` over them, divided by
+    ``M-1``, which is the penalty of negative correlation learning up to a constant and a factor.
 
     Args:
         logits: Two arrays or more, each ``(songs, classes)``.
@@ -41,10 +41,10 @@ def similarity(logits: list[Any]) -> Any:
 
 @keras.saving.register_keras_serializable("genrezoo")
 class DiversityPenalty(SameShape):
-    """Passes logits of several models on unchanged and adds ``weight`` times their `similarity` to the loss.
+    """Returns the logits of several models unchanged and adds ``weight`` times their `similarity` to the loss.
 
-    Choose it where models are trained together and should err in different places. Their own errors have to be in the
-    loss too, or else they differ without being right.
+    Choose it where models are trained together and should make different errors. The loss must also contain each
+    model's error, or else they learn to differ without being right.
 
     Args:
         weight: Weight of the penalty, at least 0; 0 adds none.
@@ -56,7 +56,7 @@ class DiversityPenalty(SameShape):
         The same list.
 
     Raises:
-        SettingsError: ``weight`` is negative or not finite, or there is one model only.
+        SettingsError: ``weight`` is negative or not finite, or there is only one model.
 
     Example:
         >>> import numpy as np
@@ -74,12 +74,12 @@ class DiversityPenalty(SameShape):
         self.weight = check_weight("weight of the diversity penalty", weight)
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
-        """Checks that there are two to compare."""
+        """Checks that there are at least two models."""
         if len(input_shape) < 2:
-            raise SettingsError(f"diversity needs two models or more, got {len(input_shape)}")
+            raise SettingsError(f"diversity needs logits of at least two models, got {len(input_shape)}")
 
     def call(self, inputs: list[Any]) -> list[Any]:
-        """The input; the penalty goes to the losses."""
+        """Returns the input and adds the penalty to the losses."""
         if self.weight:
             self.add_loss(self.weight * similarity(inputs))
         return inputs

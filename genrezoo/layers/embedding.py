@@ -1,4 +1,4 @@
-"""Embeddings of numbers: several from each feature, so that a network bends easily along each of them."""
+"""Embeddings of numerical features, with which a network can learn nonlinear functions of each feature easily."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from keras import ops
 from genrezoo.errors import SettingsError
 
 BEYOND = 1e30
-"""No limit: larger than any feature."""
+"""Stands for no limit: larger than any feature."""
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class PiecewiseLinear(keras.layers.Layer):
-    """How far a number lies within each of several bins; an affine map behind it is a line with bends at the edges.
+    """Piecewise linear encoding; an affine map of it is a piecewise linear function with bends at the bins' edges.
 
-    A bin that lies below the number gives 1, one above it 0, and that of the number the fraction of the bin below it;
-    the outer bins go on without a limit. The edges are fixed: those that cut normally distributed numbers into bins of
-    equal probability. Features should be standardised, best by the transform ``quantile``.
+    The output is 1 for bins below the value, 0 for bins above it, and for the bin that holds the value the fraction of
+    the bin below it; the outer bins extrapolate without limit. The edges are fixed and cut a normal distribution into
+    bins of equal probability. Features should be standardised, preferably by the transform ``quantile``.
 
     Args:
         bins: Number of bins, at least 1; 1 is linear.
@@ -57,29 +57,29 @@ class PiecewiseLinear(keras.layers.Layer):
 
     @property
     def edges(self) -> np.ndarray:
-        """The edges of the bins, ``(bins + 1,)``, in ascending order: normal scores of ``(k + 1/2) / (bins + 1)``."""
+        """The bins' edges, ``(bins + 1,)``, in ascending order: normal scores of ``(k + 1/2) / (bins + 1)``."""
         scores = [NormalDist().inv_cdf((k + 0.5) / (self.bins + 1)) for k in range(self.bins + 1)]
         return np.array(scores, np.float32)
 
     def call(self, inputs: Any) -> Any:
-        """How far within each bin."""
+        """Computes the encoding."""
         edges, low, high = self.edges, np.zeros(self.bins, np.float32), np.ones(self.bins, np.float32)
         low[0], high[-1] = -BEYOND, BEYOND
         start, width, low, high = (ops.convert_to_tensor(part) for part in (edges[:-1], np.diff(edges), low, high))
         return ops.minimum(ops.maximum((ops.expand_dims(inputs, -1) - start) / width, low), high)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """One more axis."""
+        """Returns the input's shape with one more axis."""
         return *input_shape, self.bins
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class Periodic(keras.layers.Layer):
-    """Sines and cosines of a number at frequencies that are learnt for each feature.
+    """Sines and cosines of each feature at frequencies that are learnt per feature.
 
     Args:
-        frequencies: Number of frequencies of a feature, at least 1.
-        scale: Standard deviation of the frequencies that training begins with, in periods per unit, above 0.
+        frequencies: Number of frequencies per feature, at least 1.
+        scale: Standard deviation of the initial frequencies, in periods per unit, above 0.
 
     Call arguments:
         inputs: ``(batch, features)``.
@@ -108,15 +108,15 @@ class Periodic(keras.layers.Layer):
         self.frequencies, self.scale = frequencies, scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the frequencies."""
+        """Creates the frequencies."""
         start = keras.initializers.RandomNormal(0.0, self.scale)
         self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], self.frequencies), initializer=start)
 
     def call(self, inputs: Any) -> Any:
-        """The waves."""
+        """Computes the sines and cosines."""
         phase = ops.expand_dims(inputs, -1) * self.kernel * (2 * math.pi)
         return ops.concatenate([ops.sin(phase), ops.cos(phase)], axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """One more axis."""
+        """Returns the input's shape with one more axis."""
         return *input_shape, 2 * self.frequencies

@@ -1,4 +1,4 @@
-"""A trained model as a layer that nothing around it can change."""
+"""A trained model as a frozen layer."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from genrezoo.errors import SettingsError
 
 @keras.saving.register_keras_serializable("genrezoo")
 class Frozen(keras.layers.Layer):
-    """Runs a trained model in inference mode, whatever is done to the model around it.
+    """Runs a trained model in inference mode, even while the surrounding model is trained.
 
-    Choose it for the finished members of a composition. Dropout is off and batch normalisation keeps its moving
-    averages even while the model around it trains; no gradient passes, to the weights or to the inputs; penalties and
-    activity losses inside stay inside; the weights are untrainable and stay so if ``trainable`` is set from outside.
+    Choose it for the trained members of a composition. Dropout is off and batch normalisation keeps its moving
+    averages; no gradient reaches the weights or the inputs; the model's regularisation and activity losses are not
+    added to the outer loss; the weights stay untrainable even if ``trainable`` is set on the outer model.
 
     Args:
-        model: A built functional model of one input. It is not copied: its weights become untrainable.
+        model: A built functional model with one input. It is not copied: its weights become untrainable.
 
     Call arguments:
-        inputs: What the model takes, e.g. songs ``(batch, segments, features)`` with padding as NaN.
+        inputs: The model's input, e.g. songs ``(batch, segments, features)`` with padding as NaN.
 
     Returns:
-        What the model returns, a tensor or a dict of tensors, without a mask.
+        The model's output, a tensor or a dict of tensors, without a mask.
 
     Raises:
-        SettingsError: ``model`` is not a built functional `keras.Model` of one input.
+        SettingsError: ``model`` is not a built functional `keras.Model` with one input.
 
     Example:
         >>> songs = keras.Input((5, 3))
@@ -41,13 +41,13 @@ class Frozen(keras.layers.Layer):
     def __init__(self, model: keras.Model, **options: Any):
         super().__init__(**options)
         if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
-            raise SettingsError(f"only a built functional model of one input can be frozen, got {model!r}")
+            raise SettingsError(f"only a built functional model with one input can be frozen, got {model!r}")
         model.trainable = False
         self.model = model
 
     @property
     def trainable(self) -> bool:
-        """Never; setting it has no effect, because Keras sets it for all layers of a model at once."""
+        """Always False; setting it has no effect, because Keras sets it for all layers of a model at once."""
         return False
 
     @trainable.setter
@@ -55,7 +55,7 @@ class Frozen(keras.layers.Layer):
         pass
 
     def call(self, inputs: Any) -> Any:
-        """The model's outputs in inference mode."""
+        """Returns the model's outputs in inference mode."""
         # Without side effects: what layers inside add to the losses, or would write to their weights, is dropped.
         weights = self.model.trainable_variables, self.model.non_trainable_variables
         outputs, _ = self.model.stateless_call(*weights, inputs, training=False)
@@ -63,14 +63,14 @@ class Frozen(keras.layers.Layer):
         return keras.tree.map_structure(lambda output: ops.stop_gradient(ops.copy(output)), outputs)
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """What the model promises."""
+        """Returns the shape of the model's outputs."""
         return self.model.compute_output_spec(inputs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "model": keras.saving.serialize_keras_object(self.model)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Frozen:
-        """The layer, with its model read from plain data."""
+        """Builds the layer, with its model read from plain data."""
         return cls(**{**config, "model": keras.saving.deserialize_keras_object(config["model"])})

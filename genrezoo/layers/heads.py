@@ -1,4 +1,4 @@
-"""What the training procedure must do with an output."""
+"""A marker for the target and the loss weight of an output."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from genrezoo.layers._base import SameShape, check_weight
 
 TARGETS = {
     "genre": "sparse categorical cross-entropy of the label, from logits",
-    "binary": "one yes or no for each genre: sum over the genres of the binary cross-entropies, from logits",
+    "binary": "one binary target per genre: sum over the genres of the binary cross-entropies, from logits",
     "members": "the genre, for each of several members: mean of their cross-entropies, from logits",
-    "song": "mean squared error of the model's own input, (segments, features), padding left out",
+    "song": "mean squared error of the reconstructed input, (segments, features), without padding",
 }
-"""What a head can be trained on, and by which loss."""
+"""Possible targets of a head, with their losses."""
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class Head(SameShape):
-    """Passes an output on unchanged; its settings say what that output is trained on and with which weight.
+    """Returns an output unchanged; its settings tell the training procedure the output's target and loss weight.
 
-    A model with several outputs marks those that are not simply trained on the genre with weight 1: auxiliary outputs,
-    and a main output that follows from them. A training procedure reads `target` and `weight` from the layer.
+    In a model with several outputs it marks those that are not trained on the genre with weight 1: auxiliary outputs,
+    and a main output that is computed from them. A training procedure reads `target` and `weight` from the layer.
 
     Args:
-        target: One of `TARGETS`. For ``"genre"`` and ``"binary"`` the output is one logit for each genre, for
-            ``"members"`` it is ``(batch, members, genres)``, for ``"song"`` it has the shape of the songs.
-        weight: Fraction of this output in the loss, at least 0; an output of weight 0 is not trained.
+        target: One of `TARGETS`. For ``"genre"`` and ``"binary"`` the output is one logit per genre, for ``"members"``
+            it is ``(batch, members, genres)``, for ``"song"`` it has the shape of the songs.
+        weight: Loss weight of this output, at least 0; an output of weight 0 is not trained.
 
     Call arguments:
         inputs: Any tensor.
@@ -55,5 +55,5 @@ class Head(SameShape):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
-        """The input."""
+        """Returns the input."""
         return inputs

@@ -1,4 +1,4 @@
-"""Images as the input of networks that were trained on photographs."""
+"""Input preprocessing of networks that were trained on photographs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from keras import ops
 from genrezoo.errors import SettingsError
 
 BLUE_GREEN_RED = (103.939, 116.779, 123.68)
-"""Mean pixel of ImageNet, in the order of the channels in which Caffe reads images."""
+"""Mean pixel of ImageNet, in Caffe's channel order."""
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class ImagenetInput(keras.layers.Layer):
-    """Pixels as ResNet50's ImageNet weights expect them: blue, green, red, less ImageNet's mean pixel.
+    """Preprocesses pixels for ResNet50's ImageNet weights: channels in BGR order, minus ImageNet's mean pixel.
 
-    The preprocessing stands inside the model, so that whoever uses a trained one gives it plain pixels.
+    The preprocessing is part of the model, so that a trained model takes raw pixels.
 
     Call arguments:
         inputs: ``(batch, height, width, channels)``, pixels from 0 to 255: red, green and blue, or one channel, which
-            counts as all three.
+            is repeated.
 
     Returns:
         ``(batch, height, width, 3)``.
@@ -44,15 +44,15 @@ class ImagenetInput(keras.layers.Layer):
         """Checks the channels."""
         if len(input_shape) != 4 or input_shape[-1] not in (1, 3):
             raise SettingsError(
-                f"images must be (height, width, channels) of 1 or 3 channels, got {tuple(input_shape[1:])}"
+                f"images must have shape (height, width, channels) with 1 or 3 channels, got {tuple(input_shape[1:])}"
             )
 
     def call(self, inputs: Any) -> Any:
-        """Repeats a single channel, turns their order round and subtracts the mean."""
+        """Repeats a single channel, reverses the order of the channels and subtracts the mean."""
         if inputs.shape[-1] == 1:
             inputs = ops.repeat(inputs, 3, axis=-1)
         return ops.flip(inputs, axis=-1) - ops.convert_to_tensor(BLUE_GREEN_RED, inputs.dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Three channels."""
+        """Returns the shape with three channels."""
         return (*input_shape[:-1], 3)

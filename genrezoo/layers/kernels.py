@@ -1,4 +1,4 @@
-"""Random convolution kernels in time: features of a song that nothing is trained for."""
+"""Random convolution kernels in time: features of a song that need no training."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from genrezoo.layers.masking import real_steps, zero_masked
 from genrezoo.layers.pooling import FAR
 
 LENGTHS = (7, 9, 11)
-"""Lengths of kernels, in segments; a song that is shorter than all of them has the longest odd one that fits."""
+"""Lengths of kernels, in segments; for a song shorter than all of them, the longest odd length that fits."""
 
 
 @dataclass(frozen=True, eq=False)
 class Kernels:
-    """Kernels that are applied together.
+    """A group of kernels that are applied together.
 
     Attributes:
         weights: ``(length, features, kernels)``, zero for features that a kernel does not read.
         bias: ``(kernels,)``.
-        dilation: Distance of the segments that a kernel reads, in segments.
-        padded: Zeros are added around the song, so that a kernel is centred at each of its segments.
+        dilation: Dilation rate, in segments.
+        padded: Whether zeros are added around the song, so that a kernel is centred at each of its segments.
     """
 
     weights: np.ndarray
@@ -38,24 +38,24 @@ class Kernels:
 
 @keras.saving.register_keras_serializable("genrezoo")
 class RandomKernels(keras.layers.Layer):
-    """Many random convolution kernels, and two numbers of each: how often it is positive, and its maximum.
+    """Applies many random convolution kernels and pools each to the fraction of positive outputs and the maximum.
 
-    The kernels follow from the seed and the shape of a song, and are no weights: they are not trained, and not stored
-    with a model. A linear classifier on these numbers is often as good as a network that learns its kernels.
+    The kernels are determined by the seed and the shape of a song, and are not weights: they are neither trained nor
+    stored with a model. A linear classifier on these features is often as good as a network that learns its kernels.
 
     Args:
         kernels: Number of kernels, at least 1.
-        seed: Seed of the kernels, from 0.
+        seed: Seed of the kernels, at least 0.
 
     Call arguments:
-        inputs: ``(batch, segments, features)``, the number of segments known.
-        mask: ``(batch, segments)``, True where a segment is real; None if all are. Padding stands at the end; what it
-            holds has no influence as long as it is finite.
+        inputs: ``(batch, segments, features)``, where the number of segments is known.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. Padding comes last; its values have
+            no influence as long as they are finite.
 
     Returns:
-        ``(batch, 2 * kernels)``: the fraction of the places at which each kernel's result is positive, then the largest
-        result of each. Places are centred at real segments, or for kernels without padding, reach over real segments
-        alone; 0 and 0 where a song has no such place.
+        ``(batch, 2 * kernels)``: the fraction of positions at which each kernel's output is positive, then the maximum
+        of each. Positions are centred at real segments or, for kernels without padding, cover real segments only; both
+        features are 0 where a song has no such position.
 
     Raises:
         SettingsError: ``kernels`` is below 1, or the number of segments is not known.
@@ -85,7 +85,7 @@ class RandomKernels(keras.layers.Layer):
         self.groups = draw_kernels(self.kernels, segments, features or 0, seed=self.seed)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """Two numbers for each kernel."""
+        """Computes two features per kernel."""
         if mask is None:
             real = ops.ones_like(inputs[:, :, :1])
         else:
@@ -106,29 +106,29 @@ class RandomKernels(keras.layers.Layer):
         return ops.concatenate([*positive, *largest], axis=-1)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """No mask goes on."""
+        """Returns no mask."""
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """Two numbers a kernel."""
+        """Returns the shape of the features: two per kernel."""
         return input_shape[0], 2 * self.kernels
 
 
 def draw_kernels(kernels: int, segments: int, features: int, *, seed: int) -> list[Kernels]:
-    """Random kernels, those of one length, dilation and padding together.
+    """Draws random kernels, grouped by length, dilation and padding.
 
-    A kernel reads a random subset of the features, at most as many as it is long, by normally distributed weights, and
-    has a bias from -1 to 1. Its dilation is a power of two, each that fits into the song as often as any other. The
-    source takes the mean of a kernel's weights away, and scales each series by itself; here songs are scaled
-    all alike, and how high a feature is on the whole tells much of a genre.
+    A kernel reads a random subset of the features, at most as many as it is long, with normally distributed weights,
+    and has a bias from -1 to 1. Its dilation is a power of two, drawn uniformly from those that fit into the song. The
+    source subtracts the mean of a kernel's weights and scales each series separately; here all songs are scaled alike,
+    because the overall level of a feature is informative about the genre.
 
     Args:
-        kernels: How many.
+        kernels: Number of kernels.
         segments: Segments of a song.
         features: Features of a segment.
         seed: Seed of the draw.
 
     Returns:
-        The groups, in the order of length, dilation and padding.
+        The groups, ordered by length, dilation and padding.
     """
     generator = seeds.generator(seed, "kernels")
     lengths = [length for length in LENGTHS if length <= segments] or [segments - 1 + segments % 2]

@@ -1,4 +1,4 @@
-"""Where a song ends: padding becomes a Keras mask, and at the end of the masked part zeros."""
+"""Conversion of padding to a Keras mask, and of masked segments to zeros."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genrezoo.layers._base import SameShape
 class MaskPadding(SameShape):
     """Turns NaN padding into zeros and a mask.
 
-    The first layer of every model that handles songs of different lengths. A segment with a NaN among its features is
+    It is the first layer of every model that handles songs of different lengths. A segment with NaN in any feature is
     padding.
 
     Call arguments:
@@ -33,22 +33,22 @@ class MaskPadding(SameShape):
     """
 
     def call(self, inputs: Any) -> Any:
-        """Zeros for padding."""
+        """Replaces padding by zeros."""
         # Selected by isnan itself: converters to other formats multiply by any other condition, and NaN times 0 is NaN.
         return ops.where(ops.isnan(inputs), ops.zeros_like(inputs), inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """True where a segment is real."""
+        """Returns True where a segment is real."""
         real = ops.logical_not(ops.any(ops.isnan(inputs), axis=-1))
         return real if previous_mask is None else ops.logical_and(real, previous_mask)
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class EndMask(SameShape):
-    """Sets masked segments to zero and takes the mask away.
+    """Sets masked segments to zero and removes the mask.
 
-    Stands before layers that know no mask (`Flatten`, `Dense`): a segment that is zero adds nothing to the affine map
-    after it.
+    For use before layers that ignore masks (`Flatten`, `Dense`): a segment of zeros adds nothing to the following
+    affine map.
 
     Call arguments:
         inputs: ``(batch, segments, features)``.
@@ -64,18 +64,18 @@ class EndMask(SameShape):
     """
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """Zeros where masked."""
+        """Sets masked segments to zero."""
         return inputs if mask is None else zero_masked(inputs, mask)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """No mask goes on."""
+        """Returns no mask."""
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class TakeMask(keras.layers.Layer):
-    """Gives a sequence the mask of another one of the same length.
+    """Attaches to a sequence the mask of another of the same length.
 
-    Stands behind layers that know no mask (`Conv2D`) but keep the number of segments.
+    For use after layers that drop masks (`Conv2D`) but keep the number of segments.
 
     Call arguments:
         inputs: Two tensors: the sequence ``(batch, segments, features)`` without a mask, and one ``(batch, segments,
@@ -96,33 +96,33 @@ class TakeMask(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
-        """The sequence as it is."""
+        """Returns the sequence unchanged."""
         return ops.copy(inputs[0])  # a tensor carries one mask, and the first one must keep its own
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The second input's mask."""
+        """Returns the second input's mask."""
         return previous_mask[1] if previous_mask else None
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The sequence's shape."""
+        """Returns the sequence's shape."""
         return tuple(input_shape[0])
 
 
 def zero_masked(sequence: Any, mask: Any) -> Any:
-    """The sequence ``(batch, segments, features)``, which must be finite, with zeros where ``mask`` is False.
+    """Returns the sequence ``(batch, segments, features)``, which must be finite, with zeros where ``mask`` is False.
 
-    Multiplies, because a broadcast selection costs several times as much and exporters rewrite it as a product anyway.
+    It multiplies, because a broadcast selection is several times slower and exporters rewrite it as a product anyway.
     """
     return sequence * real_steps(mask, sequence.dtype)
 
 
 def real_steps(mask: Any, dtype: Any) -> Any:
-    """The mask ``(batch, segments)`` as numbers ``(batch, segments, 1)``: 1 where a segment is real, 0 elsewhere."""
+    """Converts the mask ``(batch, segments)`` to numbers ``(batch, segments, 1)``: 1 for real segments, 0 elsewhere."""
     return ops.expand_dims(ops.cast(mask, dtype), -1)
 
 
 def window_mask(mask: Any, *, size: int, stride: int) -> Any:
-    """Which windows over the segments hold at least one real segment.
+    """Tells which windows over the segments hold at least one real segment.
 
     Args:
         mask: ``(batch, segments)`` bool, or None.
@@ -130,7 +130,7 @@ def window_mask(mask: Any, *, size: int, stride: int) -> Any:
         stride: Segments from one window to the next.
 
     Returns:
-        ``(batch, windows)`` bool, for windows that lie wholly within the segments; None for None.
+        ``(batch, windows)`` bool, for windows that lie wholly within the segments; None if there is no mask.
     """
     if mask is None:
         return None

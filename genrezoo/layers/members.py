@@ -1,4 +1,4 @@
-"""Several members in one layer: affine maps that share most of their weights, or none."""
+"""Several ensemble members in one layer: affine maps that share most of their weights, or none."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from genrezoo.errors import SettingsError
 
 @keras.saving.register_keras_serializable("genrezoo")
 class RankOneDense(keras.layers.Layer):
-    """One affine map for all members of an ensemble, which each member adapts by a product of two vectors.
+    """One affine map for all members of an ensemble, which each member adapts by a rank-one factor.
 
-    Member ``m`` computes ``((x * input_scale[m]) kernel) * output_scale[m] + bias[m]``: an affine map of its own whose
-    kernel differs from the shared one by a factor of rank one. So an ensemble costs little more memory than one
-    network, and its members hold each other back from learning the training songs by heart.
+    Member ``m`` computes ``((x * input_scale[m]) kernel) * output_scale[m] + bias[m]``: its kernel is the shared one
+    multiplied elementwise by a rank-one matrix. So an ensemble needs little more memory than one network, and the
+    shared weights regularise the members.
 
     Args:
         units: Size of the output, at least 1.
         members: Number of members, at least 1.
-        signs: The input's factors begin as -1 or 1 at random, so that the members differ from the start, and not as 1.
-            A stack of these layers needs it in the first one alone.
+        signs: Initialise the input's factors as random signs, so that the members differ from the start, instead of
+            ones. In a stack of these layers only the first needs it.
 
     Call arguments:
-        inputs: ``(batch, features)``, which every member reads, or ``(batch, members, features)``.
+        inputs: ``(batch, features)``, shared by all members, or ``(batch, members, features)``.
 
     Returns:
         ``(batch, members, units)``.
 
     Raises:
-        SettingsError: ``units`` or ``members`` is below 1, or the input is of another number of members.
+        SettingsError: ``units`` or ``members`` is below 1, or the input has another number of members.
 
     Example:
         >>> import numpy as np
@@ -52,9 +52,9 @@ class RankOneDense(keras.layers.Layer):
         self.units, self.members, self.signs = units, members, signs
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the shared kernel, and each member's factors and bias."""
+        """Creates the shared kernel, and each member's factors and bias."""
         if len(input_shape) == 3 and input_shape[1] != self.members:
-            raise SettingsError(f"inputs must be of {self.members} members, got {input_shape[1]}")
+            raise SettingsError(f"inputs must have {self.members} members, got {input_shape[1]}")
         features = input_shape[-1]
         start = _signs if self.signs else "ones"
         self.kernel = self.add_weight(name="kernel", shape=(features, self.units))
@@ -63,18 +63,18 @@ class RankOneDense(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.members, self.units), initializer="zeros")
 
     def call(self, inputs: Any) -> Any:
-        """Each member's map."""
+        """Computes each member's map."""
         x = ops.expand_dims(inputs, 1) if len(inputs.shape) == 2 else inputs
         return ops.matmul(x * self.input_scale, self.kernel) * self.output_scale + self.bias
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """One vector for each member."""
+        """Returns the output's shape: one vector per member."""
         return input_shape[0], self.members, self.units
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class SeparateDense(keras.layers.Layer):
-    """An affine map of its own for each row: of each member of an ensemble, or of each embedded feature.
+    """A separate affine map for each row, such as each member of an ensemble or each embedded feature.
 
     Args:
         units: Size of the output, at least 1.
@@ -102,7 +102,7 @@ class SeparateDense(keras.layers.Layer):
         self.units = units
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the maps, each drawn as a dense layer's kernel is."""
+        """Creates the maps, each initialised like a dense layer's kernel."""
         _, rows, features = input_shape
         limit = math.sqrt(6 / ((features or 0) + self.units))
         start = keras.initializers.RandomUniform(-limit, limit)
@@ -110,16 +110,16 @@ class SeparateDense(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(rows, self.units), initializer="zeros")
 
     def call(self, inputs: Any) -> Any:
-        """Each row's map."""
+        """Computes each row's map."""
         by_row = ops.matmul(ops.transpose(inputs, (1, 0, 2)), self.kernel)  # (rows, batch, units)
         return ops.transpose(by_row, (1, 0, 2)) + self.bias
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's rows."""
+        """Returns the output's shape: the input's rows, with ``units`` columns."""
         return input_shape[0], input_shape[1], self.units
 
 
 def _signs(shape: tuple[int, ...], dtype: Any = None) -> Any:
-    """Random signs, as an initialiser of Keras; ones where zero is drawn."""
+    """A Keras initialiser of random signs; 1 where zero is drawn."""
     drawn = keras.initializers.RandomUniform(-1.0, 1.0)(shape, dtype)
     return ops.where(drawn < 0, -ops.ones_like(drawn), ops.ones_like(drawn))

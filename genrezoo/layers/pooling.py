@@ -1,4 +1,4 @@
-"""Pooling over the segments that knows where a song ends."""
+"""Mask-aware pooling over the segments."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ FAR = 1e30  # subtracted from a masked segment, so that it loses every maximum
 class MaskedPooling1D(keras.layers.Layer):
     """Maximum or average over windows in time, over real segments only.
 
-    Choose it over `keras.layers.MaxPooling1D` and `AveragePooling1D` where songs are padded: a masked segment never
-    wins a maximum, and an average is over the real segments of the window. On songs without padding it equals those
+    Choose it over `keras.layers.MaxPooling1D` and `AveragePooling1D` where songs are padded: a masked segment is never
+    the maximum, and an average is over the real segments of the window. On songs without padding it equals those
     layers.
 
     Args:
         kind: ``"max"`` or ``"average"``.
         size: Segments in a window, at least 1. Segments left over at the end are dropped.
-        overlapping: A window around each segment, shorter at the ends of the song, instead of one window after another.
+        overlapping: Use a window around each segment, shorter at the ends of the song, instead of adjacent windows.
 
     Call arguments:
         inputs: ``(batch, segments, features)``.
-        mask: ``(batch, segments)``, True where a segment is real; None if all are. What stands at other segments has no
-            influence as long as it is finite.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. Values at other segments have no
+            influence as long as they are finite.
 
     Returns:
         ``(batch, segments // size, features)``, zero for windows without a real segment; the mask of the output marks
-        the others. With ``overlapping`` ``(batch, segments, features)``, with the mask of the input.
+        the others. With ``overlapping`` it is ``(batch, segments, features)``, with the mask of the input.
 
     Raises:
         SettingsError: ``kind`` is unknown, ``size`` is below 1, or the input has fewer segments than a window.
@@ -64,19 +64,19 @@ class MaskedPooling1D(keras.layers.Layer):
             raise SettingsError(f"{segments} segments are too few for a pooling window of {self.size}")
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """One value for each window and feature."""
+        """Computes one value per window and feature."""
         if self.kind == "max":
             return self._maximum(inputs, mask)
         return self._average(inputs, mask)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """True for windows with a real segment, or around one."""
+        """Returns True for windows with a real segment, or around one."""
         if self.overlapping:
             return previous_mask
         return window_mask(previous_mask, size=self.size, stride=self.size)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """One position for each window."""
+        """Returns the output's shape, with one position per window."""
         if self.overlapping:
             return input_shape
         batch, segments, features = input_shape
@@ -102,10 +102,10 @@ class MaskedPooling1D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("genrezoo")
 class LastSegment(keras.layers.Layer):
-    """The last real segment of a sequence.
+    """Returns the last real segment of a sequence.
 
-    Reads the final state out of a sequence of states. It looks the segment up by the mask instead of trusting that a
-    recurrent layer repeats its state over padding, which not every kernel does.
+    Use it to get the final state from a sequence of states. It finds the segment by the mask and does not rely on a
+    recurrent layer to repeat its state over padding, which not every kernel does.
 
     Call arguments:
         inputs: ``(batch, segments, features)``.
@@ -122,7 +122,7 @@ class LastSegment(keras.layers.Layer):
     """
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """One segment of each song."""
+        """Selects one segment of each song."""
         if mask is None:
             return inputs[:, -1]
         count = ops.cumsum(ops.cast(mask, "int32"), axis=1)  # (batch, segments): real ones so far
@@ -130,24 +130,24 @@ class LastSegment(keras.layers.Layer):
         return ops.sum(zero_masked(inputs, last), axis=1)  # (batch, features)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """No mask goes on."""
+        """Returns no mask."""
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape without the segments."""
+        """Returns the input's shape without the segments."""
         return input_shape[0], input_shape[-1]
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class MeanPooling(keras.layers.Layer):
-    """The mean of each feature over the real segments of a song.
+    """Computes the mean of each feature over the real segments of a song.
 
-    Choose it over `keras.layers.GlobalAveragePooling1D` where a song may have no real segment, as a snippet of a short
-    song does: the mean is then zero instead of NaN.
+    Choose it over `keras.layers.GlobalAveragePooling1D` where an input may have no real segment, such as a snippet of a
+    short song: the mean is then zero instead of NaN.
 
     Call arguments:
         inputs: ``(batch, segments, features)``.
-        mask: ``(batch, segments)``, True where a segment is real; None if all are. What stands at other segments has no
-            influence as long as it is finite.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. Values at other segments have no
+            influence as long as they are finite.
 
     Returns:
         ``(batch, features)``; zeros for a song without a real segment.
@@ -160,28 +160,28 @@ class MeanPooling(keras.layers.Layer):
     """
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """The means."""
+        """Computes the means."""
         if mask is None:
             return ops.mean(inputs, axis=1)
         real = real_steps(mask, inputs.dtype)
         return ops.sum(inputs * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """No mask goes on."""
+        """Returns no mask."""
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape without the segments."""
+        """Returns the input's shape without the segments."""
         return input_shape[0], input_shape[-1]
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class MaxMeanPooling(keras.layers.Layer):
-    """Maximum and mean of each feature over the real segments of a song, feature by feature.
+    """Computes the maximum and the mean of each feature over the real segments of a song.
 
     Call arguments:
         inputs: ``(batch, segments, features)``.
-        mask: ``(batch, segments)``, True where a segment is real; None if all are. What stands at other segments has no
-            influence as long as it is finite.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. Values at other segments have no
+            influence as long as they are finite.
 
     Returns:
         ``(batch, 2 * features)``: maximum and mean of the first feature, of the second, …
@@ -197,7 +197,7 @@ class MaxMeanPooling(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """Two numbers for each feature."""
+        """Computes two values per feature."""
         if mask is None:
             pooled = [ops.max(inputs, axis=1), ops.mean(inputs, axis=1)]
         else:
@@ -207,8 +207,8 @@ class MaxMeanPooling(keras.layers.Layer):
         return ops.reshape(ops.stack(pooled, axis=-1), (-1, 2 * inputs.shape[-1]))
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """No mask goes on."""
+        """Returns no mask."""
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """Two numbers a feature."""
+        """Returns the output's shape: two values per feature."""
         return input_shape[0], 2 * (input_shape[-1] or 0)

@@ -1,4 +1,4 @@
-"""Self-attention that knows how far apart two segments are, and no other position."""
+"""Self-attention with relative positions."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from genrezoo.errors import SettingsError
 from genrezoo.layers.pooling import FAR
 
 LONGEST = 10_000.0
-"""The slowest pair of numbers turns by one radian in about so many segments."""
+"""Base of the rotation frequencies: the slowest pair rotates by one radian in about this many segments."""
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class RotaryAttention(keras.layers.Layer):
-    """Scaled dot-product attention with rotary positions, without weights of its own.
+    """Scaled dot-product attention with rotary positions; it has no weights.
 
     Choose it over `keras.layers.MultiHeadAttention` where songs differ in length: a score depends on two segments and
-    the distance between them, so that there is no longest song, and masked segments get no weight. The maps to queries,
-    keys and values, and that of the output, are `Dense` layers around it.
+    the distance between them, so that songs may have any length, and masked segments get no weight. The projections to
+    queries, keys and values and the output projection are `Dense` layers around it.
 
     Args:
-        heads: Attentions side by side, each over its own part of the features, at least 1.
+        heads: Number of attention heads, each over its part of the features, at least 1.
 
     Call arguments:
         inputs: ``(batch, segments, 3 * units)``: queries, keys and values, each with the parts of all heads.
-        mask: ``(batch, segments)``, True where a segment is real; None if all are. What stands at other segments has no
-            influence on the real ones as long as it is finite.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. Values at other segments have no
+            influence on the real ones as long as they are finite.
 
     Returns:
-        ``(batch, segments, units)``, the outputs of all heads side by side.
+        ``(batch, segments, units)``, the concatenated outputs of all heads.
 
     Raises:
-        SettingsError: ``heads`` is below 1, or the features are not three times an even number for each head.
+        SettingsError: ``heads`` is below 1, or the number of features is not a multiple of ``6 * heads``.
 
     Example:
         >>> import numpy as np
@@ -57,7 +57,7 @@ class RotaryAttention(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Checks that the features can be shared out."""
+        """Checks that the features can be divided among the heads."""
         if (input_shape[-1] or 0) % (6 * self.heads):
             raise SettingsError(
                 f"{input_shape[-1]} features are not queries, keys and values of an even size for each of {self.heads} "
@@ -65,7 +65,7 @@ class RotaryAttention(keras.layers.Layer):
             )
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """What each segment gathers from the others."""
+        """Computes the attention."""
         segments, heads, size = ops.shape(inputs)[1], self.heads, inputs.shape[-1] // (3 * self.heads)
         parts = ops.reshape(inputs, (-1, segments, 3 * heads, size))
         parts = ops.transpose(parts, (0, 2, 1, 3))  # (batch, 3 * heads, segments, size)
@@ -80,12 +80,12 @@ class RotaryAttention(keras.layers.Layer):
         return ops.reshape(ops.transpose(found, (0, 2, 1, 3)), (-1, segments, heads * size))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """A third of the features."""
+        """Returns the output's shape, with a third of the features."""
         return (*input_shape[:-1], (input_shape[-1] or 0) // 3)
 
 
 def _turned(vectors: Any, positions: Any) -> Any:
-    """Vectors whose pairs of numbers are turned by angles in proportion to the position, each pair at its own speed.
+    """Rotates pairs of components by angles proportional to the position, each pair with a different frequency.
 
     Args:
         vectors: ``(batch, heads, segments, size)``.

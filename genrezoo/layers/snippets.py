@@ -1,4 +1,4 @@
-"""A song cut into snippets."""
+"""Cutting of songs into snippets."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from genrezoo.errors import SettingsError
 class CutSnippets(keras.layers.Layer):
     """Cuts songs into parts of equal length in time.
 
-    Where that does not come out even, the first parts are one segment longer.
+    If the segments do not divide evenly, the first parts are one segment longer.
 
     Args:
         snippets: Number of parts, at least 1.
 
     Call arguments:
-        inputs: ``(batch, segments, features)``, padding as NaN, the number of segments known when the model is built.
+        inputs: ``(batch, segments, features)``, padding as NaN; the number of segments must be known when the model is
+            built.
 
     Returns:
-        The parts, each ``(batch, segments of the part, features)``, and last which parts hold a real segment at all:
-        ``(batch, snippets)`` bool.
+        The parts, each ``(batch, segments of the part, features)``, and last a tensor that tells which parts hold a
+        real segment: ``(batch, snippets)`` bool.
 
     Raises:
-        SettingsError: ``snippets`` is below 1, the number of segments is not known or smaller than ``snippets``.
+        SettingsError: ``snippets`` is below 1, or the number of segments is unknown or smaller than ``snippets``.
 
     Example:
         >>> import numpy as np
@@ -51,14 +52,14 @@ class CutSnippets(keras.layers.Layer):
             raise SettingsError(f"{segments} segments cannot be cut into {self.snippets} snippets")
 
     def call(self, inputs: Any) -> list[Any]:
-        """The parts, and which of them are real."""
+        """Returns the parts, and which of them are real."""
         bounds = self._bounds(inputs.shape[1])
         segments = ops.logical_not(ops.any(ops.isnan(inputs), axis=-1))  # (batch, segments)
         real = [ops.any(segments[:, start:stop], axis=1) for start, stop in bounds]
         return [*(inputs[:, start:stop] for start, stop in bounds), ops.stack(real, axis=1)]  # (batch, snippets)
 
     def compute_output_spec(self, inputs: Any) -> list[Any]:
-        """Shapes and types of the outputs, of which one is bool."""
+        """Returns the shapes and types of the outputs, one of which is bool."""
         batch, segments, features = inputs.shape
         parts = [keras.KerasTensor((batch, b - a, features), dtype=inputs.dtype) for a, b in self._bounds(segments)]
         return [*parts, keras.KerasTensor((batch, self.snippets), dtype="bool")]

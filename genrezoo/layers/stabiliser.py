@@ -1,4 +1,4 @@
-"""Activation stabilisation: a penalty on changes of the length of the hidden state."""
+"""Activation stabilisation: a penalty on changes in the norm of the hidden state."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from genrezoo.layers._base import SameShape, check_weight
 
 @keras.saving.register_keras_serializable("genrezoo")
 class ActivityStabiliser(SameShape):
-    """Passes hidden states on unchanged and adds ``beta * mean (||h_t|| - ||h_(t-1)||)^2`` to the loss.
+    """Returns hidden states unchanged and adds ``beta * mean (||h_t|| - ||h_(t-1)||)^2`` to the loss.
 
-    Keeps the state of a recurrent layer from growing or fading over a long song. Choose it over L2 on the weights,
-    which also weakens those that carry long-term dependencies.
+    It keeps the norm of a recurrent layer's state from growing or shrinking over a long song. Choose it over L2 on the
+    weights, which also shrinks those that carry long-term dependencies.
 
-    The mean is over all real segments of the batch. The state before the first segment is zero and counts, as in the
-    paper's sum from 1 to T: there are as many differences as segments. That first rise counts once a song, divided by
-    its segments, so that one ``beta`` weighs more on short songs: 100 on 10 segments is like 1200 on 120. A song of one
-    segment is pulled towards zero; a batch without a real segment adds nothing.
+    The mean is over all real segments of the batch. The zero state before the first segment counts, as in the paper's
+    sum from 1 to T: there are as many differences as segments. This first rise counts once per song, divided by the
+    number of segments, so that the same ``beta`` has a stronger effect on short songs: 100 on 10 segments is like 1200
+    on 120. The state of a song of one segment is pulled towards zero; a batch without a real segment adds nothing.
 
     Args:
         beta: Weight of the penalty, at least 0; 0 adds none.
 
     Call arguments:
         inputs: Hidden states, ``(batch, segments, units)``.
-        mask: ``(batch, segments)``, True where a segment is real; None if all are. Padding is expected after the song.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. Padding must follow the song.
 
     Returns:
         The states, unchanged.
@@ -52,7 +52,7 @@ class ActivityStabiliser(SameShape):
         self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """The input; the penalty goes to the losses."""
+        """Returns the input and adds the penalty to the losses."""
         if self.beta:
             self.add_loss(self.beta * _mean_change(inputs, mask))
         return inputs
@@ -69,7 +69,7 @@ def _mean_change(states: Any, mask: Any) -> Any:
 
 
 def _norm(states: Any) -> Any:
-    """Euclidean length over the last axis, with gradient 0 instead of NaN where the state is zero."""
+    """Euclidean norm over the last axis, with gradient 0 instead of NaN where the state is zero."""
     square = ops.sum(ops.square(states), axis=-1)
     positive = square > 0
     # The root never sees a zero, not even in the branch that is thrown away: its gradient would be infinite there.

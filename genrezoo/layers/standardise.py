@@ -1,4 +1,4 @@
-"""Selection and standardisation of features as a layer, so that a finished model reads raw features."""
+"""Selection and standardisation of features as a layer, so that a trained model takes raw features."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from genrezoo.errors import SettingsError
 
 @keras.saving.register_keras_serializable("genrezoo")
 class Standardise(keras.layers.Layer):
-    """Selects features, subtracts each one's centre, divides by its scale, transforms and limits the result.
+    """Selects features, subtracts their means, divides by their scales, and transforms and clips the result.
 
-    The first layer of a run's `model`: it makes of raw features what the network was trained on. NaN, which marks
-    padding, stays NaN.
+    It is the first layer of a run's `model` and turns raw features into the network's input. NaN, which marks padding,
+    stays NaN.
 
     Args:
-        mean: Of each selected feature, subtracted.
-        scale: Of each selected feature, divided by; not zero.
-        clip: Results are limited to ``[-clip, clip]``; None leaves them alone.
-        columns: Positions of the selected features among all, in the order of ``mean``; None selects all.
+        mean: Value to subtract from each selected feature.
+        scale: Value to divide each selected feature by; not zero.
+        clip: Results are clipped to ``[-clip, clip]``; None does not clip.
+        columns: Indices of the selected features, in the order of ``mean``; None selects all.
         transform: As `genrezoo.songs.Standardiser`'s.
         knots: As `genrezoo.songs.Standardiser`'s, for the transform ``quantile``.
-        as_weights: Mean, scale and knots are weights that are not trained, so that they are stored and loaded with the
-            weights of the model that the layer is a part of; their values here are those that they begin with.
+        as_weights: Whether mean, scale and knots are untrained weights, so that they are stored and loaded with the
+            weights of the surrounding model; the values passed here are then their initial ones.
 
     Call arguments:
         inputs: ``(batch, …, features)``, raw.
@@ -63,19 +63,19 @@ class Standardise(keras.layers.Layer):
         self.columns = None if columns is None else [int(column) for column in columns]
         if len({len(part) for part in (self.mean, self.scale, self.columns) if part is not None}) > 1:
             raise SettingsError(
-                f"mean, scale and columns must have one length, got {len(self.mean)}, {len(self.scale)}, {columns}"
+                f"mean, scale and columns must have the same length, got {len(self.mean)}, {len(self.scale)}, {columns}"
             )
         self.transform = transform
         self.knots = None if knots is None else np.asarray(knots, np.float32).tolist()
         if (transform == "quantile") != (knots is not None):
-            raise SettingsError(f"knots belong to the transform 'quantile', got {transform!r}")
+            raise SettingsError(f"knots are only used by the transform 'quantile', got {transform!r}")
         if 0 in self.scale or (clip is not None and not clip > 0):
             raise SettingsError(f"scale must not be zero and clip must be positive, got {scale} and {clip}")
         self.as_weights = as_weights
         self._own: dict[str, Any] = {}
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the weights, if there are any."""
+        """Creates the weights, if there are any."""
         for name in ("mean", "scale", "knots") if self.as_weights else ():
             if (start := getattr(self, name)) is not None:
                 value = np.asarray(start, np.float32)
@@ -84,7 +84,7 @@ class Standardise(keras.layers.Layer):
                 )
 
     def call(self, inputs: Any) -> Any:
-        """The selected features, standardised."""
+        """Standardises the selected features."""
         if self.columns is not None:
             inputs = ops.take(inputs, self.columns, axis=-1)
         mean, scale = (self._numbers(name, inputs.dtype) for name in ("mean", "scale"))
@@ -112,15 +112,15 @@ class Standardise(keras.layers.Layer):
         return ops.where(ops.isnan(z), z, found + scores[:, 0])
 
     def _numbers(self, name: str, dtype: Any) -> Any:
-        """Mean, scale or knots, from the weights if they are weights."""
+        """Returns mean, scale or knots, from the weights if they are weights."""
         return ops.convert_to_tensor(self._own.get(name, getattr(self, name)), dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """As many features as there are means."""
+        """Returns the input's shape with the selected features."""
         return (*input_shape[:-1], len(self.mean))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         own: dict[str, Any] = {"mean": self.mean, "scale": self.scale, "clip": self.clip, "columns": self.columns}
         own |= {"transform": self.transform, "knots": self.knots, "as_weights": self.as_weights}
         return {**super().get_config(), **own}

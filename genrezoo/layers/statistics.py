@@ -1,4 +1,4 @@
-"""How a song sounds on the whole: statistics of each feature over its real segments."""
+"""Statistics of each feature over the real segments of a song."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from genrezoo.layers.masking import real_steps
 from genrezoo.layers.pooling import FAR
 
 QUANTILES = {"min": 0.0, "q10": 0.1, "q25": 0.25, "median": 0.5, "q75": 0.75, "q90": 0.9, "max": 1.0}
-"""Statistics by rank: the fraction of the segments that lie below."""
+"""Quantile statistics, with the fraction of the segments below each."""
 
 STATISTICS = ("mean", "std", *QUANTILES, "delta_mean", "delta_std")
-"""What a feature can be summarised by; ``delta`` is the absolute difference of two neighbouring segments."""
+"""Names of all statistics; ``delta`` is the absolute difference of two neighbouring segments."""
 
 
 @keras.saving.register_keras_serializable("genrezoo")
 class PooledStatistics(keras.layers.Layer):
-    """Statistics of each feature over the real segments of a song.
+    """Computes statistics of each feature over the real segments of a song.
 
-    The summary that classical genre recognition starts from. Choose it where what a song sounds like says more than the
-    order of its segments, or where songs are few. Any network of vectors can stand behind it.
+    This is the summary on which classical genre recognition is based. Choose it where the overall sound of a song is
+    more informative than the order of its segments, or where songs are few. Any network on vectors can follow it.
 
     Args:
-        statistics: Which, in the order of the output: ``"mean"``, ``"std"``, the quantiles ``"min"``, ``"q10"``,
-            ``"q25"``, ``"median"``, ``"q75"``, ``"q90"`` and ``"max"``, which are exact, linear between two segments;
-            and ``"delta_mean"`` and ``"delta_std"``, mean and standard deviation of the absolute differences of
-            neighbouring segments. A millionth is added to variances, so that gradients stay finite where a feature
-            never changes: a song of one segment has standard deviations of 0.001, and a ``delta_mean`` of 0.
+        statistics: Names of the statistics, in the order of the output: ``"mean"``, ``"std"``, the quantiles ``"min"``,
+            ``"q10"``, ``"q25"``, ``"median"``, ``"q75"``, ``"q90"`` and ``"max"``, which are exact, with linear
+            interpolation between two segments; and ``"delta_mean"`` and ``"delta_std"``, mean and standard deviation of
+            the absolute differences of neighbouring segments. A millionth is added to variances, so that gradients stay
+            finite where a feature never changes: a song of one segment has standard deviations of 0.001, and a
+            ``delta_mean`` of 0.
 
     Call arguments:
         inputs: ``(batch, segments, features)``.
-        mask: ``(batch, segments)``, True where a segment is real; None if all are. What stands at other segments has no
-            influence as long as it is finite.
+        mask: ``(batch, segments)``, True where a segment is real; None if all are. Values at other segments have no
+            influence as long as they are finite.
 
     Returns:
         ``(batch, len(statistics) * features)``: the first statistic of each feature, then the second, …
 
     Raises:
         UnknownNameError: There is no such statistic.
-        SettingsError: There is none at all, or one twice.
+        SettingsError: The list is empty, or names a statistic twice.
 
     Example:
         >>> import numpy as np
@@ -61,11 +62,11 @@ class PooledStatistics(keras.layers.Layer):
         super().__init__(**kwargs)
         check_known("statistic", statistics, STATISTICS)
         if not statistics or len(set(statistics)) < len(statistics):
-            raise SettingsError(f"statistics must be one or more different ones, got {statistics!r}")
+            raise SettingsError(f"statistics must be one or more different names, got {statistics!r}")
         self.statistics = list(statistics)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """One number for each statistic and feature."""
+        """Computes one value per statistic and feature."""
         real = (
             ops.ones_like(inputs[:, :, :1]) if mask is None else real_steps(mask, inputs.dtype)
         )  # (batch, segments, 1)
@@ -82,15 +83,15 @@ class PooledStatistics(keras.layers.Layer):
         return ops.concatenate([found[name] for name in self.statistics], axis=-1)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """No mask goes on."""
+        """Returns no mask."""
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """As many numbers a feature as there are statistics."""
+        """Returns the output's shape: one value per statistic and feature."""
         return input_shape[0], len(self.statistics) * (input_shape[-1] or 0)
 
 
 def _moments(values: Any, real: Any) -> tuple[Any, Any]:
-    """Mean and standard deviation over the segments, each ``(batch, features)``."""
+    """Returns mean and standard deviation over the segments, each ``(batch, features)``."""
     share = real / ops.maximum(ops.sum(real, axis=1, keepdims=True), 1.0)
     mean = ops.sum(values * share, axis=1, keepdims=True)  # (batch, 1, features)
     variance = ops.sum(ops.square(values - mean) * share, axis=1)
@@ -98,7 +99,7 @@ def _moments(values: Any, real: Any) -> tuple[Any, Any]:
 
 
 def _quantiles(values: Any, real: Any, ranks: dict[str, float]) -> dict[str, Any]:
-    """The quantiles by name, each ``(batch, features)``; zeros for a song without a real segment."""
+    """Returns the quantiles by name, each ``(batch, features)``; zeros for a song without a real segment."""
     place = ops.cumsum(ops.ones_like(real), axis=1) - 1.0  # (batch, segments, 1): 0, 1, …
     count = ops.sum(real, axis=1, keepdims=True)  # (batch, 1, 1)
     within = ops.cast(place < count, values.dtype)

@@ -1,4 +1,4 @@
-"""Logits divided by a number that makes their posteriors say how often they are right."""
+"""Temperature scaling of logits, which calibrates their posteriors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genrezoo.layers._base import SameShape
 
 @keras.saving.register_keras_serializable("genrezoo")
 class Temperature(SameShape):
-    """Divides logits by a temperature: above 1 posteriors become less sure, below 1 surer; their order stays.
+    """Divides logits by a temperature: above 1 posteriors become less confident, below 1 more; their order is kept.
 
     Args:
         temperature: Above 0.
@@ -43,5 +43,5 @@ class Temperature(SameShape):
         self.temperature = float(temperature)
 
     def call(self, inputs: Any) -> Any:
-        """The logits at the temperature."""
+        """Divides the logits by the temperature."""
         return inputs / self.temperature

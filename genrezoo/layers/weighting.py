@@ -1,4 +1,4 @@
-"""One prediction from several by weights that are learnt: a rule with parameters of its own."""
+"""A learnt weighted mean of several predictions: an aggregation rule with trainable parameters."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from genrezoo.rules import aggregate
 
 @keras.saving.register_keras_serializable("genrezoo")
 class WeightedAggregate(keras.layers.Layer):
-    """A weighted mean of the members' posteriors, the weights given by a small network that looks at them.
+    """A weighted mean of the members' posteriors, with weights that a small network computes from them.
 
-    The network sees the posteriors of all members side by side. It has as many hidden units as inputs, all linear, and
-    one output for each member; their softmax are the weights, so that the result is a mean. It is trained by the error
-    of the weighted mean and by nothing else, and no gradient passes to the members: they stay the experts that they
-    would be without it. Choose a rule without weights (see `Aggregate`) first; it is as good in the source.
+    The network reads the concatenated posteriors of all members. It has as many hidden units as inputs, all linear, and
+    one output per member; the softmax of the outputs are the weights, so that the result is a mean. It is trained only
+    on the error of the weighted mean, and no gradient reaches the members, so they are trained as they would be without
+    it. Try a rule without weights (see `Aggregate`) first; it is as good in the source.
 
     Args:
         l2: Weight of the penalty on the network's squared weights (biases are free), from 0.
@@ -26,7 +26,7 @@ class WeightedAggregate(keras.layers.Layer):
     Call arguments:
         inputs: A list of logits, each ``(batch, classes)``.
         real: ``(batch, members)``, True for members that count; None if all do. Others have weight 0, and the network
-            sees zeros in their place.
+            reads zeros in their place.
 
     Returns:
         Normalised log posteriors ``(batch, classes)``, which are logits too; equal for a song without a member.
@@ -51,7 +51,7 @@ class WeightedAggregate(keras.layers.Layer):
         self.l2 = check_weight("l2", l2)
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
-        """Makes the network."""
+        """Creates the network."""
         members, size = len(input_shape), len(input_shape) * (input_shape[0][-1] or 0)
         self.hidden = keras.layers.Dense(size, kernel_regularizer=keras.regularizers.L2(self.l2), name="hidden")
         self.scores = keras.layers.Dense(members, kernel_regularizer=keras.regularizers.L2(self.l2), name="scores")
@@ -59,7 +59,7 @@ class WeightedAggregate(keras.layers.Layer):
         self.scores.build((None, size))
 
     def call(self, inputs: list[Any], real: Any = None) -> Any:
-        """The weighted mean."""
+        """Computes the weighted mean."""
         log_posteriors = ops.log_softmax(ops.stop_gradient(ops.stack(inputs, axis=1)), axis=-1)
         _, members, classes = log_posteriors.shape
         posteriors = ops.exp(log_posteriors)
@@ -70,5 +70,5 @@ class WeightedAggregate(keras.layers.Layer):
         return aggregate(log_posteriors + ops.expand_dims(scores, -1), rule="mean", mask=real)
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        """The shape of one member's logits."""
+        """Returns the shape of one member's logits."""
         return input_shape[0]

@@ -1,6 +1,6 @@
-"""The zoo's models: look one up, build it, add one.
+"""The zoo's models: list, build and register them.
 
-Importing this package loads no Keras; the first look-up does.
+Importing this package does not load Keras; the first look-up does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SHARED = {
     "output layer is always initialised at random.",
     "classifier_activation": "Activation of the layer `logits`: None for logits, `'softmax'` for posteriors.",
 }
-"""What the arguments mean that builders share; a builder's own docstring need not say it again."""
+"""Descriptions of the arguments that all builders share; a builder's docstring need not repeat them."""
 
 __all__ = ["create_model", "list_models", "model_info", "register_model"]
 
@@ -45,9 +45,9 @@ def create_model(
 
     Args:
         name: A name from `list_models`.
-        input_shape: Shape of one song, see `SHARED`; if left out, that of the named ``weights``.
-        num_classes: Number of genres, at least 2; if left out, the labels of the named ``weights``.
-        seed: Seed of the initial weights and of dropout; None draws them anew in each call.
+        input_shape: Shape of one song, see `SHARED`; defaults to that of the named ``weights``.
+        num_classes: Number of genres, at least 2; defaults to the number of labels of the named ``weights``.
+        seed: Seed of the initial weights and of dropout; None draws new ones in each call.
         **arguments: The builder's own keywords, see `model_info`.
 
     Returns:
@@ -55,7 +55,7 @@ def create_model(
 
     Raises:
         UnknownNameError: The model or the keyword does not exist; the nearest names are suggested.
-        SettingsError: A shape or number does not fit.
+        SettingsError: The shape or the number of genres is invalid.
         DataError: The named weights cannot be loaded, or do not fit.
 
     Example:
@@ -71,8 +71,8 @@ def create_model(
     num_classes = len(known.labels) if num_classes is None and known and known.labels else num_classes
     if input_shape is None or num_classes is None:
         raise SettingsError(
-            f"model {name!r} needs input_shape and num_classes; they follow from named weights with an output layer "
-            "alone, see genrezoo.list_weights()"
+            f"model {name!r} needs input_shape and num_classes; only named weights with an output layer define both, "
+            f"see genrezoo.list_weights()"
         )
     if entry.expects == "image":
         check_image_shape(input_shape)
@@ -85,14 +85,14 @@ def create_model(
 
 
 def settled(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A builder's keywords together with those that the weights need that they name.
+    """Merges a builder's keywords with those required by the weights that they name.
 
     Args:
         name: Name of the model.
-        arguments: Keywords of its builder; they go before those of the weights.
+        arguments: Keywords of its builder; they take precedence over those of the weights.
 
     Raises:
-        SettingsError: The weights are of another model.
+        SettingsError: The weights belong to another model.
         UnknownNameError: There are no such weights.
     """
     known = published(name, arguments.get("weights"))
@@ -100,12 +100,12 @@ def settled(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def embedding_of(network: Any, layer: str | None = None) -> Any:
-    """A built model without its output layer, as a functional model that shares its weights.
+    """Returns a built model without its output layer, as a functional model that shares its weights.
 
     Args:
         network: The model.
-        layer: Name of the layer to end in; what the layer ``logits`` reads if left out, one behind the other where it
-            reads several.
+        layer: Name of the layer to end in. The default is the input of the layer ``logits``; several inputs are
+            concatenated.
 
     Raises:
         UnknownNameError: There is no such layer.
@@ -126,17 +126,18 @@ def list_models(
     any_length: bool | None = None,
     pretrained: bool | None = None,
 ) -> list[str]:
-    """Names of the models that match a shell pattern and have the requested properties.
+    """Returns the names of the models that match a shell pattern and have the requested properties.
 
     Args:
         pattern: Shell pattern of the names.
         expects: Input kind, ``"segments"`` or ``"image"``; either if left out.
-        masks_padding: Padded segments have no influence on the logits; not considered if left out, like the next two.
-        any_length: One model works on any number of segments.
-        pretrained: There are trained weights for it under a name (`genrezoo.list_weights`).
+        masks_padding: Whether padded segments have no influence on the logits; None matches both, here and in the next
+            two.
+        any_length: Whether one model works on any number of segments.
+        pretrained: Whether trained weights exist for it (`genrezoo.list_weights`).
 
     Raises:
-        SettingsError: ``expects`` is no input kind.
+        SettingsError: ``expects`` is not an input kind.
 
     Example:
         >>> list_models("*lstm")
@@ -189,23 +190,23 @@ def register_model(
     """Registers a builder as a model of the zoo (a decorator).
 
     Args:
-        name: Lower-case words joined by underscores; must be free.
+        name: Lower-case words joined by underscores; must not be taken.
         summary: One line.
         reference: Where the model comes from.
         reported: Results that the reference reports, by data set.
         expects: Input kind, ``"segments"`` or ``"image"``.
         masks_padding: Padded segments have no influence on the logits.
         any_length: One model works on any number of segments.
-        space: What each option may be in a search (see `genrezoo.spaces`).
-        begins_with: Options that only say where the initial weights come from, e.g. a file; a trained model is built
-            again without them.
+        space: Search space: the domain of each option (see `genrezoo.spaces`).
+        begins_with: Options that only say where the initial weights come from, e.g. a file; a trained model is rebuilt
+            without them.
 
     Returns:
         A decorator that returns the builder unchanged.
 
     Raises:
-        SettingsError: The builder is not of the form ``build(input_shape, num_classes, *, option=default, …)``, or a
-            text is missing.
+        SettingsError: The builder does not have the form ``build(input_shape, num_classes, *, option=default, …)``, or
+            the summary or the reference is missing.
         GenrezooError: The name is malformed or taken.
 
     Example:

@@ -1,4 +1,4 @@
-"""Checks of what Keras takes, or refuses without saying what fits; all else is left to Keras (see `Entry.build`)."""
+"""Checks of values that Keras accepts, or rejects without a helpful message; Keras checks the rest (`Entry.build`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TypeAlias
 from genrezoo.errors import SettingsError
 
 InputShape: TypeAlias = Sequence[int | None]
-"""``(n_segments, n_features)``; ``n_segments`` is None for songs of any length. Or ``(height, width, channels)``."""
+"""``(n_segments, n_features)``, where ``n_segments`` may be None for songs of any length, or ``(height, width,
+channels)``."""
 
 
 def check_input_shape(input_shape: InputShape, *, any_length: bool) -> tuple[int | None, int]:
@@ -18,10 +19,10 @@ def check_input_shape(input_shape: InputShape, *, any_length: bool) -> tuple[int
 
     Args:
         input_shape: ``(n_segments, n_features)``.
-        any_length: ``n_segments`` may be None.
+        any_length: Whether ``n_segments`` may be None.
 
     Raises:
-        SettingsError: The shape is of another form, or the length is left open where it must be known.
+        SettingsError: The shape has another form, or the length is None where it must be known.
     """
     shape = tuple(input_shape) if isinstance(input_shape, tuple | list) else ()
     if len(shape) != 2 or not is_count(shape[1]) or not (shape[0] is None or is_count(shape[0])):
@@ -59,11 +60,11 @@ def check_num_classes(num_classes: int) -> int:
 
 
 MOST = 2**20
-"""Units of a layer, layers of a stack: Keras would take any number, and all memory for it."""
+"""Upper limit for units of a layer and layers of a stack: Keras accepts any number and would exhaust the memory."""
 
 
 def check_count(name: str, value: int, *, least: int = 1, most: int = MOST) -> int:
-    """Returns a whole number.
+    """Checks an integer and returns it.
 
     Raises:
         SettingsError: It is not an integer from ``least`` to ``most``.
@@ -75,15 +76,15 @@ def check_count(name: str, value: int, *, least: int = 1, most: int = MOST) -> i
 
 
 def check_counts(name: str, values: Sequence[int], *, fewest: int = 1) -> tuple[int, ...]:
-    """Returns several whole numbers: Keras knows no lists of sizes.
+    """Checks a list of integers and returns it as a tuple; Keras has no lists of sizes.
 
     Args:
         name: Name of the option, for the message.
-        values: What was given.
-        fewest: How many there must be.
+        values: The value passed.
+        fewest: Least number of entries.
 
     Raises:
-        SettingsError: It is not a list of so many integers of at least 1.
+        SettingsError: It is not a list of at least that many integers of at least 1.
     """
     if not isinstance(values, tuple | list) or len(values) < fewest or not all(map(is_count, values)):
         raise SettingsError(f"{name} must be a list of whole numbers from 1, e.g. (200, 200), got {values!r}")
@@ -91,15 +92,15 @@ def check_counts(name: str, values: Sequence[int], *, fewest: int = 1) -> tuple[
 
 
 MOST_WEIGHTS = 2**30
-"""Numbers that one array of weights may hold, 4 GiB: Keras would begin to allocate it."""
+"""Largest number of entries in one weight array (4 GiB); Keras would start to allocate a larger one."""
 
 
 def check_weights(name: str, *sizes: int) -> None:
-    """Refuses a layer whose weights would take all memory, before they are allocated.
+    """Rejects a layer whose weights would exhaust the memory, before they are allocated.
 
     Args:
         name: Name of the layer, for the message.
-        sizes: Shape of its largest array of weights.
+        sizes: Shape of its largest weight array.
 
     Raises:
         SettingsError: It holds more than `MOST_WEIGHTS` numbers.
@@ -110,18 +111,18 @@ def check_weights(name: str, *sizes: int) -> None:
 
 
 def check_rate(name: str, value: float) -> float:
-    """Returns the fraction of units to drop: Keras clamps those of recurrent layers, and takes 1, which drops all.
+    """Checks a dropout rate and returns it. Keras clamps the rates of recurrent layers, and accepts 1, which drops all.
 
     Raises:
         SettingsError: It is not a number in [0, 1).
     """
     if not is_number(value) or not 0 <= value < 1:
-        raise SettingsError(f"{name} must be a number from 0 to below 1, got {value!r}")
+        raise SettingsError(f"{name} must be a number of at least 0 and below 1, got {value!r}")
     return float(value)
 
 
 def check_choice(name: str, value: str | None, choices: Collection[str | None]) -> str | None:
-    """Returns one of the choices: Keras would take other activations, and knows no rule with weights.
+    """Checks that a value is one of the choices and returns it.
 
     Raises:
         SettingsError: It is none of them.
@@ -132,10 +133,10 @@ def check_choice(name: str, value: str | None, choices: Collection[str | None]) 
 
 
 def is_count(value: object, *, least: int = 1) -> bool:
-    """Whether it is an integer (no bool) of at least ``least``."""
+    """Whether it is an integer (not a bool) of at least ``least``."""
     return not isinstance(value, bool) and isinstance(value, int | Integral) and int(value) >= least
 
 
 def is_number(value: object) -> bool:
-    """Whether it is a real number (no bool)."""
+    """Whether it is a real number (not a bool)."""
     return not isinstance(value, bool) and isinstance(value, float | Real)

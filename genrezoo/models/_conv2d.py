@@ -1,4 +1,4 @@
-"""Convolutions over time and frequency at once, of which models of spectrograms and of images are made."""
+"""Stacks of 2-D convolutions, shared by the models of spectrograms and of images."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from genrezoo.lazy import keras
 from genrezoo.models._checks import check_counts, check_weights
 
 MOMENTUM = 0.9
-"""Of the moving averages of batch normalisation: what the sources' framework has where Keras has 0.99, with which
-statistics would not settle within the few hundred steps that small sets of songs give."""
+"""Momentum of batch normalisation's moving averages: the default of the sources' framework. With Keras's 0.99 the
+averages would not converge within the few hundred steps of training on a small set of songs."""
 
 
 def conv_stack(
@@ -25,15 +25,16 @@ def conv_stack(
     activation: str,
     batch_norm: bool = False,
 ) -> Any:
-    """Convolutions, one after the other: zeros around, convolution, batch normalisation, activation, max pooling.
+    """A stack of convolutions, each of zero padding, convolution, batch normalisation, activation and max pooling.
 
     Args:
         x: ``(batch, height, width, channels)``.
         filters: Kernels of each convolution; they are called ``conv_1``, ``conv_2``, …
-        kernel_size: Height and width of a kernel, from 1.
-        strides: Steps from one position of a kernel to the next, from 1.
-        padding: Rows and columns of zeros on each side of what a convolution reads, from 0; None for half a kernel.
-        pool_size: Height and width of the windows of max pooling, from 1; None for no pooling.
+        kernel_size: Height and width of a kernel, at least 1.
+        strides: Stride of the convolutions, at least 1.
+        padding: Rows and columns of zeros added on each side of a convolution's input, at least 0; None for half a
+            kernel.
+        pool_size: Height and width of the windows of max pooling, at least 1; None for no pooling.
         activation: Keras activation.
         batch_norm: Normalises each channel over the batch before its activation.
 

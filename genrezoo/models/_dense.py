@@ -1,4 +1,4 @@
-"""The dense layers of which several families are made."""
+"""Dense layers shared by several model families."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def dense_stack(
     batch_norm: bool = False,
     classifier_activation: str | None,
 ) -> Any:
-    """A perceptron on the whole song; padding counts as the training mean.
+    """A multilayer perceptron on the whole song; padding counts as the training mean.
 
     Args:
         name: Name of the model.
@@ -32,10 +32,10 @@ def dense_stack(
         num_classes: Number of genres, at least 2.
         units: Sizes of the hidden layers.
         activation: Keras activation of the hidden layers.
-        input_dropout: Fraction of the input numbers to drop.
+        input_dropout: Fraction of the inputs to drop.
         dropout: Fraction of each hidden layer to drop.
-        l2: Weight of the penalty on the squared weights of the hidden layers.
-        output_l2: The same for the output layer.
+        l2: L2 factor on the weights of the hidden layers.
+        output_l2: As ``l2``, for the output layer.
         batch_norm: Normalises each layer over the batch before its activation, and the logits.
         classifier_activation: None for logits, ``"softmax"`` for posteriors.
 
@@ -71,15 +71,15 @@ def hidden_layers(
     l2: float = 0.0,
     batch_norm: bool = False,
 ) -> Any:
-    """Hidden layers, one after the other: affine map, batch normalisation, activation, dropout.
+    """A stack of hidden layers, each of an affine map, batch normalisation, activation and dropout.
 
     Args:
         x: ``(batch, features)``.
-        units: Sizes of the layers, none or more; they are called ``hidden_1``, ``hidden_2``, …
+        units: Sizes of the layers, which may be none; they are called ``hidden_1``, ``hidden_2``, …
         activation: Keras activation.
         input_dropout: Fraction of the first layer's inputs to drop.
         dropout: Fraction of each layer to drop.
-        l2: Weight of the penalty on the squared weights.
+        l2: L2 factor on the weights.
         batch_norm: Normalises each layer over the batch before its activation.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The blocks of encoders: each adds to the segments what it makes of them after normalising them."""
+"""Residual blocks of encoders, each normalised before its layers (pre-norm)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENCODER_SPACE = {
 
 
 def embed(segments: Any, units: int, *, input_dropout: float) -> Any:
-    """An affine map of each segment, called ``embedding``.
+    """Maps each segment with an affine layer called ``embedding``.
 
     Args:
         segments: ``(batch, segments, features)``.
@@ -43,13 +43,13 @@ def embed(segments: Any, units: int, *, input_dropout: float) -> Any:
 
 
 def attention_block(x: Any, *, heads: int, dropout: float, name: str) -> Any:
-    """Adds what each segment gathers from the others by attention (see `RotaryAttention`).
+    """A residual self-attention block (see `RotaryAttention`).
 
     Args:
         x: ``(batch, segments, units)``.
-        heads: Attentions side by side; ``units`` must be an even number for each.
-        dropout: Fraction of what is added to drop, in [0, 1).
-        name: Beginning of the names of the layers.
+        heads: Attention heads; ``units`` must be a multiple of twice their number.
+        dropout: Dropout rate of the block's output before it is added, in [0, 1).
+        name: Prefix of the layers' names.
 
     Returns:
         The same shape.
@@ -59,7 +59,7 @@ def attention_block(x: Any, *, heads: int, dropout: float, name: str) -> Any:
     """
     units = x.shape[-1]
     if units % (2 * check_count("heads", heads)):
-        raise SettingsError(f"units must be an even number for each head, got units={units} and heads={heads}")
+        raise SettingsError(f"units must be a multiple of 2 * heads, got units={units} and heads={heads}")
     check_weights(name, units, 3 * units)
     y = keras.layers.LayerNormalization(name=f"{name}_norm")(x)
     y = keras.layers.Dense(3 * units, use_bias=False, name=f"{name}_maps")(y)  # queries, keys, values
@@ -71,15 +71,15 @@ def attention_block(x: Any, *, heads: int, dropout: float, name: str) -> Any:
 def feed_forward_block(
     x: Any, *, expansion: int, activation: str, dropout: float, scale: float = 1.0, name: str
 ) -> Any:
-    """Adds what a perceptron with one hidden layer makes of each segment.
+    """A residual feed-forward block: a perceptron with one hidden layer, applied to each segment.
 
     Args:
         x: ``(batch, segments, units)``.
-        expansion: Size of the hidden layer, in ``units``.
+        expansion: Size of the hidden layer, as a multiple of ``units``.
         activation: Keras activation of the hidden layer.
-        dropout: Fraction of the hidden layer, and of what is added, to drop, in [0, 1).
-        scale: What is added is multiplied by it.
-        name: Beginning of the names of the layers.
+        dropout: Dropout rate of the hidden layer and of the block's output, in [0, 1).
+        scale: Factor on the block's output before it is added.
+        name: Prefix of the layers' names.
 
     Returns:
         The same shape.
@@ -100,7 +100,7 @@ def feed_forward_block(
 
 
 def added(x: Any, y: Any, *, dropout: float, name: str) -> Any:
-    """The sum of segments and of what a block made of them, of which a fraction is dropped."""
+    """Adds a block's output, after dropout, to its input."""
     if check_rate("dropout", dropout):
         y = keras.layers.Dropout(dropout, name=f"{name}_dropout")(y)
     return keras.layers.Add(name=f"{name}_sum")([x, y])

@@ -1,4 +1,4 @@
-"""What every model begins and ends with: the input, and the layer called ``logits``."""
+"""The first and last layers of every model: its input, and the layer called ``logits``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from genrezoo.spaces import Choice
 MEAN_STD = ("mean", "std")
 RICH = ("mean", "std", "min", "q10", "q25", "median", "q75", "q90", "max", "delta_mean", "delta_std")
 STATISTICS_SPACE = {"statistics": Choice((MEAN_STD, RICH))}
-"""Summaries of a song that a search chooses from, see `PooledStatistics`."""
+"""Search space of a song's statistics, see `PooledStatistics`."""
 
 
 def song_input(input_shape: InputShape) -> tuple[Any, Any]:
-    """The input of a model, and the same with padding turned into zeros and a mask.
+    """Returns the input of a model, and the same with padding turned into zeros and a mask.
 
     Args:
         input_shape: ``(n_segments or None, n_features)``.
@@ -36,15 +36,15 @@ def classify(
     l2: float = 0.0,
     batch_norm: bool = False,
 ) -> Any:
-    """The affine map to the genres; whatever it is made of, its last layer is called ``logits``.
+    """The affine map to the genres; its last layer is always called ``logits``.
 
     Args:
         features: ``(batch, features)``.
         num_classes: Number of genres, at least 2.
         classifier_activation: None for logits, ``"softmax"`` for posteriors.
-        l1: Weight of the penalty on the absolute weights.
-        l2: Weight of the penalty on the squared weights.
-        batch_norm: Normalises the logits over the batch; the shift of the normalisation then stands for the bias.
+        l1: L1 factor on the weights.
+        l2: L2 factor on the weights.
+        batch_norm: Normalises the logits over the batch; its shift then replaces the bias.
 
     Returns:
         ``(batch, num_classes)``.
@@ -66,19 +66,19 @@ def classify(
 
 
 def check_classifier(classifier_activation: str | None) -> None:
-    """Refuses any activation of the output but None and ``"softmax"``: the answer must be logits or posteriors.
+    """Rejects any output activation but None and ``"softmax"``: models return logits or posteriors.
 
     Raises:
-        SettingsError: It is another one.
+        SettingsError: It is another activation.
     """
     check_choice("classifier_activation", classifier_activation, (None, "softmax"))
 
 
 def l2_penalty(l2: float) -> Any:
-    """The Keras regulariser ``l2 * sum of squares``; none for 0."""
+    """The Keras regulariser ``l2 * sum of squares``, or None for 0."""
     return keras.regularizers.L2(l2) if l2 else None
 
 
 def l1_l2_penalty(l1: float, l2: float) -> Any:
-    """The Keras regulariser ``l1 * sum of absolute values + l2 * sum of squares``; none for 0 and 0."""
+    """The Keras regulariser ``l1 * sum of absolute values + l2 * sum of squares``, or None if both are 0."""
     return keras.regularizers.L1L2(l1, l2) if l1 else l2_penalty(l2)

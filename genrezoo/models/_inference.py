@@ -1,4 +1,4 @@
-"""A network's answers to many songs in few sizes of batches."""
+"""Batched inference with few distinct batch sizes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 
 def in_batches(model: Any, x: np.ndarray, batch_size: int) -> np.ndarray:
-    """A network's answers; batches are filled up to powers of two, so that only few sizes are compiled.
+    """Returns a network's outputs; batches are padded to powers of two, so that only few sizes are compiled.
 
     Args:
         model: A built network with one input and one output.
-        x: ``(n_songs, …)`` as it reads them.
-        batch_size: Songs that it reads together at most.
+        x: ``(n_songs, …)``, the network's input.
+        batch_size: Largest number of songs in a batch.
 
     Returns:
         ``(n_songs, n_outputs)`` float32.

@@ -14,12 +14,12 @@ from genrezoo.registry import MODELS
 def build_member(
     option: str, name: str, input_shape: InputShape, num_classes: int, arguments: Mapping[str, Any]
 ) -> Any:
-    """A fresh model of the registry that turns a song, or a part of one, into logits.
+    """Builds a new model of the registry that maps a song, or a part of one, to logits.
 
     Args:
-        option: What messages call it, e.g. ``"member"``.
-        name: Name of a model of segments with one output.
-        input_shape: ``(n_segments or None, n_features)`` of what it sees.
+        option: Name of the option in error messages, e.g. ``"member"``.
+        name: Name of a segment model with one output.
+        input_shape: ``(n_segments or None, n_features)`` of its input.
         num_classes: Number of genres.
         arguments: Keywords of its builder.
 
@@ -28,10 +28,10 @@ def build_member(
 
     Raises:
         UnknownNameError: There is no such model.
-        SettingsError: The model is of another kind, is told to give posteriors, or refuses its arguments.
+        SettingsError: The model takes images, has several outputs, returns posteriors, or rejects its arguments.
     """
     if MODELS.get(name).expects != "segments":
-        raise SettingsError(f"{option} must be a model of segments, but {name!r} takes images")
+        raise SettingsError(f"{option} must be a segment model, but {name!r} takes images")
     if arguments.get("classifier_activation") is not None:
         raise SettingsError(
             f"{option} must return logits, got {arguments['classifier_activation']!r}; leave classifier_activation out"

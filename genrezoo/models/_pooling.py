@@ -1,4 +1,4 @@
-"""How models that keep the segments to the end make one row of numbers of a song."""
+"""Pooling of a sequence of segments into one vector per song."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ def pool_song(segments: Any, *, pooling: str, dropout: float, l2: float = 0.0) -
     """Pools over the real segments of a song.
 
     Args:
-        segments: ``(batch, segments, features)``, with the mask of the real ones.
-        pooling: ``"attention"`` for a sum by the weights of `GatedAttention`, which the layer ``attention`` gives, or
-            ``"mean"``.
+        segments: ``(batch, segments, features)``, with a mask of the real ones.
+        pooling: ``"attention"`` for a sum weighted by `GatedAttention` (the layer ``attention``), or ``"mean"``.
         dropout: Fraction of the result to drop, in [0, 1).
-        l2: Weight of the penalty on the squared weights of the attention.
+        l2: L2 factor on the weights of the attention.
 
     Returns:
         ``(batch, features)``.

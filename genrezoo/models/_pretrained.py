@@ -1,4 +1,4 @@
-"""Weights that a model begins with: of the registry, or from a file that is checked before anything is assigned."""
+"""Initial weights of a model, from the registry or from a file that is checked before anything is assigned."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ RESNET50 = "resnet50.imagenet"
 
 
 def published(model: str, weights: Any) -> Weights | None:
-    """What the registry knows of the weights that a model is to begin with; None for none, and for a file.
+    """Returns the registry's entry of a model's initial weights; None without weights, and for a file.
 
     Args:
         model: Name of the model.
         weights: A name from `genrezoo.list_weights`, the path of a file, or None.
 
     Raises:
-        SettingsError: The weights are of another model, or of no kind that can be.
-        UnknownNameError: There are no such weights, and it is not the path of a file either.
+        SettingsError: The weights belong to another model, or ``weights`` is neither a name nor a path.
+        UnknownNameError: There are no such weights, and it is not a path of a file.
     """
     if weights is None:
         return None
@@ -40,25 +40,25 @@ def published(model: str, weights: Any) -> Weights | None:
         return None
     entry = WEIGHTS.get(str(weights))
     if entry.model != model:
-        raise SettingsError(f"weights {entry.name!r} are of the model {entry.model!r}, not of {model!r}")
+        raise SettingsError(f"weights {entry.name!r} belong to the model {entry.model!r}, not to {model!r}")
     return entry
 
 
 def begin_with(model: Any, weights: Any, **arguments: Any) -> Any:
-    """Gives a model the weights to begin with; an output layer of another size stays as it was drawn.
+    """Loads a model's initial weights; an output layer of another size keeps its random weights.
 
     Args:
         model: A built model, changed in place.
         weights: A name from `genrezoo.list_weights`, the path of a safetensors file, or None, which changes nothing.
-        **arguments: The options that the weights depend on without their shapes telling.
+        **arguments: Options that the weights depend on but that their shapes do not reveal.
 
     Returns:
         The model.
 
     Raises:
-        SettingsError: The weights are of another model, or were trained with other options.
+        SettingsError: The weights belong to another model, or were trained with other options.
         UnknownNameError: There are no such weights.
-        DataError: The weights cannot be had, are damaged, or do not fit.
+        DataError: The weights cannot be obtained, are damaged, or do not fit.
     """
     entry = published(model.name, weights)
     if weights is None:
@@ -89,21 +89,23 @@ def begin_with(model: Any, weights: Any, **arguments: Any) -> Any:
 
 
 def load_resnet50(backbone: Any, weights: str | None, sha256: str | None) -> None:
-    """Gives ResNet50 without its top the weights to begin with.
+    """Loads the initial weights of ResNet50 without its top.
 
     Args:
         backbone: `keras.applications.ResNet50` without its top; changed in place.
         weights: ``"imagenet"`` or the name of these weights, the path of a local HDF5 file, or None, which changes
             nothing.
-        sha256: The local file's, 64 hex digits; None for the other two.
+        sha256: Checksum of the local file, 64 hex digits; None for the other two.
 
     Raises:
-        SettingsError: A local file without its sha256, or a sha256 without a local file.
-        DataError: The weights cannot be had, have another sha256, or are not those of ResNet50.
+        SettingsError: A local file comes without its sha256, or a sha256 without a local file.
+        DataError: The weights cannot be obtained, have another sha256, or are not those of ResNet50.
     """
     if weights in (None, "imagenet", RESNET50):
         if sha256 is not None:
-            raise SettingsError(f"weights_sha256 is of a local file, but weights is {weights!r}; leave it out")
+            raise SettingsError(
+                f"weights_sha256 applies to a local file only, but weights is {weights!r}; leave it out"
+            )
         if weights is None:
             return
         path = fetch_weights(RESNET50)
@@ -118,16 +120,19 @@ def load_resnet50(backbone: Any, weights: str | None, sha256: str | None) -> Non
         raise DataError(
             f"not the weights of a ResNet50 without its top ({error})",
             path=path,
-            remedy="use the file of `genrezoo show resnet50.imagenet`, or what `save_weights` wrote of such a model",
+            remedy="use the file of `genrezoo show resnet50.imagenet`, or one that `save_weights` wrote for such a "
+            "model",
         ) from error
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays of a file, and the options that it says they were trained with."""
+    """Reads the arrays of a file, and the options recorded in it."""
     import safetensors
 
     if path.suffix != ".safetensors":
-        raise DataError("weights are read from safetensors only", path=path, remedy="pass a file of that format")
+        raise DataError(
+            "weights can only be read from safetensors files", path=path, remedy="pass a file in that format"
+        )
     files.open_regular(path).close()  # refuses what is no file
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -135,7 +140,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             arguments = about.get("arguments", {}) if isinstance(about, dict) else {}
             return {name: file.get_tensor(name) for name in file.keys()}, dict(arguments)  # noqa: SIM118  # no mapping
     except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
-        raise DataError(f"damaged weights ({error})", path=path, remedy="get the file again") from error
+        raise DataError(f"damaged weights ({error})", path=path, remedy="download the file again") from error
 
 
 def _shape(array: np.ndarray | None) -> tuple[int, ...] | None:
@@ -147,13 +152,16 @@ def _checked(weights: Any, sha256: str | None) -> Path:
         raise SettingsError(f"weights must be None, 'imagenet' or the path of a file, got {weights!r}")
     if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise SettingsError(
-            f"weights from a file need weights_sha256, the 64 hex digits from the source of the file, got {sha256!r}"
+            f"weights from a file need weights_sha256, the checksum (64 hex digits) that the file's source publishes, "
+            f"got {sha256!r}"
         )
     path = Path(weights)
     if not path.is_file():
         raise DataError("no such weights file", path=path, remedy="pass 'imagenet', or the path of a file")
     if path.suffix != ".h5":
-        raise DataError("weights are read from HDF5 only", path=path, remedy="pass a file that ends in .h5")
+        raise DataError(
+            "these weights can only be read from HDF5 files", path=path, remedy="pass a file whose name ends in .h5"
+        )
     if (found := files.sha256_of(path)) != sha256.lower():
         raise DataError(
             f"the sha256 of the weights is {found}, not {sha256}",

@@ -1,4 +1,4 @@
-"""The recurrent layer by which several families read a sequence of segments."""
+"""The recurrent layer that several model families share."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def read_sequence(
     momentum: float = 0.99,
     name: str,
 ) -> Any:
-    """The state of a recurrent layer after the last real segment.
+    """Returns the state of a recurrent layer after the last real segment.
 
-    The layer is a `keras.layers.RNN` that returns its final state besides its output, so that one who calls it on part
-    of a song can go on from there (``initial_state``). The first of the states is what is read: where a part holds
-    padding alone it is still the state that came in, whereas the output is zero.
+    The layer is a `keras.layers.RNN` that also returns its final state, so that a caller that passes it part of a song
+    can continue from there (``initial_state``). The result is the first of its states and not its output: for a part
+    that holds only padding, the state is still the initial one, whereas the output is zero.
 
     Args:
-        segments: ``(batch, segments, features)``, with the mask of the real ones.
+        segments: ``(batch, segments, features)``, with a mask of the real ones.
         units: Size of the state.
         cell: ``"lstm"``, ``"gru"``, ``"tanh"`` or ``"batch_norm_tanh"``.
-        l2: Weight of the penalty on the squared input and recurrent weights.
+        l2: L2 factor on the input and recurrent weights.
         beta: Weight of the activation stabilisation (see `ActivityStabiliser`).
-        dropout: Fraction of the inputs to drop, the same in all segments.
+        dropout: Fraction of the inputs to drop, the same ones in all segments.
         recurrent_dropout: Fraction of the state to drop, for gated cells.
-        initial_scale: Of ``"batch_norm_tanh"`` (see `BatchNormRNN`).
-        momentum: Of ``"batch_norm_tanh"``.
-        name: Name of the layer, and beginning of the names of those around it.
+        initial_scale: Used by ``"batch_norm_tanh"`` (see `BatchNormRNN`).
+        momentum: Used by ``"batch_norm_tanh"``.
+        name: Name of the layer, and prefix of the names of those around it.
 
     Returns:
         ``(batch, units)``.

@@ -1,4 +1,4 @@
-"""Which part of a network is trained: what comes before it stays as it is."""
+"""Freezing of the first layers of a network."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ TRAINABLE = Choice(PARTS)
 
 
 def train_from(model: Any, trainable: str, top: str) -> Any:
-    """Freezes the layers before the part that is trained; batch normalisation among them keeps its statistics.
+    """Freezes all layers before the trained part; frozen batch normalisation keeps its statistics.
 
     Args:
         model: A functional model that ends in ``logits``; changed in place.
-        trainable: ``"all"``, ``"top"`` or ``"head"``, the layer ``logits`` alone.
+        trainable: ``"all"``, ``"top"`` or ``"head"`` (only the layer ``logits``).
         top: Name of the first layer of the top.
 
     Raises:
-        SettingsError: ``trainable`` is another word.
+        SettingsError: ``trainable`` is none of these.
     """
     check_choice("trainable", trainable, PARTS)
     if trainable != "all":
@@ -29,7 +29,7 @@ def train_from(model: Any, trainable: str, top: str) -> Any:
 
 
 def freeze_before(model: Any, name: str) -> None:
-    """Makes the layers that come before the one of that name untrainable."""
+    """Freezes the layers before the one with that name."""
     for layer in model.layers:
         if layer.name == name:
             return

@@ -1,7 +1,7 @@
-"""Attention over segments: a song is a bag of segments, and the model learns which of them tell its genre.
+"""Attention over segments: a song is a bag of segments, and the model learns which of them reveal its genre.
 
-Choose it where a genre is heard in parts of a song, such as a solo or a chorus, and the order of the parts says little.
-It has few weights, masks padding, and says where it looked: what its layer ``attention`` gives can be drawn over time.
+Choose it where parts of a song, such as a solo or a chorus, reveal the genre and their order matters little. It has few
+weights, masks padding and is interpretable: the output of its layer ``attention`` can be plotted over time.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from genrezoo.spaces import Choice, Float, Int
 
 @MODELS.register(
     "attention_pool",
-    summary="gated attention over the segments of a song, each read by a perceptron",
-    reference="own; M. Ilse et al., Attention-based deep multiple instance learning, ICML 2018",
+    summary="gated attention over segments, each encoded by a perceptron",
+    reference="genrezoo, after M. Ilse et al., Attention-based deep multiple instance learning, ICML 2018",
     space={
         "units": Choice(tuple((size,) * depth for depth in (1, 2) for size in (64, 128, 256))),
         "attention_units": Choice((32, 64, 128)),
@@ -45,21 +45,22 @@ def build_attention_pool(
     l2: float = 1e-4,
     classifier_activation: str | None = None,
 ) -> Any:
-    """A perceptron reads each segment, gated attention weighs the segments, and their weighted sum is classified.
+    """A perceptron encodes each segment, gated attention weights the segments, and their weighted sum is classified.
 
-    ``gz.feature_extractor(run, layer="attention")`` gives the weights, ``(songs, segments, heads)``.
+    ``gz.feature_extractor(run, layer="attention")`` returns the weights, ``(songs, segments, heads)``.
 
     Args:
-        units: Sizes of the hidden layers that read each segment.
-        attention_units: Size of the attention's hidden maps.
-        heads: Sets of weights; the sums of all are classified together.
+        units: Sizes of the hidden layers applied to each segment.
+        attention_units: Size of the attention's hidden layer.
+        heads: Number of attention heads; their weighted sums are concatenated and classified together.
         activation: Keras activation of the hidden layers.
         input_dropout: Fraction of the features to drop, in [0, 1).
-        dropout: Fraction of each hidden layer, and of the sums, to drop, in [0, 1).
-        l2: Weight of the penalty on the squared weights of the hidden layers and the attention, from 0.
+        dropout: Dropout rate of each hidden layer and of the weighted sums, in [0, 1).
+        l2: L2 factor on the weights of the hidden layers and the attention, at least 0.
 
     Returns:
-        An uncompiled model; its last layer is called ``logits``, the weights of the segments come from ``attention``.
+        An uncompiled model; its last layer is called ``logits``, the one that computes the segments' weights
+        ``attention``.
 
     Example:
         >>> model = build_attention_pool((None, 25), num_classes=10)

@@ -1,7 +1,8 @@
 """A recurrent network that reads a song in both directions.
 
-Choose it where what a segment means depends on the segments before and after it, and songs differ in length. It needs
-whole songs, takes twice the time of `gru`, and forgets less: the pooling reads every state, not the last one alone.
+Choose it where the meaning of a segment depends on the segments before and after it, and songs differ in length. It
+needs whole songs, takes twice the time of `gru`, and forgets less, because the pooling uses every state and not only
+the last.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from genrezoo.spaces import Choice, Float, Int
 
 @MODELS.register(
     "bigru",
-    summary="bidirectional GRU, whose states are pooled by gated attention",
-    reference="own; M. Schuster, K. Paliwal, Bidirectional recurrent neural networks, IEEE TSP 1997; Cho et al. 2014",
+    summary="bidirectional GRU with gated attention pooling",
+    reference="genrezoo, after M. Schuster, K. Paliwal, Bidirectional recurrent neural networks, IEEE TSP 1997; Cho et "
+    "al. 2014",
     space={
         "units": Int(16, 128, step=16),
         "recurrent_layers": Int(1, 3),
@@ -43,17 +45,17 @@ def build_bigru(
     l2: float = 1e-4,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Two GRUs read the song, one of them from its last real segment to its first; their states are pooled.
+    """Two GRUs read the song, one forwards and one from its last real segment back; their states are pooled.
 
-    ``gz.feature_extractor(run, layer="attention")`` gives the weights of the segments, ``(songs, segments, 1)``.
+    ``gz.feature_extractor(run, layer="attention")`` returns the weights of the segments, ``(songs, segments, 1)``.
 
     Args:
         units: Size of the state of each direction.
-        recurrent_layers: Bidirectional layers, one on top of the other, from 1.
-        pooling: How the states of a song become one: ``"attention"`` or ``"mean"``.
+        recurrent_layers: Number of stacked bidirectional layers, at least 1.
+        pooling: How the states of a song are pooled: ``"attention"`` or ``"mean"``.
         input_dropout: Fraction of the features to drop, in [0, 1).
-        dropout: Fraction of the states of each layer but the last, and of the pooled ones, to drop, in [0, 1).
-        l2: Weight of the penalty on the squared weights of the GRUs and the attention, from 0.
+        dropout: Dropout rate between the layers and after the pooling, in [0, 1).
+        l2: L2 factor on the weights of the GRUs and the attention, at least 0.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its recurrent layers ``bigru_1``, ``bigru_2``, …

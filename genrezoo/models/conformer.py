@@ -1,7 +1,7 @@
-"""A conformer: attention for what is far away and convolution for what is near, in every block.
+"""A conformer: every block combines attention for distant segments with convolution for neighbouring ones.
 
 Choose it over `transformer` where both the order of neighbouring segments and distant ones matter. It has twice the
-weights and layers of a transformer of the same size, and wants some thousands of songs.
+weights and layers of a transformer of the same size, and needs a few thousand songs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ ACTIVATION = "silu"
 
 @MODELS.register(
     "conformer",
-    summary="encoder of attention and convolution in each block, whose segments are pooled by gated attention",
-    reference="own; A. Gulati et al., Conformer: convolution-augmented transformer for speech recognition, "
+    summary="conformer: blocks of attention and convolution, then gated attention pooling",
+    reference="genrezoo, after A. Gulati et al., Conformer: convolution-augmented transformer for speech recognition, "
     "Interspeech 2020",
     space={**ENCODER_SPACE, "kernel_size": Choice((3, 5, 7, 15, 31))},
     masks_padding=True,
@@ -43,23 +43,22 @@ def build_conformer(
     dropout: float = 0.3,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Blocks of half a perceptron, self-attention, convolution and half a perceptron; the last segments are pooled.
+    """Blocks of half-step feed-forward, self-attention, convolution and half-step feed-forward, and a pooling in time.
 
-    The source's positions are relative ones with weights, ours rotary; its convolution is normalised over the batch,
-    ours over the features of a segment, so that songs of a batch have nothing to do with each other; and its kernels
-    cover 32 frames of speech.
-    ``gz.feature_extractor(run, layer="attention")`` gives the weights of the pooling, ``(songs, segments, 1)``.
+    It differs from the source in three points: positions are rotary instead of learnt relative ones; the convolution is
+    followed by layer normalisation instead of batch normalisation, so that songs of a batch do not influence each
+    other; and kernels are shorter than the source's, which cover 32 frames of speech. ``gz.feature_extractor(run,
+    layer="attention")`` returns the weights of the pooling, ``(songs, segments, 1)``.
 
     Args:
-        units: Numbers that stand for a segment, an even number for each head.
-        heads: Attentions side by side in each block.
-        blocks: Blocks, one after the other, from 1.
-        expansion: Size of the hidden layers of each block's perceptrons, in ``units``.
-        kernel_size: Segments that a kernel covers, from 1; each kernel reads one of the ``units``.
-        pooling: How the segments of a song become one: ``"attention"`` or ``"mean"``.
+        units: Size of a segment's representation, a multiple of twice ``heads``.
+        heads: Attention heads in each block.
+        blocks: Number of blocks, at least 1.
+        expansion: Size of the feed-forward hidden layers, as a multiple of ``units``.
+        kernel_size: Segments that a kernel covers, at least 1; the convolution is depthwise.
+        pooling: How the segments of a song are pooled: ``"attention"`` or ``"mean"``.
         input_dropout: Fraction of the features to drop, in [0, 1).
-        dropout: Fraction of each hidden layer, of what each part of a block adds, and of the pooled song, to drop, in
-            [0, 1).
+        dropout: Dropout rate of each hidden layer, of each residual branch, and of the pooled song, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -90,7 +89,7 @@ def build_conformer(
 
 
 def _convolution_block(x: Any, *, kernel_size: int, dropout: float, name: str) -> Any:
-    """Adds what a convolution makes of each of the gated features by itself, ``(batch, segments, units)``."""
+    """A residual block: gating and a depthwise convolution, ``(batch, segments, units)``."""
     units = x.shape[-1]
     check_weights(name, kernel_size, units)
     y = keras.layers.LayerNormalization(name=f"{name}_norm")(x)

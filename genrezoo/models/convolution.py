@@ -1,9 +1,9 @@
 """Convolutional networks over the segments of a song.
 
-`segment_cnn` looks at one segment at a time and `conv_in_time` at several in a row: the difference between the two is
-what the order of neighbouring segments is worth. Choose `conv_in_time` where speed matters: it is an order of magnitude
-faster than an LSTM. Both end in a dense layer over all positions and so need songs of one length; shorter ones are
-padded, and windows that hold padding alone give zero.
+`segment_cnn` looks at one segment at a time and `conv_in_time` at several in a row; the difference in accuracy shows
+how much the order of neighbouring segments contributes. Choose `conv_in_time` where speed matters: it is an order of
+magnitude faster than an LSTM. Both end in a dense layer over all positions and so need songs of one length; shorter
+ones are padded, and windows that hold only padding return zero.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PENALTIES = {"conv_l2": Float(1e-5, 1e-1, sampling="log"), "dense_l2": Float(1e-
 
 @MODELS.register(
     "segment_cnn",
-    summary="two convolutions that cover one segment each, and a dense layer",
+    summary="two convolutions with kernels of one segment, and a dense layer",
     reference="R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017): section 3",
     reported={"MSD-10 validation accuracy": "58 %"},
     space={**SIZES, **PENALTIES},
@@ -43,16 +43,16 @@ def build_segment_cnn(
     output_l2: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Convolutions of height 1: the same features of every segment, whatever stands beside it.
+    """Convolutions with kernels of one segment: each segment is transformed independently of its neighbours.
 
-    The baseline against which convolution in time is measured. The weight of each kind of layer's penalty is an
-    argument of its own, because the source studies them one by one and leaves the output layer free.
+    The baseline for convolution in time. Each kind of layer has separate regularisation factors, because the source
+    studies them one by one and leaves the output layer unregularised.
 
     Args:
-        filters: Kernels of each of the two convolutions.
+        filters: Number of kernels of each of the two convolutions.
         units: Size of the dense layer.
-        conv_l1: Weight of the penalty on the absolute weights of the convolutions, from 0; makes them sparse.
-        conv_l2: Weight of the penalty on the squared weights of the convolutions, from 0.
+        conv_l1: L1 factor on the weights of the convolutions, at least 0; makes them sparse.
+        conv_l2: L2 factor on the weights of the convolutions, at least 0.
         dense_l1: As ``conv_l1``, for the dense layer.
         dense_l2: As ``conv_l2``, for the dense layer.
         output_l1: As ``conv_l1``, for the output layer.
@@ -114,20 +114,20 @@ def build_conv_in_time(
     output_l2: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Kernels over several consecutive segments: the order of neighbours counts, their place in the song less.
+    """Convolutions over consecutive segments: sensitive to their order, and less to their position in the song.
 
-    Convolution is valid and pooling without overlap, so each layer shortens the song.
+    Convolutions are unpadded ("valid") and pooling windows do not overlap, so each layer shortens the song.
 
     Args:
-        filters: Kernels of each convolution.
-        kernel_size: Segments that a kernel covers, from 1.
-        conv_layers: Number of convolutions, from 1.
-        pooling: What follows each convolution: ``"max"``, ``"average"`` or None for nothing.
-        pool_size: Segments that are pooled into one, from 1; None pools once, after the last convolution, over the
-            whole song, so that with ``kernel_size=1`` a song is a bag of segments. Has no effect without pooling.
+        filters: Number of kernels of each convolution.
+        kernel_size: Segments that a kernel covers, at least 1.
+        conv_layers: Number of convolutions, at least 1.
+        pooling: Pooling after each convolution: ``"max"``, ``"average"`` or None for none.
+        pool_size: Segments per pooling window, at least 1; None pools once, after the last convolution, over the whole
+            song, so that with ``kernel_size=1`` a song is a bag of segments. Has no effect without pooling.
         units: Size of the dense layer.
-        conv_l1: Weight of the penalty on the absolute weights of the convolutions, from 0; makes them sparse.
-        conv_l2: Weight of the penalty on the squared weights of the convolutions, from 0.
+        conv_l1: L1 factor on the weights of the convolutions, at least 0; makes them sparse.
+        conv_l2: L2 factor on the weights of the convolutions, at least 0.
         dense_l1: As ``conv_l1``, for the dense layer.
         dense_l2: As ``conv_l2``, for the dense layer.
         output_l1: As ``conv_l1``, for the output layer.

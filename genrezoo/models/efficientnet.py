@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: a small network on images, for transfer learning from photographs."""
+"""EfficientNet-Lite0: a small image network, for transfer learning from photographs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from genrezoo.spaces import Choice, Float
 
 STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
           (1, 3, 1, 6, 320))  # fmt: skip
-"""Of each stage: blocks, kernel size, strides of the first block, expansion, channels."""
+"""For each stage: blocks, kernel size, strides of the first block, expansion, channels."""
 
 
 @MODELS.register(
     "efficientnet_lite0",
-    summary="EfficientNet-Lite0 with ImageNet weights, a new output layer, and any part of it trained",
+    summary="EfficientNet-Lite0 with ImageNet weights and a new output layer, all or partly fine-tuned",
     reference="Tan and Le 2019; the Lite variant of TensorFlow's authors",
     expects="image",
     space={"trainable": Choice(("all", "top", "head")), "dropout": Float(0.0, 0.6)},
@@ -38,20 +38,20 @@ def build_efficientnet_lite0(
 ) -> Any:
     """Inverted residual blocks in seven stages, without squeeze-and-excitation, with activations clipped at 6.
 
-    Pixels are given as they are, from 0 to 255: the preprocessing is part of the model. Without pretrained weights
-    freezing makes little sense.
+    Inputs are raw pixels from 0 to 255; the preprocessing is part of the model. Without pretrained weights, freezing
+    makes little sense.
 
     Args:
-        trainable: What is trained: ``"all"``, ``"top"`` (the last two stages and all after them), ``"head"``
-            (``logits``), or how many of the last stages, from 0 to 7.
-        dropout: Fraction of the 1280 features that the output layer reads to drop, in [0, 1).
+        trainable: The part that is trained: ``"all"``, ``"top"`` (the last two stages and everything after them),
+            ``"head"`` (``logits``), or the number of last stages, from 0 to 7.
+        dropout: Dropout rate of the 1280 features before the output layer, in [0, 1).
 
     Returns:
-        An uncompiled model; its last layer is called ``logits``, the embedding before it ``avg_pool``.
+        An uncompiled model; its last layer is called ``logits``, the layer of the embedding ``avg_pool``.
 
     Raises:
         SettingsError: An option is out of range, or the image is too small.
-        DataError: The weights cannot be had, or do not fit.
+        DataError: The weights cannot be obtained, or do not fit.
 
     Example:
         >>> model = build_efficientnet_lite0((64, 64, 3), num_classes=10, trainable=1)
@@ -88,7 +88,7 @@ def build_efficientnet_lite0(
 
 
 def _first_trained(trainable: str | int) -> str | None:
-    """Name of the first layer that is trained; None for all."""
+    """Name of the first trained layer; None for all."""
     if isinstance(trainable, str):
         if trainable not in PARTS:
             raise SettingsError(f"trainable must be 'all', 'top', 'head' or a number of stages, got {trainable!r}")
@@ -100,7 +100,7 @@ def _first_trained(trainable: str | int) -> str | None:
 
 
 def _block(name: str, x: Any, kernel_size: int, strides: int, expansion: int, filters: int) -> Any:
-    """Wider, filtered channel by channel, narrower; added to the input where both have one shape."""
+    """An inverted residual block: expansion, depthwise convolution, projection; added to the input if shapes match."""
     inner = _conv(f"{name}_expand", x, expansion * x.shape[-1], 1) if expansion > 1 else x
     inner = _conv(f"{name}_depthwise", inner, None, kernel_size, strides=strides)
     inner = _conv(f"{name}_project", inner, filters, 1, activation=False)
@@ -110,7 +110,7 @@ def _block(name: str, x: Any, kernel_size: int, strides: int, expansion: int, fi
 def _conv(
     name: str, x: Any, filters: int | None, kernel_size: int, *, strides: int = 1, activation: bool = True
 ) -> Any:
-    """Convolution (for no ``filters`` each channel by itself), batch normalisation, activation."""
+    """Convolution (depthwise without ``filters``), batch normalisation, activation."""
     options = {"strides": strides, "padding": "same", "use_bias": False, "name": name}
     if filters is None:
         x = keras.layers.DepthwiseConv2D(kernel_size, **options)(x)

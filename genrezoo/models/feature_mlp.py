@@ -1,8 +1,8 @@
-"""Perceptrons on one vector of features: a second of music, or a clip, as a row of a table.
+"""Multilayer perceptrons on one feature vector per second of music or per clip.
 
-Choose one where the order of things in a song is averaged away already: statistics of MFCCs over a second, or the means
-and variances of a table of features. A song of several rows is cut into chunks of one segment by the recipes, and its
-answer is made of theirs. No weights are penalised: both sources leave that to the optimiser's weight decay.
+Choose one where the features are already aggregated over time: statistics of MFCCs over a second, or the means and
+variances of a feature table. The recipes cut a song of several rows into chunks of one segment and combine their
+predictions. The models have no L2 regularisation: both sources leave that to the optimiser's weight decay.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from genrezoo.spaces import Choice, Float
 
 @MODELS.register(
     "mfcc_mlp",
-    summary="two hidden layers of 128 and 32 units on the MFCC statistics of a second of music",
+    summary="two hidden layers of 128 and 32 units on MFCC statistics of one second of music",
     reference="Neural networks for music genres: question 1",
     space={
         "units": Choice(tuple((size, size // 4) for size in range(32, 257, 32))),
@@ -36,10 +36,10 @@ def build_mfcc_mlp(
     dropout: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Means and standard deviations of 13 MFCCs over a second, 128 units, 32 units, genres.
+    """Two hidden layers of 128 and 32 units on the means and standard deviations of 13 MFCCs over a second.
 
-    The source names no activation here and comes to activations later; ``activation="linear"`` is its network to the
-    letter, which can learn no more than a logistic regression.
+    The source does not name an activation here and introduces activations later; ``activation="linear"`` is its network
+    taken literally, which can learn no more than logistic regression.
 
     Args:
         units: Sizes of the hidden layers.
@@ -70,7 +70,7 @@ def build_mfcc_mlp(
 
 @MODELS.register(
     "feature_mlp",
-    summary="hidden layers of 90, 70 and 50 units on a table of features of whole clips",
+    summary="hidden layers of 90, 70 and 50 units on a feature table of whole clips",
     reference="CS429/529 Project 3: Neural Networks, section 2",
     reported={"GTZAN accuracy": "0.80 validation, 0.74 test"},
     space={
@@ -89,9 +89,10 @@ def build_feature_mlp(
     dropout: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Three hidden layers on the features of a clip: their means and variances over half a minute.
+    """Three hidden layers on a clip's features: means and variances over half a minute.
 
-    In the source it is the most accurate of three and the fastest to train. The source names no activation.
+    In the source it is the most accurate of three models and the fastest to train. The source does not name an
+    activation.
 
     Args:
         units: Sizes of the hidden layers.

@@ -1,8 +1,8 @@
-"""Networks on images of spectrograms: one trained from scratch, one that was trained on photographs before.
+"""Networks on spectrogram images: one trained from scratch, one pretrained on photographs.
 
-Choose `spectrogram_cnn` where there is one image a clip and little time, and `resnet50` with ImageNet weights where
-clips are few: what its first stages know of edges and textures need not be learnt from them. Both take images of one
-size, ``(height, width, channels)``.
+Choose `spectrogram_cnn` where there is one image per clip and little time, and `resnet50` with ImageNet weights where
+clips are few: its first stages already detect edges and textures. Both take images of one size, ``(height, width,
+channels)``.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from genrezoo.registry import MODELS
 from genrezoo.spaces import Choice, Float, Int
 
 LAST_FROZEN = ("avg_pool", "conv4_block6_out", "conv3_block4_out", "conv2_block3_out", "pool1_pool")
-"""Name of the last layer of ResNet50 that stays as it is, by the number of stages that are trained."""
+"""Name of the last frozen layer of ResNet50, by the number of trained stages."""
 
 
 @MODELS.register(
     "spectrogram_cnn",
-    summary="four convolutions of kernel 4 and stride 4 with tanh on the image of a spectrogram",
+    summary="four convolutions with kernel size 4, stride 4 and tanh on a spectrogram image",
     reference="CS429/529 Project 3: Neural Networks, section 3",
     reported={"GTZAN accuracy": "0.64 validation, 0.61 test"},
     expects="image",
@@ -49,19 +49,19 @@ def build_spectrogram_cnn(
     dropout: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Convolutions whose strides make the image smaller, so that no pooling is needed, and an affine map.
+    """Strided convolutions, which need no pooling, and a linear output layer.
 
     The source compares 3 to 6 convolutions, kernels of 3 to 5, strides of 2 to 5, and tanh, relu and sigmoid. It does
-    not name the channels; here each convolution has twice as many as the one before: 32, 64, 128, 256.
+    not state the number of channels; here each convolution has twice as many as the one before: 32, 64, 128, 256.
 
     Args:
-        conv_layers: Number of convolutions, from 1.
-        kernel_size: Height and width of a kernel, from 1.
-        strides: Pixels from one position of a kernel to the next, from 1; None for ``8 - conv_layers``, the source's.
-        padding: Pixels of zeros on each side of what a convolution reads, from 0; None for half a kernel.
+        conv_layers: Number of convolutions, at least 1.
+        kernel_size: Height and width of a kernel, at least 1.
+        strides: Stride in pixels, at least 1; None for ``8 - conv_layers``, as in the source.
+        padding: Pixels of zero padding on each side, at least 0; None for half a kernel.
         activation: Keras activation of the convolutions.
-        filters: Kernels of the first convolution, from 1; each later one has twice as many.
-        dropout: Fraction of what the output layer reads to drop, in [0, 1).
+        filters: Number of kernels of the first convolution, at least 1; each later one has twice as many.
+        dropout: Dropout rate before the output layer, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``, its convolutions ``conv_1``, ``conv_2``, …
@@ -89,7 +89,7 @@ def build_spectrogram_cnn(
 
 @MODELS.register(
     "resnet50",
-    summary="ResNet50 with ImageNet weights, a new output layer, and the last stages trained",
+    summary="ResNet50 with ImageNet weights and a new output layer, the last stages fine-tuned",
     reference="CS429/529 Project 3: Neural Networks, section 4; He et al. 2016",
     reported={
         "GTZAN test accuracy": "0.69 with 2 stages trained, 0.63 with 1, 0.67 with 3, 0.64 with 4, 0.16 with none"
@@ -108,29 +108,30 @@ def build_resnet50(
     dropout: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """ResNet50 whose last stages and new output layer are trained, and whose first ones stay as they are.
+    """ResNet50 with a new output layer; the last stages are trained and the first ones frozen.
 
-    What stays is run in inference mode, with the statistics of its batch normalisation as they came, and costs no
-    backward pass. In what is trained the statistics follow the songs, with a momentum of 0.9 for small sets. Pixels are
-    given as they are, from 0 to 255: the preprocessing is part of the model (`ImagenetInput`).
+    Frozen stages run in inference mode, with their pretrained batch statistics, and need no backward pass. Trained
+    stages update the statistics, with a momentum of 0.9 because data sets are small. Inputs are raw pixels from 0 to
+    255; the preprocessing is part of the model (`ImagenetInput`).
 
-    Without ``weights`` it begins at random, and then freezing makes little sense; a trained run is rebuilt that way.
+    Without ``weights`` the initial weights are random, and freezing makes little sense; a trained run is rebuilt this
+    way.
 
     Args:
-        unfrozen: How many of the last stages are trained, from 0 to 4: conv5, conv4, conv3, conv2; the layers before
-            them never are.
-        weights: Where the weights to begin with are from: ``"imagenet"`` or ``"resnet50.imagenet"`` fetches them (95
-            MB, once), a path is a local file of ResNet50's weights without its top, None draws them at random.
+        unfrozen: Number of last stages to train, from 0 to 4: conv5, conv4, conv3, conv2; earlier layers are never
+            trained.
+        weights: Source of the initial weights: ``"imagenet"`` or ``"resnet50.imagenet"`` downloads them (95 MB, once),
+            a path is a local file of ResNet50's weights without its top, None draws them at random.
         weights_sha256: The sha256 that a local file must have, 64 hex digits; checked before the file is opened.
-        dropout: Fraction of the 2048 features that the output layer reads to drop, in [0, 1).
+        dropout: Dropout rate of the 2048 features before the output layer, in [0, 1).
 
     Returns:
-        An uncompiled model; its last layer is called ``logits``, what stays is within ``frozen``, what is trained
-        within ``trained``.
+        An uncompiled model; its last layer is called ``logits``; the layer ``frozen`` holds the frozen stages and
+        ``trained`` the trained ones.
 
     Raises:
         SettingsError: An option is out of range, or the image is too small.
-        DataError: The weights cannot be had, have another sha256, or are not those of ResNet50.
+        DataError: The weights cannot be obtained, have another sha256, or are not those of ResNet50.
 
     Example:
         >>> model = build_resnet50((64, 64, 3), num_classes=10, unfrozen=1)
@@ -160,7 +161,7 @@ def build_resnet50(
 
 
 def _trained(stages: Any) -> Any:
-    """The stages as they are to be trained."""
+    """Prepares the stages for training."""
     for layer in stages.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = MOMENTUM
@@ -172,7 +173,7 @@ def _trained(stages: Any) -> Any:
 def _finish(
     name: str, images: Any, features: Any, num_classes: int, dropout: float, classifier_activation: str | None
 ) -> Any:
-    """The model of images that reads the genres from its features with one affine map."""
+    """Adds dropout and a linear output layer to the features, and returns the model."""
     if check_rate("dropout", dropout):
         features = keras.layers.Dropout(dropout, name="dropout")(features)
     logits = classify(features, num_classes, classifier_activation=classifier_activation)

@@ -1,7 +1,7 @@
-"""InceptionTime: convolutions of several lengths side by side, for time series of any kind.
+"""InceptionTime: parallel convolutions of several lengths, for time series of any kind.
 
-Choose it where what tells a genre may last a moment or many segments. It is among the most accurate networks on the
-archives of time series, where series are long; on songs of ten segments its long kernels see padding for the most part.
+Choose it where the patterns that reveal a genre may last one segment or many. It is among the most accurate networks on
+the time-series archives, where series are long; on songs of ten segments its long kernels mostly cover padding.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from genrezoo.registry import MODELS
 from genrezoo.spaces import Choice, Float, Int
 
 MOMENTUM = 0.9
-"""Of the moving averages: sets of a few hundred songs give them some hundred steps alone."""
+"""Momentum of the moving averages: a set of a few hundred songs gives them only some hundred steps."""
 
 RESIDUAL_EVERY = 3
 POOL_SIZE = 3
@@ -25,8 +25,8 @@ POOL_SIZE = 3
 
 @MODELS.register(
     "inception_time",
-    summary="residual inception modules: convolutions of three lengths and a maximum, side by side, averaged over time",
-    reference="own; H. Ismail Fawaz et al., InceptionTime, Data Mining and Knowledge Discovery 34 (2020)",
+    summary="residual inception modules (convolutions of three lengths beside max pooling), averaged over time",
+    reference="genrezoo, after H. Ismail Fawaz et al., InceptionTime, Data Mining and Knowledge Discovery 34 (2020)",
     space={
         "filters": Int(8, 64, step=8),
         "modules": Choice((3, 6, 9)),
@@ -52,21 +52,21 @@ def build_inception_time(
     l2: float = 1e-4,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Inception modules with a short cut around every three of them; the last segments are averaged.
+    """Inception modules with a residual connection around every three, and a pooling in time.
 
-    A module narrows a song to ``filters`` features and convolves them by kernels of several lengths, beside a maximum
-    over three segments; all are joined and normalised over the batch, in which padding does not count. The source's
-    kernels of 10, 20 and 40 steps are for series of hundreds of them, its modules have 32 filters, and it averages five
-    such networks, which an ``ensemble`` does here.
+    A module projects a song to ``filters`` features and applies kernels of several lengths, in parallel with max
+    pooling over three segments; the results are concatenated and batch-normalised, ignoring padding. The source's
+    kernels of 10, 20 and 40 steps are meant for series of hundreds of steps, its modules have 32 filters, and it
+    averages five such networks, which an ``ensemble`` does here.
 
     Args:
-        filters: Kernels of each convolution of a module, which gives ``filters * (len(kernel_sizes) + 1)`` features.
-        modules: Modules, one after the other, from 1.
-        kernel_sizes: Segments that the kernels of each convolution cover, from 1.
-        pooling: How the segments of a song become one: ``"mean"`` or ``"attention"``.
+        filters: Number of kernels of each convolution; a module returns ``filters * (len(kernel_sizes) + 1)`` features.
+        modules: Number of modules, at least 1.
+        kernel_sizes: Kernel size of each parallel convolution in segments, at least 1.
+        pooling: How the segments of a song are pooled: ``"mean"`` or ``"attention"``.
         input_dropout: Fraction of the features to drop, in [0, 1).
-        dropout: Fraction of the pooled song to drop, in [0, 1).
-        l2: Weight of the penalty on the squared weights of the convolutions and the attention, from 0.
+        dropout: Dropout rate of the pooled song, in [0, 1).
+        l2: L2 factor on the weights of the convolutions and the attention, at least 0.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -122,5 +122,5 @@ def _module(x: Any, *, filters: int, kernel_sizes: Sequence[int], penalty: Any, 
 
 
 def _map(units: int, penalty: Any, name: str) -> Any:
-    """An affine map of each segment, without a bias: padding stays zero, and normalisation would cancel it."""
+    """An affine map of each segment without a bias, which normalisation would cancel; so padding stays zero."""
     return keras.layers.Dense(units, use_bias=False, kernel_regularizer=penalty, name=name)

@@ -1,7 +1,7 @@
-"""A convolutional network on mel spectrograms of a second.
+"""A convolutional network on mel spectrograms of one second.
 
-Choose it where the audio itself is at hand: it looks for shapes in time and frequency that no table of features holds.
-It sees chunks of one length, 21 frames in its source, and a recording's answer is made of those of its seconds.
+Choose it where the audio itself is available: it learns time-frequency patterns that no feature table contains. It
+reads chunks of one length, 21 frames in its source, and a recording's prediction combines those of its seconds.
 """
 
 from __future__ import annotations
@@ -44,20 +44,21 @@ def build_mel_cnn(
     dropout: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Convolutions over time and frequency, then a perceptron, in any of the forms that the source goes through.
+    """Convolutions over time and frequency, then a perceptron, in each of the variants that the source tries.
 
-    It begins with ``pool_size=None, padding=0, batch_norm=False, activation="linear"``, adds pooling and padding, then
-    activations, then batch normalisation before each activation of the convolutions; the defaults are the last form.
-    Without pooling the first dense layer alone has 73 million weights.
+    The source begins with ``pool_size=None, padding=0, batch_norm=False, activation="linear"``, adds pooling and
+    padding, then activations, then batch normalisation before each activation of the convolutions; the defaults are the
+    last variant. Without pooling the first dense layer alone has 73 million weights.
 
-    It is meant for chunks that are full, which a whole number of seconds gives; padding counts as the training mean.
+    It is meant for full chunks, that is for recordings of a whole number of seconds; padding counts as the training
+    mean.
 
     Args:
-        filters: Kernels of each convolution.
-        kernel_size: Frames and mel bands that a kernel covers, from 1.
-        pool_size: Frames and mel bands that max pooling after each activation makes one, from 1; None for no pooling.
-        padding: Frames and mel bands of zeros on each side of what a convolution reads, from 0; None for half a kernel,
-            which keeps the size.
+        filters: Number of kernels of each convolution.
+        kernel_size: Frames and mel bands that a kernel covers, at least 1.
+        pool_size: Frames and mel bands of a max-pooling window, at least 1; None for no pooling.
+        padding: Frames and mel bands of zero padding on each side, at least 0; None for half a kernel, which keeps the
+            size.
         batch_norm: Normalises each channel of the convolutions over the batch before its activation.
         activation: Keras activation of all convolutions and dense layers.
         units: Sizes of the dense layers.

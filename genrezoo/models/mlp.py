@@ -1,9 +1,9 @@
 """Fully connected networks on the whole song at once, or on its statistics.
 
-Choose one as the first baseline, and for tables of features (songs of one segment). They see every segment at a fixed
-place of the input, so that they can use *where* something happens but have to learn the same pattern anew for each
-place; on sequences the families that share weights over time (`convolution`, `recurrent`) are better. Padding counts as
-the training mean: it adds nothing to the first layer.
+Choose one as the first baseline, and for tables of features (songs of one segment). Every segment has a fixed position
+in the input, so they can use *where* something happens but must learn the same pattern separately for each position; on
+sequences the families that share weights over time (`convolution`, `recurrent`) are better. Padding counts as the
+training mean: it adds nothing to the first layer.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ def build_mlp(
     batch_norm: bool = True,
     classifier_activation: str | None = None,
 ) -> Any:
-    """A multilayer perceptron whose every layer, the output included, is batch-normalised and penalised.
+    """A multilayer perceptron with batch normalisation and L2 on every layer, including the output.
 
     The order within a layer is affine map, batch normalisation, activation, dropout.
 
     Args:
         units: Sizes of the hidden layers; an empty list makes a linear model.
         activation: Keras activation of the hidden layers.
-        input_dropout: Fraction of the input numbers to drop, in [0, 1).
+        input_dropout: Fraction of the inputs to drop, in [0, 1).
         dropout: Fraction of each hidden layer to drop, in [0, 1).
-        l2: Weight of the penalty on the squared weights of all layers, from 0.
+        l2: L2 factor on the weights of all layers, at least 0.
         batch_norm: Normalises each layer over the batch before its activation, and the logits.
 
     Returns:
@@ -85,7 +85,7 @@ def build_mlp(
 
 @MODELS.register(
     "student_mlp",
-    summary="one wide hidden layer, small enough to answer fast and wide enough to imitate a slower model",
+    summary="one wide hidden layer, small enough for fast predictions and wide enough to imitate a slower model",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): Building the Student Model",
     reported={"MSD-10 test accuracy": "50 % (1784 units, learning rate 1e-4), 45 to 46 % (828 units, 1e-5)"},
     space={  # that of the source's own search
@@ -108,16 +108,16 @@ def build_student_mlp(
     batch_norm: bool = True,
     classifier_activation: str | None = None,
 ) -> Any:
-    """A perceptron of one hidden layer, meant to be trained on the logits of a better model that is slow.
+    """A perceptron with one hidden layer, meant to be trained on the logits of a better but slower model.
 
-    Both affine maps are batch-normalised and penalised, in the order of `build_mlp`.
+    Both layers have batch normalisation and L2, in the order of `build_mlp`.
 
     Args:
         units: Size of the hidden layer.
         activation: Keras activation of the hidden layer.
-        input_dropout: Fraction of the input numbers to drop, in [0, 1).
+        input_dropout: Fraction of the inputs to drop, in [0, 1).
         dropout: Fraction of the hidden layer to drop, in [0, 1).
-        l2: Weight of the penalty on the squared weights of both layers, from 0.
+        l2: L2 factor on the weights of both layers, at least 0.
         batch_norm: Normalises the hidden layer over the batch before its activation, and the logits.
 
     Returns:
@@ -149,7 +149,7 @@ def build_student_mlp(
 
 @MODELS.register(
     "fully_connected",
-    summary="two hidden layers of 200 rectified units on the whole song",
+    summary="two hidden layers of 200 ReLU units on the whole song",
     reference="R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017): section 5.1",
     reported={"MSD-10 validation accuracy": "50 %"},
     space={
@@ -171,17 +171,17 @@ def build_fully_connected(
     batch_norm: bool = False,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Two hidden layers; assumes nothing of the order of the input.
+    """Two hidden layers that make no assumption about the order of the input.
 
-    As a member beside convolutional ones it errs in other places than they do. The hidden layers are penalised, the
-    output layer is not, as in the study of regularisation in section 3.1 of the source.
+    As a member beside convolutional models, it makes different errors. The hidden layers have L2 and the output layer
+    does not, as in the study of regularisation in section 3.1 of the source.
 
     Args:
         units: Sizes of the hidden layers; an empty list makes a linear model.
         activation: Keras activation of the hidden layers.
         dropout: Fraction of each hidden layer to drop, in [0, 1).
-        l2: Weight of the penalty on the squared weights of the hidden layers, from 0.
-        output_l2: The same for the output layer.
+        l2: L2 factor on the weights of the hidden layers, at least 0.
+        output_l2: As ``l2``, for the output layer.
         batch_norm: Normalises each layer over the batch before its activation, and the logits.
 
     Returns:
@@ -212,7 +212,7 @@ def build_fully_connected(
 @MODELS.register(
     "statistics_mlp",
     summary="multilayer perceptron on statistics of each feature over the song, such as mean and standard deviation",
-    reference="own; statistics pooling after D. Snyder et al., X-vectors, ICASSP 2018",
+    reference="genrezoo, with statistics pooling after D. Snyder et al., X-vectors, ICASSP 2018",
     space={
         **STATISTICS_SPACE,
         "units": Choice(tuple((size,) * depth for depth in (1, 2) for size in (64, 128, 256, 512))),
@@ -236,11 +236,11 @@ def build_statistics_mlp(
     batch_norm: bool = True,
     classifier_activation: str | None = None,
 ) -> Any:
-    """A multilayer perceptron that sees how a song sounds on the whole, by statistics of each feature.
+    """A multilayer perceptron on statistics of each feature over the whole song.
 
-    Choose it where songs are few: it has little to learn, and nothing of the order of segments reaches it, unless by
-    the differences of neighbours among the statistics. The statistics are normalised over the batch before the first
-    layer, since they differ in scale.
+    Choose it where songs are few: it has few weights, and ignores the order of segments, except through the differences
+    of neighbours among the statistics. The statistics are batch-normalised before the first layer, since they differ in
+    scale.
 
     Args:
         statistics: Statistics of each feature over the song's real segments: mean, std, min, q10, q25, median, q75,
@@ -249,7 +249,7 @@ def build_statistics_mlp(
         activation: Keras activation of the hidden layers.
         input_dropout: Fraction of the statistics to drop, in [0, 1).
         dropout: Fraction of each hidden layer to drop, in [0, 1).
-        l2: Weight of the penalty on the squared weights of the hidden layers, from 0.
+        l2: L2 factor on the weights of the hidden layers, at least 0.
         batch_norm: Normalises each hidden layer over the batch before its activation.
 
     Returns:

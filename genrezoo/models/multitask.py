@@ -1,9 +1,9 @@
-"""Models that learn a second task beside the genre, from one shared representation.
+"""Models that learn a second task besides the genre, from one shared representation.
 
-Choose one where songs are few for the size of the network: the second task keeps the shared part from learning what
-serves the labels of these songs alone. The source gains half a per cent to one, and more by reconstruction than by
-yes-or-no questions. The shared part, the trunk, is any model of segments with one output; what feeds its last affine
-map is shared. The second head costs time in training; predictions of the genre need none of it.
+Choose one where songs are few for the size of the network: the second task regularises the shared layers. The source
+gains half a per cent to one, and more with reconstruction than with binary classification. The shared part, the trunk,
+is any segment model with one output; both heads read the input of its last affine map. The second head costs time in
+training only; predictions of the genre do not need it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SPACE = {"alpha": Float(0.1, 10.0, sampling="log")}
 
 @MODELS.register(
     "multitask_binary",
-    summary="a shared network with a second head that answers yes or no for each genre",
+    summary="a shared network with a second head of one binary classifier per genre",
     reference="J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017): sections 2.3 and 5",
     reported={"MSD-10 and MSD-25 validation accuracy": "0.5 to 1 % above the stabilised LSTM"},
     space=SPACE,
@@ -38,18 +38,18 @@ def build_multitask_binary(
     trunk_arguments: Mapping[str, Any] = {},
     alpha: float = 1.0,
 ) -> Any:
-    """Beside the genre among all, for each genre whether the song is of it or not.
+    """Adds a second task: for each genre, whether the song belongs to it.
 
-    The loss is ``E + alpha * (E_1 + … + E_n)``, with one binary cross-entropy for each of the ``n`` genres. Songs of
-    any length and padding are handled as the trunk handles them.
+    The loss is ``E + alpha * (E_1 + … + E_n)``, with one binary cross-entropy for each of the ``n`` genres. The trunk
+    determines how variable lengths and padding are handled.
 
     Args:
-        trunk: Name of a model of segments with one output.
-        trunk_arguments: Keywords of its builder; what is left out has its default.
-        alpha: What the second task counts, from 0; 0 does not train it.
+        trunk: Name of a segment model with one output.
+        trunk_arguments: Keywords of its builder; options left out keep their defaults.
+        alpha: Weight of the second task in the loss, at least 0; 0 does not train it.
 
     Returns:
-        An uncompiled model with outputs ``logits`` and ``binary``, one logit for each genre.
+        An uncompiled model with outputs ``logits`` and ``binary``, one logit per genre.
 
     Raises:
         UnknownNameError: There is no such trunk.
@@ -86,15 +86,15 @@ def build_multitask_autoencoder(
     trunk_arguments: Mapping[str, Any] = {},
     alpha: float = 1.0,
 ) -> Any:
-    """Beside the genre, all of the song's numbers again.
+    """Adds a second task: reconstruction of the song's input.
 
-    The loss is ``E + alpha * E_song``, with the mean squared error of the standardised song, padding left out. The
-    reconstruction is one affine map of the shared representation, so that the number of segments must be known.
+    The loss is ``E + alpha * E_song``, where ``E_song`` is the mean squared error of the standardised song without
+    padding. The reconstruction is one affine map of the shared representation, so the number of segments must be known.
 
     Args:
-        trunk: Name of a model of segments with one output.
-        trunk_arguments: Keywords of its builder; what is left out has its default.
-        alpha: What the second task counts, from 0; 0 does not train it.
+        trunk: Name of a segment model with one output.
+        trunk_arguments: Keywords of its builder; options left out keep their defaults.
+        alpha: Weight of the second task in the loss, at least 0; 0 does not train it.
 
     Returns:
         An uncompiled model with outputs ``logits`` and ``song`` ``(batch, n_segments, n_features)``.
@@ -121,7 +121,7 @@ def build_multitask_autoencoder(
 
 
 def _representation(model: Any, name: str) -> Any:
-    """What the last affine map reads, ``(batch, units)``; what ``logits`` reads where a model has no such map."""
+    """The input of the last affine map, ``(batch, units)``, or of ``logits`` if a model has no such map."""
     last = layer = model.get_layer("logits")
     while isinstance(layer, keras.layers.BatchNormalization | keras.layers.Activation):
         layer = layer.input._keras_history.operation  # normalised logits: the map is before

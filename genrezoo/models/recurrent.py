@@ -1,8 +1,8 @@
 """Recurrent networks that read a song segment by segment.
 
-Choose one where the order of segments matters over long stretches, or songs differ in length: one model takes any
-number of segments, and padding leaves its state alone. Slower than convolution, because a segment has to wait for the
-one before it.
+Choose one where the order of segments matters over long ranges, or songs differ in length: one model takes any number
+of segments, and padding leaves its state unchanged. They are slower than convolution, because segments are processed
+one after the other.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ GATED_SPACE = {
     "l2": Float(1e-5, 1e-1, sampling="log"),
     "dropout": Float(0.0, 0.5),
 }
-"""Search space of `build_lstm` and `build_gru`: the source's grid of size and penalty, and dropout."""
+"""Search space of `build_lstm` and `build_gru`: the source's grid of size and L2, and dropout."""
 
 
 @MODELS.register(
     "rnn",
-    summary="one basic recurrent layer (tanh), with or without a linear output",
+    summary="one basic recurrent layer (tanh), with or without a linear output layer",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): Could the basic RNN help",
     reported={
         "MSD-10 validation accuracy": "57.44 %, about 37 % without readout (each trained in parts of 4 and 6 segments)",
@@ -46,19 +46,19 @@ def build_rnn(
     dropout: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """The basic recurrent network: one affine map of segment and state, tanh, and a readout of the last state.
+    """The basic recurrent network: one affine map of segment and state, tanh, and an output layer on the last state.
 
-    The yardstick for cells that remember longer. Trained over whole songs its gradient fades on the way back to their
-    beginning; the source trains it on short parts of them, one step for each. Choose `build_batch_norm_rnn` or
+    The baseline for cells with longer memory. Trained on whole songs, its gradient vanishes before it reaches their
+    beginning; the source trains it on short parts, with one update for each. Choose `build_batch_norm_rnn` or
     `build_gru` for accuracy.
 
     Args:
         units: Size of the state. Has no effect without a readout.
-        readout: Map the last state to the genres; without, the state has one unit for each genre and is itself the
-            logits, all of them within -1 and 1: of 10 genres none gets a posterior above 0.45. It is the source's first
-            step, for its 40,000 songs; on a few hundred short ones it stays at chance.
-        l2: Weight of the penalty on the squared weights of the cell, from 0.
-        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
+        readout: Map the last state to the genres. Without it, the state has one unit per genre and serves as the
+            logits, which then lie between -1 and 1: with 10 genres, no posterior exceeds 0.45. The source starts with
+            this variant, for its 40,000 songs; on a few hundred short ones it stays at chance.
+        l2: L2 factor on the weights of the cell, at least 0.
+        dropout: Fraction of a song's features to drop, the same ones in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -85,7 +85,7 @@ def build_rnn(
 
 @MODELS.register(
     "batch_norm_rnn",
-    summary="one recurrent layer with batch normalisation before its tanh, and a linear output",
+    summary="one recurrent layer with batch normalisation before its tanh, and a linear output layer",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): RNN with Batch Normalization",
     reported={"MSD-10 validation accuracy": "61.17 % (trained in parts of 4 segments), over 62 % (8 segments)"},
     space={"units": Int(15, 500), "dropout": Float(0.0, 0.5)},
@@ -105,15 +105,15 @@ def build_batch_norm_rnn(
 ) -> Any:
     """The basic recurrent network with batch normalisation inside its cell.
 
-    Choose it over `build_rnn`, which trains less steadily, where batches are of some tens of songs. The statistics are
-    shared by all steps (see `BatchNormRNN`).
+    Choose it over `build_rnn`, whose training is less stable, where batches have some tens of songs. All steps share
+    the moving averages (see `BatchNormRNN`).
 
     Args:
         units: Size of the state.
-        initial_scale: What the scale of the normalised map starts at, above 0; try 0.1 for sets of a few songs.
-        momentum: Fraction of the moving averages that stays at a step, in [0, 1).
-        l2: Weight of the penalty on the squared weights of the cell, from 0.
-        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
+        initial_scale: Initial scale of the batch normalisation, above 0; try 0.1 for small data sets.
+        momentum: Momentum of the moving averages, in [0, 1).
+        l2: L2 factor on the weights of the cell, at least 0.
+        dropout: Fraction of a song's features to drop, the same ones in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -136,7 +136,7 @@ def build_batch_norm_rnn(
 
 @MODELS.register(
     "lstm",
-    summary="one LSTM layer with L2 on its weights, and a linear output",
+    summary="one LSTM layer with L2 on its weights, and a linear output layer",
     reference="J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017): sections 2.1 and 3",
     reported={"MSD-25 training time": "92 s an epoch"},
     space=GATED_SPACE,
@@ -155,13 +155,13 @@ def build_lstm(
 ) -> Any:
     """One LSTM; its state after the last real segment is mapped to the genres.
 
-    Choose `build_stabilised_lstm` for accuracy: the source finds L2 on recurrent weights the weaker regulariser.
+    Choose `build_stabilised_lstm` for accuracy: in the source, L2 on recurrent weights is the weaker regulariser.
 
     Args:
         units: Size of the state.
-        l2: Weight of the penalty on the squared input and recurrent weights, from 0.
-        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
-        recurrent_dropout: Fraction of the state to drop, the same in all segments, in [0, 1).
+        l2: L2 factor on the input and recurrent weights, at least 0.
+        dropout: Fraction of a song's features to drop, the same ones in all segments, in [0, 1).
+        recurrent_dropout: Fraction of the state to drop, the same units in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -182,7 +182,7 @@ def build_lstm(
 
 @MODELS.register(
     "gru",
-    summary="one GRU layer with L2 on its weights, and a linear output",
+    summary="one GRU layer with L2 on its weights, and a linear output layer",
     reference="K. Cho et al., Learning phrase representations using RNN encoder-decoder, EMNLP 2014",
     space=GATED_SPACE,
     masks_padding=True,
@@ -200,13 +200,13 @@ def build_gru(
 ) -> Any:
     """One GRU; its state after the last real segment is mapped to the genres.
 
-    Choose it over `build_lstm` for three quarters of its weights and time at much the same accuracy.
+    Choose it over `build_lstm` for about the same accuracy with three quarters of the weights and time.
 
     Args:
         units: Size of the state.
-        l2: Weight of the penalty on the squared input and recurrent weights, from 0.
-        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
-        recurrent_dropout: Fraction of the state to drop, the same in all segments, in [0, 1).
+        l2: L2 factor on the input and recurrent weights, at least 0.
+        dropout: Fraction of a song's features to drop, the same ones in all segments, in [0, 1).
+        recurrent_dropout: Fraction of the state to drop, the same units in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.

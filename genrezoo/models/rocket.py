@@ -1,8 +1,8 @@
-"""Random convolution kernels in time, and a linear output.
+"""Random convolution kernels in time, and a linear output layer.
 
-Choose it where training time counts, or as a baseline of convolutional networks: nothing but the output is trained, in
-closed form by the procedure `ridge`. It sees order within the reach of its kernels, not the place in the song. What the
-kernels are follows from `kernel_seed`, so that a run folder holds the output's weights alone.
+Choose it where training time counts, or as a baseline for convolutional networks: only the output layer is trained, in
+closed form by the procedure `ridge`. It is sensitive to order within the span of its kernels, and not to the position
+in the song. The kernels are determined by `kernel_seed`, so that a run folder stores only the output layer's weights.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from genrezoo.spaces import Choice, Int
 
 @MODELS.register(
     "rocket",
-    summary="thousands of random convolution kernels in time, pooled over the song, and a linear output",
+    summary="thousands of random convolution kernels in time, pooled over the song, and a linear output layer",
     reference="A. Dempster, F. Petitjean, G. Webb, ROCKET, Data Mining and Knowledge Discovery 34 (2020)",
     space={"kernels": Choice((200, 500, 1000, 2000)), "kernel_seed": Int(0, 9)},
     masks_padding=True,
@@ -31,18 +31,18 @@ def build_rocket(
     kernel_seed: int = 0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Random kernels of lengths 7, 9 and 11 and of any dilation that fits into the song, each pooled to two numbers.
+    """Random kernels of lengths 7, 9 and 11 and any dilation that fits into the song, each pooled to two features.
 
-    Of a kernel's results over the real segments the model keeps the fraction that is positive and the maximum. In songs
-    shorter than seven segments kernels are as long as fits; in tables (songs of one segment) they are random
+    For each kernel, the model keeps the fraction of positive outputs over the real segments and their maximum. For
+    songs shorter than seven segments, kernels are as long as fits; for tables (songs of one segment) they are random
     projections.
 
     Args:
-        kernels: Number of kernels; the output reads twice as many numbers.
-        kernel_seed: Seed of the kernels, from 0: the same one and the same shape of songs give the same kernels.
+        kernels: Number of kernels; the output layer reads twice as many features.
+        kernel_seed: Seed of the kernels, at least 0; the same seed and shape of songs give the same kernels.
 
     Returns:
-        An uncompiled model; its last layer is called ``logits``, the numbers that it reads come from ``kernels``.
+        An uncompiled model; its last layer is called ``logits``, the one before it ``kernels``.
 
     Example:
         >>> model = build_rocket((120, 25), num_classes=10, kernels=100)

@@ -1,9 +1,9 @@
-"""Ensembles of experts, each of which reads one part of the song.
+"""Ensembles of experts, each for one part of the song.
 
-Choose one where genres differ by what happens when in a song, and where training time counts: recurrent experts read
-their snippets side by side. It cannot learn what reaches over the border of two snippets. The snippets are parts of the
-*input*, padding included, so it suits songs of about one length best; a snippet that holds padding alone neither votes
-nor trains its expert.
+Choose one where genres differ in what happens when in a song, and where training time counts: recurrent experts process
+their snippets in parallel. It cannot learn patterns across the border of two snippets. The snippets are parts of the
+*input*, including padding, so it works best for songs of about the same length; a snippet that holds only padding
+neither votes nor trains its expert.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RULE_SPACE = {
 
 @MODELS.register(
     "snippet_lstm",
-    summary="an LSTM for each part of the song, their posteriors combined by a rule",
+    summary="an LSTM for each part of the song, with their posteriors combined by a rule",
     reference="J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017): sections 2.2 and 4",
     reported={
         "MSD-10 validation accuracy": "66 % (4 snippets, product)",
@@ -61,28 +61,29 @@ def build_snippet_lstm(
 ) -> Any:
     """Independent experts, one for each snippet, trained side by side.
 
-    Each expert is the source's best single network, an LSTM with activation stabilisation, and is trained on the genre
-    by itself; nothing is trained through the rule. A rule without weights can be changed after training (see
+    Each expert is the source's best single network, an LSTM with activation stabilisation, and is trained separately on
+    the genre; no gradient passes through the rule. A rule without weights can be changed after training (see
     `aggregate_logits`).
 
     Args:
-        snippets: Number of parts and experts, from 1; where segments do not come out even, the first parts are one
-            longer.
-        rule: How posteriors are combined: ``"product"``, ``"mean"``, or ``"weighted"`` for a mean with weights that are
-            learnt beside the experts (see `WeightedAggregate`).
-        rule_l2: Weight of the penalty on the squared weights of the weighted rule, from 0; no other rule has any.
+        snippets: Number of parts and experts, at least 1; if the segments do not divide evenly, the first parts are one
+            segment longer.
+        rule: How posteriors are combined: ``"product"``, ``"mean"``, or ``"weighted"`` for a mean whose weights are
+            trained with the experts (see `WeightedAggregate`).
+        rule_l2: L2 factor on the weights of the weighted rule, at least 0; no other rule has any.
         units: Size of each expert's state.
         beta: Weight of the activation stabilisation (see `ActivityStabiliser`), from 0; 0 turns it off. The shorter the
-            snippets, the more it weighs (see `build_stabilised_lstm`).
-        dropout: Fraction of a snippet's features to drop, the same in all its segments, in [0, 1).
-        recurrent_dropout: Fraction of the state to drop, the same in all segments, in [0, 1).
+            snippets, the stronger its effect (see `build_stabilised_lstm`).
+        dropout: Fraction of a snippet's features to drop, the same ones in all its segments, in [0, 1).
+        recurrent_dropout: Fraction of the state to drop, the same units in all segments, in [0, 1).
 
     Returns:
-        An uncompiled model with outputs ``logits``, which only the weighted rule trains, and ``expert_1``,
-        ``expert_2``, …: the logits of the experts, each trained on the genre; zeros for a snippet of padding alone.
+        An uncompiled model with outputs ``logits``, which are trained only under the weighted rule, and ``expert_1``,
+        ``expert_2``, …: the logits of the experts, each trained on the genre, and zeros for a snippet that holds only
+        padding.
 
     Raises:
-        SettingsError: An option is out of range, the length is unknown or smaller than the number of snippets.
+        SettingsError: An option is out of range, or the length is unknown or smaller than the number of snippets.
 
     Example:
         >>> model = build_snippet_lstm((120, 25), num_classes=10, units=20)
@@ -115,7 +116,7 @@ def build_snippet_lstm(
 
 @MODELS.register(
     "snippet_ensemble",
-    summary="a model of any kind for each part of the song, their posteriors combined by a rule",
+    summary="a model of any kind for each part of the song, with their posteriors combined by a rule",
     reference="C. N. Silla Jr, C. A. A. Kaestner, A. L. Koerich, Automatic music genre classification using ensemble "
     "of classifiers, IEEE SMC 2007",
     space={"snippets": Int(2, 8), **RULE_SPACE},
@@ -134,17 +135,17 @@ def build_snippet_ensemble(
 ) -> Any:
     """Independent experts of any one kind, one for each snippet, trained side by side.
 
-    As `build_snippet_lstm`, with experts of your choice: convolutional ones are faster, and perceptrons are what the
-    method was proposed with. Padding is handled as the member handles it.
+    As `build_snippet_lstm`, with experts of your choice: convolutional ones are faster, and the method was proposed
+    with perceptrons. The member determines how padding is handled.
 
     Args:
-        member: Name of a model of segments with one output; each snippet gets a fresh one.
-        member_arguments: Keywords of its builder; what is left out has its default.
-        snippets: Number of parts and experts, from 1; where segments do not come out even, the first parts are one
-            longer.
-        rule: How posteriors are combined: ``"product"``, ``"mean"``, or ``"weighted"`` for a mean with weights that are
-            learnt beside the experts (see `WeightedAggregate`).
-        rule_l2: Weight of the penalty on the squared weights of the weighted rule, from 0; no other rule has any.
+        member: Name of a segment model with one output; each snippet gets a separate instance.
+        member_arguments: Keywords of its builder; options left out keep their defaults.
+        snippets: Number of parts and experts, at least 1; if the segments do not divide evenly, the first parts are one
+            segment longer.
+        rule: How posteriors are combined: ``"product"``, ``"mean"``, or ``"weighted"`` for a mean whose weights are
+            trained with the experts (see `WeightedAggregate`).
+        rule_l2: L2 factor on the weights of the weighted rule, at least 0; no other rule has any.
 
     Returns:
         An uncompiled model with the outputs of `build_snippet_lstm`; the experts are its layers ``member_1``,
@@ -194,7 +195,7 @@ def _ensemble(
     rule_l2: float,
     classifier_activation: str | None,
 ) -> Any:
-    """The frame of both: ``make_expert`` turns the number of a snippet and its segments, padding as NaN, to logits."""
+    """Builds either model; ``make_expert`` maps a snippet's number and its segments (padding as NaN) to logits."""
     check_classifier(classifier_activation)
     check_choice("rule", rule, _RULES)
     n_segments, n_features = input_shape

@@ -1,8 +1,8 @@
-"""Recurrent networks whose state is kept from growing or fading in length over the song.
+"""Recurrent networks with a penalty on changes in the norm of their state over the song.
 
-Choose them over L2 on the weights: the penalty leaves alone those weights that carry memory over many segments. The
-stabilised LSTM is the source's best single network; the other cells stand beside it because the penalty is on states,
-of whatever cell, and was proposed for the plain one.
+Choose them over L2 on the weights: the penalty does not shrink the weights that carry memory over many segments. The
+stabilised LSTM is the source's best single network; the other cells are offered because the penalty applies to the
+states of any cell, and was proposed for the basic one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SPACE = {
 
 @MODELS.register(
     "stabilised_lstm",
-    summary="one LSTM layer with activation stabilisation, and a linear output",
+    summary="one LSTM layer with activation stabilisation, and a linear output layer",
     reference="J. Wilsenach, RNNs on The Million Song Dataset: Training with Multiple Tasks (2017): section 3.2",
     reported={"MSD-10 validation accuracy": "64 %", "MSD-25 validation accuracy": "29 %"},
     space=SPACE,
@@ -44,16 +44,17 @@ def build_stabilised_lstm(
     recurrent_dropout: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """One LSTM whose state is kept from growing or fading in length over the song.
+    """One LSTM with a penalty on changes in the norm of its state over the song.
 
     The default ``beta`` is the source's, for songs of 120 segments. Lower it in proportion for shorter songs, because
-    the rise of the state from zero counts once a song; and lower it for few songs, because it slows learning.
+    the rise of the state from zero counts once per song; lower it for few songs too, because it slows down learning.
 
     Args:
         units: Size of the state.
-        beta: Weight of the penalty on changes of the state's length (see `ActivityStabiliser`), from 0; 0 turns it off.
-        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
-        recurrent_dropout: Fraction of the state to drop, the same in all segments, in [0, 1).
+        beta: Weight of the penalty on changes in the norm of the state (see `ActivityStabiliser`), from 0; 0 turns it
+            off.
+        dropout: Fraction of a song's features to drop, the same ones in all segments, in [0, 1).
+        recurrent_dropout: Fraction of the state to drop, the same units in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -75,7 +76,7 @@ def build_stabilised_lstm(
 
 @MODELS.register(
     "stabilised_gru",
-    summary="one GRU layer with activation stabilisation, and a linear output",
+    summary="one GRU layer with activation stabilisation, and a linear output layer",
     reference=f"{KRUEGER}; Cho et al. 2014",
     space=SPACE,
     masks_padding=True,
@@ -91,15 +92,16 @@ def build_stabilised_gru(
     recurrent_dropout: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """One GRU whose state is kept from growing or fading in length over the song.
+    """One GRU with a penalty on changes in the norm of its state over the song.
 
-    The cheaper relative of `build_stabilised_lstm`: three quarters of its weights.
+    A cheaper variant of `build_stabilised_lstm`, with three quarters of its weights.
 
     Args:
         units: Size of the state.
-        beta: Weight of the penalty on changes of the state's length (see `ActivityStabiliser`), from 0; 0 turns it off.
-        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
-        recurrent_dropout: Fraction of the state to drop, the same in all segments, in [0, 1).
+        beta: Weight of the penalty on changes in the norm of the state (see `ActivityStabiliser`), from 0; 0 turns it
+            off.
+        dropout: Fraction of a song's features to drop, the same ones in all segments, in [0, 1).
+        recurrent_dropout: Fraction of the state to drop, the same units in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.
@@ -122,7 +124,7 @@ def build_stabilised_gru(
 
 @MODELS.register(
     "stabilised_rnn",
-    summary="one basic recurrent layer (tanh) with activation stabilisation, and a linear output",
+    summary="one basic recurrent layer (tanh) with activation stabilisation, and a linear output layer",
     reference=KRUEGER,
     space=SPACE,
     masks_padding=True,
@@ -137,14 +139,15 @@ def build_stabilised_rnn(
     dropout: float = 0.0,
     classifier_activation: str | None = None,
 ) -> Any:
-    """One basic recurrent layer whose state is kept from growing or fading in length over the song.
+    """One basic recurrent layer with a penalty on changes in the norm of its state over the song.
 
-    Shows what the stabiliser does where no gate keeps the state. Choose `build_stabilised_lstm` for accuracy.
+    Shows the effect of the penalty on a cell without gates. Choose `build_stabilised_lstm` for accuracy.
 
     Args:
         units: Size of the state.
-        beta: Weight of the penalty on changes of the state's length (see `ActivityStabiliser`), from 0; 0 turns it off.
-        dropout: Fraction of a song's features to drop, the same in all segments, in [0, 1).
+        beta: Weight of the penalty on changes in the norm of the state (see `ActivityStabiliser`), from 0; 0 turns it
+            off.
+        dropout: Fraction of a song's features to drop, the same ones in all segments, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.

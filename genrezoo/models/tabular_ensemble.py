@@ -1,8 +1,8 @@
-"""Many perceptrons in one, for tables of features and for statistics of songs.
+"""Many perceptrons in one network, for feature tables and for statistics of songs.
 
 Choose it for tables (songs of one segment) and wherever `statistics_mlp` does well: its members share nearly all of
-their weights and are trained together, so that it costs little more than one perceptron, and their mean is more
-accurate and better calibrated than one. It knows nothing of the order of segments.
+their weights and are trained together, so it costs little more than one perceptron, and their mean is more accurate and
+better calibrated. It ignores the order of segments.
 """
 
 from __future__ import annotations
@@ -57,28 +57,28 @@ def build_tabular_ensemble(
     dropout: float = 0.3,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Members that adapt shared hidden layers by factors of their own, and have output layers of their own.
+    """Members share the hidden layers up to member-specific scaling factors, and have separate output layers.
 
-    The loss is the mean of the members' losses and not the loss of their mean, so that each learns to answer by itself;
-    the prediction is the mean of their posteriors. Songs of one segment are read as they are, others by statistics of
-    each feature, which are normalised over the batch. Features are best transformed by ``quantile``.
+    The loss is the mean of the members' losses and not the loss of their mean, so that each learns to classify on its
+    own; the prediction is the mean of their posteriors. Songs of one segment are used directly, others through
+    statistics of each feature, which are batch-normalised. The feature transform ``quantile`` works best.
 
     Args:
-        statistics: Statistics of each feature over the song's real segments, see `PooledStatistics`; of songs of one
-            segment none is taken.
+        statistics: Statistics of each feature over the song's real segments, see `PooledStatistics`; not used for songs
+            of one segment.
         members: Number of members.
         units: Sizes of the hidden layers, one or more.
         activation: Keras activation of the hidden layers.
-        embedding: What each number becomes before the first layer: ``"piecewise_linear"`` or ``"periodic"`` numbers of
-            it, mapped affinely for each feature, the second also rectified; None leaves it as it is.
+        embedding: Embedding of each feature before the first layer: ``"piecewise_linear"`` or ``"periodic"`` components
+            and an affine map per feature, for the second followed by ReLU; None uses the features directly.
         embedding_size: Bins or frequencies of a feature's embedding (see `PiecewiseLinear` and `Periodic`).
-        embedding_units: Numbers that a feature is embedded in.
-        input_dropout: Fraction of the input numbers to drop, in [0, 1).
-        dropout: Fraction of each hidden layer to drop, for each member anew, in [0, 1).
+        embedding_units: Size of a feature's embedding.
+        input_dropout: Fraction of the inputs to drop, in [0, 1).
+        dropout: Fraction of each hidden layer to drop, drawn separately for each member, in [0, 1).
 
     Returns:
-        An uncompiled model with outputs ``logits``, normalised log posteriors that are not trained themselves, and
-        ``members`` ``(batch, members, genres)``: the logits of each, trained on the genre.
+        An uncompiled model with outputs ``logits``, normalised log posteriors that have no loss, and ``members``
+        ``(batch, members, genres)``: the logits of each member, trained on the genre.
 
     Raises:
         SettingsError: An option is out of range.
@@ -126,7 +126,7 @@ def build_tabular_ensemble(
 
 
 def _embedded(x: Any, kind: str | None, *, size: int, units: int) -> Any:
-    """Several numbers in place of each, side by side: ``(batch, features * units)``."""
+    """Embeds each feature and concatenates the embeddings: ``(batch, features * units)``."""
     size, units = check_count("embedding_size", size), check_count("embedding_units", units)
     check_weights("embedding", x.shape[-1], 2 * size, units)
     layer = (

@@ -1,7 +1,7 @@
-"""Networks on log-mel spectrograms that were trained to tag music, and are a start for any other task on audio.
+"""Networks on log-mel spectrograms that were trained for music tagging and can be fine-tuned for other audio tasks.
 
 Choose `vgg_tagger` for accuracy (its embedding separates genres best), `musicnn` where recordings differ in length: it
-reads any number of frames at once. Both read spectrograms as they are, not standardised: their first layer normalises.
+takes any number of frames. Both take raw spectrograms, not standardised ones: their first layer normalises.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from genrezoo.spaces import Float, Int
 
 TIMBRAL_FRAMES = 7
 TIMBRAL_BANDS = (0.4, 0.7)
-"""Fractions of the bands that the two heights of timbral kernels cover."""
+"""Fractions of the mel bands that the two heights of timbral kernels cover."""
 TEMPORAL_FRAMES = (128, 64, 32)
 
 
 @MODELS.register(
     "musicnn",
-    summary="kernels shaped like timbres and like rhythms, convolutions in time, and their maximum and mean over time",
+    summary="timbral and temporal kernels, convolutions in time, and max and mean pooling over time",
     reference="Pons and Serra 2019, musicnn",
     space={
         "filters": Int(8, 64, step=8),
@@ -52,28 +52,29 @@ def build_musicnn(
     weights: str | None = None,
     classifier_activation: str | None = None,
 ) -> Any:
-    """A front end that knows what music is made of, and a back end that summarises any number of frames.
+    """A musically motivated front end, and a back end that summarises any number of frames.
 
     Timbral kernels cover 7 frames and 40 or 70 percent of the bands, temporal ones 128, 64 or 32 frames of one band;
-    the maximum over the bands makes both independent of pitch. Three convolutions in time read them, the last two added
-    to what they read. All of it is reduced to its maximum and mean over time, and a hidden layer reads that.
+    max pooling over the bands makes both invariant to pitch. Three convolutions in time follow, the last two with
+    residual connections. All outputs are reduced to their maximum and mean over time, followed by a hidden layer.
 
     Padding has no influence on the logits; in training, batch normalisation counts it as zeros.
 
     Args:
-        timbral_filters: Kernels of each of the two timbral heights, from 1.
-        temporal_filters: Kernels of each of the three temporal lengths, from 1.
-        filters: Kernels of each convolution in time, from 1.
-        units: Size of the hidden layer, from 1; its normalised activations are the embedding.
-        dropout: Fraction of what the hidden layer and the output layer read to drop, in [0, 1).
-        trainable: What is trained: ``"all"``, ``"top"`` (all after the pooling in time) or ``"head"`` (``logits``).
+        timbral_filters: Number of kernels of each of the two timbral heights, at least 1.
+        temporal_filters: Number of kernels of each of the three temporal lengths, at least 1.
+        filters: Number of kernels of each convolution in time, at least 1.
+        units: Size of the hidden layer, at least 1; its normalised activations are the embedding.
+        dropout: Dropout rate before the hidden layer and the output layer, in [0, 1).
+        trainable: The part that is trained: ``"all"``, ``"top"`` (everything after the pooling in time) or ``"head"``
+            (``logits``).
 
     Returns:
-        An uncompiled model; its last layer is called ``logits``, the embedding before it ``hidden_1_norm``.
+        An uncompiled model; its last layer is called ``logits``, the layer of the embedding ``hidden_1_norm``.
 
     Raises:
         SettingsError: An option is out of range.
-        DataError: The weights cannot be had, or do not fit.
+        DataError: The weights cannot be obtained, or do not fit.
 
     Example:
         >>> model = build_musicnn((None, 96), num_classes=50)
@@ -122,7 +123,7 @@ def build_musicnn(
 
 @MODELS.register(
     "vgg_tagger",
-    summary="five 3 x 3 convolutions over time and mel bands, each pooled, and a linear output",
+    summary="five 3 x 3 convolutions over time and mel bands, each pooled, and a linear output layer",
     reference="Pons and Serra 2019, musicnn: its vgg baseline; Choi et al. 2016",
     space={"filters": Int(8, 128, step=8), "dropout": Float(0.0, 0.6), "trainable": TRAINABLE},
     masks_padding=True,
@@ -140,24 +141,25 @@ def build_vgg_tagger(
     weights: str | None = None,
     classifier_activation: str | None = None,
 ) -> Any:
-    """A plain stack of convolutions on a few seconds of music, whose flattened last one is the embedding.
+    """A plain stack of convolutions on a few seconds of music; the flattened output of the last is the embedding.
 
-    It reads one number of frames; padding counts as silence.
+    The number of frames is fixed; padding counts as silence.
 
     Args:
-        filters: Kernels of each convolution, from 1.
-        pool_sizes: Frames and bands of the pooling window after each convolution; their number is that of convolutions.
-        pool_strides: Frames and bands from one window to the next, after each convolution; None for the windows' sizes.
-        dropout: Fraction of what the output layer reads to drop, in [0, 1).
-        trainable: What is trained: ``"all"``, ``"top"`` (the last two convolutions and all after them) or ``"head"``
-            (``logits``).
+        filters: Number of kernels of each convolution, at least 1.
+        pool_sizes: Frames and bands of the pooling window after each convolution; their number determines the number of
+            convolutions.
+        pool_strides: Strides of the pooling in frames and bands after each convolution; None for the windows' sizes.
+        dropout: Dropout rate before the output layer, in [0, 1).
+        trainable: The part that is trained: ``"all"``, ``"top"`` (the last two convolutions and everything after them)
+            or ``"head"`` (``logits``).
 
     Returns:
-        An uncompiled model; its last layer is called ``logits``, the embedding before it ``flatten``.
+        An uncompiled model; its last layer is called ``logits``, the layer of the embedding ``flatten``.
 
     Raises:
         SettingsError: An option is out of range, or a song is too short for the pooling windows.
-        DataError: The weights cannot be had, or do not fit.
+        DataError: The weights cannot be obtained, or do not fit.
 
     Example:
         >>> model = build_vgg_tagger((187, 96), num_classes=50)
@@ -173,7 +175,9 @@ def build_vgg_tagger(
     sizes = _pairs("pool_sizes", pool_sizes)
     strides = sizes if pool_strides is None else _pairs("pool_strides", pool_strides)
     if len(sizes) != len(strides):
-        raise SettingsError(f"pool_sizes and pool_strides must be equally many, got {len(sizes)} and {len(strides)}")
+        raise SettingsError(
+            f"pool_sizes and pool_strides must have the same length, got {len(sizes)} and {len(strides)}"
+        )
     songs, x = song_input(input_shape)
     x = keras.layers.Reshape((*x.shape[1:], 1), name="channel")(layers.EndMask(name="end_mask")(x))
     x = _norm("input")(x)  # (batch, frames, bands, 1)
@@ -195,7 +199,7 @@ def build_vgg_tagger(
 
 
 def _front_end(name: str, x: Any, filters: int, frames: int, bands: int) -> Any:
-    """One shape of kernels: convolution that keeps the frames, and its maximum over the bands."""
+    """A convolution that keeps the number of frames, and its maximum over the bands."""
     if bands > 1:  # an odd number of frames
         x = keras.layers.ZeroPadding2D((frames // 2, 0), name=f"{name}_padding")(x)
     padding = "valid" if bands > 1 else "same"
@@ -205,12 +209,12 @@ def _front_end(name: str, x: Any, filters: int, frames: int, bands: int) -> Any:
 
 
 def _norm(name: str) -> Any:
-    """Batch normalisation, which here always stands behind an activation."""
+    """Batch normalisation, which always follows an activation here."""
     return keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")
 
 
 def _end_mask(name: str, x: Any, real: Any) -> Any:
-    """Zeros where ``real`` is masked."""
+    """Sets segments to zero where ``real`` is masked."""
     return layers.EndMask(name=f"{name}_end_mask")(layers.TakeMask(name=f"{name}_take_mask")([x, real]))
 
 
@@ -219,7 +223,7 @@ def _dropped(name: str, x: Any, dropout: float) -> Any:
 
 
 def _pairs(name: str, values: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
-    """Frames and bands of several windows."""
+    """Checks the frames and bands of several windows."""
     pairs = isinstance(values, tuple | list) and values and all(isinstance(pair, tuple | list) for pair in values)
     if not pairs or any(len(pair) != 2 for pair in values):
         raise SettingsError(

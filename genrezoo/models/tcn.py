@@ -1,7 +1,7 @@
-"""A temporal convolutional network: dilated convolutions whose view of a song doubles from block to block.
+"""A temporal convolutional network: dilated convolutions whose receptive field doubles from block to block.
 
-Choose it where neighbouring segments and their order matter, over stretches of some tens of segments. It trains several
-times faster than a recurrent network, takes any length, and keeps one row of numbers a segment until the pooling.
+Choose it where neighbouring segments and their order matter, over ranges of some tens of segments. It trains several
+times faster than a recurrent network, takes any length, and keeps one vector per segment until the pooling.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from genrezoo.spaces import Choice, Float, Int
 
 @MODELS.register(
     "tcn",
-    summary="residual blocks of dilated convolutions in time, whose segments are pooled by gated attention",
-    reference="own; S. Bai, J. Z. Kolter, V. Koltun, An empirical evaluation of generic convolutional and recurrent "
+    summary="residual blocks of dilated convolutions in time, then gated attention pooling",
+    reference="genrezoo, after S. Bai, J. Z. Kolter, V. Koltun, An empirical evaluation of generic convolutional and "
+    "recurrent "
     "networks for sequence modeling, 2018",
     space={
         "filters": Int(16, 128, step=16),
@@ -48,21 +49,21 @@ def build_tcn(
     l2: float = 1e-4,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Blocks of two dilated convolutions each, added to what they read; the last segments are pooled.
+    """Residual blocks of two dilated convolutions each, and a pooling in time.
 
-    The source's network is causal, because it predicts the future, and normalises weights. A song is known as a whole:
-    these convolutions look both ways, and each is followed by layer normalisation. A segment of the last block has
-    seen ``2 * (kernel_size - 1) * sum(dilations)`` others, 28 by default.
+    The source's network is causal, because it predicts the future, and uses weight normalisation. A song is known as a
+    whole, so these convolutions look both ways, and each is followed by layer normalisation. A segment of the last
+    block depends on ``2 * (kernel_size - 1) * sum(dilations)`` others, 28 by default.
 
     Args:
-        filters: Kernels of each convolution.
-        kernel_size: Segments that a kernel covers, from 1; an odd number looks equally far both ways.
-        dilations: Of each block, the distance between the segments that a kernel covers, from 1.
-        pooling: How the segments of a song become one: ``"attention"`` or ``"mean"``.
+        filters: Number of kernels of each convolution.
+        kernel_size: Segments that a kernel covers, at least 1; with an odd number it looks equally far both ways.
+        dilations: Dilation rate of each block, at least 1.
+        pooling: How the segments of a song are pooled: ``"attention"`` or ``"mean"``.
         input_dropout: Fraction of the features to drop, in [0, 1).
-        dropout: Fraction of the channels of each convolution to drop, each in all segments of a song, and of the pooled
-            song, in [0, 1).
-        l2: Weight of the penalty on the squared weights of the convolutions and the attention, from 0.
+        dropout: Dropout rate of the channels of each convolution (whole channels of a song are dropped), and of the
+            pooled song, in [0, 1).
+        l2: L2 factor on the weights of the convolutions and the attention, at least 0.
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.

@@ -1,7 +1,7 @@
-"""A transformer's encoder over the segments of a song.
+"""A transformer encoder over the segments of a song.
 
-Choose it where distant segments explain each other, such as a chorus that comes back, and there are some thousands of
-songs. It has no longest song; its time grows with the square of the number of segments, which 120 of them do not show.
+Choose it where distant segments are related, such as a repeated chorus, and there are a few thousand songs. Songs may
+have any length; its time grows with the square of the number of segments, which does not matter for 120 of them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from genrezoo.registry import MODELS
 
 @MODELS.register(
     "transformer",
-    summary="transformer encoder with rotary positions, whose segments are pooled by gated attention",
-    reference="own; A. Vaswani et al., Attention is all you need, NeurIPS 2017; J. Su et al., RoFormer, 2024",
+    summary="transformer encoder with rotary positions, then gated attention pooling",
+    reference="genrezoo, after A. Vaswani et al., Attention is all you need, NeurIPS 2017; J. Su et al., RoFormer, "
+    "2024",
     space=ENCODER_SPACE,
     masks_padding=True,
     any_length=True,
@@ -38,20 +39,20 @@ def build_transformer(
     dropout: float = 0.3,
     classifier_activation: str | None = None,
 ) -> Any:
-    """Blocks of self-attention and perceptron, each normalised before it (pre-norm); the last segments are pooled.
+    """Pre-norm blocks of self-attention and feed-forward layers, and a pooling in time.
 
-    Positions are rotary: what a segment gathers from another depends on both and on the distance between them.
-    ``gz.feature_extractor(run, layer="attention")`` gives the weights of the pooling, ``(songs, segments, 1)``.
+    Positions are rotary: an attention score depends on two segments and on the distance between them.
+    ``gz.feature_extractor(run, layer="attention")`` returns the weights of the pooling, ``(songs, segments, 1)``.
 
     Args:
-        units: Numbers that stand for a segment, an even number for each head.
-        heads: Attentions side by side in each block.
-        blocks: Blocks, one after the other, from 1.
-        expansion: Size of the hidden layer of each block's perceptron, in ``units``.
+        units: Size of a segment's representation, a multiple of twice ``heads``.
+        heads: Attention heads in each block.
+        blocks: Number of blocks, at least 1.
+        expansion: Size of each block's feed-forward hidden layer, as a multiple of ``units``.
         activation: Keras activation of that layer.
-        pooling: How the segments of a song become one: ``"attention"`` or ``"mean"``.
+        pooling: How the segments of a song are pooled: ``"attention"`` or ``"mean"``.
         input_dropout: Fraction of the features to drop, in [0, 1).
-        dropout: Fraction of each hidden layer, of what each block adds, and of the pooled song, to drop, in [0, 1).
+        dropout: Dropout rate of each hidden layer, of each residual branch, and of the pooled song, in [0, 1).
 
     Returns:
         An uncompiled model; its last layer is called ``logits``.

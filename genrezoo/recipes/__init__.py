@@ -13,7 +13,7 @@ __all__ = ["RECIPES", "Recipe", "get_recipe", "list_recipes"]
 
 
 def list_recipes(pattern: str = "*") -> list[str]:
-    """Names of the recipes that match a shell pattern, in natural order."""
+    """Returns the names of the recipes that match a shell pattern, in natural order."""
     return RECIPES.names(pattern)
 
 
@@ -25,7 +25,7 @@ def get_recipe(name: str | Path) -> Recipe:
             the ``card.json`` of a run, which has the run's recipe in it.
 
     Raises:
-        UnknownNameError: There is none of that name; the nearest names are suggested.
+        UnknownNameError: There is no such recipe; the nearest names are suggested.
         DataError: The file cannot be read, or something in it is missing, unknown or out of range.
 
     Example:
@@ -38,7 +38,7 @@ def get_recipe(name: str | Path) -> Recipe:
 
 
 def _from_file(path: Path) -> Recipe:
-    remedy = "see `genrezoo show NAME --json` for what a recipe holds"
+    remedy = "see `genrezoo show NAME --json` for the fields of a recipe"
     value = files.read_json(path) if path.suffix == ".json" else files.read_toml(path)
     if isinstance(value, dict) and isinstance(value.get("recipe"), dict):
         value = value["recipe"]  # of a card

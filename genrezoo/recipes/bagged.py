@@ -1,4 +1,4 @@
-"""Bagged recipes: one recipe trained once for each fold of the songs, and the vote of these models."""
+"""Bagged recipes: one recipe trained once per fold of the songs, and the vote of these models."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ MOST_FOLDS = 100
 
 
 def bagged(recipe: str | Path | Recipe, *, folds: int = 5, rule: str = "mean", name: str | None = None) -> Recipe:
-    """A recipe that trains another one once for each fold of the songs, and combines the models into one.
+    """Builds a recipe that trains another one once per fold of the songs, and combines the models.
 
-    Choose it for small data sets. Each song outside the test split trains all models but one, and the combined model is
-    more accurate than each of them. Each training and validation song also gets an out-of-fold prediction, from the one
-    model that was not trained on it. The price is one training, and one model in each prediction, per fold.
+    Choose it for small data sets. Each song outside the test split is used to train all models but one, and the
+    combined model is more accurate than each of them. Each training and validation song also gets an out-of-fold
+    prediction, from the one model that was not trained on it. Training and prediction take as many times longer as
+    there are folds.
 
     The run's seed splits the songs of ``train`` and ``valid`` into stratified folds, of whole groups if the songs have
-    groups. Each fold is the validation split of the model that is trained without it. It has chosen the epoch of that
-    model, so out-of-fold predictions are a little better than predictions of new songs.
+    groups. Each fold is the validation split of the model that is trained without it, and selects that model's epoch,
+    so out-of-fold predictions are slightly better than predictions for new songs.
 
     Args:
         recipe: A recipe, its name or its file.
         folds: Number of folds and models, from 2 to 100.
         rule: How the posteriors of the models are combined, ``"mean"`` or ``"product"``.
-        name: Name of the result; ``bagged_`` and the recipe's if left out.
+        name: Name of the result; the default is ``bagged_`` and the recipe's name.
 
     Returns:
-        A recipe of the model ``ensemble`` with the members ``fold_1``, ``fold_2``, …. Its options are changed by
+        A recipe of the model ``ensemble`` with the members ``fold_1``, ``fold_2``, …. Change its options with
         ``members.NAME``.
 
     Raises:
         UnknownNameError: There is no such recipe or rule.
-        SettingsError: ``folds`` is out of range, or the recipe learns from a finished run or stored logits, whose
-            model may have seen the songs that are held out.
+        SettingsError: ``folds`` is out of range, or the recipe uses a finished run or stored logits, whose model may
+            have been trained on held-out songs.
 
     Example:
         >>> recipe = bagged("attention_pool", folds=3)
@@ -55,7 +56,7 @@ def bagged(recipe: str | Path | Recipe, *, folds: int = 5, rule: str = "mean", n
     _check_alone(recipe)
     return Recipe(
         name=name or f"bagged_{recipe.name}",
-        summary=f"{folds} models, each trained without another fold of the songs: {recipe.summary}",
+        summary=f"{folds} models, each trained without one fold of the songs: {recipe.summary}",
         reference=recipe.reference,
         model="ensemble",
         arguments={"rule": rule},
@@ -70,7 +71,7 @@ def bagged(recipe: str | Path | Recipe, *, folds: int = 5, rule: str = "mean", n
 def _check_alone(recipe: Recipe) -> None:
     for name, member in recipe.members.items():
         if member.run or member.logits:
-            what = f"member {name!r} of {recipe.name!r} is trained already, perhaps on songs that a fold holds out"
-            raise SettingsError(f"{what}; use its recipe in its place")
+            what = f"member {name!r} of {recipe.name!r} is already trained, perhaps on songs that a fold holds out"
+            raise SettingsError(f"{what}; use its recipe instead")
         if member.recipe is not None:
             _check_alone(member.recipe)

@@ -1,17 +1,17 @@
 """Recipes of the report on convolution in time and correcting models (document B).
 
-Penalties are a weight times the sum of squares, which is the report's equation 1; it names ``tf.nn.l2_loss`` too, which
-halves the sum. With its weight of 0.01 that would be ``conv_l2=0.005``, ``dense_l2=0.005`` and ``l2=0.005`` here.
+Penalties are a factor times the sum of squares, as in the report's equation 1; the report also names ``tf.nn.l2_loss``,
+which halves the sum. With its factor of 0.01 that would be ``conv_l2=0.005``, ``dense_l2=0.005`` and ``l2=0.005`` here.
 
 The dense layer of the segment network reads all 120 x 50 activations: 1,200,200 weights. The report counts 510,200, for
-2,550 inputs; but 2,550 is the number of weights of its second convolution, biases included, and kernels of one segment
-without pooling leave 6,000 activations. No pooling without overlap makes 2,550 of 120 segments and 50 kernels.
+2,550 inputs; but 2,550 is the number of weights of its second convolution, including biases, and kernels of one segment
+without pooling produce 6,000 activations. No non-overlapping pooling of 120 segments and 50 kernels results in 2,550.
 """
 
 from genrezoo.recipes.recipe import RECIPES, Recipe
 
 SETTINGS = {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50, "epochs": 40}
-"""Adam with its default rate, as the report says; it does not give batch size and epochs."""
+"""Adam with its default learning rate, as in the report, which does not state batch size and epochs."""
 
 FULLY_CONNECTED = Recipe(
     name="fully_connected",
@@ -24,7 +24,7 @@ FULLY_CONNECTED = Recipe(
 
 SEGMENT_CNN = Recipe(
     name="segment_cnn",
-    summary="The same small network on each segment, then one over all",
+    summary="The same small network on each segment, then a dense layer over all",
     reference="document B, section 3",
     model="segment_cnn",
     settings=SETTINGS,
@@ -33,7 +33,7 @@ SEGMENT_CNN = Recipe(
 
 SPARSE_KERNELS = Recipe(
     name="sparse_kernels",
-    summary="The network on each segment with L1 in place of L2 in its convolutions",
+    summary="The network on each segment with L1 instead of L2 in its convolutions",
     reference="document B, section 3.2",
     model="segment_cnn",
     arguments={"conv_l1": 1e-3, "conv_l2": 0.0},
@@ -42,7 +42,7 @@ SPARSE_KERNELS = Recipe(
 
 PRUNED = Recipe(
     name="pruned",
-    summary="The network on each segment, sparse kernels first, their small weights then zero for good",
+    summary="The network on each segment with sparse kernels, whose small weights are then pruned",
     reference="document B, section 3.2",
     model="segment_cnn",
     arguments={"conv_l2": 1e-2},
@@ -60,7 +60,7 @@ PRUNED = Recipe(
 
 CONV_IN_TIME = Recipe(
     name="conv_in_time",
-    summary="Kernels over three consecutive segments, max pooling in time",
+    summary="Convolutions over three consecutive segments, with max pooling in time",
     reference="document B, section 4.2",
     model="conv_in_time",
     arguments={"kernel_size": 3, "pooling": "max", "pool_size": 2},
@@ -70,8 +70,8 @@ CONV_IN_TIME = Recipe(
 
 SNIPPET_CONV = Recipe(
     name="snippet_conv",
-    summary="Four snippets, convolution in time for each, the product of their posteriors",
-    reference="own; document B, section 4.2, within document C, section 2.2",
+    summary="Four snippets with a convolution in time for each, and the product of their posteriors",
+    reference="genrezoo, after document B, section 4.2, within document C, section 2.2",
     model="snippet_ensemble",
     arguments={
         "member": "conv_in_time",

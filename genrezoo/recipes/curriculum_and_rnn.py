@@ -18,7 +18,7 @@ MLP = Recipe(
 
 MLP_PRETRAINED = Recipe(
     name="mlp_pretrained",
-    summary="3000-500-500-25-10 tanh network whose hidden layers began as stacked autoencoders",
+    summary="3000-500-500-25-10 tanh network with hidden layers pretrained as stacked autoencoders",
     reference="document A, Baseline Classifier",
     model="mlp",
     arguments=LAYERS,
@@ -34,7 +34,7 @@ JUDGE = {"judge": Member(recipe=MLP_PRETRAINED)}
 
 CURRICULUM = Recipe(
     name="curriculum",
-    summary="The tanh network on easy songs first, 50 batches more every 10 epochs",
+    summary="The tanh network trained on easy songs first, with 50 more batches every 10 epochs",
     reference="document A, Curriculum Learning Experiment 6",
     model="mlp",
     arguments=LAYERS,
@@ -47,7 +47,7 @@ CURRICULUM = Recipe(
 # Self-paced runs end with their last level; the source's took 94 and 701 epochs.
 CURRICULUM_SELF_PACED = Recipe(
     name="curriculum_self_paced",
-    summary="The tanh network on easy songs first, harder ones as soon as the validation error rises",
+    summary="The tanh network trained on easy songs first, and on harder ones once the validation loss rises",
     reference="document A, Curriculum Learning Experiment 9",
     model="mlp",
     arguments={**LAYERS, "input_dropout": 0.2, "dropout": 0.2},
@@ -58,7 +58,7 @@ CURRICULUM_SELF_PACED = Recipe(
 
 CURRICULUM_REVERSE = Recipe(
     name="curriculum_reverse",
-    summary="The tanh network on hard songs first, easier ones as soon as the validation error rises",
+    summary="The tanh network trained on hard songs first, and on easier ones once the validation loss rises",
     reference="document A, (Reverse) Curriculum Learning Experiment 11",
     model="mlp",
     arguments=LAYERS,
@@ -72,7 +72,7 @@ CURRICULUM_REVERSE = Recipe(
         "epochs": 800,
     },
     members=JUDGE,
-    reported={"MSD-10 validation accuracy": "0.49 (0.46 with 50 batches a level)"},
+    reported={"MSD-10 validation accuracy": "0.49 (0.46 with 50 batches per level)"},
 )
 
 
@@ -80,7 +80,7 @@ CURRICULUM_REVERSE = Recipe(
 # within -1 and 1 and move slowly: after 230 excerpts of 25 segments at most it is at chance (10.3 % of ten genres).
 RNN_WITHOUT_READOUT = Recipe(
     name="rnn_without_readout",
-    summary="Basic recurrent network, one unit a genre, trained in parts of 6 segments",
+    summary="Basic recurrent network with one unit per genre, trained in parts of 6 segments",
     reference="document A, RNNs manually implemented using Tensorflow",
     model="rnn",
     arguments={"readout": False},
@@ -91,7 +91,7 @@ RNN_WITHOUT_READOUT = Recipe(
 
 RNN = Recipe(
     name="rnn",
-    summary="Basic recurrent network with a readout, trained in parts of 4 segments",
+    summary="Basic recurrent network with a linear output layer, trained in parts of 4 segments",
     reference="document A, RNN Experiment with Best Parameters",
     model="rnn",
     arguments={"units": 341},
@@ -113,7 +113,7 @@ BATCH_NORM_RNN = Recipe(
 
 GRU = Recipe(
     name="gru",
-    summary="One GRU layer with L2, linear output",
+    summary="One GRU layer with L2 and a linear output layer",
     reference="document A, Future work; with the settings of the LSTM of document C",
     model="gru",
     arguments={"units": 100, "l2": 1e-3},
@@ -152,7 +152,7 @@ STUDENT_MLP_SMALL = Recipe(
 
 CASCADE = Recipe(
     name="cascade",
-    summary="The student answers, and asks the recurrent network where it is unsure",
+    summary="The student, which consults the recurrent network where it is uncertain",
     reference="document A, Future work",
     model="cascade",
     members={"student": Member(recipe=STUDENT_MLP), "teacher": Member(recipe=RNN)},
@@ -161,7 +161,7 @@ CASCADE = Recipe(
 
 RNN_WITH_NOISE = Recipe(
     name="rnn_with_noise",
-    summary="The recurrent network with readout, trained on songs with Gaussian noise",
+    summary="The basic recurrent network with a linear output layer, trained with Gaussian noise on the songs",
     reference="document A, Future work",
     model="rnn",
     arguments=RNN.arguments,
@@ -171,7 +171,7 @@ RNN_WITH_NOISE = Recipe(
 
 RNN_IN_CHUNKS = Recipe(
     name="rnn_in_chunks",
-    summary="The recurrent network on overlapping chunks of 60 segments, their posteriors averaged",
+    summary="The basic recurrent network on overlapping chunks of 60 segments, with their posteriors averaged",
     reference="document A, Future work",
     model="rnn",
     arguments=RNN.arguments,

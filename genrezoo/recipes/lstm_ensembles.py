@@ -4,7 +4,7 @@ from genrezoo.recipes.recipe import RECIPES, Recipe
 
 LSTM = Recipe(
     name="lstm",
-    summary="One LSTM layer with L2, linear output",
+    summary="One LSTM layer with L2 and a linear output layer",
     reference="document C, section 3",
     model="lstm",
     arguments={"units": 100, "l2": 1e-3},
@@ -18,7 +18,7 @@ LSTM = Recipe(
 # 100 0.65, and one of 8, which weighs on them as 100 does on 120, 0.75.
 STABILISED_LSTM = Recipe(
     name="stabilised_lstm",
-    summary="One LSTM layer whose activations keep their norm over time",
+    summary="One LSTM layer with activation stabilisation",
     reference="document C, section 3; Krueger and Memisevic 2016",
     model="stabilised_lstm",
     arguments={"units": 100, "beta": 100.0},
@@ -28,7 +28,7 @@ STABILISED_LSTM = Recipe(
 
 STABILISED_GRU = Recipe(
     name="stabilised_gru",
-    summary="One GRU layer whose activations keep their norm over time",
+    summary="One GRU layer with activation stabilisation",
     reference="Krueger and Memisevic 2016; with the settings of the LSTM of document C, section 3",
     model="stabilised_gru",
     arguments={"units": 100, "beta": 100.0},
@@ -37,7 +37,7 @@ STABILISED_GRU = Recipe(
 
 STABILISED_RNN = Recipe(
     name="stabilised_rnn",
-    summary="One basic recurrent layer whose activations keep their norm over time",
+    summary="One basic recurrent layer with activation stabilisation",
     reference="Krueger and Memisevic 2016; with the settings of the LSTM of document C, section 3",
     model="stabilised_rnn",
     arguments={"units": 100, "beta": 100.0},
@@ -50,7 +50,7 @@ STABILISED_RNN = Recipe(
 # a snippet, lower beta: 226 training songs of GTZAN features give 0.40 with 100 and 0.60 with 2 (three seeds).
 SNIPPET_LSTM = Recipe(
     name="snippet_lstm",
-    summary="Four snippets, an LSTM for each, the product of their posteriors",
+    summary="Four snippets with an LSTM for each, and the product of their posteriors",
     reference="document C, section 4; Silla, Kaestner and Koerich 2007",
     model="snippet_lstm",
     arguments={"units": 100, "snippets": 4, "rule": "product"},
@@ -64,7 +64,7 @@ SNIPPET_LSTM = Recipe(
 
 MULTITASK_BINARY = Recipe(
     name="multitask_binary",
-    summary="The stabilised LSTM with a second head: yes or no for each genre",
+    summary="The stabilised LSTM with a second head of one binary classifier per genre",
     reference="document C, sections 2.3 and 5.1",
     model="multitask_binary",
     arguments={"trunk": "stabilised_lstm", "trunk_arguments": {"units": 100, "beta": 100.0}, "alpha": 1.0},

@@ -1,4 +1,4 @@
-"""Recipes of the report on convolution in time whose models are made of trained ones (document B, sections 5 and 6)."""
+"""Recipes of the report on convolution in time that combine trained models (document B, sections 5 and 6)."""
 
 from genrezoo.recipes.convolution_in_time import CONV_IN_TIME, FULLY_CONNECTED, SEGMENT_CNN, SETTINGS
 from genrezoo.recipes.recipe import RECIPES, Member, Recipe
@@ -12,7 +12,7 @@ ORIGINAL = {"original": Member(recipe=CONV_IN_TIME)}
 
 LINEAR_COMBINER = Recipe(
     name="linear_combiner",
-    summary="A linear layer on the logits of three finished models that see songs differently",
+    summary="A linear layer on the logits of three trained models of different kinds",
     reference="document B, section 5",
     model="combiner",
     members=THREE,
@@ -23,7 +23,7 @@ LINEAR_COMBINER = Recipe(
 
 HIDDEN_COMBINER = Recipe(
     name="hidden_combiner",
-    summary="One hidden layer on the logits of three finished models",
+    summary="One hidden layer on the logits of three trained models",
     reference="document B, section 5",
     model="combiner",
     arguments={"hidden_units": 200},  # the size of the source's other hidden layers; it gives none for this one
@@ -35,7 +35,7 @@ HIDDEN_COMBINER = Recipe(
 
 UNFROZEN_COMBINER = Recipe(
     name="unfrozen_combiner",
-    summary="A linear combiner that goes on training the three models too",
+    summary="A linear combiner that continues training the three models",
     reference="document B, section 5",
     model="combiner",
     arguments={"freeze": False},
@@ -49,7 +49,7 @@ UNFROZEN_COMBINER = Recipe(
 # which members would differ by being wrong.
 DIVERSE_COMBINER = Recipe(
     name="diverse_combiner",
-    summary="A linear combiner trained with its three models, which are penalised for agreeing",
+    summary="A linear combiner trained with its three models, with a penalty on similar predictions",
     reference="document B, section 5.2 (future work); Liu and Yao 1999",
     model="combiner",
     arguments={"freeze": False, "diversity": 0.1, "member_weight": 1.0},
@@ -63,7 +63,7 @@ DIVERSE_COMBINER = Recipe(
 # songs (0.10 with an original without L2), and the original, right on all training songs, gains nothing from them.
 CORRECTING = Recipe(
     name="correcting",
-    summary="Two hidden layers learn what to add to the logits of a finished model",
+    summary="Two hidden layers that learn a correction to the logits of a trained model",
     reference="document B, section 6.1",
     model="correcting",
     arguments={"units": [200, 200]},
@@ -75,7 +75,7 @@ CORRECTING = Recipe(
 
 CORRECTING_UNFROZEN = Recipe(
     name="correcting_unfrozen",
-    summary="A correcting model that goes on training the original too",
+    summary="A correcting model that continues training the original",
     reference="document B, section 6.1",
     model="correcting",
     arguments={"units": [200, 200], "freeze": False},
@@ -87,7 +87,7 @@ CORRECTING_UNFROZEN = Recipe(
 
 CORRECTING_HIDDEN = Recipe(
     name="correcting_hidden",
-    summary="A correcting model that sees the original's hidden layers and answer as well as the song",
+    summary="A correcting model that also reads the original's hidden layers and logits",
     reference="document B, section 6.2",
     model="correcting",
     arguments={"units": [200, 200], "see_hidden": True},
@@ -99,7 +99,7 @@ CORRECTING_HIDDEN = Recipe(
 
 CORRECTING_STACKED = Recipe(
     name="correcting_stacked",
-    summary="A correcting model on top of a corrected one",
+    summary="A correcting model on top of another correcting model",
     reference="document B, section 6.1 (future work)",
     model="correcting",
     arguments={"units": [200, 200]},
@@ -110,7 +110,7 @@ CORRECTING_STACKED = Recipe(
 
 CORRECTING_AS_COMBINER = Recipe(
     name="correcting_as_combiner",
-    summary="A finished model and a new one under a linear combiner: a correcting model with free weights",
+    summary="A linear combiner of a trained model and a new one: a correcting model with free weights",
     reference="document B, section 6.3",
     model="combiner",
     arguments={"freeze": ["original"]},

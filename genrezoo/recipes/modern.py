@@ -1,6 +1,6 @@
-"""Recipes of our own: what is known to work on small tables and short sequences today.
+"""genrezoo's recipes: methods that are known to work on small tables and short sequences today.
 
-Their settings were chosen on validation songs; a comment on each says on which.
+Their settings were chosen on validation songs; a comment on each names the data set.
 """
 
 from genrezoo.recipes.pooling_and_ensembles import GENTLE
@@ -8,28 +8,29 @@ from genrezoo.recipes.recipe import RECIPES, Recipe
 from genrezoo.songs.chunks import Chunks
 
 PATIENT = {**GENTLE, "epochs": 60, "patience": 20, "monitor": "loss"}
-"""For what learns a small set in some tens of epochs: the loss says better than the accuracy which of them is best."""
+"""For models that fit a small data set in some tens of epochs: the loss selects the best epoch more reliably than the
+accuracy."""
 
 ATTENTION_POOL = Recipe(
     name="attention_pool",
-    summary="Gated attention over the segments, each read by a hidden layer of 128 units",
-    reference="own; Ilse, Tomczak and Welling 2018",
+    summary="Gated attention over segments, each encoded by a hidden layer of 128 units",
+    reference="genrezoo, after Ilse, Tomczak and Welling 2018",
     model="attention_pool",
     settings=PATIENT,
 )
 
 BIGRU = Recipe(
     name="bigru",
-    summary="A bidirectional GRU of 64 units a direction, its states pooled by gated attention",
-    reference="own; Schuster and Paliwal 1997, Cho et al. 2014",
+    summary="Bidirectional GRU of 64 units per direction with gated attention pooling",
+    reference="genrezoo, after Schuster and Paliwal 1997, Cho et al. 2014",
     model="bigru",
     settings=PATIENT,
 )
 
 TCN = Recipe(
     name="tcn",
-    summary="Three residual blocks of dilated convolutions in time, their segments pooled by gated attention",
-    reference="own; Bai, Kolter and Koltun 2018",
+    summary="Three residual blocks of dilated convolutions in time with gated attention pooling",
+    reference="genrezoo, after Bai, Kolter and Koltun 2018",
     model="tcn",
     settings=PATIENT,
 )
@@ -37,23 +38,23 @@ TCN = Recipe(
 INCEPTION_TIME = Recipe(
     name="inception_time",
     summary="Six inception modules of convolutions over 3, 7 and 15 segments, averaged over the song",
-    reference="own; Ismail Fawaz et al. 2020",
+    reference="genrezoo, after Ismail Fawaz et al. 2020",
     model="inception_time",
     settings=PATIENT,
 )
 
 CONFORMER = Recipe(
     name="conformer",
-    summary="A conformer of two blocks of 64 units, its segments pooled by gated attention",
-    reference="own; Gulati et al. 2020",
+    summary="Conformer with two blocks of 64 units and gated attention pooling",
+    reference="genrezoo, after Gulati et al. 2020",
     model="conformer",
     settings=PATIENT,
 )
 
 TRANSFORMER = Recipe(
     name="transformer",
-    summary="A transformer's encoder of two blocks of 64 units, its segments pooled by gated attention",
-    reference="own; Vaswani et al. 2017, Su et al. 2024",
+    summary="Transformer encoder with two blocks of 64 units and gated attention pooling",
+    reference="genrezoo, after Vaswani et al. 2017, Su et al. 2024",
     model="transformer",
     # the lower rate takes the log loss of validation songs from 0.89 to 0.77 on GTZAN features and from 1.15 to 1.13 on
     # AudioSet embeddings (one seed each); the mean over time was worse than attention on both
@@ -63,7 +64,7 @@ TRANSFORMER = Recipe(
 TABULAR_ENSEMBLE = Recipe(
     name="tabular_ensemble",
     summary="Sixteen perceptrons that share most of their weights, on rich statistics of the song or on a table",
-    reference="own; Gorishniy, Kotelnikov and Babenko 2025",
+    reference="genrezoo, after Gorishniy, Kotelnikov and Babenko 2025",
     model="tabular_ensemble",
     # more accurate than none on validation songs of GTZAN features, AudioSet embeddings and MFCC statistics (three
     # seeds); embeddings of numbers were not on the first of them
@@ -73,8 +74,8 @@ TABULAR_ENSEMBLE = Recipe(
 
 ROCKET = Recipe(
     name="rocket",
-    summary="Two thousand random convolution kernels, and a linear output in closed form by ridge regression",
-    reference="own; Dempster, Petitjean and Webb 2020",
+    summary="Two thousand random convolution kernels, and a linear output layer fitted by ridge regression",
+    reference="genrezoo, after Dempster, Petitjean and Webb 2020",
     model="rocket",
     procedure="ridge",
     # the lower validation log loss, as against none, on GTZAN features, AudioSet embeddings and MFCC statistics
@@ -83,8 +84,8 @@ ROCKET = Recipe(
 
 SEGMENT_MLP = Recipe(
     name="segment_mlp",
-    summary="A hidden layer of 200 units names the genre of each segment; a song's answer is the mean of its segments'",
-    reference="own; Tzanetakis and Cook 2002 on features of texture windows",
+    summary="One hidden layer of 200 units on each segment, with the segments' posteriors averaged over the song",
+    reference="genrezoo, after Tzanetakis and Cook 2002 on features of texture windows",
     model="fully_connected",
     arguments={"units": [200], "dropout": 0.5, "l2": 1e-4},
     settings={**PATIENT, "batch_size": 128},  # of segments, each an example with its song's genre

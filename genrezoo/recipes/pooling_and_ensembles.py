@@ -1,6 +1,6 @@
-"""Recipes of our own: models that pool over the song, and ensembles of trained models.
+"""genrezoo's recipes of models that pool over the song, and of ensembles of trained models.
 
-Their settings were chosen on validation songs; a comment on each says on which.
+Their settings were chosen on validation songs; a comment on each names the data set.
 """
 
 from genrezoo.recipes.convolution_in_time import CONV_IN_TIME, FULLY_CONNECTED
@@ -14,12 +14,12 @@ GENTLE = {
     "schedule": "cosine",
     "batch_size": 32,
 }
-"""Decoupled weight decay and a rate that falls to zero: for sets of a few hundred to a few thousand songs."""
+"""Decoupled weight decay and a learning rate that decays to zero, for a few hundred to a few thousand songs."""
 
 BAG_OF_SEGMENTS = Recipe(
     name="bag_of_segments",
-    summary="A layer on each segment, their average over the song, one dense layer; knows nothing of order",
-    reference="own; after document B, section 3, with global average pooling (Lin, Chen and Yan 2014)",
+    summary="A layer on each segment, their average over the song, and one dense layer; ignores the order of segments",
+    reference="genrezoo, after document B, section 3, with global average pooling (Lin, Chen and Yan 2014)",
     model="conv_in_time",
     # chosen among nine by the mean validation accuracy of three seeds on GTZAN features and AudioSet embeddings
     arguments={
@@ -35,8 +35,8 @@ BAG_OF_SEGMENTS = Recipe(
 
 STATISTICS_MLP = Recipe(
     name="statistics_mlp",
-    summary="One hidden layer on each feature's mean and standard deviation over the song, with much dropout",
-    reference="own; statistics pooling after Snyder et al. 2018",
+    summary="One hidden layer on each feature's mean and standard deviation over the song, with strong dropout",
+    reference="genrezoo, after statistics pooling after Snyder et al. 2018",
     model="statistics_mlp",
     # of the two most accurate of five on the validation songs of GTZAN features (three seeds), the one with the
     # lower log loss: so few songs make accuracy too coarse a scale, and so loss chooses the epoch as well
@@ -47,7 +47,7 @@ STATISTICS_MLP = Recipe(
 GENTLE_PERCEPTRON = FULLY_CONNECTED.model_copy(
     update={
         "name": "gentle_perceptron",
-        "summary": "Two hidden ReLU layers of 200 units, trained gently",
+        "summary": "Two hidden ReLU layers of 200 units with decoupled weight decay and a cosine schedule",
         "settings": {**GENTLE, "epochs": 60, "monitor": "loss"},
         "reported": {},
     }
@@ -57,8 +57,8 @@ GENTLE_BAG = BAG_OF_SEGMENTS.model_copy(
 )
 GENTLE_ENSEMBLE = Recipe(
     name="gentle_ensemble",
-    summary="Three perceptrons and three bags of segments, the mean of their posteriors",
-    reference="own; Lakshminarayanan, Pritzel and Blundell 2017",
+    summary="Three perceptrons and three bag-of-segments models, with the mean of their posteriors",
+    reference="genrezoo, after Lakshminarayanan, Pritzel and Blundell 2017",
     model="ensemble",
     # of 28 kinds of members on GTZAN features (three seeds each, with and without noise and mixup) the perceptrons
     # had the lowest validation log loss together; of the three tried on AudioSet embeddings the bags had
@@ -72,8 +72,8 @@ GENTLE_ENSEMBLE = Recipe(
 
 LSTM_ENSEMBLE = Recipe(
     name="lstm_ensemble",
-    summary="Five LSTMs that differ by their seed, the mean of their posteriors",
-    reference="own; Lakshminarayanan, Pritzel and Blundell 2017",
+    summary="Five LSTMs with different seeds, and the mean of their posteriors",
+    reference="genrezoo, after Lakshminarayanan, Pritzel and Blundell 2017",
     model="ensemble",
     arguments={"rule": "mean"},
     members={f"member_{number}": Member(recipe=LSTM) for number in range(1, 6)},
@@ -82,8 +82,8 @@ LSTM_ENSEMBLE = Recipe(
 
 FAMILY_ENSEMBLE = Recipe(
     name="family_ensemble",
-    summary="One model of each family, the mean of their posteriors",
-    reference="own; Kuncheva and Whitaker 2003 on members that err differently",
+    summary="One model of each family, and the mean of their posteriors",
+    reference="genrezoo, after Kuncheva and Whitaker 2003 on the diversity of members",
     model="ensemble",
     arguments={"rule": "mean"},
     members={

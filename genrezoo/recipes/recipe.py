@@ -1,4 +1,4 @@
-"""`Recipe`: one JSON tree that holds everything a run depends on, but the songs and the seed."""
+"""`Recipe`: one JSON tree with everything that a run depends on, except the songs and the seed."""
 
 from __future__ import annotations
 
@@ -20,31 +20,34 @@ from genrezoo.songs.standardise import Transform
 
 
 class Member(BaseModel, frozen=True, extra="forbid"):
-    """A model that a composition is made of, or whose logits a procedure needs.
+    """A member of a composition, or a model whose logits a procedure needs.
 
     It is specified in one of three ways: as a recipe, trained first; as a finished run; or, for procedures, as stored
     logits.
     """
 
-    recipe: Recipe | None = Field(None, description="Recipe that is trained first.")
+    recipe: Recipe | None = Field(None, description="Recipe to train first.")
     run: str | None = Field(None, description="Path of a run folder.")
-    logits: str | None = Field(None, description="Path of an npz with `ids` and `logits`.")
+    logits: str | None = Field(None, description="Path of an npz file with `ids` and `logits`.")
     folds: int = Field(
-        0, ge=0, description="From 2: logits of each training song from a model of the recipe that never saw it."
+        0, ge=0, description="Number of folds, at least 2, for out-of-fold logits of the training songs; 0: none."
     )
     held: int | None = Field(
         None,
         ge=1,
-        description="Of an ensemble's member: the one of the folds, of all songs but test songs, that is held out.",
+        description="For a member of an ensemble: number of the fold (of all songs but test songs) that it holds out.",
     )
-    fresh: bool = Field(False, description="Begin with new weights: the composition trains it.")
-    seed: int | None = Field(None, ge=0, lt=2**32, description="Seed in place of the composition's.")
-    weights_sha256: tuple[str, ...] = Field((), description="What it was, or has to be; on a card always there.")
+    fresh: bool = Field(False, description="Start with new weights, which the composition trains.")
+    seed: int | None = Field(None, ge=0, lt=2**32, description="Seed of the member; None: the composition's.")
+    weights_sha256: tuple[str, ...] = Field(
+        (), description="Checksums of the member's weights; always present on a card."
+    )
     temperature: float | None = Field(
         None,
         ge=TEMPERATURES[0],
         le=TEMPERATURES[1],
-        description="What a composition divides its logits by; on a card, if its own training was calibrated.",
+        description="Temperature that a composition divides the member's logits by; on a card if the member was "
+        "calibrated.",
     )
 
     @model_validator(mode="after")
@@ -62,7 +65,7 @@ class Member(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def kin(self) -> str:
-        """What it has in common with members that the same recipe trains without other folds of the songs."""
+        """Key shared by members that the same recipe trains without different folds of the songs."""
         # without its own members, which differ in their digests on a card
         bare = self.recipe.model_dump(mode="json", exclude={"members"}) if self.recipe else {}
         return json.dumps([self.folds, bare], sort_keys=True)
@@ -72,37 +75,39 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     """A model, its options, a procedure and its settings under one name.
 
     Example:
-        >>> recipe = Recipe(name="small", summary="A small one", reference="own", model="lstm", arguments={"units": 8})
+        >>> recipe = Recipe(name="small", summary="Small", reference="genrezoo", model="lstm", arguments={"units": 8})
         >>> recipe.changed({"units": 16, "epochs": 2}).arguments["units"]
         16
     """
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name to look it up by.")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the recipe.")
     summary: str = Field(description="One line.")
     reference: str = Field(description="Document and section, or paper.")
     model: str = Field(description="Name of the model or composition.")
     arguments: dict[str, Any] = Field({}, description="Keyword arguments of the builder.")
     procedure: str = Field("supervised", description="Name of the training procedure.")
-    settings: dict[str, Any] = Field({}, description="Settings of the procedure; what is left out has its default.")
+    settings: dict[str, Any] = Field({}, description="Settings of the procedure; others keep their defaults.")
     standardise: bool = Field(
-        True, description="Subtract mean and divide by standard deviation of the training songs' features."
+        True, description="Standardise features with the mean and standard deviation of the training songs."
     )
     transform: Transform | None = Field(
         None,
-        description="What is done to standardised features with long tails: signed_log, smooth_clip or quantile.",
+        description="Transform of standardised features with long tails: signed_log, smooth_clip or quantile.",
     )
-    clip: float | None = Field(None, gt=0, description="Limit standardised features to this many standard deviations.")
-    chunks: Chunks | None = Field(None, description="Cut songs into chunks; whole songs are read if left out.")
+    clip: float | None = Field(None, gt=0, description="Clip standardised features at this many standard deviations.")
+    chunks: Chunks | None = Field(None, description="Cut songs into chunks; None: whole songs.")
     calibrate: bool = Field(
-        False, description="After training, fit one temperature for the logits on the validation songs."
+        False, description="Fit a temperature for the logits on the validation songs after training."
     )
     features: tuple[str, ...] | None = Field(
-        None, min_length=1, description="Groups of features that the model reads, e.g. chroma; all if left out."
+        None, min_length=1, description="Groups of features to use, e.g. chroma; None: all."
     )
     members: dict[str, Member] = Field(
-        {}, max_length=200, description="Models that it is made of or learns from, in order of names."
+        {},
+        max_length=200,
+        description="Members of a composition, or models that the procedure learns from, sorted by name.",
     )
-    reported: dict[str, str] = Field({}, description="Results that the reference reports; never ours.")
+    reported: dict[str, str] = Field({}, description="Results that the reference reports; never genrezoo's.")
 
     @model_validator(mode="after")
     def _standardised_first(self) -> Recipe:
@@ -126,28 +131,28 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def depth(self) -> int:
-        """How many trainings must come one after the other before this one."""
+        """Number of successive stages of training before this one."""
         return max((1 + (member.recipe.depth if member.recipe else 0) for member in self.members.values()), default=0)
 
     @property
     def cross_validated(self) -> bool:
-        """Whether a part of it was trained on validation songs, because another fold of the songs was held out."""
+        """Whether a member was trained on validation songs, because another fold of the songs was held out."""
         inside = [member.recipe for member in self.members.values() if member.recipe is not None]
         held = any(member.held is not None for member in self.members.values())
         return held or any(recipe.cross_validated for recipe in inside)
 
     def digest(self, seed: int, checksum: str) -> str:
-        """Sixteen hex digits of what a training's result depends on: the recipe, the seed, the songs, the version."""
+        """Digest (16 hex digits) of everything that a training's result depends on: recipe, seed, songs, version."""
         about = self.model_dump(mode="json", exclude={"summary", "reference", "reported"})
         parts = ["zoo", self.name, about, seed, checksum, versions()["genrezoo"]]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def run_name(self, songs_name: str, seed: int, checksum: str) -> str:
-        """Name of the run folder where runs of many recipes lie side by side; the same training has the same name."""
+        """Name of the run folder among runs of many recipes; the same training has the same name."""
         return f"{self.name}-{safe_name(songs_name)}-{seed}-{self.digest(seed, checksum)}"
 
     def procedure_settings(self) -> Any:
-        """The procedure's settings object, defaults filled in and ranges checked.
+        """Returns the procedure's settings object, with defaults filled in and ranges checked.
 
         Raises:
             SettingsError: A setting is unknown or out of range.
@@ -158,19 +163,20 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         return checked(lambda: make(**self.settings))
 
     def changed(self, changes: Mapping[str, Any] | None = None, *, everywhere: bool = False, **more: Any) -> Recipe:
-        """The recipe with other values.
+        """Returns the recipe with other values.
 
         Args:
             changes: Names of builder arguments, of settings, or of ``standardise``, ``transform``, ``clip``,
-                ``chunks``, ``features`` and ``calibrate``, with their new values. A name that could mean several is
-                written ``model.NAME`` or ``settings.NAME``; one of a member's recipe ``MEMBER.NAME``, of all members'
-                ``members.NAME``.
-            everywhere: Changes go to the members' recipes too, and each recipe takes those that it knows.
-            **more: Further changes, of names that Python takes as keywords.
+                ``chunks``, ``features`` and ``calibrate``, with their new values. Write ``model.NAME`` or
+                ``settings.NAME`` for an ambiguous name, ``MEMBER.NAME`` for one of a member's recipe, and
+                ``members.NAME`` for one of all members' recipes.
+            everywhere: Whether to apply the changes to the members' recipes too; each recipe then takes those that it
+                has.
+            **more: Further changes, as keywords.
 
         Raises:
-            UnknownNameError: A name that is none of these.
-            SettingsError: A name that is several of these, or a value out of range.
+            UnknownNameError: A name is none of these.
+            SettingsError: A name is ambiguous, or a value is out of range.
         """
         check_type("changes", changes or {}, Mapping, "a table of names and values")
         changes = {**(changes or {}), **more}
@@ -183,7 +189,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             inner = {key.partition(".")[2]: v for key, v in changes.items() if key.startswith(scopes_of_member)}
             inside = member.recipe if not member.run else None
             if inner and inside is None:
-                raise SettingsError(f"member {name!r} is trained already; its settings cannot be changed")
+                raise SettingsError(f"member {name!r} is already trained; its settings cannot be changed")
             if inside is not None and everywhere:
                 known = {key for key in changes if inside.knows(key)}
                 taken |= known
@@ -212,7 +218,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         return recipe
 
     def knows(self, key: str) -> bool:
-        """Whether it, or the recipe of a member, has an option of that name."""
+        """Whether the recipe, or the recipe of a member, has an option of that name."""
         inside = [member.recipe for member in self.members.values() if member.recipe and not member.run]
         return self._has(key) or any(recipe.knows(key) for recipe in inside)
 
@@ -220,7 +226,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         return bool(self._scopes(key))
 
     def _scopes(self, key: str) -> list[str]:
-        """Where an option of that name stands: in the model's arguments, the settings, or the recipe itself."""
+        """Tells where an option of that name belongs: to the model's arguments, the settings, or the recipe itself."""
         scope, _, name = key.rpartition(".")
         return [place for place, names in self._options().items() if name in names and scope in ("", place)]
 
@@ -234,7 +240,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         }
 
     def with_runs(self, runs: dict[str, Any]) -> Recipe:
-        """The recipe with finished runs in place of the recipes of its members.
+        """Returns the recipe with finished runs in place of the recipes of its members.
 
         Args:
             runs: Names of members, each with the path of a run folder.
@@ -251,13 +257,13 @@ RECIPES: Registry[Recipe] = Registry("recipe", package="genrezoo.recipes")
 
 
 def safe_name(name: str) -> str:
-    """The name with only characters that every file system takes."""
+    """Replaces characters in a name that some file systems do not allow."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:40].lstrip(".") or "songs"
 
 
 def _check_plain(value: Any, levels: int = 20) -> None:
     if not levels:
-        raise ValueError("values are nested too deep")
+        raise ValueError("values are nested too deeply")
     if isinstance(value, dict):
         for key, part in value.items():
             if not isinstance(key, str):

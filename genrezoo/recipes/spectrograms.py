@@ -1,14 +1,15 @@
-"""Recipes of the assignment on MFCCs and mel spectrograms of a second (document D)."""
+"""Recipes of the assignment on MFCCs and mel spectrograms of one second (document D)."""
 
 from genrezoo.recipes.recipe import RECIPES, Recipe
 from genrezoo.songs.chunks import Chunks
 
 SOURCE = {"optimizer": "sgd", "learning_rate": 2e-3, "batch_size": 16, "epochs": 30, "monitor": "macro_f1"}
-"""All of it the source's; the weights of the epoch with the best macro F1 on the validation songs are the result. The
-source then tries other optimisers on its convolutional network and names no best one, so its forms stay with this."""
+"""The source's settings; the weights of the epoch with the best macro F1 on the validation songs are the result. The
+source then tries other optimisers on its convolutional network and does not name the best, so its variants use this
+one."""
 
 SECOND = Chunks(segments=21, hop=21, rule="mean")
-"""One second of mel spectrogram; a song's answer is the mean of its seconds'."""
+"""One second of mel spectrogram; a song's prediction is the mean over its seconds."""
 
 PLAIN = {"pool_size": None, "padding": 0, "batch_norm": False, "activation": "linear"}
 
@@ -25,7 +26,7 @@ MFCC_MLP = Recipe(
 
 MEL_CNN_PLAIN = Recipe(
     name="mel_cnn_plain",
-    summary="Four 5 x 5 convolutions and three dense layers on each second, all of them linear",
+    summary="Four 5 x 5 convolutions and three dense layers on each second, all linear",
     reference="document D, question 2, step 2",
     model="mel_cnn",
     arguments=PLAIN,
@@ -45,7 +46,7 @@ MEL_CNN_POOLED = Recipe(
 
 MEL_CNN_RELU = Recipe(
     name="mel_cnn_relu",
-    summary="The network with padding, pooling and rectified units",
+    summary="The network with padding, pooling and ReLU",
     reference="document D, question 3, step 2",
     model="mel_cnn",
     arguments={"pool_size": 2, "padding": 2, "batch_norm": False, "activation": "relu"},
@@ -55,7 +56,7 @@ MEL_CNN_RELU = Recipe(
 
 MEL_CNN_BATCH_NORM = Recipe(
     name="mel_cnn_batch_norm",
-    summary="The network without padding and pooling, with batch norm before each rectification",
+    summary="The network without padding and pooling, with batch norm before each ReLU",
     reference="document D, question 2, step 2, with question 3, step 4",
     model="mel_cnn",
     arguments={**PLAIN, "batch_norm": True, "activation": "relu"},
@@ -65,7 +66,7 @@ MEL_CNN_BATCH_NORM = Recipe(
 
 MEL_CNN = Recipe(
     name="mel_cnn",
-    summary="Four 5 x 5 convolutions with padding, batch norm, ReLU and pooling on each second, three dense layers",
+    summary="Four 5 x 5 convolutions with padding, batch norm, ReLU and pooling, and three dense layers on each second",
     reference="document D, question 3, step 4",
     model="mel_cnn",
     arguments={"pool_size": 2, "padding": 2, "batch_norm": True, "activation": "relu"},

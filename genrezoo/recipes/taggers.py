@@ -1,7 +1,7 @@
-"""Recipes on what trained taggers know of music: small models on their embeddings, and the taggers trained further.
+"""Recipes with pretrained taggers: small models on their embeddings, and fine-tuning.
 
-The songs of the first three have the features `embedding`, of one or both of ``vgg_tagger.msd`` and ``musicnn.msd``;
-those of the last two `tagger_mel`.
+The first three need songs with the features `embedding`, of one or both of ``vgg_tagger.msd`` and ``musicnn.msd``; the
+last two need `tagger_mel`.
 """
 
 from genrezoo.recipes.recipe import RECIPES, Member, Recipe
@@ -20,8 +20,9 @@ SLOW = {
 
 TAGGER_PROBE = Recipe(
     name="tagger_probe",
-    summary="A linear output on the mean and deviation of a tagger's embeddings",
-    reference="own; G. Alain, Y. Bengio, Understanding intermediate layers using linear classifier probes, 2016",
+    summary="A linear output layer on the mean and standard deviation of a tagger's embeddings",
+    reference="genrezoo, after G. Alain, Y. Bengio, Understanding intermediate layers using linear classifier probes, "
+    "2016",
     model="statistics_mlp",
     arguments={"units": [], "input_dropout": 0.5},
     settings={**SLOW, "weight_decay": 0.1, "epochs": 150},
@@ -30,8 +31,8 @@ TAGGER_PROBE = Recipe(
 # of four sizes and amounts of dropout the one with the highest validation accuracy on GTZAN excerpts (mean of 3 seeds)
 TAGGER_MLP = Recipe(
     name="tagger_mlp",
-    summary="One hidden layer on the mean and deviation of a tagger's embeddings, with much dropout",
-    reference="own; A. van den Oord et al., Transfer learning by supervised pre-training, ISMIR 2014",
+    summary="One hidden layer on the mean and standard deviation of a tagger's embeddings, with strong dropout",
+    reference="genrezoo, after A. van den Oord et al., Transfer learning by supervised pre-training, ISMIR 2014",
     model="statistics_mlp",
     arguments={"units": [512], "input_dropout": 0.5, "dropout": 0.5},
     settings=SLOW,
@@ -40,8 +41,8 @@ TAGGER_MLP = Recipe(
 # ahead of one perceptron on both embeddings, and of the product, on the validation songs named above
 TAGGER_ENSEMBLE = Recipe(
     name="tagger_ensemble",
-    summary="The vote of two perceptrons, each on the embeddings of another tagger",
-    reference="own",
+    summary="Two perceptrons on the embeddings of one tagger each, with the mean of their posteriors",
+    reference="genrezoo",
     model="ensemble",
     arguments={"rule": "mean"},
     members={
@@ -53,8 +54,8 @@ TAGGER_ENSEMBLE = Recipe(
 
 TAGGER_FROM_SCRATCH = Recipe(
     name="tagger_from_scratch",
-    summary="The network of a tagger with new weights on its mel spectra, 3 s at a time",
-    reference="own; J. Pons, X. Serra, musicnn, ISMIR late-breaking demo 2019",
+    summary="The network of a tagger trained from scratch on its mel spectrograms, 3 s at a time",
+    reference="genrezoo, after J. Pons, X. Serra, musicnn, ISMIR late-breaking demo 2019",
     model="vgg_tagger",
     arguments={"dropout": 0.5},
     settings={**SLOW, "epochs": 40},
@@ -64,8 +65,8 @@ TAGGER_FROM_SCRATCH = Recipe(
 
 TAGGER_FINETUNED = Recipe(
     name="tagger_finetuned",
-    summary="A tagger whose last two convolutions and new output layer are trained, 3 s at a time",
-    reference="own; J. Pons, X. Serra, musicnn, ISMIR late-breaking demo 2019",
+    summary="A tagger with its last two convolutions fine-tuned and a new output layer, 3 s at a time",
+    reference="genrezoo, after J. Pons, X. Serra, musicnn, ISMIR late-breaking demo 2019",
     model="vgg_tagger",
     arguments={"weights": "vgg_tagger.msd", "trainable": "top", "dropout": 0.5},
     settings={**SLOW, "learning_rate": 3e-4, "epochs": 20, "patience": 6},

@@ -1,4 +1,4 @@
-"""Recipes of the project on a table of features, images of spectrograms and a pretrained network (document E)."""
+"""Recipes of the project on a feature table, spectrogram images and a pretrained network (document E)."""
 
 from genrezoo.recipes.recipe import RECIPES, Recipe
 from genrezoo.songs.chunks import Chunks
@@ -14,12 +14,12 @@ IMAGES = {
     "schedule_arguments": {"factor": 0.5, "patience": 4},
     "patience": 10,
 }
-"""Rate, decay, batch, most epochs and the snapshot of the best validation loss are the source's. It has a schedule and
-stops early too, but names neither the optimiser nor the numbers."""
+"""Learning rate, weight decay, batch size, maximum epochs and the snapshot of the best validation loss are the
+source's. It also uses a schedule and early stopping, but states neither the optimiser nor the values."""
 
 FEATURE_MLP = Recipe(
     name="feature_mlp",
-    summary="90-70-50 perceptron on a table of features of each clip",
+    summary="90-70-50 perceptron on a feature table of the clips",
     reference="document E, section 2",
     model="feature_mlp",
     arguments={"units": [90, 70, 50]},
@@ -37,7 +37,7 @@ FEATURE_MLP = Recipe(
 
 SPECTROGRAM_CNN = Recipe(
     name="spectrogram_cnn",
-    summary="Four tanh convolutions of kernel 4 and stride 4 on the image of a spectrogram",
+    summary="Four tanh convolutions with kernel size 4 and stride 4 on a spectrogram image",
     reference="document E, section 3",
     model="spectrogram_cnn",
     arguments={"conv_layers": 4, "kernel_size": 4, "strides": 4, "padding": 1, "activation": "tanh"},
@@ -47,7 +47,7 @@ SPECTROGRAM_CNN = Recipe(
 
 RESNET50 = Recipe(
     name="resnet50",
-    summary="ResNet50 with ImageNet weights on the image of a spectrogram, its last two stages trained",
+    summary="ResNet50 with ImageNet weights on a spectrogram image, with the last two stages fine-tuned",
     reference="document E, section 4",
     model="resnet50",
     arguments={"unfrozen": 2, "weights": "imagenet"},
@@ -58,8 +58,8 @@ RESNET50 = Recipe(
 
 EFFICIENTNET = Recipe(
     name="efficientnet_lite0",
-    summary="EfficientNet-Lite0 with ImageNet weights on the image of a spectrogram, its last two stages trained",
-    reference="own; document E, section 4, with a network whose weights a package ships",
+    summary="EfficientNet-Lite0 with ImageNet weights on a spectrogram image, with the last two stages fine-tuned",
+    reference="genrezoo, after document E, section 4, with a network whose weights come in a Python package",
     model="efficientnet_lite0",
     arguments={"trainable": 2, "weights": "efficientnet_lite0.imagenet"},
     settings=IMAGES,
@@ -69,7 +69,7 @@ EFFICIENTNET = Recipe(
 IMAGE_PROBE = EFFICIENTNET.model_copy(
     update={
         "name": "image_probe",
-        "summary": "A linear output on EfficientNet-Lite0 with ImageNet weights, which stays as it is",
+        "summary": "A linear output layer on frozen EfficientNet-Lite0 with ImageNet weights",
         "arguments": {**EFFICIENTNET.arguments, "trainable": "head"},
     }
 )

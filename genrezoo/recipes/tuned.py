@@ -1,7 +1,7 @@
-"""Recipes with settings that searches found, named after the data set of the search, and ensembles of them.
+"""Recipes with settings found by searches, named after the data set of the search, and ensembles of them.
 
-Validation songs chose the settings; test songs did not. ``benchmarks/README.md`` compares the recipes with
-baselines that were tuned as long.
+The settings were chosen on validation songs, never on test songs. ``benchmarks/README.md`` compares the recipes with
+baselines that were tuned for as long.
 """
 
 from genrezoo.recipes.convolution_in_time import FULLY_CONNECTED
@@ -18,15 +18,16 @@ ON_LOSS = "--objective loss --repeats 2 --set monitor=loss --max-trials 25 --med
 def found(
     recipe: Recipe, name: str, summary: str, command: str, *, arguments: dict[str, object], **settings: object
 ) -> Recipe:
-    """A recipe with other settings, and how they were found."""
-    about = {"name": name, "summary": summary, "reference": f"own; found by `genrezoo tune {recipe.name} {command}"}
+    """Returns a recipe with other settings and a reference that says how they were found."""
+    reference = f"genrezoo; found by `genrezoo tune {recipe.name} {command}"
+    about = {"name": name, "summary": summary, "reference": reference}
     return recipe.model_copy(update={**about, "arguments": arguments, "settings": settings, "reported": {}})
 
 
 BAG_OF_SEGMENTS_MFCC4 = found(
     BAG_OF_SEGMENTS,
     "bag_of_segments_mfcc4",
-    "The bag of segments with the settings of a search on MFCC statistics",
+    "The bag-of-segments model with settings tuned on MFCC statistics",
     f"--epochs 20 --max-trials 25 --median-rule --seed 1` on {MFCC4}",
     arguments={
         **BAG_OF_SEGMENTS.arguments,
@@ -49,7 +50,7 @@ BAG_OF_SEGMENTS_MFCC4 = found(
 FULLY_CONNECTED_GTZAN = found(
     FULLY_CONNECTED,
     "fully_connected_gtzan",
-    "Two hidden ReLU layers of 150 units with the settings of a search on segments of GTZAN",
+    "Two hidden ReLU layers of 150 units with settings tuned on segments of GTZAN",
     f"--epochs 40 {ON_LOSS}` on {GTZAN}",
     arguments={"units": [150, 150], "dropout": 0.0, "l2": 0.027251377810215693},
     optimizer="adam",
@@ -65,7 +66,7 @@ FULLY_CONNECTED_GTZAN = found(
 BAG_OF_SEGMENTS_GTZAN = found(
     BAG_OF_SEGMENTS,
     "bag_of_segments_gtzan",
-    "The bag of segments with the settings of a search on segments of GTZAN",
+    "The bag-of-segments model with settings tuned on segments of GTZAN",
     f"{ON_LOSS}` on {GTZAN}",
     arguments={
         **BAG_OF_SEGMENTS.arguments,
@@ -88,7 +89,7 @@ BAG_OF_SEGMENTS_GTZAN = found(
 BAG_OF_SEGMENTS_AUDIOSET = found(
     BAG_OF_SEGMENTS,
     "bag_of_segments_audioset",
-    "The bag of segments, three at a time, with the settings of a search on embeddings of AudioSet",
+    "The bag-of-segments model with kernels of three segments and settings tuned on embeddings of AudioSet",
     f"{ON_LOSS}` on {AUDIOSET}",
     arguments={
         **BAG_OF_SEGMENTS.arguments,
@@ -112,7 +113,7 @@ BAG_OF_SEGMENTS_AUDIOSET = found(
 LSTM_AUDIOSET = found(
     LSTM,
     "lstm_audioset",
-    "One LSTM layer with the settings of a search on embeddings of AudioSet",
+    "One LSTM layer with settings tuned on embeddings of AudioSet",
     f"--epochs 30 {ON_LOSS}` on {AUDIOSET}",
     arguments={"units": 125, "dropout": 0.3231888959559056, "l2": 9.72162111574553e-05},
     optimizer="adam",
@@ -127,11 +128,11 @@ LSTM_AUDIOSET = found(
 
 
 def three_of_each(name: str, summary: str, **recipes: Recipe) -> Recipe:
-    """An ensemble of three trainings of each recipe; their mean posterior."""
+    """Returns an ensemble of three runs of each recipe with the mean of their posteriors."""
     return Recipe(
         name=name,
         summary=summary,
-        reference="own; Lakshminarayanan, Pritzel and Blundell 2017",
+        reference="genrezoo, after Lakshminarayanan, Pritzel and Blundell 2017",
         model="ensemble",
         arguments={"rule": "mean"},
         members={
@@ -143,14 +144,14 @@ def three_of_each(name: str, summary: str, **recipes: Recipe) -> Recipe:
 
 ENSEMBLE_GTZAN = three_of_each(
     "ensemble_gtzan",
-    "Three perceptrons and three bags of segments as searches on GTZAN found them, their mean posterior",
+    "Three perceptrons and three bag-of-segments models tuned on GTZAN, with the mean of their posteriors",
     bag_of_segments=BAG_OF_SEGMENTS_GTZAN,
     fully_connected=FULLY_CONNECTED_GTZAN,
 )
 
 ENSEMBLE_AUDIOSET = three_of_each(
     "ensemble_audioset",
-    "Three bags of segments and three LSTMs as searches on AudioSet found them, their mean posterior",
+    "Three bag-of-segments models and three LSTMs tuned on AudioSet, with the mean of their posteriors",
     bag_of_segments=BAG_OF_SEGMENTS_AUDIOSET,
     lstm=LSTM_AUDIOSET,
 )

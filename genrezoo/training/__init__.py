@@ -1,4 +1,4 @@
-"""Procedures: ``(model, songs, settings) -> Fitted``, one file each."""
+"""Training procedures: ``(model, songs, settings) -> Fitted``, one file each."""
 
 from genrezoo.training.fitted import Fitted, forward
 

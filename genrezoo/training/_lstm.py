@@ -1,13 +1,13 @@
-"""LSTM layers trained by one operation over all segments, on TensorFlow.
+"""Faster training of LSTM layers on TensorFlow, with one operation over all segments.
 
-On a CPU Keras runs an LSTM as a loop of small operations, and its gradient too. TensorFlow has one operation that
-reads a whole sequence; its own gradient is slow, because it adds to the gradients of the weights at every step. Here
-the gradient loops over what has to wait for the step after it alone, and makes those of the weights by one product over
-all steps. A model of one masked LSTM (100 units, songs of 120 segments) trains 1.55 times as fast by it, one of four on
-parts of 30 segments 1.5 times (one thread, batches of 64).
+On a CPU Keras runs an LSTM and its gradient as a loop of small operations. TensorFlow has one operation for a whole
+sequence, but its gradient is slow, because it accumulates the weights' gradients at every step. Here the gradient loops
+only over what depends on the next step, and computes the weights' gradients by one matrix product over all steps. A
+model of one masked LSTM (100 units, songs of 120 segments) trains 1.55 times as fast, one of four LSTMs on parts of 30
+segments 1.5 times (one thread, batches of 64).
 
-Only training is changed: validation and prediction run as Keras has it. Where there is a GPU Keras takes cuDNN's LSTM,
-and everything is left to it.
+This affects training only: validation and prediction run Keras's code. On a GPU Keras uses cuDNN's LSTM, and nothing is
+changed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def quick_lstms(model: keras.Model) -> Iterator[None]:
-    """Trains the LSTM layers of a model that the operation fits by it, until the block ends.
+    """Within the block, trains those LSTM layers of a model that the operation supports with it.
 
-    A mask must mark padding at the end, as `MaskPadding` makes it.
+    Masked segments must come last, as from `MaskPadding`.
     """
     gpu = tf.config.list_physical_devices("GPU")
     fit = [layer for layer in _layers(model) if _is_usual(layer) and not gpu]
@@ -44,7 +44,7 @@ def _layers(model: keras.Model) -> Iterator[Any]:
 
 
 def _is_usual(layer: Any) -> bool:
-    """Whether a layer is an LSTM of the common kind, in float32."""
+    """Whether a layer is an LSTM in float32 with the default activations and options that the operation supports."""
     if type(layer) is not keras.layers.LSTM:
         return False
     gates = layer.activation is keras.activations.tanh and layer.recurrent_activation is keras.activations.sigmoid
@@ -53,7 +53,7 @@ def _is_usual(layer: Any) -> bool:
 
 
 def _inner_loop(layer: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
-    """The last output, all outputs and the final states, as `keras.layers.LSTM.inner_loop` gives them."""
+    """Returns the last output, all outputs and the final states, like `keras.layers.LSTM.inner_loop`."""
     if not training:
         return type(layer).inner_loop(layer, sequences, initial_state, mask, training=training)
     if layer.dropout:  # the same in all segments
@@ -79,7 +79,7 @@ def _inner_loop(layer: Any, sequences: Any, initial_state: Any, mask: Any, train
 
 @tf.custom_gradient
 def _read(sequences: Any, h: Any, c: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
-    """States and memories after each of ``(batch, segments, features)``: ``(segments, batch, units)``."""
+    """Returns states and memories after each of ``(batch, segments, features)``: ``(segments, batch, units)``."""
     x = tf.transpose(sequences, (1, 0, 2))
     steps, units = tf.shape(x)[0], recurrent.shape[0]
     i, memories, f, o, g, squashed, states = tf.raw_ops.BlockLSTMV2(

@@ -1,4 +1,4 @@
-"""Random changes of training songs: noise, shift in time, dropped segments, masked runs, mixtures.
+"""Data augmentation of training songs: noise, time shift, dropped segments, masking and mixup.
 
 Each is a function of a batch and a seed, so that an epoch can be repeated exactly. Padding (NaN) stays padding.
 """
@@ -13,13 +13,13 @@ Tensors = dict[str, Any]
 
 
 def augment(x: Any, settings: TrainingSettings, seed: Any) -> Any:
-    """Changes each song of a batch by itself.
+    """Augments each song of a batch independently.
 
     Args:
         x: ``(batch, segments, features)`` TensorFlow tensor, standardised, padding as NaN.
-        settings: ``noise``, ``time_shift``, ``segment_dropout``, ``time_mask``, ``feature_mask`` and ``masks`` of it
-            are used; what is 0 changes nothing.
-        seed: Two integers as a tensor; the same ones give the same changes.
+        settings: ``noise``, ``time_shift``, ``segment_dropout``, ``time_mask``, ``feature_mask`` and ``masks`` are
+            used; a setting of 0 changes nothing.
+        seed: Two integers as a tensor; the same seed gives the same changes.
 
     Returns:
         The same shape.
@@ -45,17 +45,17 @@ def augment(x: Any, settings: TrainingSettings, seed: Any) -> Any:
 
 
 def cut_out(x: Any, time_mask: int, feature_mask: int, masks: int, seed: Any) -> Any:
-    """Sets runs of segments, and runs of neighbouring features, of each song to zero, the mean.
+    """Sets runs of segments and runs of neighbouring features of each song to zero, which is the mean.
 
-    The length of a run is drawn evenly from 0 to the longest, and its place evenly among those within the song's real
-    segments, or within the features; one segment or feature at least is outside each run. Runs may overlap.
+    The length of a run is drawn uniformly from 0 to the maximum, and its position uniformly within the song's real
+    segments or within the features; at least one segment or feature lies outside each run. Runs may overlap.
 
     Args:
         x: ``(batch, segments, features)`` TensorFlow tensor, standardised, padding as NaN.
         time_mask: Longest run of segments.
         feature_mask: Longest run of features.
-        masks: Runs of each kind.
-        seed: Two integers as a tensor; the same ones mask the same places.
+        masks: Number of runs of each kind.
+        seed: Two integers as a tensor; the same seed gives the same masks.
 
     Returns:
         The same shape.
@@ -82,11 +82,11 @@ def cut_out(x: Any, time_mask: int, feature_mask: int, masks: int, seed: Any) ->
 
 
 def _runs(sizes: Any, places: Any, longest: int, count: int, seed: Any) -> Any:
-    """Which of the places of each song, ``(batch, places)``, are in one of ``count`` runs among the first ``sizes``."""
+    """Tells which positions of each song, ``(batch, places)``, lie in one of ``count`` runs in the first ``sizes``."""
     import tensorflow as tf  # here, because nothing else needs it on other backends
 
     def whole(fraction: Any, most: Any) -> Any:
-        """Evenly from 0 to ``most``."""
+        """Draws uniformly from 0 to ``most``."""
         return tf.cast(tf.floor(fraction * tf.cast(most + 1, tf.float32)), tf.int32)
 
     sizes = sizes[:, None]
@@ -99,12 +99,12 @@ def _runs(sizes: Any, places: Any, longest: int, count: int, seed: Any) -> Any:
 
 
 def shift(x: Any, most: int, seed: Any) -> Any:
-    """Each song rotated within its real segments by a number drawn from ``-most`` to ``most``.
+    """Rotates each song within its real segments by a number of segments drawn from ``-most`` to ``most``.
 
     Args:
         x: ``(batch, segments, features)`` TensorFlow tensor, padding as NaN.
-        most: Segments.
-        seed: Two integers as a tensor; the same ones rotate by the same numbers.
+        most: Largest shift in segments.
+        seed: Two integers as a tensor; the same seed gives the same shifts.
 
     Returns:
         The same shape.
@@ -131,8 +131,8 @@ def mix(batch: Tensors, weight: Any, partner: Any) -> Tensors:
 
     Args:
         batch: Tensors whose first axis is the batch.
-        weight: Weight of a song itself in its mixture, in [0, 1].
-        partner: ``(batch,)`` integers: the place of each song's partner.
+        weight: Weight of the song itself in its mixture, in [0, 1].
+        partner: ``(batch,)`` integers: the index of each song's partner.
 
     Returns:
         The same tensors, mixed.
@@ -157,7 +157,7 @@ def mix(batch: Tensors, weight: Any, partner: Any) -> Tensors:
 
 
 def draw_mixture(size: Any, alpha: float, seed: Any) -> tuple[Any, Any]:
-    """One weight from Beta(alpha, alpha), and a partner for each of ``size`` songs."""
+    """Draws one weight from Beta(alpha, alpha), and a partner for each of ``size`` songs."""
     import tensorflow as tf  # here, because nothing else needs it on other backends
 
     partner = tf.argsort(tf.random.stateless_uniform([size], seed + [0, 4]))

@@ -1,11 +1,11 @@
-"""Averaged weights: a training goes on with its own weights, and their average is validated and kept.
+"""Weight averaging: training continues with the current weights, and their average is validated and kept.
 
-Steps of gradient descent scatter around a minimum; the average of the weights lies nearer to it than the last of them,
-the more so the fewer the songs. Two averages are known: an exponential one over the steps (``ema``), and the plain mean
-over the ends of the last epochs (``swa``).
+Gradient descent fluctuates around a minimum; the average of the weights lies nearer to it than the last weights,
+especially with few songs. There are two averages: an exponential one over the steps (``ema``), and the plain mean over
+the ends of the last epochs (``swa``).
 
-Moving statistics of batch normalisation belong to the weights. The mean over epochs is taken of them too. They are
-moving averages over the steps by themselves, so that ``ema`` takes them as they are.
+The moving statistics of batch normalisation count as weights: ``swa`` averages them too. They already are moving
+averages over the steps, so ``ema`` uses their current values.
 
 References:
     P. Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", UAI 2018 (the mean over
@@ -27,7 +27,7 @@ from genrezoo.training.settings import TrainingSettings
 
 
 def prepare(model: keras.Model, settings: TrainingSettings) -> None:
-    """Keeps Keras from replacing the weights by their average after each epoch; the training goes on from its own.
+    """Prevents Keras from replacing the weights by their average after each epoch.
 
     The optimiser computes the average at each of its steps, and a checkpoint holds it with the optimiser's state.
     """
@@ -36,16 +36,16 @@ def prepare(model: keras.Model, settings: TrainingSettings) -> None:
 
 
 def mean_weights(mean: Arrays, model: keras.Model, epoch: int, settings: TrainingSettings) -> Arrays:
-    """The mean of the weights at the ends of the epochs that ``swa`` averages, this one included.
+    """Returns the mean of the weights at the ends of the epochs that ``swa`` averages, including this one.
 
     Args:
         mean: The mean before this epoch, by name; empty before the first.
         model: The model at the end of the epoch.
         epoch: The epoch's number, from 0.
-        settings: What is averaged.
+        settings: Settings with the kind of average.
 
     Returns:
-        Arrays by name; empty where no mean over epochs is taken yet.
+        Arrays by name; empty if no epoch is averaged yet.
     """
     first = int(settings.swa_start * settings.epochs)
     if settings.average != "swa" or epoch < first:
@@ -55,7 +55,7 @@ def mean_weights(mean: Arrays, model: keras.Model, epoch: int, settings: Trainin
 
 
 def running_mean(mean: np.ndarray, value: np.ndarray, count: int) -> np.ndarray:
-    """The mean of ``count`` arrays, from that of all but the last; whole numbers are those of the last.
+    """Updates a mean with the last of ``count`` arrays; integer arrays take the last value.
 
     Example:
         >>> running_mean(np.array([1.0, 2.0]), np.array([4.0, 2.0]), 3).tolist()  # of [1, 1, 4] and [2, 2, 2]
@@ -69,14 +69,14 @@ def running_mean(mean: np.ndarray, value: np.ndarray, count: int) -> np.ndarray:
 
 @contextlib.contextmanager
 def averaged(model: keras.Model, mean: Arrays, settings: TrainingSettings) -> Iterator[None]:
-    """Within the block the model has the averaged weights, where there are some; after it its own again.
+    """Within the block the model has the averaged weights, if there are any; afterwards its current ones again.
 
-    A weight with a constraint, such as one that holds pruned weights at zero, keeps to it.
+    Constraints, such as the one that holds pruned weights at zero, are applied to the average.
 
     Args:
-        model: A model that is trained.
+        model: The model in training.
         mean: From `mean_weights`.
-        settings: What is averaged.
+        settings: Settings with the kind of average.
     """
     if not mean and settings.average != "ema":
         yield

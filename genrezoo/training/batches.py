@@ -1,4 +1,4 @@
-"""Training songs in batches, in a given order, changed at random where that is wanted."""
+"""Batches of training songs in a given order, with augmentation if requested."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from genrezoo.training.settings import TrainingSettings
 
 
 class Batches:
-    """Makes an epoch's ``tf.data`` pipeline from an order of songs; the arrays stay in memory between epochs.
+    """Builds an epoch's ``tf.data`` pipeline from an order of songs; the arrays stay in memory between epochs.
 
     Args:
         inputs: The model's input for each training song, or a list of them.
         aims: Objectives by output.
-        weights: One weight a song, or None.
+        weights: One weight per song, or None.
         settings: Batch size and augmentation.
-        seed: Decides what augmentation draws.
-        many: The model's output is a dict.
+        seed: Seed of the augmentation.
+        many: Whether the model's output is a dict.
 
     Raises:
-        SettingsError: The songs cannot be changed in the way that the settings say.
+        SettingsError: The songs cannot be augmented as the settings say.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class Batches:
         self._epochs: dict[int, Any] = {}
 
     def __call__(self, order: np.ndarray, epoch: int) -> Any:
-        """The batches of an epoch (from 0): inputs, targets and perhaps weights, as ``fit`` takes them.
+        """Returns the batches of an epoch (from 0): inputs, targets and, if any, weights, as ``fit`` takes them.
 
-        They are read before the next call, which gives the same object other contents.
+        Read them before the next call, which reuses the same object.
         """
         self._order.assign(np.asarray(order, np.int64))
         self._start.assign(seeds.child_seed(self.seed, "augmentation", epoch))
@@ -100,16 +100,16 @@ class Batches:
 
 
 def _check_changes(settings: TrainingSettings, shape: tuple[int, ...]) -> None:
-    """Refuses changes that songs of a shape cannot have.
+    """Rejects augmentation that does not fit the shape of the songs.
 
     Raises:
-        SettingsError: Segments of images, or masks as long as the songs.
+        SettingsError: Changes of segments are requested for images, or masks as long as the songs.
     """
     masks = {"time_mask": settings.time_mask, "feature_mask": settings.feature_mask}
     if len(shape) == 3:
         along = {"time_shift": settings.time_shift, "segment_dropout": settings.segment_dropout, **masks}
         if named := [name for name, value in along.items() if value]:
-            raise SettingsError(f"{named[0]} is of songs in segments, not of images; use noise or mixup")
+            raise SettingsError(f"{named[0]} applies to songs in segments, not to images; use noise or mixup")
         return
     for (name, longest), size, what in zip(masks.items(), shape, ("segments", "features"), strict=False):
         if longest >= size:

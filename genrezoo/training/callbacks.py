@@ -1,4 +1,4 @@
-"""Keras callbacks of a training: they observe it and cannot change it."""
+"""Support for Keras callbacks, which may observe a training but not change it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from genrezoo.training.checkpoint import weights_of
 class Callbacks:
     """Calls callbacks during a training; procedures take it as their ``on_epoch``.
 
-    They see what ``keras.Model.fit`` would show them, an epoch at a time: ``set_params``, ``set_model`` and
-    ``on_train_begin`` before the first epoch that is trained, ``on_epoch_end`` after each (counted from 0, and on where
-    a resumed training goes on), ``on_train_end`` with the weights that are kept. There are no calls for batches.
+    They get the same epoch-level calls as from ``keras.Model.fit``: ``set_params``, ``set_model`` and
+    ``on_train_begin`` before the first trained epoch, ``on_epoch_end`` after each (counted from 0; a resumed training
+    continues the count), ``on_train_end`` with the selected weights. There are no calls for batches.
 
-    The weights of a run follow from its recipe, songs and seed alone, so a callback that stops the training, or changes
-    weights or learning rate, is refused as soon as it has done so.
+    The weights of a run depend only on its recipe, songs and seed, so a callback that stops the training, or changes
+    weights or learning rate, raises an error at once.
 
     Args:
         callbacks: Callbacks of any kind that only observe.
         model: The model that will be trained.
-        epochs: How many epochs there are at most.
+        epochs: Largest number of epochs.
         on_epoch: Called with each epoch's record after the callbacks.
 
     Raises:
-        SettingsError: One of them is no Keras callback.
+        SettingsError: One of them is not a Keras callback.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Callbacks:
         self._begun = False
 
     def begin(self, model: keras.Model) -> None:
-        """Called before the first epoch with the model as compiled; further calls change nothing."""
+        """Called before the first epoch with the compiled model; later calls have no effect."""
         if self._begun:
             return
         self._begun, self._model = True, model
@@ -64,7 +64,7 @@ class Callbacks:
             self._then(record)
 
     def end(self, last: dict[str, float]) -> None:
-        """Called with the last epoch's record when the model has the weights that are kept."""
+        """Called with the last epoch's record when the model has the selected weights."""
         self.begin(self._model)
         self._tell(lambda callback: callback.on_train_end(_logs(last)))
 
@@ -86,6 +86,6 @@ class Callbacks:
 
 
 def _logs(record: dict[str, float]) -> dict[str, float]:
-    """A record under the names that Keras gives; a callback may do with it what it likes."""
+    """Returns a copy of a record under Keras's names, which callbacks may modify."""
     names = {name: name.replace("valid_", "val_") for name in record if name not in ("epoch", "seconds")}
     return {new: record[name] for name, new in names.items()}

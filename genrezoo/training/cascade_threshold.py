@@ -1,4 +1,4 @@
-"""The threshold of a cascade, chosen on validation songs for a wanted accuracy or a wanted speed."""
+"""Choice of a cascade's threshold on validation songs, for a target accuracy or speed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ from genrezoo.training.trade_off import choose_threshold, trade_off
 
 
 class CascadeThresholdSettings(BaseModel, frozen=True, extra="forbid"):
-    """What the cascade shall reach on validation songs; left out, as much of the teacher's accuracy as it can."""
+    """Target of the cascade on validation songs; by default the highest accuracy."""
 
-    accuracy: float | None = Field(None, ge=0, le=1, description="Reach this accuracy, asking as seldom as possible.")
+    accuracy: float | None = Field(
+        None, ge=0, le=1, description="Reach this accuracy and consult the teacher as seldom as possible."
+    )
     fraction: float | None = Field(
-        None, ge=0, le=1, description="Be as accurate as possible, asking about this fraction of the songs at most."
+        None,
+        ge=0,
+        le=1,
+        description="Be as accurate as possible and consult the teacher for at most this fraction of the songs.",
     )
 
 
 @PROCEDURES.register(
     "cascade_threshold",
-    summary="The threshold of a cascade for a wanted accuracy or fraction of songs, exactly, from validation songs",
+    summary="Exact choice of a cascade's threshold on validation songs, for a target accuracy or fraction of songs",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): further work",
     settings=CascadeThresholdSettings,
     space={"fraction": Float(0.0, 1.0, step=0.05)},
@@ -37,10 +42,10 @@ class CascadeThresholdSettings(BaseModel, frozen=True, extra="forbid"):
 def cascade_threshold(
     model: keras.Model, songs: SongSet, settings: CascadeThresholdSettings, **options: Unpack[Options]
 ) -> Fitted:
-    """Sets a cascade's threshold; both of its models stay as they are.
+    """Sets a cascade's threshold and leaves both of its models unchanged.
 
-    Unlike every other procedure it chooses by validation songs alone, so the validation accuracy in its history is that
-    of the best of many points and looks better than it is; test songs tell.
+    Unlike every other procedure it uses only validation songs, so the validation accuracy in its history is that of the
+    best of many points and therefore optimistic; evaluate on test songs.
 
     Args:
         model: A cascade with the outputs ``student`` and ``teacher``; its threshold is changed.
@@ -52,11 +57,11 @@ def cascade_threshold(
         The model and a history of one record.
 
     Raises:
-        SettingsError: The model is no cascade, both wishes are given, or no threshold reaches the accuracy.
+        SettingsError: The model is not a cascade, both targets are set, or no threshold reaches the accuracy.
     """
     cascades = [layer for layer in model.layers if isinstance(layer, layers.Cascade)]
     if len(cascades) != 1:
-        raise SettingsError(f"a cascade is expected, {model.name!r} has {len(cascades)} layers of that kind")
+        raise SettingsError(f"expected a cascade, but {model.name!r} has {len(cascades)} cascade layers")
     if settings.accuracy is not None and settings.fraction is not None:
         raise SettingsError(f"pass accuracy or fraction, got {settings.accuracy} and {settings.fraction}")
     start = time.perf_counter()

@@ -1,8 +1,8 @@
-"""Exact resume: everything that the next epoch depends on, in one file that is replaced whole.
+"""Checkpoints for exact resumption: everything that the next epoch depends on, in one atomically replaced file.
 
-Keras's own backup leaves out the state of dropout and keeps weights and counters in two files; this one holds weights,
+Keras's backup omits the state of dropout and keeps weights and counters in two files; this one holds weights,
 optimiser, seed generators, the average, the best snapshot so far and the history, so that a run killed at any instant
-ends with the same bits as one that was left alone.
+and resumed is bit-identical to an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass
 class Progress:
-    """How far a training has come.
+    """Progress of a training.
 
     Attributes:
-        history: One record a finished epoch.
+        history: One record per finished epoch.
         best_epoch: Epoch (from 1) of the best snapshot; 0 before the first.
-        best_score: Its score; larger is better.
-        best: Its weights by name.
-        average: The mean weights of the epochs that are averaged so far, by name.
+        best_score: Score of that snapshot; larger is better.
+        best: Weights of that snapshot, by name.
+        average: Mean weights of the epochs averaged so far, by name.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -45,17 +45,17 @@ class Progress:
 
 
 def weights_of(model: keras.Model) -> Arrays:
-    """The weights (trained and moving averages) by number and path, the same in every process."""
+    """Returns the weights (trained and moving averages) by number and path, the same in every process."""
     return {name: _value(weight) for name, weight in _named(model.weights).items()}
 
 
 def assign_weights(model: keras.Model, arrays: Arrays, path: Path | None = None) -> None:
-    """Puts arrays into a model after checking every one of them.
+    """Checks arrays and assigns them to a model's weights.
 
     Raises:
-        DataError: Names, shapes or types differ from the model's, or a value is not finite; nothing was assigned then.
+        DataError: Names, shapes or types differ from the model's, or a value is not finite; then nothing is assigned.
     """
-    expected, remedy = _named(model.weights), "use the run folder as it was written"
+    expected, remedy = _named(model.weights), "use the run folder unchanged"
     if set(expected) != set(arrays):
         name = min(set(expected) ^ set(arrays))
         what = f"weights do not belong to this model: {name!r} is {'missing' if name in expected else 'unexpected'}"
@@ -72,7 +72,7 @@ def assign_weights(model: keras.Model, arrays: Arrays, path: Path | None = None)
 
 
 def assign_arrays(model: keras.Model, arrays: Arrays) -> None:
-    """Puts arrays of `weights_of` back into the same model."""
+    """Assigns arrays from `weights_of` to the same model."""
     for name, weight in _named(model.weights).items():
         weight.assign(arrays[name])
 
@@ -87,7 +87,7 @@ def save(path: Path, model: keras.Model, progress: Progress) -> None:
 
 
 def load(path: Path, model: keras.Model) -> Progress:
-    """Puts a saved state into a compiled, built model.
+    """Restores a saved state into a compiled, built model.
 
     Raises:
         DataError: The file is damaged or belongs to another model.
@@ -99,22 +99,22 @@ def load(path: Path, model: keras.Model) -> Progress:
         for part in ("state", "best", "average")
     )
     if {name: tuple(v.shape) for name, v in state.items()} != {name: v.shape for name, v in saved.items()}:
-        raise DataError("checkpoint of another model", path=path, remedy="delete it to train from the start")
+        raise DataError("checkpoint of another model", path=path, remedy="delete it to train from scratch")
     for name, variable in state.items():
         variable.assign(saved[name])
     return Progress(about["history"], about["best_epoch"], about["best_score"], best, average)
 
 
 def second(path: Path) -> Path:
-    """The checkpoint of a second training that follows the first, such as a refit."""
+    """Returns the path of the checkpoint of a second training that follows the first, such as a refit."""
     return path.with_stem(f"{path.stem}_second")
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The records of the epochs that a training has behind it; those of a second training are numbered on.
+    """Returns the records of a training's finished epochs; those of a second training continue the numbering.
 
     Args:
-        path: The checkpoint of the first.
+        path: The checkpoint of the first training.
 
     Raises:
         DataError: A file is damaged.
@@ -128,17 +128,17 @@ def read_history(path: Path) -> list[dict[str, float]]:
 
 
 def write_arrays(path: Path, arrays: Arrays, about: Any) -> None:
-    """Writes arrays and plain data about them, with a checksum over all of it."""
+    """Writes arrays and plain data about them, with a checksum over both."""
     text = json.dumps(about)
     metadata = {"genrezoo": text, "sha256": _checksum(arrays, text)}
     files.write_atomic(path, safetensors.numpy.save(arrays, metadata=metadata))
 
 
 def read_arrays(path: Path) -> tuple[Any, Arrays]:
-    """What `write_arrays` has written: the plain data, and the arrays.
+    """Reads the plain data and the arrays that `write_arrays` wrote.
 
     Raises:
-        DataError: The file is damaged, by however little.
+        DataError: The file is damaged.
     """
     files.open_regular(path).close()
     try:
@@ -150,7 +150,7 @@ def read_arrays(path: Path) -> tuple[Any, Arrays]:
             raise ValueError("its checksum differs")
         return json.loads(text), arrays
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        remedy = "delete it to train from the start"
+        remedy = "delete it to train from scratch"
         raise DataError(f"damaged checkpoint ({error})", path=path, remedy=remedy) from error
 
 
@@ -163,7 +163,7 @@ def _checksum(arrays: Arrays, text: str) -> str:
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:
-    """Weights, seed states and optimiser; metrics start anew with each epoch and are left out."""
+    """Weights, seed states and optimiser; metrics are reset in each epoch and therefore left out."""
     metrics = {id(variable) for variable in model.metrics_variables}
     kept = _named([variable for variable in model.variables if id(variable) not in metrics])
     return kept | {f"optimizer/{number:03d}": variable for number, variable in enumerate(model.optimizer.variables)}

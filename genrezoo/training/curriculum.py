@@ -1,7 +1,7 @@
-"""Curriculum learning: songs come in the order of their difficulty, a level at a time.
+"""Curriculum learning: songs are presented in order of difficulty, one level at a time.
 
-A song's difficulty is the cross entropy of its genre under a model that was trained before, the judge. Choose
-it to study the order of training; the source found no gain in accuracy over training on all songs at once.
+A song's difficulty is the cross-entropy of its genre under a previously trained model, the judge. Choose it to study
+the order of training; the source found no gain in accuracy over training on all songs at once.
 """
 
 from __future__ import annotations
@@ -27,42 +27,46 @@ from genrezoo.training.supervised import fit, shuffled
 class CurriculumSettings(TrainingSettings):
     """Settings of curriculum learning.
 
-    Left as they are, there is one level of all songs, which is supervised training. The source calls the first five
+    By default there is one level with all songs, which is supervised training. The source calls the first five
     ``curriculum_step``, ``repetitions``, ``repeat_school_class``, ``shuffle_cur_curriculum`` and ``reverse_order``. Its
-    ``enable_auto_level_incr`` is ``pace="epochs"``. Without it the source's caller raises the level while the network
-    trains. Here no caller stands beside a training, which is data and can be resumed: either the validation error
-    raises the level, ``pace="validation"``, or epochs that are listed beforehand do, ``pace="given"``.
+    ``enable_auto_level_incr`` is ``pace="epochs"``. Without it the source's caller raises the level during training.
+    Here a training is described by data and can be resumed, so a level ends either by the validation loss,
+    ``pace="validation"``, or at epochs listed in advance, ``pace="given"``.
 
-    A level of the source is a number of batches; ``levels`` makes as many levels of songs of any number.
+    In the source a level is a number of batches; ``levels`` divides any number of songs into that many levels.
     """
 
-    batches_per_level: int | None = Field(None, ge=1, description="Batches that make a level; None: all songs are one.")
+    batches_per_level: int | None = Field(None, ge=1, description="Batches per level; None: one level with all songs.")
     levels: int | None = Field(
-        None, ge=1, description="Levels of equal size; they take the place of batches_per_level, whose number is fixed."
+        None, ge=1, description="Number of levels, of equal size; replaces batches_per_level, which fixes the size."
     )
-    epochs_per_level: int = Field(1, ge=1, description="Epochs that a level takes, if they set the pace.")
-    keep_levels: bool = Field(True, description="A level goes through the songs of the levels before it as well.")
-    shuffle_levels: bool = Field(True, description="Shuffle a level's songs each epoch; else they come by difficulty.")
-    hardest_first: bool = Field(False, description="From the hardest songs to the easiest.")
+    epochs_per_level: int = Field(1, ge=1, description="Epochs per level, for pace='epochs'.")
+    keep_levels: bool = Field(True, description="Whether a level includes the songs of the levels before it.")
+    shuffle_levels: bool = Field(
+        True, description="Shuffle a level's songs in each epoch; otherwise sort them by difficulty."
+    )
+    hardest_first: bool = Field(False, description="Start with the hardest songs.")
     pace: Literal["epochs", "validation", "given"] = Field(
         "epochs",
-        description="What ends a level: its number of epochs; the first epoch of it whose validation loss is not below "
-        "that of the epoch before; or the epochs given in level_ends.",
+        description="When a level ends: 'epochs', after epochs_per_level; 'validation', after its first epoch without "
+        "a lower validation loss than the epoch before; 'given', at level_ends.",
     )
-    level_ends: tuple[int, ...] = Field((), description="Epochs (from 1) that end a level, if the pace is given.")
+    level_ends: tuple[int, ...] = Field((), description="Last epoch (from 1) of each level, for pace='given'.")
     final_epochs: int | None = Field(
-        None, ge=0, description="Epochs on all songs after the last level; None: until the epochs are over."
+        None, ge=0, description="Epochs on all songs after the last level; None: all remaining epochs."
     )
 
     @model_validator(mode="after")
     def _pace_and_ends_agree(self) -> CurriculumSettings:
         if (self.pace == "given") != bool(self.level_ends):
-            raise ValueError(f"level_ends belongs to pace='given', got pace={self.pace!r}, {self.level_ends}")
+            raise ValueError(
+                f"level_ends must be set for pace='given' and for no other, got pace={self.pace!r}, {self.level_ends}"
+            )
         return self
 
 
 def difficulty(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Cross entropy of each song's genre under a model.
+    """Returns the cross-entropy of each song's genre under a model.
 
     Args:
         logits: ``(n_songs, classes)``.
@@ -81,11 +85,11 @@ def difficulty(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def difficulty_rows(ids: np.ndarray, logits: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
-    """Each song's id and difficulty, easiest first: the rows of a table.
+    """Returns each song's id and difficulty, easiest first, as rows of a table.
 
     Args:
-        ids: ``(n_songs,)`` names.
-        logits: ``(n_songs, classes)``; songs whose logits are not known (NaN) are left out.
+        ids: ``(n_songs,)`` song ids.
+        logits: ``(n_songs, classes)``; songs without logits (NaN) are left out.
         y: ``(n_songs,)`` labels.
 
     Example:
@@ -103,17 +107,17 @@ def difficulty_rows(ids: np.ndarray, logits: np.ndarray, y: np.ndarray) -> list[
 def difficulty_table(
     ids: np.ndarray, logits: np.ndarray, y: np.ndarray, *, most: int = 10, bins: int = 50
 ) -> dict[str, Any]:
-    """The easiest and hardest songs and how difficulty is spread, as plain data.
+    """Returns the easiest and hardest songs and the distribution of difficulty, as plain data.
 
     Args:
         ids: As for `difficulty_rows`.
         logits: As for `difficulty_rows`.
         y: As for `difficulty_rows`.
-        most: How many of the easiest and of the hardest songs to name.
-        bins: Bars of the histogram.
+        most: Number of easiest and of hardest songs to list.
+        bins: Bins of the histogram.
 
     Returns:
-        ``songs`` (their number), ``mean``, ``variance``, ``easiest`` and ``hardest`` (the most extreme first) and
+        ``songs`` (their number), ``mean``, ``variance``, ``easiest`` and ``hardest`` (most extreme first) and
         ``histogram`` (``edges``, one more than ``counts``).
 
     Example:
@@ -139,11 +143,11 @@ def difficulty_table(
 
 
 def level_size(n_songs: int, settings: CurriculumSettings) -> int:
-    """Songs of a level.
+    """Returns the number of songs per level.
 
     Args:
-        n_songs: All songs of the curriculum.
-        settings: Levels, or batches of a level.
+        n_songs: Number of songs of the curriculum.
+        settings: Number of levels, or of batches per level.
 
     Example:
         >>> [level_size(n_songs, CurriculumSettings(levels=16, batch_size=50)) for n_songs in (40_000, 3_000)]
@@ -155,13 +159,13 @@ def level_size(n_songs: int, settings: CurriculumSettings) -> int:
 
 
 def songs_of_level(order: np.ndarray, level: int, size: int, *, keep_levels: bool) -> np.ndarray:
-    """The songs that a level goes through.
+    """Returns the songs of a level.
 
     Args:
         order: Songs in the order of the curriculum.
-        level: Number of the level, from 0; after the last one there are all songs.
-        size: Songs of a level.
-        keep_levels: Whether the levels before it belong to it.
+        level: Number of the level, from 0; after the last level, all songs.
+        size: Songs per level.
+        keep_levels: Whether a level includes the levels before it.
 
     Example:
         >>> import numpy as np
@@ -174,14 +178,14 @@ def songs_of_level(order: np.ndarray, level: int, size: int, *, keep_levels: boo
 
 
 def place_in_curriculum(history: History, settings: CurriculumSettings, levels: int) -> tuple[int, int]:
-    """The level of the next epoch, and how many epochs of that level are over.
+    """Returns the level of the next epoch, and how many epochs of that level are finished.
 
-    A function of the records alone, so that a resumed training goes on where it was. The level after the last one, that
-    of all songs, does not end.
+    It depends only on the records, so that a resumed training continues at the same level. The level of all songs,
+    after the last one, does not end.
 
     Args:
         history: Records of the epochs so far.
-        settings: The pace.
+        settings: Settings with the pace.
         levels: Number of levels.
 
     Example:
@@ -205,7 +209,7 @@ def _ends(level: History, epoch: int, settings: CurriculumSettings) -> bool:
 
 @PROCEDURES.register(
     "curriculum",
-    summary="From easy songs to hard ones, or the reverse, a level at a time",
+    summary="Training from easy songs to hard ones, or the reverse, one level at a time",
     reference="document A, Curriculum Learning; Y. Bengio et al., Curriculum learning, ICML 2009",
     settings=CurriculumSettings,
     space={
@@ -219,7 +223,7 @@ def _ends(level: History, epoch: int, settings: CurriculumSettings) -> bool:
     members=("judge",),
 )
 def curriculum(model: keras.Model, songs: SongSet, settings: CurriculumSettings, **options: Unpack[Options]) -> Fitted:
-    """Trains level by level on songs sorted by their difficulty, and at last on all of them.
+    """Trains level by level on songs sorted by difficulty, and finally on all songs.
 
     An epoch is one pass over the songs of its level. With one level (the default) it is bit-identical to
     supervised training. With ``pace="validation"`` the validation songs decide how long a level takes, as they do with
@@ -229,13 +233,13 @@ def curriculum(model: keras.Model, songs: SongSet, settings: CurriculumSettings,
         model: Uncompiled model whose output is logits or a dict with the key ``logits``; it is trained in place.
         songs: Standardised songs with splits ``train`` and ``valid``; test songs are never read.
         settings: See `CurriculumSettings`.
-        options: See `Options`; of the logits of ``"judge"`` those of the training songs are used.
+        options: See `Options`; uses the training songs' logits of the member ``"judge"``.
 
     Returns:
-        The model with the weights to keep, its history and the epoch that they are from.
+        The model with the selected weights, its history, and the epoch of these weights.
 
     Raises:
-        SettingsError: There are no logits of a judge, or a setting is impossible.
+        SettingsError: The logits of a judge are missing, or a setting is invalid.
         DataError: Logits of a training song are missing, or the training diverged.
     """
     train_y = songs.y[songs.splits["train"]]

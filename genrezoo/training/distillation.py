@@ -1,7 +1,7 @@
-"""Distillation: a student learns the logits of a teacher, a better model that is too slow or too large to be used.
+"""Distillation: a student learns the logits of a teacher, a better model that is too slow or too large to deploy.
 
-Pass the teacher's logits out of fold (each song's from a model that never saw it): those of songs that the teacher was
-trained on are more certain than the teacher is right.
+Pass out-of-fold logits of the teacher (each song's from a model that was not trained on it): on its training songs the
+teacher is overconfident.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ class DistillationSettings(TrainingSettings):
 
     match: Literal["logits", "posteriors"] = Field(
         "logits",
-        description="What the student matches of the teacher: logits, by mean squared error; or softened posteriors, "
-        "by cross entropy.",
+        description="What the student learns from the teacher: 'logits', by mean squared error, or softened "
+        "'posteriors', by cross-entropy.",
     )
     class_reduction: Literal["mean", "sum"] = Field(
         "mean",
-        description="What is taken of the squared differences of logits over the genres. Beside the sum, the larger, "
-        "penalties on weights count for less.",
+        description="Reduction of the squared differences of logits over the genres. The sum is larger, so "
+        "regularisation has less effect beside it.",
     )
-    temperature: float = Field(2.0, gt=0, description="Logits are divided by it before the posteriors are matched.")
+    temperature: float = Field(2.0, gt=0, description="Temperature that divides the logits, for match='posteriors'.")
     teacher_weight: float = Field(
-        1.0, ge=0, le=1, description="Weight of the teacher in the loss; the rest is the genre's, as in supervised."
+        1.0, ge=0, le=1, description="Weight of the teacher's loss; the supervised loss on the genre has the rest."
     )
 
 
 def squared_error(teacher: Any, student: Any, reduction: Literal["mean", "sum"] = "mean") -> Any:
-    """Mean or sum over the classes of the squared difference of logits, one value a song.
+    """Returns the mean or sum over the classes of the squared differences of logits, one value per song.
 
     The source's text speaks of the mean squared error; its formula is the squared norm of the difference, the sum.
     """
@@ -54,15 +54,15 @@ def squared_error(teacher: Any, student: Any, reduction: Literal["mean", "sum"] 
 
 
 def softened_cross_entropy(teacher: Any, student: Any, temperature: float) -> Any:
-    """Cross entropy of the student's softened posteriors under the teacher's, times the squared temperature.
+    """Returns the cross-entropy of the student's softened posteriors with the teacher's, times the squared temperature.
 
-    Gradients of softened posteriors shrink with the square of the temperature; the factor undoes it, so that the weight
-    of the teacher in the loss means the same at each temperature.
+    Gradients of softened posteriors shrink with the square of the temperature; the factor compensates for this, so that
+    the teacher's weight in the loss has the same meaning at each temperature.
 
     Args:
         teacher: ``(n_songs, classes)`` logits.
-        student: The same of the student.
-        temperature: Above 0; the higher, the more the small probabilities count.
+        student: Logits of the student, of the same shape.
+        temperature: Above 0; the higher it is, the more small probabilities count.
 
     Returns:
         ``(n_songs,)``.
@@ -81,7 +81,7 @@ def softened_cross_entropy(teacher: Any, student: Any, temperature: float) -> An
 
 @PROCEDURES.register(
     "distillation",
-    summary="A student is trained on the logits of a teacher",
+    summary="Training of a student on the logits of a teacher",
     reference="document A, Building the Student Model; Ba and Caruana 2014; Hinton, Vinyals and Dean 2015",
     settings=DistillationSettings,
     space={
@@ -95,45 +95,46 @@ def softened_cross_entropy(teacher: Any, student: Any, temperature: float) -> An
 def distillation(
     model: keras.Model, songs: SongSet, settings: DistillationSettings, **options: Unpack[Options]
 ) -> Fitted:
-    """Trains a model on a teacher's logits and keeps its best snapshot by the true labels of the validation songs.
+    """Trains a model on a teacher's logits and selects the best epoch by the true labels of the validation songs.
 
-    The history's ``loss`` is that of the student under the teacher, its ``accuracy`` and all of validation are against
-    the true genres. Heads beside the logits are trained as ever. With ``teacher_weight=0`` it is bit-identical to
-    supervised training.
+    The history's ``loss`` is the training loss with the teacher; ``accuracy`` and all validation metrics use the true
+    genres. Other heads are trained as usual. With ``teacher_weight=0`` it is bit-identical to supervised training.
 
     Args:
         model: Uncompiled model whose output is logits or a dict with the key ``logits``; it is trained in place.
         songs: Standardised songs with splits ``train`` and ``valid``; test songs are never read.
         settings: See `DistillationSettings`.
-        options: See `Options`; of the logits of ``"teacher"`` those of the training songs are used.
+        options: See `Options`; uses the training songs' logits of the member ``"teacher"``.
 
     Returns:
-        The model with the weights to keep, its history and the epoch that they are from.
+        The model with the selected weights, its history, and the epoch of these weights.
 
     Raises:
-        SettingsError: There are no logits of a teacher, the model does not train its logits, or a setting is
-            impossible.
+        SettingsError: The logits of a teacher are missing, the model does not train its logits, or a setting is
+            invalid.
         DataError: Logits of a training song are missing, or the training diverged.
     """
     teacher = training_logits(options.get("logits"), "teacher", songs)
     aims = objectives(model, songs.split("train"), settings)
     if not aims["logits"].weight:
-        raise SettingsError("this model does not train its logits (their head has weight 0), so nothing can teach them")
+        raise SettingsError(
+            "this model does not train its logits (their head has weight 0), so they cannot learn from a teacher"
+        )
     aims["logits"] = taught(aims["logits"], teacher, settings)
     return fit(model, songs, settings, aims=aims, **options)
 
 
 def taught(aim: Objective, teacher: np.ndarray, settings: DistillationSettings) -> Objective:
-    """The objective of logits that are trained on a teacher's too.
+    """Builds the objective of logits that also learn from a teacher.
 
     Args:
         aim: The objective without a teacher; its loss is a Keras loss.
         teacher: ``(n_songs, classes)`` logits.
-        settings: What is matched, and the teacher's weight.
+        settings: Settings with what is matched and the teacher's weight.
 
     Returns:
-        An objective whose target holds the teacher's logits and after them the target of ``aim``, so that both are
-        drawn, weighed and mixed as one.
+        An objective whose target concatenates the teacher's logits and the target of ``aim``, so that both are batched,
+        weighted and mixed together.
     """
     classes = teacher.shape[1]
     weight = settings.teacher_weight

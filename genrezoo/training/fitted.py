@@ -1,4 +1,4 @@
-"""What every procedure takes and returns, and the one way to run a model over many songs."""
+"""Common arguments and results of all procedures, and inference over many songs."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ import numpy as np
 from genrezoo.lazy import keras
 
 Inputs: TypeAlias = np.ndarray | list[np.ndarray]
-"""What a model is given for some songs: one array, or one for each of its inputs."""
+"""A model's input for some songs: one array, or one per input."""
 
 HISTORY = ("epoch", "seconds", "learning_rate", "loss", "accuracy", "valid_loss", "valid_accuracy", "valid_macro_f1")
-"""Columns of a history, one row an epoch, epochs counted from 1. Where several outputs of a model are trained, each
-adds its error without weight and penalties: ``NAME_loss`` and ``valid_NAME_loss``, ``logits`` being the genre's."""
+"""Columns of a history with one row per epoch, counted from 1. If several outputs of a model are trained, each adds its
+unweighted loss without regularisation, ``NAME_loss`` and ``valid_NAME_loss``, with the name ``logits`` for the
+genre."""
 
 
 class Options(TypedDict, total=False):
-    """What every procedure takes by keyword beside the model, the songs and its settings.
+    """Keyword arguments of every procedure besides the model, the songs and the settings.
 
     Attributes:
-        seed: Decides the order of the songs; weights and dropout follow the seed that the model was built with.
-        checkpoint_path: File that every finished epoch is saved to; if it exists, training continues from it and ends
-            bit-identical to a training that never stopped. None or left out: no checkpoint.
+        seed: Seed of the order of the songs; weights and dropout depend on the seed that the model was built with.
+        checkpoint_path: File that every finished epoch is saved to; if it exists, training continues from it, and the
+            result is bit-identical to an uninterrupted training. None or left out: no checkpoint.
         on_epoch: Called with each finished epoch's history record.
         logits: Logits of the members that the procedure learns from, ``(n_songs, classes)`` by name; for `stagewise`
-            those of members whose own answers to some songs are of no use, because they were trained on them.
+            those of members whose predictions for some songs cannot be used, because they were trained on them.
     """
 
     seed: Required[int]
@@ -40,14 +41,14 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model and how it came about.
+    """A trained model and its history.
 
     Attributes:
-        model: The model with the weights to keep.
-        history: One record an epoch with the columns `HISTORY`, and the errors of each head where there are several.
-        best_epoch: Epoch (from 1) whose weights were kept.
-        outputs: Outputs for the songs of ``train`` and ``valid`` by split and name, where they are not the model's own:
-            of a composition whose members answer songs that they were trained on by models that were not.
+        model: The model with the selected weights.
+        history: One record per epoch with the columns `HISTORY`, and the losses of each head if there are several.
+        best_epoch: Epoch (from 1) of the selected weights.
+        outputs: Outputs for the songs of ``train`` and ``valid``, by split and name, if they differ from the model's:
+            in a composition, predictions for songs that a member was trained on come from models that were not.
     """
 
     model: keras.Model
@@ -57,22 +58,22 @@ class Fitted:
 
     @property
     def seconds(self) -> float:
-        """Training time, validation included, in seconds."""
+        """Training time including validation, in seconds."""
         return float(sum(row["seconds"] for row in self.history))
 
 
 def epoch_record(
     epoch: int, start: float, learning_rate: float, loss: float, accuracy: float, valid: Mapping[str, Any]
 ) -> dict[str, float]:
-    """One row of a history.
+    """Builds one row of a history.
 
     Args:
-        epoch: Its number, from 1.
+        epoch: Number of the epoch, from 1.
         start: `time.perf_counter` at its beginning.
-        learning_rate: The rate at its end.
-        loss: Of training songs.
-        accuracy: Of training songs.
-        valid: Metrics of validation songs, from `genrezoo.evaluation.evaluate`.
+        learning_rate: Learning rate at its end.
+        loss: Loss on the training songs.
+        accuracy: Accuracy on the training songs.
+        valid: Metrics of the validation songs, from `genrezoo.evaluation.evaluate`.
     """
     scores = (valid["log_loss"], valid["accuracy"], valid["macro_f1"])
     values = (epoch, time.perf_counter() - start, learning_rate, loss, accuracy, *scores)
@@ -85,10 +86,10 @@ def forward(model: keras.Model, x: Inputs, batch_size: int = 256) -> dict[str, n
     Args:
         model: A model whose output is its logits or a dict with the key ``logits``.
         x: Model input, ``(n_songs, n_segments, n_features)`` float32, padding as NaN; a list for several inputs.
-        batch_size: Songs at a time.
+        batch_size: Songs per batch.
 
     Returns:
-        Output name to float32 array, first axis ``n_songs``; the key ``logits`` is always there.
+        Float32 arrays by output name, with first axis ``n_songs``; the key ``logits`` is always present.
     """
     given = x if isinstance(x, list) else [x]
     parts: list[dict[str, Any]] = []

@@ -1,6 +1,6 @@
-"""The one loop over epochs: averaged weights, best snapshot, patience, divergence, exact resume.
+"""The loop over epochs: weight averaging, best snapshot, early stopping, divergence checks, exact resumption.
 
-Procedures say what an epoch is.
+Procedures define what an epoch does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from genrezoo.training.settings import TrainingSettings
 History = list[dict[str, float]]
 
 HUGE = 1e6
-"""A loss of which it is told that training has all but diverged."""
+"""A loss above which a warning says that training has almost diverged."""
 
 
 def train_epochs(
@@ -40,26 +40,25 @@ def train_epochs(
     finished: Callable[[History], bool] | None = None,
     **options: Unpack[Options],
 ) -> Fitted:
-    """Runs epochs, keeps the weights of the best one, and continues where a checkpoint ends.
+    """Runs epochs, selects the weights of the best one, and resumes from a checkpoint.
 
     Args:
         model: A model compiled with a built optimiser; trained in place.
         valid: Validation songs, standardised.
         settings: See `TrainingSettings`.
-        run_epoch: Trains one epoch; it is given the epoch's number from 0 and the records of those before, and returns
-            ``loss`` and ``accuracy`` on training songs, and ``NAME_loss`` of each head where several are trained.
-            Whatever it does must follow from these arguments and the model's state, so that a resumed training takes
-            the same course.
-        valid_errors: The same errors of the heads, by name, from the model's outputs for the validation songs.
-        valid_inputs: The model's inputs for the validation songs; ``valid.x`` if left out.
-        finished: Whether to stop after these records, besides what the settings say.
+        run_epoch: Trains one epoch; it gets the epoch's number from 0 and the records of the previous epochs, and
+            returns ``loss`` and ``accuracy`` on training songs, and ``NAME_loss`` of each head if several are trained.
+            It must depend only on these arguments and the model's state, so that a resumed training is identical.
+        valid_errors: Computes the same losses of the heads, by name, from the model's outputs for the validation songs.
+        valid_inputs: The model's inputs for the validation songs; the default is ``valid.x``.
+        finished: Additional stopping rule: whether to stop after these records.
         options: See `Options`; if ``on_epoch`` is `Callbacks`, it gets the model before the first epoch.
 
     Returns:
-        The model with the weights to keep, its history and the epoch that they are from.
+        The model with the selected weights, its history, and the epoch of these weights.
 
     Raises:
-        DataError: The loss or a logit is not finite, or the checkpoint is of another training.
+        DataError: The loss or a logit is not finite, or the checkpoint belongs to another training.
     """
     progress, checkpoint_path, on_epoch = Progress(), options.get("checkpoint_path"), options.get("on_epoch")
     if checkpoint_path is not None and checkpoint_path.exists():
@@ -100,7 +99,7 @@ def train_epochs(
         if on_epoch:
             on_epoch(record)
     if history and history[-1]["loss"] > HUGE:
-        what = f"the loss is {history[-1]['loss']:.3g}: training all but diverged; lower the learning rate"
+        what = f"the loss is {history[-1]['loss']:.3g}: training almost diverged; lower the learning rate"
         warnings.warn(f"{valid.name}: {what}", GenrezooWarning, stacklevel=2)
     checkpoint.assign_weights(model, progress.best)
     return Fitted(model, history, progress.best_epoch)

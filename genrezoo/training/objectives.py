@@ -1,4 +1,4 @@
-"""What each output of a model is trained on."""
+"""Training objectives of a model's outputs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from genrezoo.training.settings import TrainingSettings
 
 @dataclass(frozen=True)
 class Objective:
-    """The aim of one output.
+    """The training objective of one output.
 
     Attributes:
-        target: One target a training song, ``(n_songs, …)``.
-        loss: Keras loss, or function of targets and outputs that gives one value a song.
+        target: One target per training song, ``(n_songs, …)``.
+        loss: Keras loss, or a function of targets and outputs that returns one value per song.
         weight: Weight in the sum of all losses.
-        accuracy: Metric of the same arguments that says how often the genre is right; None measures none.
+        accuracy: Accuracy metric on the same arguments; None for none.
     """
 
     target: np.ndarray
@@ -32,15 +32,15 @@ class Objective:
 
 
 def objectives(model: keras.Model, train: SongSet, settings: TrainingSettings) -> dict[str, Objective]:
-    """The objective of each output, by name.
+    """Returns the objective of each output, by name.
 
-    An output that passes through a `Head` has the head's target and weight, another one the genre and weight 1. Outputs
-    of weight 0 are not trained; the logits are measured nevertheless.
+    An output that passes through a `Head` has the head's target and weight, any other output the genre and weight 1.
+    Outputs of weight 0 are not trained, but the accuracy of the logits is still measured.
 
     Args:
         model: Model whose output is logits or a dict with the key ``logits``.
         train: Training songs, standardised.
-        settings: Whether labels are smoothed or mixed.
+        settings: Settings with label smoothing and mixup.
     """
     heads = {layer.name: layer for layer in model.layers if isinstance(layer, layers.Head)}
     names = list(model.output) if isinstance(model.output, dict) else ["logits"]
@@ -59,8 +59,8 @@ def compile_model(
     Args:
         model: The model.
         optimizer: Its optimiser.
-        aims: What `objectives` returns.
-        steps: Batches of one call of TensorFlow; other backends take one at a time.
+        aims: The result of `objectives`.
+        steps: Batches per call of TensorFlow; other backends run one at a time.
     """
     many = isinstance(model.output, dict)
     accuracy = aims["logits"].accuracy
@@ -78,43 +78,43 @@ def compile_model(
 
 
 def trained(aims: Mapping[str, Objective]) -> list[str]:
-    """Names of the outputs that are trained, where there are several; an error of each then stands in the history."""
+    """Names of the trained outputs if there are several, whose losses the history then contains."""
     names = [name for name, aim in aims.items() if aim.weight]
     return names if len(names) > 1 else []
 
 
 def per_song(aim: Objective) -> Callable[[Any, Any], Any]:
-    """The error of an objective, one value a song; of a Keras loss, what it is before the mean is taken."""
+    """Returns the loss of an objective, one value per song; for a Keras loss, before the reduction."""
     found: Callable[[Any, Any], Any] = getattr(aim.loss, "call", aim.loss)
     return found
 
 
 def head_losses(aims: Mapping[str, Objective], found: Mapping[str, Any]) -> dict[str, float]:
-    """The columns of a history for the outputs of `trained`, from the metrics of a model that `compile_model` compiled.
+    """Returns the history columns of the outputs of `trained`, from the metrics of a model from `compile_model`.
 
-    They are means over songs, and neither the outputs' weights nor those of the songs count.
+    They are unweighted means over songs.
     """
     return {f"{name}_loss": float(found[f"{name}_error"]) for name in trained(aims)}
 
 
 def mean_errors(aims: Mapping[str, Objective], outputs: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """The mean error of each output of `trained`, without weight and penalties.
+    """Returns the mean loss of each output of `trained`, without weights and regularisation.
 
     Args:
-        aims: Objectives whose targets are those of the same songs as the outputs.
-        outputs: What the model answers, ``(n_songs, …)`` by name.
+        aims: Objectives with the targets of the same songs.
+        outputs: The model's outputs, ``(n_songs, …)`` by name.
     """
     errors = {name: per_song(aims[name])(aims[name].target, outputs[name]) for name in trained(aims)}
     return {name: float(keras.ops.mean(error)) for name, error in errors.items()}
 
 
 def song_weights(train: SongSet, settings: TrainingSettings) -> np.ndarray | None:
-    """The weight of each training song, ``(n_songs,)`` float32; None if all have the same.
+    """Returns the weight of each training song, ``(n_songs,)`` float32; None if all are equal.
 
-    It is the weight of the song's genre times the song's own, of which the mean is made 1.
+    It is the weight of the song's genre times that of the song, scaled to mean 1.
 
     Raises:
-        SettingsError: Weights are given for genres that are not there.
+        SettingsError: The weights name genres that do not exist.
         DataError: All training songs have the weight 0.
     """
     if train.weights is not None and not train.weights.any():
@@ -136,12 +136,12 @@ def song_weights(train: SongSet, settings: TrainingSettings) -> np.ndarray | Non
 
 
 def binary_errors(truth: Any, logits: Any) -> Any:
-    """Sum over the genres of the cross-entropies of one yes or no for each, one value a song."""
+    """Returns the sum over the genres of the binary cross-entropies, one value per song."""
     return keras.ops.sum(keras.ops.binary_crossentropy(truth, logits, from_logits=True), axis=-1)
 
 
 def member_errors(truth: Any, logits: Any) -> Any:
-    """Mean over the members of their cross-entropies, one value a song.
+    """Returns the mean of the members' cross-entropies, one value per song.
 
     Args:
         truth: ``(batch, genres)``, a distribution over the genres.
@@ -153,7 +153,7 @@ def member_errors(truth: Any, logits: Any) -> Any:
 
 
 def reconstruction_error(songs: Any, outputs: Any) -> Any:
-    """Mean squared error over a song's real segments and all features, one value a song; padding (NaN) is left out."""
+    """Returns the mean squared error over a song's real segments and all features, one value per song."""
     real = keras.ops.logical_not(keras.ops.isnan(songs))
     squares = keras.ops.where(
         real, keras.ops.square(keras.ops.where(real, songs, keras.ops.zeros_like(songs)) - outputs), 0.0

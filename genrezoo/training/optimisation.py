@@ -14,10 +14,10 @@ from genrezoo.training.settings import SCHEDULES, TrainingSettings
 
 
 def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """The optimiser that the settings describe.
+    """Builds the optimiser that the settings describe.
 
     Raises:
-        SettingsError: An argument that it does not take.
+        SettingsError: The optimiser does not accept an argument.
         UnknownNameError: This version of Keras has no such optimiser.
     """
     known: dict[str, Any] = {
@@ -66,9 +66,9 @@ def _schedule(settings: TrainingSettings, steps: int) -> keras.optimizers.schedu
 
 
 def plateau_rate(history: Sequence[dict[str, float]], settings: TrainingSettings) -> float:
-    """The rate after the epochs so far: multiplied by ``factor`` whenever validation loss stood still for ``patience``.
+    """Returns the rate after the epochs so far: times ``factor`` after every ``patience`` epochs without progress.
 
-    A function of the history alone, so that a resumed training takes the same course.
+    It depends only on the history, so that a resumed training is identical.
     """
     options = {"factor": 0.5, "patience": 5, "minimum": 0.0, **settings.schedule_arguments}
     if set(options) != {"factor", "patience", "minimum"} or not 0 < options["factor"] < 1 or options["patience"] < 1:

@@ -1,7 +1,7 @@
-"""Pretraining of dense layers as stacked autoencoders, one after the other, and then supervised training.
+"""Pretraining of dense layers as stacked autoencoders, layer by layer, followed by supervised training.
 
 Each hidden layer first learns, without labels, to reconstruct the output of the layer below it. Choose it for deep
-stacks of saturating units (tanh) and few labels; with batch normalisation and rectifiers there is little to gain.
+stacks of saturating units (tanh) and few labels; with batch normalisation and ReLU there is little to gain.
 """
 
 from __future__ import annotations
@@ -30,17 +30,15 @@ from genrezoo.training.supervised import fit, shuffled
 
 
 class PretrainingSettings(TrainingSettings):
-    """Settings of pretraining. What all procedures have is of the supervised training; the batch size is of both."""
+    """Settings of pretraining. The common settings apply to the supervised training, the batch size to both."""
 
-    autoencoder_epochs: int = Field(
-        100, ge=0, description="Epochs of each autoencoder at most; 0 leaves the layers as they are."
-    )
-    autoencoder_learning_rate: float = Field(1e-3, gt=0, description="Adam's rate for the autoencoders.")
+    autoencoder_epochs: int = Field(100, ge=0, description="Maximum epochs per autoencoder; 0 skips the pretraining.")
+    autoencoder_learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate for the autoencoders.")
 
 
 @dataclass(frozen=True)
 class Autoencoder:
-    """The trained first half of an autoencoder, and how it was trained.
+    """The trained encoder of an autoencoder, and its training errors.
 
     Attributes:
         kernel: ``(inputs, units)`` float32.
@@ -53,15 +51,15 @@ class Autoencoder:
     errors: list[float]
 
     def encode(self, x: np.ndarray) -> np.ndarray:
-        """What the next layer is given: ``(n_songs, inputs)`` to ``(n_songs, units)``."""
+        """Encodes ``(n_songs, inputs)`` to ``(n_songs, units)``, the input of the next layer."""
         code: np.ndarray = np.tanh(x @ self.kernel + self.bias)
         return code
 
 
 def settled(errors: Sequence[float]) -> bool:
-    """Whether an error has stopped moving in its third decimal.
+    """Whether an error has stopped changing in its third decimal.
 
-    Rounded to three decimals, the last three errors are the same: two could agree by chance.
+    The last three errors must be equal when rounded to three decimals; two could agree by chance.
 
     Example:
         >>> settled([0.5012, 0.5009, 0.5007]), settled([0.501, 0.501, 0.5])
@@ -71,15 +69,15 @@ def settled(errors: Sequence[float]) -> bool:
 
 
 def hidden_stack(model: keras.Model) -> tuple[Any, list[keras.layers.Dense]]:
-    """The dense layers that lead to the logits one after the other, the last one left out.
+    """Returns the chain of dense layers before the logits, without the output layer.
 
-    Layers that keep the shape (normalisation, activation, dropout, noise) may stand between them.
+    Layers that keep the shape (normalisation, activation, dropout, noise) may lie between them.
 
     Args:
         model: Functional model whose output is logits or a dict with the key ``logits``.
 
     Returns:
-        The tensor ``(batch, features)`` that goes into the first of them, and the layers.
+        The input tensor ``(batch, features)`` of the first of them, and the layers.
 
     Raises:
         SettingsError: There is none.
@@ -102,19 +100,21 @@ def hidden_stack(model: keras.Model) -> tuple[Any, list[keras.layers.Dense]]:
         if dense:
             found.insert(0, (tensor, operation))
     if len(found) < 2:
-        what = f"{model.name} has no hidden dense layers before its logits that could be pretrained"
-        raise SettingsError(f"{what}; choose a model that has, e.g. 'mlp', or the procedure 'supervised'")
+        what = f"{model.name} has no hidden dense layers before its logits to pretrain"
+        raise SettingsError(
+            f"{what}; choose a model with hidden dense layers, e.g. 'mlp', or the procedure 'supervised'"
+        )
     return found[0][0], [layer for _, layer in found[:-1]]
 
 
 def train_autoencoder(x: np.ndarray, units: int, settings: PretrainingSettings, *, seed: int) -> Autoencoder:
-    """Trains ``x -> tanh -> tanh -> x`` by mean squared error until the error is `settled`.
+    """Trains ``x -> tanh -> tanh -> x`` on the mean squared error until the error is `settled`.
 
     Args:
         x: ``(n_songs, inputs)`` float32.
         units: Size of the code.
-        settings: Batch size, rate, and epochs at most.
-        seed: Decides the first weights and the order of the songs.
+        settings: Batch size, learning rate, and maximum epochs.
+        seed: Seed of the initial weights and of the order of the songs.
 
     Raises:
         DataError: The error is not finite.
@@ -144,16 +144,17 @@ def train_autoencoder(x: np.ndarray, units: int, settings: PretrainingSettings, 
 def pretrain(
     model: keras.Model, x: np.ndarray, settings: PretrainingSettings, *, seed: int, path: Path | None = None
 ) -> list[Autoencoder]:
-    """Gives the hidden dense layers of a model the weights of stacked autoencoders.
+    """Initialises the hidden dense layers of a model with the weights of stacked autoencoders.
 
-    The first autoencoder learns what the model's first hidden layer is given (without dropout), each later one the code
-    of the one before. A layer without a bias leaves that of its autoencoder out: its normalisation would cancel it.
+    The first autoencoder learns to reconstruct the input of the model's first hidden layer (without dropout), each
+    later one the code of the one before. A layer without a bias ignores its autoencoder's, which its normalisation
+    would cancel.
 
     Args:
         model: Functional model; its weights are changed in place.
         x: ``(n_songs, n_segments, n_features)`` training songs, standardised, padding as NaN.
         settings: See `PretrainingSettings`.
-        seed: Decides the autoencoders' first weights and the order of the songs.
+        seed: Seed of the autoencoders' initial weights and of the order of the songs.
         path: File that each finished layer is saved to; layers in it are not trained again.
 
     Returns:
@@ -180,7 +181,7 @@ def pretrain(
 
 @PROCEDURES.register(
     "pretraining",
-    summary="Hidden dense layers as stacked autoencoders first, then gradient descent on cross entropy",
+    summary="Pretraining of the hidden dense layers as stacked autoencoders, then supervised training",
     reference="document A, Baseline Classifier; G. Hinton and R. Salakhutdinov, Science 313, 2006",
     settings=PretrainingSettings,
     space={
@@ -197,17 +198,17 @@ def pretraining(
     Args:
         model: Uncompiled functional model whose output is logits or a dict with the key ``logits``, with hidden dense
             layers before it; it is trained in place.
-        songs: Standardised songs with splits ``train`` and ``valid``; the autoencoders see ``train`` alone.
+        songs: Standardised songs with splits ``train`` and ``valid``; the autoencoders use only ``train``.
         settings: See `PretrainingSettings`. With ``autoencoder_epochs=0`` it is bit-identical to supervised training.
-        options: See `Options`; the seed decides the autoencoders' first weights too. Epochs are those of the supervised
-            training; finished autoencoders, with their errors, are saved beside its checkpoint, under a name that ends
-            in ``_pretraining``.
+        options: See `Options`; the seed also determines the autoencoders' initial weights. Epochs count the supervised
+            training only; finished autoencoders are saved with their errors beside its checkpoint, under a name that
+            ends in ``_pretraining``.
 
     Returns:
-        The model with the weights to keep, its history and the epoch that they are from.
+        The model with the selected weights, its history, and the epoch of these weights.
 
     Raises:
-        SettingsError: The model has no hidden dense layers, or a setting is impossible.
+        SettingsError: The model has no hidden dense layers, or a setting is invalid.
         DataError: Training diverged, or a saved file belongs to another training.
     """
     if settings.autoencoder_epochs:
@@ -231,5 +232,5 @@ def _load(path: Path, width: int, layers: Sequence[keras.layers.Dense]) -> list[
     widths = [width, *(layer.units for layer in layers)]
     expected = list(zip(widths, widths[1:], strict=False))[: len(done)]
     if [part.kernel.shape for part in done] != expected or any(len(p.bias) != p.kernel.shape[1] for p in done):
-        raise DataError("autoencoders of another model", path=path, remedy="delete it to train from the start")
+        raise DataError("autoencoders of another model", path=path, remedy="delete it to train from scratch")
     return done

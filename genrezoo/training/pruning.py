@@ -1,8 +1,7 @@
-"""Prune and refit: train with a penalty that makes kernels sparse, cut the small weights off, train the rest again.
+"""Prune and refit: train with an L1 penalty, set small weights to zero, and train the remaining ones again.
 
-An L1 penalty finds the weights that matter but shrinks them too; the second training lets them grow without it. Choose
-it for kernels that can be read, or for a model with fewer weights that differ from zero; the source found no gain in
-accuracy.
+An L1 penalty finds the important weights but also shrinks them; the second training lets them grow without it. Choose
+it for interpretable kernels or for a model with fewer nonzero weights; the source found no gain in accuracy.
 """
 
 from __future__ import annotations
@@ -29,42 +28,45 @@ from genrezoo.training.supervised import fit
 
 
 class PruningSettings(TrainingSettings):
-    """Settings of prune and refit. Left as they are, nothing is pruned, which is supervised training."""
+    """Settings of prune and refit. By default nothing is pruned, which is supervised training."""
 
-    layers: str = Field("*", description="Shell pattern of the layers whose kernels are meant, e.g. 'conv_*'.")
+    layers: str = Field("*", description="Shell pattern of the layers whose kernels are pruned, e.g. 'conv_*'.")
     l1: float | None = Field(
         None,
         ge=0,
-        description="Penalty on their absolute weights before pruning, in place of their own; None: their own.",
+        description="L1 factor on these kernels before pruning; None: that of the model.",
     )
-    threshold: float = Field(0.0, ge=0, description="Weights nearer to zero than this are set to zero, for good.")
-    refit_fraction: float = Field(0.0, ge=0, lt=1, description="Fraction of the epochs that come after pruning.")
+    threshold: float = Field(
+        0.0, ge=0, description="Weights with a smaller absolute value are set to zero permanently."
+    )
+    refit_fraction: float = Field(0.0, ge=0, lt=1, description="Fraction of the epochs that follow the pruning.")
     refit_l2: float | None = Field(
         None,
         ge=0,
-        description="Penalty on their squared weights after pruning, in place of their own; None: their own.",
+        description="L2 factor on these kernels after pruning; None: that of the model.",
     )
 
     @model_validator(mode="after")
     def _stages_agree(self) -> PruningSettings:
         if self.refit_fraction and not 0 < self.refit_epochs < self.epochs:
             raise ValueError(
-                f"refit_fraction={self.refit_fraction} of {self.epochs} epochs must leave one on either side of pruning"
+                f"refit_fraction={self.refit_fraction} of {self.epochs} epochs must leave at least one epoch before "
+                f"and after pruning"
             )
         if not self.refit_fraction and (self.threshold or self.refit_l2 is not None):
             raise ValueError("threshold and refit_l2 need a refit_fraction above 0")
         if self.optimizer_arguments.get("use_ema"):
-            raise ValueError("use_ema puts averages in place of weights that are held at zero; leave it out")
+            raise ValueError("use_ema would replace weights that are held at zero by averages; leave it out")
         return self
 
     @property
     def refit_epochs(self) -> int:
-        """How many of the epochs come after pruning."""
+        """Number of epochs after pruning."""
         return round(self.refit_fraction * self.epochs)
 
 
 def mask_of(weights: np.ndarray, threshold: float) -> np.ndarray:
-    """Which weights stay: those whose absolute value is not below the threshold.
+    """Tells which weights to keep: those whose absolute value is not below the threshold.
 
     Example:
         >>> import numpy as np
@@ -76,11 +78,11 @@ def mask_of(weights: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def weight_histogram(weights: Mapping[str, np.ndarray], bins: int = 50) -> dict[str, Any]:
-    """How the values of several arrays of weights are spread, as plain data to draw.
+    """Returns histograms of several weight arrays, as plain data for a plot.
 
     Args:
-        weights: Arrays by name, e.g. of `kernel_values`.
-        bins: Bars of each histogram.
+        weights: Arrays by name, e.g. from `kernel_values`.
+        bins: Bins of each histogram.
 
     Returns:
         ``edges`` (``bins + 1`` of them, the same for all), and by name ``counts`` and ``zeros`` (fraction of weights
@@ -104,14 +106,14 @@ def weight_histogram(weights: Mapping[str, np.ndarray], bins: int = 50) -> dict[
 
 
 def kernel_values(model: keras.Model, layers: str = "*") -> dict[str, np.ndarray]:
-    """The kernels of a model's layers, by path.
+    """Returns the kernels of a model's layers, by path.
 
     Args:
         model: Any built model.
         layers: Shell pattern of the layers' names.
 
     Raises:
-        SettingsError: No layer of that name has a kernel that is trained.
+        SettingsError: No layer with such a name has a trainable kernel.
 
     Example:
         >>> from genrezoo.models import create_model
@@ -123,7 +125,7 @@ def kernel_values(model: keras.Model, layers: str = "*") -> dict[str, np.ndarray
 
 @PROCEDURES.register(
     "prune_and_refit",
-    summary="Train sparse kernels, set small weights to zero for good, train the others again",
+    summary="Training with an L1 penalty, permanent pruning of small weights, and training of the others again",
     reference="document B, section 3.2; O. Demir-Kavuk et al., BMC Bioinformatics 12, 2011",
     settings=PruningSettings,
     space={
@@ -137,25 +139,25 @@ def kernel_values(model: keras.Model, layers: str = "*") -> dict[str, np.ndarray
 def prune_and_refit(
     model: keras.Model, songs: SongSet, settings: PruningSettings, **options: Unpack[Options]
 ) -> Fitted:
-    """Trains a model, prunes the kernels of its kept epoch, and trains it on with the zeros held at zero.
+    """Trains a model, prunes the kernels of its best epoch, and continues training with pruned weights held at zero.
 
-    Both trainings are supervised, with the same settings but for the penalties; ``patience`` and the best snapshot are
-    of each by itself, and a new optimiser begins the second. The result is of the second. With ``refit_fraction=0`` and
-    no ``l1`` it is bit-identical to supervised training.
+    Both trainings are supervised and have the same settings except for the penalties; each has its own early stopping,
+    best snapshot and optimiser. The result comes from the second. With ``refit_fraction=0`` and no ``l1`` it is
+    bit-identical to supervised training.
 
     Args:
         model: Uncompiled model whose output is logits or a dict with the key ``logits``; it is trained in place. Its
-            penalties are its own again afterwards.
+            penalties are restored afterwards.
         songs: Standardised songs with splits ``train`` and ``valid``; test songs are never read.
         settings: See `PruningSettings`.
         options: See `Options`; epochs after pruning are saved beside the checkpoint, see `checkpoint.second`.
 
     Returns:
-        The model with the weights to keep, the history of both trainings, epochs numbered on, and the epoch that the
-        weights are from.
+        The model with the selected weights, the history of both trainings with consecutive epoch numbers, and the epoch
+        of these weights.
 
     Raises:
-        SettingsError: No layer matches, a kernel would lose all its weights, or a setting is impossible.
+        SettingsError: No layer matches, a kernel would lose all its weights, or a setting is invalid.
         DataError: Training diverged, or a checkpoint belongs to another training.
     """
     kernels = _kernels(model, settings.layers)
@@ -196,8 +198,8 @@ def _kernels(model: keras.Model, layers: str) -> list[keras.Variable]:
     ]
     if not found:
         raise SettingsError(
-            f"no layer {layers!r} of {model.name} has a kernel that is trained; "
-            f"its layers are {', '.join(layer.name for layer in model.layers)}"
+            f"no layer {layers!r} of {model.name} has a trainable kernel; its layers are "
+            f"{', '.join(layer.name for layer in model.layers)}"
         )
     return found
 
@@ -207,7 +209,7 @@ def _prune(kernel: keras.Variable, threshold: float) -> np.ndarray:
     mask = mask_of(values, threshold)
     if not mask.any():
         raise SettingsError(
-            f"threshold={threshold} leaves none of the {mask.size} weights of {kernel.path}, whose largest is "
+            f"threshold={threshold} would prune all {mask.size} weights of {kernel.path}, whose largest is "
             f"{np.abs(values).max():.3g}; lower it"
         )
     kernel.assign(np.where(mask, values, 0))
@@ -215,7 +217,7 @@ def _prune(kernel: keras.Variable, threshold: float) -> np.ndarray:
 
 
 def _zeros(mask: np.ndarray) -> Callable[[Any], Any]:
-    """A Keras constraint, which every optimiser applies after its step: zero where the mask is False."""
+    """A Keras constraint, applied after each optimiser step, that sets weights to zero where the mask is False."""
     return lambda kernel: keras.ops.where(mask, kernel, keras.ops.zeros_like(kernel))
 
 
@@ -225,7 +227,7 @@ def _repeated(weight: float | None, kind: Callable[[float], Any], kernels: Seque
 
 @contextlib.contextmanager
 def _set(kernels: Sequence[keras.Variable], name: str, values: Sequence[Any]) -> Iterator[None]:
-    """Within the block, an attribute of each variable has another value."""
+    """Sets an attribute of each variable to another value within the block."""
     before = [getattr(kernel, name) for kernel in kernels]
     for kernel, value in zip(kernels, values, strict=True):
         setattr(kernel, name, value)

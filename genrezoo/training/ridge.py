@@ -1,4 +1,4 @@
-"""The output layer in closed form: ridge regression of the genres on what the layers before it give."""
+"""Ridge regression: the output layer in closed form, on the outputs of the layers before it."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ class RidgeSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         tuple(10.0 ** (power / 2) for power in range(-4, 13)),
         min_length=1,
-        description="Weights of the penalty on squared weights, of which the leave-one-out error chooses.",
+        description="Candidate ridge penalties; the one with the lowest leave-one-out error is chosen.",
     )
 
 
 @PROCEDURES.register(
     "ridge",
-    summary="The output layer in closed form by ridge regression, all other weights as they are",
+    summary="Ridge regression of the output layer in closed form, with all other weights unchanged",
     reference="A. Dempster, F. Petitjean, G. Webb, ROCKET (2020): section 3.3; temperature: Guo et al., ICML 2017",
     settings=RidgeSettings,
     by_gradient=False,
 )
 def ridge(model: keras.Model, songs: SongSet, settings: RidgeSettings, **options: Unpack[Options]) -> Fitted:
-    """Solves the output layer for the training songs, and scales its logits on validation songs.
+    """Fits the output layer to the training songs in closed form, and calibrates its logits on validation songs.
 
-    Targets are 1 for a song's genre and -1 for the others. What the output layer reads is standardised on the training
-    songs, which goes into its weights afterwards. The penalty is that of the grid with the least leave-one-out error of
-    the training songs, which is known in closed form. A temperature, chosen on the validation songs, turns scores into
-    logits, whose posteriors are calibrated; it changes no decision. Choose it for features that are fixed: random
-    kernels, embeddings, statistics.
+    Targets are 1 for a song's genre and -1 for the others. The inputs of the output layer are standardised on the
+    training songs, and the standardisation is merged into the weights. The penalty is the one of the grid with the
+    lowest leave-one-out error on the training songs, which has a closed form. A temperature, chosen on the validation
+    songs, turns scores into calibrated logits; it does not change the predicted genre. Choose it for fixed features:
+    random kernels, embeddings, statistics.
 
     Args:
-        model: Model whose layer ``logits`` is an affine map; the other layers are left as they are.
+        model: Model whose layer ``logits`` is an affine map; the other layers are not changed.
         songs: Standardised songs with splits ``train`` and ``valid``; test songs are never read.
         settings: See `RidgeSettings`.
         options: See `Options`; ``on_epoch`` is called once, the others are not used.
@@ -58,7 +58,7 @@ def ridge(model: keras.Model, songs: SongSet, settings: RidgeSettings, **options
 
     Raises:
         SettingsError: The model does not end in an affine map.
-        DataError: What the output layer reads is not finite.
+        DataError: The inputs of the output layer are not finite.
     """
     start = time.perf_counter()
     output = _output_layer(model)
@@ -66,7 +66,7 @@ def ridge(model: keras.Model, songs: SongSet, settings: RidgeSettings, **options
     train, valid = songs.split("train"), songs.split("valid")
     x = forward(features, train.x)["logits"]
     if not np.isfinite(x).all():
-        raise train.error("features of some songs are not finite", remedy="use a clip or a transform")
+        raise train.error("features of some songs are not finite", remedy="set clip or transform in the recipe")
     kernel, bias = solve(x, train.y, songs.num_classes, settings.penalties)
     scores = forward(features, valid.x)["logits"] @ kernel + bias
     temperature = best_temperature(scores, valid.y)
@@ -82,17 +82,17 @@ def ridge(model: keras.Model, songs: SongSet, settings: RidgeSettings, **options
 def solve(
     x: np.ndarray, y: np.ndarray, num_classes: int, penalties: tuple[float, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The affine map with the least penalised squared error to targets of 1 and -1.
+    """Returns the affine map with the least regularised squared error for targets of 1 and -1.
 
     Args:
         x: ``(n_songs, features)``.
         y: ``(n_songs,)`` genres.
         num_classes: Number of genres.
-        penalties: Weights of the penalty on squared weights for standardised features.
+        penalties: Candidate ridge penalties for standardised features.
 
     Returns:
-        ``(features, num_classes)`` and ``(num_classes,)``, for features as they come. One that never changes has no
-        weight.
+        ``(features, num_classes)`` and ``(num_classes,)``, for features that are not standardised. Constant features
+        have weight zero.
 
     Example:
         >>> kernel, bias = solve(np.array([[0.0, 5.0], [2.0, 5.0]]), np.array([0, 1]), 2, (1e-9,))
@@ -111,7 +111,8 @@ def _output_layer(model: keras.Model) -> Any:
     layer = model.get_layer("logits")
     if not isinstance(layer, keras.layers.Dense) or layer.activation is not keras.activations.linear:
         raise SettingsError(
-            f"ridge solves an affine output, but the layer 'logits' of {model.name!r} is a {type(layer).__name__} of "
+            f"ridge needs an affine output layer, but the layer 'logits' of {model.name!r} is a {type(layer).__name__} "
+            f"of "
             "another form; choose a model without batch normalisation of its logits and without softmax"
         )
     return layer

@@ -1,7 +1,7 @@
-"""Search spaces of training by gradient descent, for the procedures' own spaces to build on.
+"""Search spaces of training by gradient descent, on which the procedures' spaces build.
 
-They are small on purpose: a search of some tens of trials sees little of ten dimensions. Any other setting can be added
-by who searches.
+They are small on purpose: a search of some tens of trials covers little of ten dimensions. Users can add any other
+setting.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PACE: Space = {
     "learning_rate": Float(3e-5, 3e-2, sampling="log"),
     "batch_size": Int(16, 128, sampling="log"),
 }
-"""What every training by gradient descent depends on most: how large its steps are, and on how many songs each."""
+"""The most important settings of gradient descent: learning rate and batch size."""
 
 TRAINING: Space = {
     **PACE,
@@ -24,7 +24,7 @@ TRAINING: Space = {
     "noise": Float(0.0, 0.5),
     "mixup": Float(0.0, 0.4),
 }
-"""The pace, the optimiser with its weight decay, the schedule, and songs changed at random."""
+"""Learning rate and batch size, the optimiser with its weight decay, the schedule, and augmentation."""
 
 SMALL_SETS: dict[str, Any] = {
     "average": [None, "ema", "swa"],
@@ -32,5 +32,5 @@ SMALL_SETS: dict[str, Any] = {
     "time_mask": {"min": 0, "max": 3},
     "feature_mask": {"min": 0, "max": 8},
 }
-"""What may help on a few hundred songs of more segments and features than the masks reach, to search besides:
+"""Settings that may help on a few hundred songs with more segments and features than the masks cover:
 ``gz.tune("attention_pool", songs, space=SMALL_SETS, …)``."""

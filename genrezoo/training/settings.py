@@ -1,4 +1,4 @@
-"""Settings of every procedure that trains by gradient descent."""
+"""Settings common to all procedures that train by gradient descent."""
 
 from __future__ import annotations
 
@@ -22,65 +22,74 @@ OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "muon", "nadam", "rmsprop",
     "schedulefreeadamw", "sgd",
 )  # fmt: skip
-"""Keras's optimisers, without underscores; listed so that a recipe is checked without Keras."""
+"""Keras's optimisers, without underscores; listed here so that a recipe can be checked without Keras."""
 
 
 class TrainingSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """Settings of training by gradient descent; all of them plain data."""
+    """Settings of training by gradient descent, as plain data."""
 
-    optimizer: str = Field("adam", description="Any Keras optimiser by name, e.g. 'sgd', 'adamw', 'lion'.")
-    learning_rate: float = Field(1e-3, gt=0, description="Rate at the start of training.")
+    optimizer: str = Field("adam", description="Name of a Keras optimiser, e.g. 'sgd', 'adamw', 'lion'.")
+    learning_rate: float = Field(1e-3, gt=0, description="Initial learning rate.")
     optimizer_arguments: dict[str, Any] = Field({}, description="Further arguments of the optimiser, e.g. momentum.")
-    weight_decay: float | None = Field(None, ge=0, description="Decoupled weight decay; biases and norms are left out.")
+    weight_decay: float | None = Field(
+        None, ge=0, description="Decoupled weight decay; not applied to biases and normalisation layers."
+    )
     schedule: str | None = Field(
-        None, description=f"How the rate changes: {', '.join(SCHEDULES)}, reduce_on_plateau; None keeps it."
+        None, description=f"Learning-rate schedule: {', '.join(SCHEDULES)}, reduce_on_plateau; None: constant."
     )
     schedule_arguments: dict[str, Any] = Field(
         {},
-        description="Arguments of the schedule, times in epochs: decay_epochs, warmup_epochs, boundaries_epochs, …",
+        description="Arguments of the schedule, with times in epochs: decay_epochs, warmup_epochs, boundaries_epochs, "
+        "…",
     )
     batch_size: int = Field(64, ge=1, le=2**31 - 1, description="Songs per optimiser step.")
-    epochs: int = Field(40, ge=1, le=10**6, description="Passes over the training songs at most.")
-    patience: int | None = Field(None, ge=1, description="Stop after so many epochs without a better validation score.")
-    monitor: Literal["accuracy", "macro_f1", "loss"] = Field("accuracy", description="Validation score that decides.")
-    snapshot: Literal["best", "last"] = Field("best", description="Which epoch's weights are the result.")
-    class_weights: Literal["balanced"] | dict[str, float] | None = Field(
-        None, description="'balanced' weighs songs by 1 / proportion of their genre; or a weight for each genre."
+    epochs: int = Field(40, ge=1, le=10**6, description="Maximum number of passes over the training songs.")
+    patience: int | None = Field(
+        None, ge=1, description="Early stopping: epochs without a better validation score before training stops."
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Fraction of the target spread evenly over all genres.")
+    monitor: Literal["accuracy", "macro_f1", "loss"] = Field(
+        "accuracy", description="Validation score for early stopping and for the best epoch."
+    )
+    snapshot: Literal["best", "last"] = Field("best", description="Epoch whose weights are the result.")
+    class_weights: Literal["balanced"] | dict[str, float] | None = Field(
+        None, description="'balanced' weights songs by 1 / proportion of their genre; or a weight for each genre."
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Fraction of the target that is spread evenly over all genres."
+    )
     noise: float = Field(
-        0.0, ge=0, description="Standard deviation of Gaussian noise on the standardised features in training."
+        0.0, ge=0, description="Standard deviation of Gaussian noise added to the standardised features in training."
     )
     time_shift: int = Field(
-        0, ge=0, le=2**20, description="Training songs are rotated in time by up to so many segments."
+        0, ge=0, le=2**20, description="Largest random rotation of training songs in time, in segments."
     )
     segment_dropout: float = Field(
-        0.0, ge=0, lt=1, description="Fraction of a training song's segments set to zero, the mean."
+        0.0, ge=0, lt=1, description="Fraction of a training song's segments to set to zero (the mean)."
     )
     mixup: float = Field(
-        0.0, ge=0, description="Training songs and labels are mixed in pairs, the weight drawn from Beta(mixup, mixup)."
+        0.0,
+        ge=0,
+        description="Mixup of pairs of training songs and labels, with weights drawn from Beta(mixup, mixup).",
     )
     time_mask: int = Field(
-        0, ge=0, le=2**20, description="Runs of up to so many segments of a training song are set to zero, the mean."
+        0, ge=0, le=2**20, description="Longest run of segments of a training song to set to zero (the mean)."
     )
     feature_mask: int = Field(
         0,
         ge=0,
         le=2**20,
-        description="Runs of up to so many neighbouring features are set to zero in all its segments.",
+        description="Longest run of neighbouring features to set to zero in all segments of a training song.",
     )
-    masks: int = Field(1, ge=1, le=100, description="Runs of each kind that are drawn for a training song.")
+    masks: int = Field(1, ge=1, le=100, description="Number of runs of each kind per training song.")
     repeats: int = Field(
-        1, ge=1, le=100, description="Times that a training song is in a batch, changed differently each time."
+        1, ge=1, le=100, description="Copies of each training song in a batch, each augmented differently."
     )
     average: Literal["ema", "swa"] | None = Field(
         None,
-        description="Validate and keep averaged weights: 'ema' over the optimiser's steps, 'swa' over ends of epochs.",
+        description="Validate and keep averaged weights: 'ema' over optimiser steps, 'swa' over the ends of epochs.",
     )
-    ema_decay: float = Field(0.99, ge=0, lt=1, description="Weight of the average before each step, with 'ema'.")
-    swa_start: float = Field(
-        0.75, ge=0, lt=1, description="Fraction of the epochs before the first that is averaged, with 'swa'."
-    )
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="Decay of the average per step, for 'ema'.")
+    swa_start: float = Field(0.75, ge=0, lt=1, description="Fraction of the epochs before averaging starts, for 'swa'.")
 
     @field_validator("optimizer", "schedule")
     @classmethod
@@ -103,7 +112,7 @@ class TrainingSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fal
     @classmethod
     def _weights(cls, value: Any) -> Any:
         if isinstance(value, dict) and not (min(value.values(), default=0) >= 0 and sum(value.values()) > 0):
-            raise ValueError("weights of genres must be 0 or more, and one of them above 0")
+            raise ValueError("genre weights must be at least 0, and one of them above 0")
         return value
 
     @model_validator(mode="after")
@@ -117,7 +126,7 @@ class TrainingSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fal
 
     @property
     def augments(self) -> bool:
-        """Whether training songs are changed at random."""
+        """Whether training songs are augmented."""
         changes = (self.noise, self.time_shift, self.segment_dropout, self.mixup, self.time_mask, self.feature_mask)
         return any(changes)
 

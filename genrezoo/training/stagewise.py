@@ -1,7 +1,7 @@
-"""Stagewise training: the members of a composition are finished, only what is new is trained.
+"""Stagewise training: the members of a composition are already trained, and only the new weights are trained.
 
-A recipe's members are trained before this procedure begins, each in a run folder of its own that an interrupted
-training goes on with. A frozen member's answer to a song never changes, so it is computed once and not in each epoch.
+A recipe's members are trained before this procedure begins, each in a separate run folder from which an interrupted
+training resumes. A frozen member's prediction for a song never changes, so it is computed once and not in each epoch.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from genrezoo.training.supervised import fit
 
 
 class StagewiseSettings(TrainingSettings):
-    """Settings of the last stage; each member has the settings of its own recipe."""
+    """Settings of the last stage; each member has the settings of its recipe."""
 
 
 @PROCEDURES.register(
     "stagewise",
-    summary="Members first, then what is new in the composition, on the members' stored answers",
+    summary="Training of a composition's new weights on the stored predictions of its trained members",
     reference="R. Soutelo Quintela, Music genre classification with the Million Song Dataset (2017): sections 5 and 6",
     settings=StagewiseSettings,
     space=TRAINING,
@@ -35,14 +35,14 @@ class StagewiseSettings(TrainingSettings):
 def stagewise(model: keras.Model, songs: SongSet, settings: StagewiseSettings, **options: Unpack[Options]) -> Fitted:
     """Trains the weights of a composition that are not frozen.
 
-    The result is that of supervised training of the whole composition. It comes sooner, because frozen members answer
-    once, unless songs are changed at random in training. A composition without trainable weights is measured once.
+    The result equals supervised training of the whole composition. It is faster, because frozen members predict only
+    once, unless training songs are augmented. A composition without trainable weights is only evaluated.
 
-    A member that was trained on validation songs, because another fold of all songs was held out, answers by its stored
-    logits where there are some: those of models that did not see the song.
+    For a member that was trained on validation songs, because another fold of all songs was held out, stored logits are
+    used where available: those of models that were not trained on the song.
 
     Args:
-        model: As for `supervised`; frozen members are `Frozen` layers that look at the songs.
+        model: As for `supervised`; frozen members are `Frozen` layers that read the songs.
         songs: As for `supervised`.
         settings: As for `supervised`.
         options: See `Options`.
@@ -51,14 +51,14 @@ def stagewise(model: keras.Model, songs: SongSet, settings: StagewiseSettings, *
         As for `supervised`.
 
     Raises:
-        SettingsError: As for `supervised`; or logits are given for a member that is not frozen or shows more than its
-            logits, or together with settings that change songs at random.
+        SettingsError: As for `supervised`; or logits are passed for a member that is not frozen or has other outputs
+            besides its logits, or together with augmentation.
         DataError: As for `supervised`.
     """
     frozen = [layer for layer in model.layers if isinstance(layer, layers.Frozen) and layer.input is model.input]
     logits = options.get("logits") or {}
     if logits and settings.augments:
-        raise SettingsError(f"the answers of {min(logits)!r} are stored: songs cannot be changed at random in training")
+        raise SettingsError(f"the predictions of {min(logits)!r} are stored, so training songs cannot be augmented")
     if not (frozen or logits) or settings.augments:
         return fit(model, songs, settings, **options)
     part, inputs = without_frozen(model, frozen, songs, logits)
@@ -70,20 +70,20 @@ def stagewise(model: keras.Model, songs: SongSet, settings: StagewiseSettings, *
 def without_frozen(
     model: keras.Model, frozen: list[layers.Frozen], songs: SongSet, logits: Mapping[str, np.ndarray] = {}
 ) -> tuple[keras.Model, dict[str, Inputs]]:
-    """The part of a model behind its frozen members, and what it is to be given.
+    """Returns the part of a model after its frozen members, and its inputs.
 
     Args:
-        model: A model of one input.
-        frozen: Layers of it that look at its input alone.
+        model: A model with one input.
+        frozen: Layers of the model that read only its input.
         songs: Standardised songs with splits ``train`` and ``valid``.
-        logits: By member, ``(n_songs, classes)``: what it answers to songs that are not NaN, in place of its own.
+        logits: Stored logits by member, ``(n_songs, classes)``, which replace the member's own unless they are NaN.
 
     Returns:
-        A model of the songs and the members' answers, which shares its layers with the first; and for ``train`` and
-        ``valid`` its inputs.
+        A model of the songs and the members' predictions that shares its layers with the first; and its inputs for
+        ``train`` and ``valid``.
 
     Raises:
-        SettingsError: Logits are given for a member that is not frozen, or shows more than its logits.
+        SettingsError: Logits are passed for a member that is not frozen, or has other outputs besides its logits.
     """
     replaced = _replaced(frozen, logits)
     answers = {f"{number:03d}": tensor for number, tensor in enumerate(keras.tree.flatten([f.output for f in frozen]))}
@@ -106,15 +106,15 @@ def without_frozen(
 
 
 def _replaced(frozen: list[layers.Frozen], logits: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Which of the answers of frozen members are whose logits."""
+    """Tells which outputs of frozen members are whose logits."""
     found, number = {}, 0
     for layer in frozen:
         name, size = layer.name.removeprefix("member_"), len(keras.tree.flatten(layer.output))
         if name in logits and size > 1:
-            raise SettingsError(f"member {name!r} shows more than its logits, which are all that is stored of it")
+            raise SettingsError(f"member {name!r} has other outputs besides its logits, but only logits are stored")
         if name in logits:
             found[f"{number:03d}"] = name
         number += size
     if trained := sorted(set(logits) - set(found.values())):
-        raise SettingsError(f"member {trained[0]!r} knows the validation songs, so it must be frozen")
+        raise SettingsError(f"member {trained[0]!r} was trained on validation songs, so it must be frozen")
     return found

@@ -1,7 +1,8 @@
-"""Supervised training: the ordinary procedure, on ``keras.Model.fit``.
+"""Supervised training with ``keras.Model.fit``: the standard procedure.
 
-Every output that the model marks with a `Head` is trained on the head's target with the head's weight; an output
-without one (usually ``logits``) on the genre with weight 1. The epoch with the best validation score gives the weights.
+An output that the model marks with a `Head` is trained on the head's target with the head's weight; an output without
+one (usually ``logits``) on the genre with weight 1. The result has the weights of the epoch with the best validation
+score.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from genrezoo.training.settings import TrainingSettings
 
 STEPS = 8
 """Batches that TensorFlow trains on before it returns to Python: the same bits, and up to 1.15 times as fast for small
-models (one thread, ten batches of 64 an epoch). Epochs of fewer batches go one by one, which is compiled sooner."""
+models (one thread, ten batches of 64 per epoch). Epochs with fewer batches run one by one, which compiles faster."""
 
 
 class SupervisedSettings(TrainingSettings):
@@ -44,13 +45,13 @@ class SupervisedSettings(TrainingSettings):
 
 @PROCEDURES.register(
     "supervised",
-    summary="Gradient descent on cross entropy, best snapshot by validation score",
+    summary="Gradient descent on the cross-entropy, with the best epoch selected by validation score",
     reference="each source document; best snapshot: Neural networks for music genres, question 1 step 7",
     settings=SupervisedSettings,
     space=TRAINING,
 )
 def supervised(model: keras.Model, songs: SongSet, settings: SupervisedSettings, **options: Unpack[Options]) -> Fitted:
-    """Trains a model on the training songs and keeps its best validation snapshot.
+    """Trains a model on the training songs and selects the best epoch by validation score.
 
     Args:
         model: Uncompiled model whose output is logits or a dict with the key ``logits``; it is trained in place.
@@ -59,10 +60,10 @@ def supervised(model: keras.Model, songs: SongSet, settings: SupervisedSettings,
         options: See `Options`.
 
     Returns:
-        The model with the weights to keep, its history and the epoch that they are from.
+        The model with the selected weights, its history, and the epoch of these weights.
 
     Raises:
-        SettingsError: An unknown optimiser, schedule or argument, or weights for genres that are not there.
+        SettingsError: An optimiser, schedule or argument is unknown, or weights name genres that do not exist.
         DataError: Training diverged (the loss is not finite), or the checkpoint belongs to another training.
     """
     return fit(model, songs, settings, **options)
@@ -79,17 +80,17 @@ def fit(
     finished: Callable[[History], bool] | None = None,
     **options: Unpack[Options],
 ) -> Fitted:
-    """Trains with ``keras.Model.fit``, for procedures that differ in what is trained on and in which order.
+    """Trains with ``keras.Model.fit``, for procedures that differ in the targets or in the order of the songs.
 
     Args:
         model: As for `supervised`.
         songs: As for `supervised`.
         settings: As for `supervised`.
-        aims: Objectives by output in place of those that the model's heads name.
-        inputs: The model's inputs for ``train`` and ``valid`` songs in place of the songs themselves.
-        choose: Which training songs an epoch (from 0) goes through, and in which order, as positions among the training
-            songs; given the records of the epochs before. All of them, shuffled, if left out.
-        finished: Whether to stop after these records, besides what the settings say.
+        aims: Objectives by output; the default is those of the model's heads.
+        inputs: The model's inputs for ``train`` and ``valid`` songs; the default is the songs.
+        choose: Returns the training songs of an epoch (from 0) in order, as indices among the training songs, from the
+            records of the previous epochs; the default is all songs, shuffled.
+        finished: Additional stopping rule: whether to stop after these records.
         options: See `Options`.
 
     Returns:
@@ -130,7 +131,7 @@ def fit(
 
 
 def _quick(model: keras.Model) -> contextlib.AbstractContextManager[None]:
-    """On TensorFlow, trains LSTM layers by a faster way to the same."""
+    """On TensorFlow, trains LSTM layers with a faster implementation."""
     if keras.config.backend() != "tensorflow":
         return contextlib.nullcontext()
     from genrezoo.training._lstm import quick_lstms  # here, because it imports TensorFlow
@@ -139,11 +140,11 @@ def _quick(model: keras.Model) -> contextlib.AbstractContextManager[None]:
 
 
 def validation_errors(model: keras.Model, valid: SongSet) -> Callable[[Mapping[str, np.ndarray]], Mapping[str, float]]:
-    """The error of each head on validation songs, whose labels are neither smoothed nor a teacher's."""
+    """Returns the loss of each head on validation songs, with true labels (neither smoothed nor a teacher's)."""
     aims = objectives(model, valid, TrainingSettings())
     return lambda outputs: mean_errors(aims, outputs)
 
 
 def shuffled(seed: int, n_songs: int) -> Callable[[int, History], np.ndarray]:
-    """All training songs in an order that the seed and the epoch decide."""
+    """Returns all training songs in an order determined by the seed and the epoch."""
     return lambda epoch, history: seeds.generator(seed, "order", epoch).permutation(n_songs)

@@ -1,4 +1,4 @@
-"""What a cascade costs and gains at each threshold: pure functions of stored logits, without Keras."""
+"""The trade-off of a cascade between accuracy and cost: pure functions of stored logits, without Keras."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from genrezoo.errors import DataError, SettingsError
 from genrezoo.evaluation import evaluate, log_softmax
 
 RESOLUTION = 1e-6
-"""Difference of two uncertainties that a cascade, which computes in float32, can tell."""
+"""Smallest difference of two uncertainties that a cascade, which computes in float32, can resolve."""
 
 
 COLUMNS = ("threshold", "fraction", "accuracy", "log_loss")
 """Fields of a point of a curve.
 
-``threshold`` is the student's uncertainty above which the cascade asks the teacher, in [0, 1]; ``fraction`` the
-fraction of songs that the teacher is asked about, in [0, 1]; ``accuracy`` that of the cascade; ``log_loss`` its mean
-cross entropy in nats.
+``threshold`` is the student's uncertainty above which the cascade consults the teacher, in [0, 1]; ``fraction`` the
+fraction of songs for which it does, in [0, 1]; ``accuracy`` the accuracy of the cascade; ``log_loss`` its mean
+cross-entropy in nats.
 """
 
 
 def trade_off(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndarray) -> Any:
-    """The whole curve of a cascade, exact: one point for each set of songs that a threshold can pick out.
+    """Computes the exact curve of a cascade: one point for each set of songs that a threshold can select.
 
     Thresholds other than 0 and 1 lie half-way between two songs' uncertainties, so that rounding does not move a song
-    to the other side; uncertainties closer than `RESOLUTION` count as one. A song of which the student is certain
-    (uncertainty 0) is never asked about.
+    to the other side; uncertainties closer than `RESOLUTION` count as equal. For a song of which the student is certain
+    (uncertainty 0), the teacher is never consulted.
 
     Args:
         student_logits: ``(songs, classes)`` of the validation songs, finite.
-        teacher_logits: The same songs in the same order.
+        teacher_logits: Logits of the same songs in the same order.
         y: Labels, ``(songs,)`` integers.
 
     Returns:
         The curve, a record array with the fields `COLUMNS` and thresholds ascending from 0 to 1; between two points the
-        cascade's answers do not change. It has at most one point more than songs, and two.
+        cascade's predictions do not change. It has at least two points and at most one more than songs.
 
     Raises:
         DataError: Shapes do not fit, a label is out of range or a logit is not finite.
@@ -64,7 +64,7 @@ def trade_off(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndar
     sorted_doubt, songs, labels = doubt[order], np.arange(len(order)), np.asarray(y)[order]
 
     def curve(values: list[np.ndarray]) -> np.ndarray:
-        """Sums over the first k songs of the student's values, and over the others of the answer to one asked about."""
+        """Sums the student's values over the first k songs and the consulted cascade's values over the others."""
         alone, helped = (np.concatenate([[0.0], np.cumsum(each)]) for each in values)
         return np.asarray(alone + helped[-1] - helped)
 
@@ -80,21 +80,22 @@ def trade_off(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndar
 
 
 def choose_threshold(curve: Any, *, accuracy: float | None = None, fraction: float | None = None) -> Any:
-    """The point of a curve that a wish leads to.
+    """Returns the point of a curve that meets a target.
 
-    Choose it on validation songs and report what it does on others: the best of many points looks better than it is.
+    Choose it on validation songs and report results on others: the best of many points is optimistic.
 
     Args:
         curve: From `trade_off`.
-        accuracy: The point that reaches this accuracy with the smallest fraction of songs asked about.
-        fraction: The point of the best accuracy that asks about this fraction of the songs at most; of equally accurate
-            points the one that asks least.
+        accuracy: Select the point that reaches this accuracy and consults the teacher for the smallest fraction of
+            songs.
+        fraction: Select the most accurate point that consults the teacher for at most this fraction of the songs; of
+            equally accurate points, the one with the smallest fraction.
 
     Returns:
         The point, a record; its ``threshold`` goes to `set_threshold`.
 
     Raises:
-        SettingsError: Not exactly one of ``accuracy`` and ``fraction`` is given, it is not in [0, 1], or no threshold
+        SettingsError: Not exactly one of ``accuracy`` and ``fraction`` is passed, it is not in [0, 1], or no threshold
             reaches the accuracy.
 
     Example:
@@ -119,10 +120,10 @@ def choose_threshold(curve: Any, *, accuracy: float | None = None, fraction: flo
 
 
 def cascade_speed(fraction: float | np.ndarray, *, student: float, teacher: float) -> float | np.ndarray:
-    """Songs per second of a cascade, from the speeds of its two models.
+    """Returns the songs per second of a cascade, from the speeds of its two models.
 
     Args:
-        fraction: Fraction of the songs that the teacher is asked about, in [0, 1]; an array gives a whole curve.
+        fraction: Fraction of the songs for which the teacher is consulted, in [0, 1]; an array returns a whole curve.
         student: Songs per second of the student.
         teacher: Songs per second of the teacher.
 
@@ -143,7 +144,7 @@ def cascade_speed(fraction: float | np.ndarray, *, student: float, teacher: floa
 
 
 def normalised_entropy(log_posteriors: np.ndarray) -> np.ndarray:
-    """The uncertainty by which a cascade decides, as its layer computes it, from stored log posteriors.
+    """Computes the uncertainty as a cascade's layer does, from stored log posteriors.
 
     Args:
         log_posteriors: ``(songs, classes)``, from `genrezoo.evaluation.log_softmax`.

@@ -1,8 +1,8 @@
-"""Truncated training of recurrent networks: a song is read in short parts, and the gradient stays within a part.
+"""Truncated backpropagation through time: a song is processed in short parts, and gradients stay within a part.
 
-Choose it for a basic recurrent network and long songs. Back-propagation over a whole song multiplies the gradient by
-the recurrent weights once a segment until it has faded or burst; here it goes back a few segments at most, and every
-part is a step of the optimiser. Gated cells can do without it. Memory does not grow with the length of a song.
+Choose it for a basic recurrent network and long songs. Backpropagation over a whole song multiplies the gradient by the
+recurrent weights once per segment until it vanishes or explodes; here it goes back a few segments at most, and every
+part is an optimiser step. Gated cells can do without it. Memory use does not grow with the length of a song.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from genrezoo.training.settings import TrainingSettings
 from genrezoo.training.supervised import shuffled, validation_errors
 
 UNROLLED = 16
-"""Parts of up to so many segments are written out instead of looped over: faster, for a longer start."""
+"""Parts of up to this many segments are unrolled: faster, but with a longer compilation."""
 
 
 class TruncatedSettings(TrainingSettings):
     """Settings of truncated training."""
 
-    num_steps: int = Field(4, ge=1, description="Segments in a part; the gradient reaches back no further.")
+    num_steps: int = Field(4, ge=1, description="Segments per part; gradients reach back no further.")
     update: Literal["part", "song"] = Field(
-        "part", description="One optimiser step for each part, or one for all parts of a song."
+        "part", description="One optimiser step per part, or one for all parts of a song."
     )
 
 
 @PROCEDURES.register(
     "truncated",
-    summary="Songs read in parts of a few segments, state carried over, one optimiser step for each part",
+    summary="Truncated backpropagation through time: songs in parts of a few segments, one optimiser step per part",
     reference="G. Pligoropoulos, Million Song Dataset Classification Problem (2017): RNNs manually implemented",
     settings=TruncatedSettings,
     space={
@@ -56,18 +56,18 @@ def truncated(model: keras.Model, songs: SongSet, settings: TruncatedSettings, *
     """Trains a recurrent model part by part.
 
     A song is cut into parts of ``num_steps`` segments. The state of the recurrent layer at the end of a part is its
-    state at the beginning of the next, and no gradient goes through it; a song begins with a state of zeros. The model
-    predicts the song's targets after every part. Loss and accuracy of training are measured on each song's last
-    part alone, as it was when that part was read.
+    initial state in the next, and no gradient passes through it; a song begins with a state of zeros. The model
+    predicts the song's targets after every part. Training loss and accuracy are measured on each song's last part only,
+    at the time that part is processed.
 
-    With ``update="part"`` the optimiser makes a step after every part, and a step's loss is the mean over the batch, to
-    which a song that has ended adds zero. With ``update="song"`` it makes one step a batch, on the mean over a song's
-    own parts. Layers before the recurrent one see one part at a time; dropout is drawn anew for each.
+    With ``update="part"`` the optimiser makes a step after every part, and a step's loss is the mean over the batch,
+    where songs that have ended contribute zero. With ``update="song"`` it makes one step per batch, on the mean over
+    each song's parts. Layers before the recurrent one process one part at a time; a new dropout mask is drawn for each.
 
-    Schedules count in epochs: an epoch has as many optimiser steps as its batches' longest songs have parts.
+    For schedules, an epoch has as many optimiser steps as the longest songs of its batches have parts.
 
     Args:
-        model: Uncompiled model with `MaskPadding` and one recurrent layer that all outputs follow from (``LSTM``,
+        model: Uncompiled model with `MaskPadding` and one recurrent layer that all outputs depend on (``LSTM``,
             ``GRU``, ``SimpleRNN`` or another `keras.layers.RNN`); it is trained in place.
         songs: As for `supervised`. They may differ in length, and ``num_steps`` need not divide it: the last part of a
             song is padded.
@@ -75,10 +75,10 @@ def truncated(model: keras.Model, songs: SongSet, settings: TruncatedSettings, *
         options: See `Options`.
 
     Returns:
-        The model with the weights to keep, its history and the epoch that they are from.
+        The model with the selected weights, its history, and the epoch of these weights.
 
     Raises:
-        SettingsError: The model cannot be read in parts, or as for `supervised`.
+        SettingsError: The model cannot be trained in parts, or as for `supervised`.
         DataError: As for `supervised`.
 
     Example:
@@ -121,7 +121,7 @@ def truncated(model: keras.Model, songs: SongSet, settings: TruncatedSettings, *
 
 
 def whole_parts(x: np.ndarray, num_steps: int) -> np.ndarray:
-    """Songs with as much padding at the end as fills the last part.
+    """Pads songs at the end so that the last part is full.
 
     Example:
         >>> whole_parts(np.zeros((2, 5, 3), "float32"), num_steps=4).shape
@@ -132,14 +132,14 @@ def whole_parts(x: np.ndarray, num_steps: int) -> np.ndarray:
 
 
 class PartReader:
-    """Runs a recurrent model on a part of a song, from a state to a state.
+    """Runs a recurrent model on a part of a song, from an initial to a final state.
 
     Args:
-        model: Model that masks padding, with one recurrent layer that all outputs follow from.
-        padded: Songs have padding; without, the recurrent layer is faster.
+        model: Model that masks padding, with one recurrent layer that all outputs depend on.
+        padded: Whether songs have padding; without it, the recurrent layer is faster.
 
     Raises:
-        SettingsError: The model is not of that kind.
+        SettingsError: The model is not of this kind.
     """
 
     def __init__(self, model: keras.Model, *, padded: bool):
@@ -154,12 +154,12 @@ class PartReader:
             self.after = _between([*outputs, mask], model.output)
         except ValueError as error:
             raise SettingsError(
-                f"model {model.name!r} cannot be read in parts, because an output does not follow from its recurrent "
-                f"layer {self.layer.name!r} alone ({error}). Train it with the procedure 'supervised'"
+                f"model {model.name!r} cannot be trained in parts, because an output does not depend only on its "
+                f"recurrent layer {self.layer.name!r} ({error}). Train it with the procedure 'supervised'"
             ) from error
 
     def __call__(self, part: Any, states: list[Any]) -> tuple[Any, list[Any]]:
-        """The model's outputs and the final states in training mode, for a part ``(batch, segments, features)``."""
+        """Returns outputs and final states in training mode for a part, ``(batch, segments, features)``."""
         sequence, mask = self.before([part], training=True)
         layer, seen = self.layer, mask if self.padded else None
         kept = layer.return_state, layer.unroll
@@ -183,14 +183,15 @@ def _recurrent_layer(model: keras.Model) -> Any:
         return fit[0]
     kinds = ", ".join(f"{layer.name!r} ({type(layer).__name__})" for layer in model.layers)
     raise SettingsError(
-        f"truncated training takes a model of one input, MaskPadding and one recurrent layer (LSTM, GRU, SimpleRNN or "
+        f"truncated training needs a model with one input, MaskPadding and one recurrent layer (LSTM, GRU, SimpleRNN "
+        f"or "
         f"another keras.layers.RNN, neither stateful nor backwards); {model.name!r} has {len(model.inputs)} inputs and "
         f"the layers {kinds}. Choose a model such as 'rnn', or the procedure 'supervised'"
     )
 
 
 def _between(start: list[Any], end: Any) -> keras.Model:
-    """The layers from some tensors of a model to others, for any number of segments."""
+    """Returns the sub-model between some tensors of a model and others, for any number of segments."""
     free = [_any_length(tensor) for tensor in start]
     return keras.models.clone_model(keras.Model(start, end), input_tensors=free, clone_function=lambda layer: layer)
 
@@ -201,7 +202,7 @@ def _any_length(tensor: Any) -> Any:
 
 
 def _steps_per_epoch(parts: np.ndarray, settings: TruncatedSettings, choose: Callable[..., np.ndarray]) -> int:
-    """How many optimiser steps an epoch takes on average, from the number of parts of each song."""
+    """Returns the average number of optimiser steps per epoch, from the number of parts of each song."""
     starts = np.arange(0, len(parts), settings.batch_size)
     if settings.update == "song":
         return len(starts)
@@ -212,7 +213,7 @@ def _steps_per_epoch(parts: np.ndarray, settings: TruncatedSettings, choose: Cal
 def _batch_trainer(
     model: keras.Model, reader: PartReader, aims: Mapping[str, Objective], settings: TruncatedSettings, form: Any
 ) -> tuple[keras.metrics.Metric, Callable[..., None]]:
-    """The running mean of the loss, and a compiled function that trains on a batch in one loop over its parts."""
+    """Returns the running mean of the loss, and a compiled function that trains on the parts of a batch in one loop."""
     import tensorflow as tf  # here, because nothing else needs it on other backends
 
     variables, optimizer, per_part = model.trainable_variables, model.optimizer, settings.update == "part"
@@ -271,7 +272,7 @@ def _by_name(given: Any) -> dict[str, Any]:
 
 
 def _error(aims: Mapping[str, Objective], targets: dict[str, Any], outputs: dict[str, Any], weights: Any) -> Any:
-    """The sum of the objectives, each the weighted mean over the batch."""
+    """Returns the sum of the objectives, each the weighted mean over the batch."""
     total = keras.ops.zeros(())
     for name, aim in aims.items():
         if isinstance(aim.loss, keras.losses.Loss):

@@ -1,4 +1,4 @@
-"""A search plan: everything that a search depends on but the songs and the seed, as data."""
+"""A search plan: everything that a search depends on, except the songs and the seed, as data."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from genrezoo.tuning.options import plain
 
 SEARCHES = importlib.resources.files("genrezoo.tuning") / "searches"
 BUDGET = 25
-"""Trials of a tuner that has no end of its own."""
+"""Default number of trials of a tuner without a natural end."""
 
 
 class PlanData(BaseModel, frozen=True, extra="allow"):
-    """Songs of a plan.
+    """The songs of a plan.
 
     Attributes:
         source: A data set, file or folder for `genrezoo.load_songs`; all other fields are the loader's options.
@@ -35,7 +35,7 @@ class PlanData(BaseModel, frozen=True, extra="allow"):
 
 
 class SearchPlan(BaseModel, frozen=True, extra="forbid"):
-    """What is searched, how, and for what.
+    """What a search tunes, how, and for which objective.
 
     Example:
         >>> load_search_plan("dropout_search").tuner
@@ -43,23 +43,23 @@ class SearchPlan(BaseModel, frozen=True, extra="forbid"):
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    summary: str = Field("", description="One line: what the search is for.")
+    summary: str = Field("", description="Purpose of the search, in one line.")
     reference: str = Field("", description="Document and section, or paper.")
-    recipe: Recipe = Field(description="What is tuned: the name of a recipe, or a recipe.")
-    changes: dict[str, Any] = Field({}, description="Arguments and settings of all trials.")
+    recipe: Recipe = Field(description="The recipe to tune, or its name.")
+    changes: dict[str, Any] = Field({}, description="Arguments and settings for all trials.")
     space: dict[str, Any] = Field(
         {}, description="Options to search or restrict: a list, {min, max, step, sampling}, or one fixed value."
     )
-    only: tuple[str, ...] | None = Field(None, description="Options to search; all declared ones if left out.")
-    tuner: str = Field("bayesian", description="bayesian, random, hyperband or grid.")
+    only: tuple[str, ...] | None = Field(None, description="Options to search; None: all declared ones.")
+    tuner: str = Field("bayesian", description="Tuner: bayesian, random, hyperband or grid.")
     tuner_options: dict[str, Any] = Field({}, description="Options of the tuner, e.g. beta.")
-    max_trials: int | None = Field(None, ge=1, le=100_000, description="Trials, failed ones included.")
-    objective: Objective = Field(Objective(), description="What makes a trial good.")
-    from_recipe: bool = Field(True, description="The recipe's own values are the first trial.")
-    median_rule: bool = Field(False, description="Stop trials that fall behind the median of the others.")
-    seconds: float | None = Field(None, gt=0, le=1e8, description="Time limit of a trial.")
-    data: PlanData | None = Field(None, description="Songs if none are passed: `source` and the loader's options.")
-    reported: dict[str, str] = Field({}, description="Results that the reference reports; never ours.")
+    max_trials: int | None = Field(None, ge=1, le=100_000, description="Number of trials, including failed ones.")
+    objective: Objective = Field(Objective(), description="Objective of the search.")
+    from_recipe: bool = Field(True, description="Whether the first trial uses the recipe's values.")
+    median_rule: bool = Field(False, description="Whether to stop trials that fall behind the median of the others.")
+    seconds: float | None = Field(None, gt=0, le=1e8, description="Time limit of a trial, in seconds.")
+    data: PlanData | None = Field(None, description="Default songs: `source` and the loader's options.")
+    reported: dict[str, str] = Field({}, description="Results that the reference reports; never genrezoo's.")
 
     @field_validator("changes", "space", "tuner_options", mode="before")
     @classmethod
@@ -78,17 +78,17 @@ class SearchPlan(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def tuned(self) -> Recipe:
-        """The recipe with the plan's changes."""
+        """Returns the recipe with the plan's changes."""
         return self.recipe.changed(self.changes)
 
     @property
     def budget(self) -> int | None:
-        """Trials at most; None for a tuner that ends by itself."""
+        """Maximum number of trials; None for a tuner that ends by itself."""
         return BUDGET if self.max_trials is None and self.tuner in ("bayesian", "random") else self.max_trials
 
 
 def list_search_plans() -> list[str]:
-    """Names of the search plans that come with the package."""
+    """Returns the names of the search plans that come with the package."""
     return files.toml_names(SEARCHES)
 
 
@@ -96,7 +96,7 @@ def load_search_plan(name: str | Path) -> SearchPlan:
     """Loads a plan.
 
     Args:
-        name: Name of one that comes with the package, or path of a TOML file.
+        name: Name of a plan that comes with the package, or path of a TOML file.
 
     Raises:
         UnknownNameError: No such plan.
@@ -108,11 +108,12 @@ def load_search_plan(name: str | Path) -> SearchPlan:
 
 
 def as_plan(what: str | Recipe | SearchPlan, changes: dict[str, Any]) -> SearchPlan:
-    """The plan that a caller means.
+    """Resolves the argument of a search to a plan.
 
     Args:
-        what: A plan, its name or file; or a recipe, its name or file, which is searched with the defaults of a plan.
-        changes: Fields in place of the plan's; None leaves the plan's. ``changes`` and ``space`` add to the plan's own.
+        what: A plan, its name or file; or a recipe, its name or file, which is searched with a plan's defaults.
+        changes: Fields that replace the plan's; None keeps the plan's. ``changes`` and ``space`` are added to the
+            plan's.
 
     Raises:
         UnknownNameError: Neither a recipe nor a plan has that name.
@@ -123,7 +124,7 @@ def as_plan(what: str | Recipe | SearchPlan, changes: dict[str, Any]) -> SearchP
     elif isinstance(what, Recipe):
         plan = SearchPlan(name=what.name, recipe=what)
     elif not isinstance(what, str | Path):
-        raise SettingsError(f"a recipe, a search plan, or the name or file of one is expected, got {what!r}")
+        raise SettingsError(f"expected a recipe, a search plan, or the name or file of one, got {what!r}")
     elif Path(what).suffix == ".json" or what in RECIPES.names() or _holds_recipe(what):
         recipe = get_recipe(what)
         plan = SearchPlan(name=recipe.name, recipe=recipe)

@@ -355,7 +355,7 @@ def test_engines_are_those_that_are_installed_and_asked_for(monkeypatch):
     assert benchmarking.choose_engines(["onnx"]) == ("onnx",)
     with pytest.raises(UnknownNameError, match="unknown engine 'onx'.*onnx"):
         benchmarking.choose_engines(["onx"])
-    with pytest.raises(SettingsError, match="name one at least"):
+    with pytest.raises(SettingsError, match="name at least one"):
         benchmarking.choose_engines([])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert benchmarking.choose_engines(None) == ("keras",)

@@ -86,7 +86,7 @@ def test_a_child_that_deals_otherwise_is_refused(finished):
     facts = {**row, "checksum": "of another split"}
     facts = {key: value for key, value in facts.items() if key in cell.CellFacts.model_fields}
     plain = json.loads(cell.Cell(facts=facts, data=str(stored), run=str(folder / row["run"])).model_dump_json())
-    with pytest.raises(DataError, match=f"split {row['repeat']} came out otherwise"):
+    with pytest.raises(DataError, match=f"split {row['repeat']} differs from"):
         cell.accuracy_cell(plain)
     assert load_arrays(stored).provenance == "official"  # its own split is still there
 

@@ -41,7 +41,7 @@ def test_axes_may_hold_words_lists_and_truth_values_and_long_names():
     ("grid", "message"),
     [
         ({"axes": {"units": list(range(1, 101)), "l2": [0.1] * 11}}, r"100 of units x 11 of l2 make 1,100 trainings"),
-        ({"axes": {"units": [-1, 1]}}, "two cells of the grid would be called 'lstm_units_1'"),
+        ({"axes": {"units": [-1, 1]}}, "two cells of the grid would both be called 'lstm_units_1'"),
         ({"axes": {"units": []}}, "axis 'units' has no values"),
         ({"axes": {}}, "axes"),
     ],
@@ -56,7 +56,7 @@ def test_a_grid_of_the_largest_size_is_taken():
 
 
 def test_two_entrants_of_one_name_are_refused_where_a_grid_makes_one():
-    with pytest.raises(ValidationError, match="an entrant is called 'lstm_units_4_l2_0_1' already"):
+    with pytest.raises(ValidationError, match="an entrant is already called 'lstm_units_4_l2_0_1'"):
         suite(recipes=[{"recipe": "lstm", "name": "lstm_units_4_l2_0_1"}])
 
 
@@ -151,8 +151,8 @@ def test_figures_that_cannot_be_drawn_are_refused(figure, message):
     ("figure", "message"),
     [
         ({"kind": "bars", "entrants": ["gru"]}, "'gru' is neither an entrant, a grid nor a baseline"),
-        ({"kind": "bars", "x": "beta"}, "no entrant stands on an axis 'beta'"),
-        ({"kind": "bars", "x": "units", "entrants": ["mlp"]}, "no entrant stands on an axis 'units'"),
+        ({"kind": "bars", "x": "beta"}, "no entrant has a position on axis 'beta'"),
+        ({"kind": "bars", "x": "units", "entrants": ["mlp"]}, "no entrant has a position on axis 'units'"),
         ({"kind": "table", "values": ["train_accuracy"]}, "set train_scores = true"),
     ],
 )

@@ -106,7 +106,7 @@ def test_groups_stay_whole_and_rare_genres_get_fewer_folds():
     assert len(tune_baseline(small(), rare, seed=1).out_of_fold["y"]) == len(few)
     one = rare.with_split({**rare.splits, "train": few[:-1], "valid": few[:1]}, "random")
     one = one.with_split({**one.splits, "valid": one.splits["train"][1:2], "train": one.splits["train"][2:]}, "random")
-    with pytest.raises(DataError, match="a genre has one song that is not for testing"):
+    with pytest.raises(DataError, match="a genre has only one song besides test songs"):
         tune_baseline(small(), one, seed=1)
     # pairs of songs share a group and all their features, and labels are random: a split pair would be recognised
     draw = np.random.default_rng(0)

@@ -103,7 +103,7 @@ def test_threshold_is_saved_with_the_weights(cascade, tmp_path):
 
 
 def test_what_is_no_cascade_and_no_threshold_is_refused(cascade):
-    with pytest.raises(SettingsError, match="a model from build_cascade is expected"):
+    with pytest.raises(SettingsError, match="expected a model from build_cascade"):
         set_threshold(keras.Sequential(), 0.5)
     with pytest.raises(SettingsError, match="from 0 to 1, got 1.5"):
         set_threshold(cascade, 1.5)

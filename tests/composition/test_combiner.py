@@ -113,7 +113,7 @@ def test_songs_of_any_length_if_all_members_take_them():
         ({"freeze": "a"}, "freeze must be True, False or a list"),
         ({"diversity": 1.0}, "diversity=1.0 affects only trainable members, but all members are frozen"),
         ({"freeze": ["a", "b"], "member_weight": 1.0}, "member_weight=1.0 affects only trainable members"),
-        ({"diversity": -1.0, "freeze": False}, "diversity=-1.0.* must be a finite number from 0"),
+        ({"diversity": -1.0, "freeze": False}, "diversity=-1.0.* must be a finite number of at least 0"),
         ({"hidden_units": 0}, "hidden_units must be a whole number from 1"),
         ({"l2": -1.0}, "l2=-1.0.* expected a non-negative float"),
         ({"hidden_units": 3, "activation": "rely"}, "activation='rely'.* Could not interpret activation"),

@@ -122,7 +122,7 @@ def test_songs_of_unknown_length_are_refused():
     [
         ({"units": (0,)}, "units must be a list of whole numbers"),
         ({"activation": "rely"}, "activation='rely'.* Could not interpret activation"),
-        ({"dropout": 1.0}, "dropout must be a number from 0 to below 1"),
+        ({"dropout": 1.0}, "dropout must be a number of at least 0 and below 1"),
         ({"l2": -1.0}, "l2=-1.0.* expected a non-negative float"),
     ],
 )

@@ -65,9 +65,9 @@ def test_a_weighted_product_is_the_geometric_mean():
     [
         ({"seed_1": 1, "seed_2": 1}, SettingsError, "'seed_3' has no weight"),
         ({**WEIGHTS, "seed_4": 1}, UnknownNameError, "unknown member 'seed_4'"),
-        ({**WEIGHTS, "seed_3": -1}, SettingsError, "from 0"),
-        ({**WEIGHTS, "seed_3": "much"}, SettingsError, "from 0"),
-        (dict.fromkeys(MEMBERS, 0.0), SettingsError, "not all be 0"),
+        ({**WEIGHTS, "seed_3": -1}, SettingsError, "of at least 0"),
+        ({**WEIGHTS, "seed_3": "much"}, SettingsError, "of at least 0"),
+        (dict.fromkeys(MEMBERS, 0.0), SettingsError, "not all of them 0"),
         ([1, 2, 3], SettingsError, "by member"),
     ],
 )

@@ -195,8 +195,8 @@ def test_frozen_layer_normalises_as_in_inference_and_stays_as_it_is():
     [
         (lambda: TanhCell(0), "units must be at least 1, got 0"),
         (lambda: BatchNormRNN(0), "units must be at least 1, got 0"),
-        (lambda: BatchNormRNN(2, momentum=1.0), "momentum must be from 0 to below 1, got 1.0"),
-        (lambda: BatchNormRNN(2, momentum=-0.1), "momentum must be from 0 to below 1, got -0.1"),
+        (lambda: BatchNormRNN(2, momentum=1.0), "momentum must be at least 0 and below 1, got 1.0"),
+        (lambda: BatchNormRNN(2, momentum=-0.1), "momentum must be at least 0 and below 1, got -0.1"),
         (lambda: BatchNormRNN(2, epsilon=0.0), "epsilon must be a finite number above 0, got 0.0"),
         (lambda: BatchNormRNN(2, initial_scale=-1.0), "initial_scale must be a finite number above 0, got -1.0"),
         (lambda: BatchNormRNN(2, zero_output_for_mask=True), "it has no zero_output_for_mask"),

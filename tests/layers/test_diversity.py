@@ -59,7 +59,7 @@ def test_training_on_it_alone_makes_members_differ():
 
 
 def test_what_cannot_be_compared_is_refused():
-    with pytest.raises(SettingsError, match="must be a finite number from 0, got -1"):
+    with pytest.raises(SettingsError, match="must be a finite number of at least 0, got -1"):
         DiversityPenalty(-1)
-    with pytest.raises(SettingsError, match="two models or more, got 1"):
+    with pytest.raises(SettingsError, match="at least two models, got 1"):
         DiversityPenalty(1.0)(LOGITS[:1])

@@ -120,7 +120,7 @@ def test_one_inside_another_survives_its_configuration():
 
 
 def test_what_is_no_built_model_is_refused():
-    with pytest.raises(SettingsError, match="built functional model of one input can be frozen, got 'lstm'"):
+    with pytest.raises(SettingsError, match="built functional model with one input can be frozen, got 'lstm'"):
         Frozen("lstm")
     with pytest.raises(SettingsError, match="built functional model"):
         Frozen(keras.Sequential([keras.layers.Dense(2)]))

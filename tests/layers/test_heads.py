@@ -9,7 +9,7 @@ from genrezoo.layers.heads import TARGETS
 
 @pytest.mark.parametrize("weight", [-0.1, float("nan"), float("inf")])
 def test_weight_out_of_range_is_refused(weight):
-    with pytest.raises(SettingsError, match=f"weight of a head must be a finite number from 0, got {weight}"):
+    with pytest.raises(SettingsError, match=f"weight of a head must be a finite number of at least 0, got {weight}"):
         Head(target="genre", weight=weight)
 
 

@@ -29,7 +29,7 @@ def test_a_stack_keeps_the_members_apart():
     after = np.asarray(second(first(X)))
     np.testing.assert_array_equal(before[:, 0], after[:, 0])
     assert np.abs(before[:, 1] - after[:, 1]).max() > 0.1
-    with pytest.raises(SettingsError, match="inputs must be of 3 members, got 2"):
+    with pytest.raises(SettingsError, match="inputs must have 3 members, got 2"):
         RankOneDense(4, members=3)(first(X))
 
 

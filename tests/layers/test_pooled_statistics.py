@@ -66,8 +66,8 @@ def test_onnx_sorts_as_well(segments):
     ("statistics", "error", "reason"),
     [
         (["mean", "medain"], UnknownNameError, "statistic 'medain'.* 'median'"),
-        ([], SettingsError, "one or more different ones, got \\[\\]"),
-        (["max", "max"], SettingsError, "one or more different ones"),
+        ([], SettingsError, "one or more different names, got \\[\\]"),
+        (["max", "max"], SettingsError, "one or more different names"),
     ],
 )
 def test_statistics_that_cannot_be_are_refused(statistics, error, reason):

@@ -90,5 +90,5 @@ def test_training_with_it_keeps_the_length_of_the_state_steady():
 
 @pytest.mark.parametrize("beta", [-1.0, float("nan")])
 def test_beta_out_of_range_is_refused(beta):
-    with pytest.raises(SettingsError, match=f"beta must be a finite number from 0, got {beta}"):
+    with pytest.raises(SettingsError, match=f"beta must be a finite number of at least 0, got {beta}"):
         ActivityStabiliser(beta)

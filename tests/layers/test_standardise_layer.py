@@ -40,12 +40,12 @@ def test_the_layer_transforms_as_the_standardiser_does(transform):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mean": [0], "scale": [1, 1]}, "one length, got 1, 2"),
-        ({"mean": [0], "scale": [1], "columns": [1, 2]}, "one length"),
+        ({"mean": [0], "scale": [1, 1]}, "the same length, got 1, 2"),
+        ({"mean": [0], "scale": [1], "columns": [1, 2]}, "the same length"),
         ({"mean": [0], "scale": [0]}, "scale must not be zero"),
         ({"mean": [0], "scale": [1], "clip": 0}, "clip must be positive"),
-        ({"mean": [0], "scale": [1], "transform": "quantile"}, "knots belong to"),
-        ({"mean": [0], "scale": [1], "knots": [[[0]], [[1]]]}, "knots belong to"),
+        ({"mean": [0], "scale": [1], "transform": "quantile"}, "knots are only used by"),
+        ({"mean": [0], "scale": [1], "knots": [[[0]], [[1]]]}, "knots are only used by"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments, message):

@@ -97,5 +97,5 @@ def test_training_moves_the_weights_and_not_the_members():
 
 @pytest.mark.parametrize("l2", [-1.0, float("nan")])
 def test_penalty_out_of_range_is_refused(l2):
-    with pytest.raises(SettingsError, match=f"l2 must be a finite number from 0, got {l2}"):
+    with pytest.raises(SettingsError, match=f"l2 must be a finite number of at least 0, got {l2}"):
         WeightedAggregate(l2)

@@ -28,7 +28,7 @@ def test_perceptrons_of_a_conformer_count_half():
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"heads": 8}, "units must be an even number for each head, got units=8 and heads=8"),
+        ({"heads": 8}, "units must be a multiple of 2 \\* heads, got units=8 and heads=8"),
         ({"heads": 0}, "heads must be a whole number from 1, got 0"),
         ({"blocks": 0}, "blocks must be a whole number from 1, got 0"),
         ({"expansion": 0}, "expansion must be a whole number from 1, got 0"),

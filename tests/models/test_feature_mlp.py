@@ -42,7 +42,7 @@ def test_without_activation_it_is_an_affine_map(name):
     [
         ({"units": (0,)}, "units must be a list of whole numbers"),
         ({"activation": "rely"}, "activation='rely' .* Could not interpret activation"),
-        ({"dropout": 1}, "dropout must be a number from 0 to below 1, got 1"),
+        ({"dropout": 1}, "dropout must be a number of at least 0 and below 1, got 1"),
     ],
 )
 def test_options_out_of_range_are_refused(name, arguments, reason):

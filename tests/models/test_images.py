@@ -175,19 +175,19 @@ def test_a_file_is_checked_before_it_is_opened(tmp_path, monkeypatch):
 
     with pytest.raises(DataError, match=f"sha256 of the weights is {sha256_of(path)}, not {'0' * 64}"):
         build(weights=str(path), weights_sha256="0" * 64)
-    with pytest.raises(SettingsError, match="need weights_sha256, the 64 hex digits .* got None"):
+    with pytest.raises(SettingsError, match="need weights_sha256, the checksum .* got None"):
         build(weights=str(path))
     with pytest.raises(SettingsError, match="64 hex digits .* got 'abc'"):
         build(weights=str(path), weights_sha256="abc")
     with pytest.raises(DataError, match="no such weights file"):
         build(weights=str(tmp_path / "b.h5"), weights_sha256="0" * 64)
     (tmp_path / "a.pickle").write_bytes(b"")
-    with pytest.raises(DataError, match="HDF5 only"):
+    with pytest.raises(DataError, match="only be read from HDF5"):
         build(weights=str(tmp_path / "a.pickle"), weights_sha256=sha256_of(tmp_path / "a.pickle"))
     with pytest.raises(SettingsError, match="weights must be None, a name or the path of a file, got 3"):
         build(weights=3)
     for weights in (None, "imagenet"):
-        with pytest.raises(SettingsError, match="weights_sha256 is of a local file"):
+        with pytest.raises(SettingsError, match="weights_sha256 applies to a local file"):
             build(weights=weights, weights_sha256="0" * 64)
     assert not opened
     build(weights=str(path), weights_sha256=sha256_of(path))

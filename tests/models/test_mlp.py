@@ -112,7 +112,7 @@ def test_without_hidden_layers_it_is_linear():
         ({"units": (4, 0)}, r"units must be a list of whole numbers from 1, e.g. \(200, 200\), got \(4, 0\)"),
         ({"units": 4}, "got 4"),
         ({"activation": "wavy"}, "activation='wavy'.* Could not interpret activation"),
-        ({"dropout": 1.0}, "dropout must be a number from 0 to below 1, got 1.0"),
+        ({"dropout": 1.0}, "dropout must be a number of at least 0 and below 1, got 1.0"),
         ({"dropout": True}, "got True"),
         ({"input_dropout": -0.1}, "input_dropout must be"),
         ({"l2": float("inf")}, "l2=inf.* expected a non-negative float"),

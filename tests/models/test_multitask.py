@@ -108,7 +108,7 @@ def test_images_are_refused():
         lambda input_shape, num_classes: 1
     )
     try:
-        with pytest.raises(SettingsError, match="trunk must be a model of segments, but 'picture' takes images"):
+        with pytest.raises(SettingsError, match="trunk must be a segment model, but 'picture' takes images"):
             build("binary", trunk="picture", trunk_arguments={})
     finally:
         MODELS.remove("picture")
@@ -118,8 +118,8 @@ def test_images_are_refused():
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"alpha": -1}, "alpha=-1.* must be a finite number from 0, got -1"),
-        ({"alpha": float("inf")}, "alpha=inf.* must be a finite number from 0, got inf"),
+        ({"alpha": -1}, "alpha=-1.* must be a finite number of at least 0, got -1"),
+        ({"alpha": float("inf")}, "alpha=inf.* must be a finite number of at least 0, got inf"),
         ({"trunk": "snippet_lstm"}, "trunk must be a model with one output, but 'snippet_lstm' has logits, expert_1"),
     ],
 )

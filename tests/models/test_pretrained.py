@@ -99,11 +99,11 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path, kind, reason):
 @pytest.mark.parametrize(
     ("model", "options", "error", "reason"),
     [
-        ("musicnn", {"weights": NAME}, SettingsError, "are of the model 'vgg_tagger', not of 'musicnn'"),
+        ("musicnn", {"weights": NAME}, SettingsError, "belong to the model 'vgg_tagger', not to 'musicnn'"),
         ("vgg_tagger", {"weights": "vgg_tagger.tiy"}, UnknownNameError, "Did you mean 'vgg_tagger.toy'"),
         ("vgg_tagger", {"weights": 3}, SettingsError, "None, a name or the path of a file, got 3"),
         ("vgg_tagger", {"weights": "none.safetensors", **ARGUMENTS}, DataError, "none.safetensors: cannot be read"),
-        ("vgg_tagger", {"weights": "none.h5", **ARGUMENTS}, DataError, "safetensors only"),
+        ("vgg_tagger", {"weights": "none.h5", **ARGUMENTS}, DataError, "only be read from safetensors"),
         ("vgg_tagger", {"weights": NAME, "pool_sizes": ((3, 2), (2, 2))}, SettingsError, "trained with pool_sizes="),
     ],
 )

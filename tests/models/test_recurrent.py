@@ -111,8 +111,8 @@ def test_padding_inside_a_batch_is_as_if_it_were_not_there(name):
     ("arguments", "reason"),
     [
         ({"units": 0}, "units must be a whole number from 1, got 0"),
-        ({"beta": -1.0}, "beta must be a finite number from 0, got -1.0"),
-        ({"dropout": 1}, "dropout must be a number from 0 to below 1, got 1"),
+        ({"beta": -1.0}, "beta must be a finite number of at least 0, got -1.0"),
+        ({"dropout": 1}, "dropout must be a number of at least 0 and below 1, got 1"),
         ({"recurrent_dropout": 1.5}, "recurrent_dropout must be"),
     ],
 )

@@ -164,7 +164,7 @@ def test_one_snippet_is_a_single_network():
         ({"snippets": 11}, "songs of 10 segments cannot be cut into 11 snippets"),
         ({"snippets": 0}, "snippets must be a whole number from 1, got 0"),
         ({"rule": "loudest"}, "rule must be one of 'mean', .*'weighted', got 'loudest'"),
-        ({"rule_l2": -1.0, "rule": "weighted"}, "rule_l2=-1.0.* l2 must be a finite number from 0, got -1.0"),
+        ({"rule_l2": -1.0, "rule": "weighted"}, "rule_l2=-1.0.* l2 must be a finite number of at least 0, got -1.0"),
     ],
 )
 def test_options_out_of_range_are_refused(arguments, reason):

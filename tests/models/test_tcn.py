@@ -24,7 +24,7 @@ def test_a_segment_sees_as_far_both_ways_as_the_dilations_say():
         ({"kernel_size": 0}, "kernel_size must be a whole number from 1, got 0"),
         ({"dilations": ()}, "dilations must be a list of whole numbers from 1"),
         ({"pooling": "max"}, "pooling must be one of 'attention', 'mean', got 'max'"),
-        ({"dropout": 1.0}, "dropout must be a number from 0 to below 1, got 1.0"),
+        ({"dropout": 1.0}, "dropout must be a number of at least 0 and below 1, got 1.0"),
     ],
 )
 def test_options_out_of_range_are_refused(arguments, reason):

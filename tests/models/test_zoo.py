@@ -80,7 +80,7 @@ def test_number_of_classes_out_of_range_is_refused(classes):
 
 @pytest.mark.parametrize(("shape", "classes"), [(None, 3), ((12, 3), None)])
 def test_without_weights_shape_and_classes_are_needed(shape, classes):
-    with pytest.raises(SettingsError, match="model 'lstm' needs input_shape and num_classes; they follow from named"):
+    with pytest.raises(SettingsError, match="model 'lstm' needs input_shape and num_classes; only named weights"):
         create_model("lstm", shape, classes)
 
 
@@ -111,9 +111,9 @@ def test_registered_model_is_one_of_the_zoo(mine):
 
 
 def test_taken_name_is_refused_and_the_zoo_stays_whole(mine):
-    with pytest.raises(GenrezooError, match="model 'mine' is registered already"):
+    with pytest.raises(GenrezooError, match="model 'mine' is already registered"):
         register_model(mine, summary="again", reference="me")(builder)
-    with pytest.raises(GenrezooError, match="'lstm' is registered already"):
+    with pytest.raises(GenrezooError, match="'lstm' is already registered"):
         register_model("lstm", summary="again", reference="me")(builder)
     assert MODELS.get("lstm").call is not builder
 
@@ -150,7 +150,7 @@ def test_clash_is_reported_to_the_newcomer_even_before_the_first_look_up(tmp_pat
     (tmp_path / "small_zoo" / "family.py").write_text(f"{register}(lambda input_shape, num_classes: 'old')")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(models, "MODELS", Registry("model", package="small_zoo"))
-    with pytest.raises(GenrezooError, match="model 'taken' is registered already"):
+    with pytest.raises(GenrezooError, match="model 'taken' is already registered"):
         register_model("taken", summary="a", reference="b")(builder)
     assert create_model("taken", (12, 3), 3) == "old"
 

@@ -160,7 +160,7 @@ def test_changes_of_members_are_addressed_to_one_to_all_or_to_everything():
     with pytest.raises(UnknownNameError, match="unknown option 'c.units'"):
         PAIR.changed({"c.units": 3})
     trained = PAIR.with_runs({"a": "runs/a"})
-    with pytest.raises(SettingsError, match="'a' is trained already"):
+    with pytest.raises(SettingsError, match="'a' is already trained"):
         trained.changed({"a.units": 3})
     with pytest.raises(UnknownNameError, match="unknown member of 'pair' 'c'"):
         PAIR.with_runs({"c": "runs/a"})

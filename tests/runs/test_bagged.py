@@ -140,9 +140,9 @@ def test_a_bagged_run_is_a_member_that_answers_out_of_fold(trained, tmp_path):
     combiner = Recipe(name="combiner", model="combiner", settings={"epochs": 1}, **plain)
     stacked = train(combiner, songs, seed=1, out=tmp_path / "stacked")
     assert set(stored_splits(stacked.folder)) == {"valid", "test"}
-    with pytest.raises(SettingsError, match="'bagged' knows the validation songs, so it must be frozen"):
+    with pytest.raises(SettingsError, match="'bagged' was trained on validation songs, so it must be frozen"):
         train(combiner.changed(freeze=["alone"]), songs, seed=1, out=tmp_path / "x")
-    with pytest.raises(SettingsError, match="'bagged' are stored: songs cannot be changed"):
+    with pytest.raises(SettingsError, match="'bagged' are stored, so training songs cannot be augmented"):
         train(combiner.changed(noise=0.1), songs, seed=1, out=tmp_path / "y")
     with pytest.raises(SettingsError, match="by which 'supervised' would judge it"):
         train(combiner.model_copy(update={"procedure": "supervised"}), songs, seed=1, out=tmp_path / "z")
@@ -180,7 +180,7 @@ def test_a_composition_is_bagged_with_its_members(tmp_path):
 def test_what_cannot_be_bagged_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="from 2 to 100, got 1"):
         bagged("lstm", folds=1)
-    with pytest.raises(SettingsError, match="member 'original' of 'correcting' is trained already"):
+    with pytest.raises(SettingsError, match="member 'original' of 'correcting' is already trained"):
         bagged(get_recipe("correcting").with_runs({"original": tmp_path}))
     with pytest.raises(ValueError, match="from 1 to 3"):
         Member(recipe=SMALL, folds=3, held=4)

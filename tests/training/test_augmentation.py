@@ -120,7 +120,7 @@ def test_a_mask_as_long_as_the_songs_is_refused(options, message):
 @pytest.mark.parametrize("name", ["time_shift", "time_mask", "feature_mask", "segment_dropout"])
 def test_images_have_no_segments_to_change(name):
     settings = TrainingSettings(**{name: 0.5 if name == "segment_dropout" else 1})
-    with pytest.raises(SettingsError, match=f"{name} is of songs in segments, not of images"):
+    with pytest.raises(SettingsError, match=f"{name} applies to songs in segments, not to images"):
         Batches(np.zeros((2, 4, 4, 3), np.float32), {}, None, settings, seed=1, many=False)
 
 

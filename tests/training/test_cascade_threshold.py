@@ -63,5 +63,5 @@ def test_wishes_that_cannot_be_met_are_refused(members):
         chosen({"student": members["student"], "teacher": members["student"]}, accuracy=1.0)
     with pytest.raises(SettingsError, match="pass accuracy or fraction"):
         chosen(members, accuracy=0.5, fraction=0.5)
-    with pytest.raises(SettingsError, match="a cascade is expected"):
+    with pytest.raises(SettingsError, match="expected a cascade"):
         cascade_threshold(make_model(), SONGS, CascadeThresholdSettings(), seed=1)

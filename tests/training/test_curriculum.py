@@ -220,5 +220,5 @@ def test_the_judge_must_know_each_training_song(songs):
 
 def test_pace_and_ends_must_agree():
     for options in ({"pace": "given"}, {"level_ends": (3,)}):
-        with pytest.raises(ValidationError, match="level_ends belongs to pace='given'"):
+        with pytest.raises(ValidationError, match="level_ends must be set for pace='given'"):
             settings(**options)

@@ -46,7 +46,7 @@ def test_kernels_are_found_by_their_layers_name(songs):
     assert list(kernel_values(model, "conv_*")) == ["conv_1/kernel", "conv_2/kernel"]
     recurrent = create_model("lstm", (6, 4), 3, seed=0, units=5)
     assert [path.rpartition("/")[2] for path in kernel_values(recurrent)] == ["kernel", "recurrent_kernel", "kernel"]
-    with pytest.raises(SettingsError, match="no layer 'cnv_.' of segment_cnn has a kernel.*conv_1"):
+    with pytest.raises(SettingsError, match="no layer 'cnv_.' of segment_cnn has a trainable kernel.*conv_1"):
         prune_and_refit(model, songs, settings(layers="cnv_?"), seed=1)
 
 
@@ -123,7 +123,7 @@ def test_a_models_own_penalties_stay_unless_others_are_given_and_come_back(songs
     before = [(weight.regularizer, weight.constraint) for weight in model.weights]
     prune_and_refit(model, songs, settings(layers="conv_*", l1=0.2, refit_l2=0.3), seed=1)
     assert [(weight.regularizer, weight.constraint) for weight in model.weights] == before
-    with pytest.raises(SettingsError, match="leaves none of the 20 weights of conv_1/kernel"):
+    with pytest.raises(SettingsError, match="would prune all 20 weights of conv_1/kernel"):
         prune_and_refit(model, songs, settings(layers="conv_*", threshold=1e3), seed=1)
     assert [(weight.regularizer, weight.constraint) for weight in model.weights] == before
 
@@ -182,10 +182,10 @@ def test_stopped_in_either_training_it_ends_with_the_same_bits(songs, tmp_path, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"refit_fraction": 0.9}, "must leave one on either side of pruning"),
+        ({"refit_fraction": 0.9}, "must leave at least one epoch before and after pruning"),
         ({"refit_fraction": 0}, "threshold and refit_l2 need a refit_fraction"),
         ({"refit_fraction": 0, "threshold": 0.0, "refit_l2": 0.1}, "threshold and refit_l2 need a refit_fraction"),
-        ({"optimizer_arguments": {"use_ema": True}}, "use_ema puts averages"),
+        ({"optimizer_arguments": {"use_ema": True}}, "use_ema would replace weights"),
     ],
 )
 def test_stages_must_agree(options, message):

@@ -332,7 +332,7 @@ def test_models_that_cannot_be_read_in_parts_are_refused(kind):
         "two": r"one recurrent layer.*'two' has .*SimpleRNN.*SimpleRNN",
         "backwards": "neither stateful nor backwards",
         "no mask": "MaskPadding and one recurrent layer.*'no_mask'",
-        "beside": "an output does not follow from its recurrent layer.*Train it with the procedure 'supervised'",
+        "beside": "an output does not depend only on its recurrent layer.*Train it with the procedure 'supervised'",
     }[kind]
     with pytest.raises(SettingsError, match=message):
         truncated(layers_of(kind), make_songs(40), settings(), seed=1)

@@ -322,7 +322,7 @@ def test_weights_of_a_user_come_from_a_file(tmp_path, made):
         remove_weights(NAME, cache=tmp_path)
         with pytest.raises(DataError, match="the sha256 is"):
             fetch_weights(NAME, from_file=tmp_path / "mine.safetensors", cache=tmp_path)
-        with pytest.raises(GenrezooError, match="registered already"):
+        with pytest.raises(GenrezooError, match="already registered"):
             gz.register_weights(entry)
 
 
