@@ -1,6 +1,6 @@
-"""The rows of a benchmark: what it writes of each of its cells, one JSON object a line, and what the report reads.
+"""The rows of a benchmark: one JSON object per line and cell, which the report reads.
 
-A row is of the kind ``accuracy``, ``speed`` or ``passes``; a cell without a result leaves a `NotMeasured` row.
+The kind of a row is ``accuracy``, ``speed`` or ``passes``; a cell without a result has a `NotMeasured` row.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bounds = tuple[Number, Number]
 Engine = Literal["keras", "onnx", "scikit-learn"]
-"""What computes predictions; scikit-learn those of baselines alone."""
+"""Engines that compute predictions; scikit-learn only for baselines."""
 
 
 class _Record(BaseModel, frozen=True, extra="ignore"):
-    """A part of a row; a later version may say more."""
+    """A part of a row; later versions may add fields."""
 
 
 class Scores(_Record):
@@ -59,14 +59,14 @@ class ScoresAndIntervals(Scores):
 
 
 class HeadScores(_Record):
-    """Accuracy of one auxiliary output by itself."""
+    """Accuracy of one auxiliary output."""
 
     valid: Number
     test: Number | None = None
 
 
 class Latency(_Record):
-    """Milliseconds for one song: percentiles of so many calls."""
+    """Latency for one song in milliseconds: percentiles over a number of calls."""
 
     p50: Positive
     p90: Positive
@@ -84,21 +84,21 @@ class PassSeconds(_Record):
 
 
 class SongDifficulty(_Record):
-    """Cross entropy of one song's genre, in nats."""
+    """Cross-entropy of one song's genre, in nats."""
 
     id: str
     difficulty: Number
 
 
 class Histogram(_Record):
-    """Counts between edges, of which there is one more."""
+    """A histogram, with one more edge than counts."""
 
     edges: tuple[Number, ...]
     counts: tuple[int, ...]
 
 
 class Difficulty(_Record):
-    """How difficult the training songs are for a model."""
+    """Difficulty of the training songs for a model."""
 
     songs: int
     mean: Number
@@ -109,37 +109,37 @@ class Difficulty(_Record):
 
 
 class WeightHistograms(_Record):
-    """How the kernels of a model are spread, all between the same edges."""
+    """Histograms of a model's kernels, all with the same edges."""
 
     edges: tuple[Number, ...]
     counts: dict[str, tuple[int, ...]]
-    zeros: dict[str, Number] = Field(description="By kernel the fraction of weights that are exactly zero.")
+    zeros: dict[str, Number] = Field(description="Fraction of weights that are exactly zero, by kernel.")
 
 
 class DataFacts(_Record):
-    """What every row says of its songs."""
+    """Fields of every row about its songs."""
 
     data: str = Field(description="Name of the songs.")
-    checksum: str = Field(description="Of songs, labels and split.")
-    provenance: str = Field(description="Where the split comes from; no result is reported without it.")
-    sizes: dict[str, int] = Field({}, description="Songs of each split.")
-    duplicates: int | None = Field(None, description="Songs that occur in more than one split.")
+    checksum: str = Field(description="Checksum of songs, labels and split.")
+    provenance: str = Field(description="Provenance of the split; no result is reported without it.")
+    sizes: dict[str, int] = Field({}, description="Number of songs in each split.")
+    duplicates: int | None = Field(None, description="Number of songs that occur in more than one split.")
     segments: int | None = None
     features: int | None = None
     shape: tuple[int, int, int] | None = Field(None, description="Height, width and channels of images.")
     genres: tuple[str, ...] = ()
     synthetic: bool = False
-    ceilings: dict[str, Number] | None = Field(None, description="Best accuracies attainable, where they are known.")
+    ceilings: dict[str, Number] | None = Field(None, description="Best attainable accuracies, if known.")
 
 
 class CellFacts(DataFacts):
-    """What every row says of its cell, whatever became of it."""
+    """Fields of every row about its cell, whether or not it has a result."""
 
-    key: str = Field(description="Identifies the cell by everything that its result depends on.")
+    key: str = Field(description="Digest of everything that the cell's result depends on.")
     recipe: str = Field(description="Name of the recipe or baseline.")
     model: str = Field("", description="Name of the model.")
     family: Literal["zoo", "baseline", "mixed"] = Field(
-        description="`mixed` is an ensemble that was selected from models of the zoo and baselines."
+        description="Family; `mixed` is an ensemble selected from models of the zoo and baselines."
     )
     seed: int
     repeat: int | None = Field(None, description="Number of the split among repeated splits of the same songs, from 1.")
@@ -147,13 +147,13 @@ class CellFacts(DataFacts):
         None, description="Checksum of the songs without a split: the same in all repeated splits of them."
     )
     settings: dict[str, Any] = Field({}, description="The recipe, or the baseline's settings.")
-    run: str = Field("", description="Folder of the run, relative to that of the results.")
-    folds: int | None = Field(None, description="Of a bagged recipe: number of folds, and of models.")
+    run: str = Field("", description="Folder of the run, relative to the folder of results.")
+    folds: int | None = Field(None, description="For a bagged recipe: number of folds and models.")
     study: str | None = Field(None, description="Name of the study that it belongs to.")
-    axes: dict[str, Any] | None = Field(None, description="Its values on the study's axes.")
-    label: str | None = Field(None, description="What the study's figures call it.")
+    axes: dict[str, Any] | None = Field(None, description="Values on the study's axes.")
+    label: str | None = Field(None, description="Label in the study's figures.")
     pretrained: dict[str, str] = Field(
-        {}, description="Weights trained elsewhere that it rests on, by name, and what is known of the songs in common."
+        {}, description="Pretrained weights that it depends on, by name, with information on songs in common."
     )
 
 
@@ -164,16 +164,16 @@ class _Row(CellFacts):
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """Of rows with the same the last one counts: the kind, the key, and the engine if it is not the model's own."""
+        """Identity of the row (kind, key, and the engine if it is not the model's own); the last row with it counts."""
         return self.kind, self.key, ""
 
     def to_plain(self) -> dict[str, Any]:
-        """The row as JSON data."""
+        """Returns the row as JSON data."""
         return self.model_dump(mode="json", by_alias=True)
 
 
 class AccuracyRow(_Row):
-    """How good one training is, and what it cost."""
+    """Accuracy and cost of one training."""
 
     kind: Literal["accuracy"] = "accuracy"
     status: Literal["ok"] = "ok"
@@ -182,7 +182,7 @@ class AccuracyRow(_Row):
     train: Scores | None = None
     out_of_fold: Scores | None = Field(
         None,
-        description="Training and validation songs, each predicted by a model that never saw it; of some.",
+        description="Metrics of out-of-fold predictions for training and validation songs, if there are any.",
     )
     heads: dict[str, HeadScores] = {}
     parameters: Number | None = None
@@ -202,7 +202,7 @@ def engine_part(engine: Engine) -> str:
 
 
 class _Timed(_Row):
-    engine: Engine = Field("keras", description="What computed the predictions.")
+    engine: Engine = Field("keras", description="Engine that computed the predictions.")
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -210,7 +210,7 @@ class _Timed(_Row):
 
 
 class SpeedRow(_Timed):
-    """How fast one recipe predicts with one engine."""
+    """Inference speed of one recipe with one engine."""
 
     kind: Literal["speed"] = "speed"
     status: Literal["ok"] = "ok"
@@ -222,7 +222,7 @@ class SpeedRow(_Timed):
 
 
 class PassesRow(_Timed):
-    """How long one recipe takes to predict all training and validation songs."""
+    """Time that one recipe takes to predict all training and validation songs."""
 
     kind: Literal["passes"] = "passes"
     status: Literal["ok"] = "ok"
@@ -248,9 +248,9 @@ class Rows:
     """The rows of one file.
 
     Attributes:
-        rows: In the order of the file, replaced ones included.
-        torn: Number of lines that are not JSON objects: a crash leaves at most one.
-        unknown: Number of rows of kinds that this version does not know.
+        rows: All rows in the order of the file, including replaced ones.
+        torn: Number of lines that are not JSON objects; a crash leaves at most one.
+        unknown: Number of rows with kinds that this version does not know.
     """
 
     rows: list[Row]
@@ -262,10 +262,10 @@ def read_row_file(path: Path) -> Rows:
     """Reads a file of rows; those of schema 1 are read as rows of schema 2.
 
     Args:
-        path: The file; a missing one has no rows.
+        path: The file; if it is missing, there are no rows.
 
     Raises:
-        DataError: A row is not what a benchmark writes.
+        DataError: A row has not the form that a benchmark writes.
     """
     text = read_bytes(path, most=2**30, empty=True).decode(errors="replace") if path.exists() else ""
     rows: list[Row] = []
@@ -287,16 +287,16 @@ def read_row_file(path: Path) -> Rows:
 
 
 def parse_row(value: Mapping[str, Any]) -> Row:
-    """A row as a record, whether of this or of an earlier schema.
+    """Parses a row of this or an earlier schema.
 
     Raises:
-        ValidationError: It is not what a benchmark writes.
+        ValidationError: It has not the form that a benchmark writes.
     """
     return (_MEASURED[value["kind"]] if value.get("status") == "ok" else NotMeasured)(**upgrade(value))
 
 
 def upgrade(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of schema 1 in the words of schema 2, any other row as it is.
+    """Converts a row of schema 1 to schema 2; returns any other row unchanged.
 
     Example:
         >>> upgrade({"schema": 1, "family": "peer", "reason": None})

@@ -1,10 +1,9 @@
 """Greedy selection of an ensemble from stored predictions: which models to average, and with which weights.
 
-From a library of models that have answered the same held-out songs, the selection adds, one after the other and with
-replacement, the model that helps the average of the posteriors most. Choose it where many models are trained already:
-it costs seconds, leaves useless models out, and weighs the others by how often they were chosen. A greedy choice among
-many models on few songs overfits these songs; the guard is the average of many selections, each from a random part of
-the library.
+From a library of models with predictions for the same held-out songs, the selection repeatedly adds, with replacement,
+the model that improves the mean posterior most. Choose it where many models are already trained: it takes seconds,
+leaves useless models out, and weights the others by how often they were chosen. A greedy choice among many models on
+few songs overfits these songs; to prevent this, many selections are averaged, each from a random part of the library.
 """
 
 from __future__ import annotations
@@ -30,32 +29,40 @@ class GreedySettings(BaseModel, frozen=True, extra="forbid"):
 
     score: Literal["log_loss", "accuracy"] = Field(
         "log_loss",
-        description="What the selection improves. On a few hundred songs many choices have the same accuracy, and one "
-        "that wins by a song wins by chance; the log loss uses every song's posterior. Ties in accuracy go to the "
+        description="Metric that the selection optimises. On a few hundred songs many choices have the same accuracy, "
+        "and a difference of one song is chance; the log loss uses every song's posterior. Ties in accuracy go to the "
         "lower log loss.",
     )
-    bags: int = Field(20, ge=1, le=1000, description="Selections that are averaged, each from a part of the library.")
+    bags: int = Field(
+        20, ge=1, le=1000, description="Number of selections (bags) to average, each from a part of the library."
+    )
     fraction: float = Field(
-        0.5, gt=0, le=1, description="Part of the library that each bag draws at random, four models at least."
+        0.5, gt=0, le=1, description="Fraction of the library that each bag draws at random, at least four models."
     )
     start: int = Field(
-        5, ge=1, le=100, description="Models that a bag begins with at most: as many of its best as do best together."
+        5,
+        ge=1,
+        le=100,
+        description="Largest number of initial models of a bag: as many of its best models as perform best together.",
     )
     steps: int = Field(
-        50, ge=1, le=1000, description="Size that a bag grows to, repeats counted; its best size on the way counts."
+        50,
+        ge=1,
+        le=1000,
+        description="Size up to which a bag grows, including repeats; the best size on the way is used.",
     )
     most: int | None = Field(
-        None, ge=1, le=200, description="Members with the greatest weights that are kept; all of them if left out."
+        None, ge=1, le=200, description="Number of members with the largest weights to keep; None: all."
     )
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which models to average.
+    """The selected models and their weights.
 
     Attributes:
-        weights: Weight of each chosen model in the average of posteriors, the greatest first; they sum to 1.
-        paths: For each bag its score after every step from the start on: accuracy, or log loss.
+        weights: Weight of each chosen model in the mean posterior, largest first; they sum to 1.
+        paths: Score of each bag (accuracy or log loss) after every step.
     """
 
     weights: dict[str, float]
@@ -65,7 +72,7 @@ class Selection:
         """Averages the posteriors of the chosen models.
 
         Args:
-            logits: ``(songs, classes)`` by name of the model; those that were not chosen may be missing.
+            logits: ``(songs, classes)`` by name of the model; models that were not chosen may be missing.
 
         Returns:
             Log posteriors ``(songs, classes)`` float32.
@@ -80,15 +87,15 @@ def select(
 ) -> Selection:
     """Selects an ensemble greedily.
 
-    Each bag draws a part of the library at random, begins with its best models, and adds the model that makes the
-    average best, again and again; a model that is added twice counts twice. The weight of a model is the mean over the
-    bags of how often it was chosen.
+    Each bag draws a part of the library at random, begins with its best models, and repeatedly adds the model that
+    improves the average most; a model that is added twice counts twice. The weight of a model is its relative
+    frequency, averaged over the bags.
 
     Args:
         logits: Predictions of each model, ``(songs, classes)`` finite, for songs that it was not trained on; the same
             songs in the same order.
         y: Labels of the songs, ``(songs,)`` integers in [0, classes).
-        settings: How to select; the defaults of `GreedySettings` if left out.
+        settings: Settings of the selection; the default is `GreedySettings()`.
         seed: Seed of the bags.
 
     Returns:
@@ -129,15 +136,15 @@ def cross_selected(
     folds: int = 5,
     seed: int = 1,
 ) -> np.ndarray:
-    """Predicts each song by the ensemble that is selected without it: what the selection is worth on other songs.
+    """Predicts each song with an ensemble that is selected without it, to estimate the result on new songs.
 
-    The score of an ensemble on the songs that it was selected on is too good; that of these predictions is not.
+    The score of an ensemble on the songs that it was selected on is optimistic; that of these predictions is not.
 
     Args:
         logits: As in `select`.
         y: As in `select`.
         settings: As in `select`.
-        folds: Parts that the songs are dealt into, each genre evenly; at least 2.
+        folds: Number of folds of the songs, stratified by genre, at least 2.
         seed: Seed of folds and bags.
 
     Returns:
@@ -148,10 +155,10 @@ def cross_selected(
         DataError: As `select`, or there are fewer than two songs.
     """
     if folds < 2:
-        raise SettingsError(f"folds must be 2 or more, got {folds}")
+        raise SettingsError(f"folds must be at least 2, got {folds}")
     _checked(logits, y)
     if len(y) < 2:
-        raise DataError("one song cannot be split into folds", remedy="select on two songs or more")
+        raise DataError("one song cannot be split into folds", remedy="pass at least two songs")
     drawn = generator(seed, "folds").permutation(len(y))
     fold = np.empty(len(y), np.int64)
     fold[drawn[np.argsort(y[drawn], kind="stable")]] = np.arange(len(y)) % folds
@@ -168,12 +175,12 @@ def _songs(logits: Mapping[str, np.ndarray], which: np.ndarray) -> dict[str, np.
 
 
 def _grown(posteriors: np.ndarray, y: np.ndarray, settings: GreedySettings) -> tuple[np.ndarray, tuple[float, ...]]:
-    """How often each model of a bag, ``(models, songs, classes)``, is chosen; and the score after every step."""
+    """Counts how often each model of a bag, ``(models, songs, classes)``, is chosen, and the score after each step."""
     by_accuracy = settings.score == "accuracy"
     right = posteriors[:, np.arange(len(y)), y]  # (models, songs)
 
     def scores(sums: np.ndarray, right_sums: np.ndarray, size: np.ndarray | int) -> np.ndarray:
-        """The score of each of several ensembles, lower is better: ``(ensembles, 2)``, a tie-break beside it."""
+        """Returns the score of each of several ensembles (lower is better) and a tie-breaker, ``(ensembles, 2)``."""
         loss = -np.log(np.maximum(right_sums / np.reshape(size, (-1, 1)), _FLOOR)).mean(axis=1)
         errors = (sums.argmax(axis=-1) != y).mean(axis=1) if by_accuracy else np.zeros_like(loss)
         return np.stack([errors, loss], axis=1)
@@ -198,12 +205,12 @@ def _grown(posteriors: np.ndarray, y: np.ndarray, settings: GreedySettings) -> t
 
 
 def _ranked(scores: np.ndarray) -> np.ndarray:
-    """Positions of the ensembles, the best first."""
+    """Returns the indices of the ensembles, best first."""
     return np.lexsort((scores[:, 1], scores[:, 0]))
 
 
 def _checked(logits: Mapping[str, np.ndarray], y: np.ndarray) -> np.ndarray:
-    """The posteriors of all models, ``(models, songs, classes)``."""
+    """Returns the posteriors of all models, ``(models, songs, classes)``."""
     if not logits:
         raise SettingsError("an ensemble needs at least one model, got none")
     shapes = {name: np.shape(part) for name, part in logits.items()}
@@ -218,5 +225,5 @@ def _checked(logits: Mapping[str, np.ndarray], y: np.ndarray) -> np.ndarray:
         if not np.isfinite(logits[name]).all():
             raise DataError(f"logits of {name!r} are not finite", remedy="leave the model out, or train it again")
     if not len(labels) or labels.min() < 0 or labels.max() >= first[1]:
-        raise DataError(f"labels of {len(labels)} songs, or out of range", remedy=f"use 0 to {first[1] - 1}")
+        raise DataError(f"there are {len(labels)} labels, or some are out of range", remedy=f"use 0 to {first[1] - 1}")
     return np.stack([softmax(part) for part in logits.values()])

@@ -1,7 +1,7 @@
-"""What a search has tried: the records of its trials, read from its journal.
+"""The trials of a search, read from its journal.
 
-The journal is a file of one JSON object a line, each written with one fsync before anything follows from it. Whatever a
-search knows it can tell from this file alone, so that it goes on after any interruption.
+The journal is a file with one JSON object per line, each written and synced before the search acts on it. The whole
+state of a search can be read from this file, so that it can resume after any interruption.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ ENDED = ("completed", "stopped", "infeasible", "failed")
 
 @checked_dataclass(frozen=True)
 class Trial:
-    """One point of a search and what came of it.
+    """One trial of a search and its result.
 
     Attributes:
-        number: From 0, in the order of asking.
+        number: Number of the trial, from 0, in order of request.
         values: The searched hyperparameters that are active, by name.
-        point: Sixteen hex digits of what the score depends on; no two trials of a search have the same.
-        by: Who suggested it: a tuner, ``"recipe"`` (the recipe's own values) or ``"warm"`` (an earlier search).
-        epochs: Pause after so many epochs; None trains to the end.
-        origin: Number of the trial whose training it goes on with.
-        status: ``"running"``, ``"completed"``, ``"stopped"`` (by the median rule), ``"infeasible"`` (over the limit of
-            latency) or ``"failed"``.
-        score: The objective in its own direction: accuracy up, loss down.
-        scores: Of each part: fold or repeat.
+        point: Digest (16 hex digits) of everything that the score depends on; unique within a search.
+        by: Source of the point: a tuner, ``"recipe"`` (the recipe's values) or ``"warm"`` (an earlier search).
+        epochs: Epochs after which to pause; None trains to the end.
+        origin: Number of the trial whose training it continues.
+        status: ``"running"``, ``"completed"``, ``"stopped"`` (by the median rule), ``"infeasible"`` (above the latency
+            limit) or ``"failed"``.
+        score: Value of the objective: for accuracy larger is better, for loss smaller.
+        scores: Score of each part: fold or repeat.
         history: Columns ``loss``, ``accuracy``, ``valid_loss``, ``valid_accuracy`` and ``valid_macro_f1`` of the first
-            part, one value an epoch.
-        latency_ms: Processor time of one song's answer.
-        parameters: Of the model.
+            part, one value per epoch.
+        latency_ms: CPU time of one prediction.
+        parameters: Number of parameters of the model.
         seconds: Wall time.
-        attempts: How often it was started.
-        error: One line that says why it failed.
+        attempts: Number of times it was started.
+        error: Reason of a failure, in one line.
         detail: The traceback of a failure.
-        started: Unix time of its first start.
-        ended: Unix time of its end.
+        started: Unix time of the first start.
+        ended: Unix time of the end.
     """
 
     number: int
@@ -78,18 +78,18 @@ class Trial:
 
     @property
     def ran(self) -> bool:
-        """Whether it has a score that may be the best."""
+        """Whether its score can be the best."""
         return self.status == "completed"
 
 
 @dataclass
 class Journal:
-    """What a journal tells.
+    """The content of a journal.
 
     Attributes:
-        plan: Everything that the search was asked for.
-        trials: In order of number.
-        finished: Why the search ended: ``"budget"`` or ``"exhausted"``; None while it has not.
+        plan: The requested plan of the search.
+        trials: All trials, by number.
+        finished: Why the search ended: ``"budget"`` or ``"exhausted"``; None while it is running.
     """
 
     plan: dict[str, Any] = field(default_factory=dict)
@@ -97,10 +97,10 @@ class Journal:
     finished: str | None = None
 
     def take(self, event: dict[str, Any]) -> None:
-        """Takes note of an event.
+        """Applies an event.
 
         Raises:
-            KeyError, TypeError, ValueError: It is none, or does not follow from those before.
+            KeyError, TypeError, ValueError: It is not an event, or contradicts earlier ones.
         """
         kind = event["event"]
         self.finished = str(event["reason"]) if kind == "finish" else None  # a larger budget makes a search go on
@@ -125,31 +125,31 @@ class Journal:
                 raise ValueError(f"trial {event['trial']} was never requested")
             trial = self.trials[event["trial"]]
             if trial.status != "running":
-                raise ValueError(f"trial {trial.number} has ended already")
+                raise ValueError(f"trial {trial.number} has already ended")
             self.trials[trial.number] = _after(trial, event)
         elif kind != "finish":
             raise ValueError(f"unknown event {kind!r}")
 
     @property
     def direction(self) -> str:
-        """``"min"`` where a small score is good, else ``"max"``."""
+        """``"min"`` if smaller scores are better, else ``"max"``."""
         return "min" if self.plan["objective"]["metric"] == "loss" else "max"
 
     @property
     def ranked(self) -> list[Trial]:
-        """The completed trials, the best first; of equals the earlier."""
+        """The completed trials, best first; of equal ones the earlier first."""
         sign = 1 if self.direction == "min" else -1
         return sorted((trial for trial in self.trials if trial.score is not None and trial.ran), key=lambda one: (
             sign * float(one.score or 0.0), one.number))  # fmt: skip
 
     @property
     def best(self) -> Trial | None:
-        """The completed trial with the best score; None while there is none."""
+        """The completed trial with the best score; None if there is none."""
         return next(iter(self.ranked), None)
 
     @property
     def front(self) -> list[Trial]:
-        """The completed trials that no other beats in both score and latency, fastest first."""
+        """The completed trials that no other trial beats in both score and latency, fastest first."""
         front: list[Trial] = []
         sign = 1 if self.direction == "min" else -1
         # of equal scores the faster first: each one must be faster than all before it
@@ -160,14 +160,14 @@ class Journal:
 
     @property
     def kept(self) -> list[Trial]:
-        """The trials whose runs are worth keeping: the best one, or the front."""
+        """The trials whose runs are kept: the best one, or the Pareto front."""
         if self.plan["objective"]["pareto"]:
             return self.front
         return self.ranked[:1]
 
 
 def as_line(event: dict[str, Any]) -> str:
-    """An event as a line of a journal, with a digest by which a changed one is noticed."""
+    """Formats an event as a line of a journal, with a digest that reveals changes."""
     return json_text({**event, CHECK: _digest(event)})
 
 
@@ -178,7 +178,7 @@ def _digest(event: dict[str, Any]) -> str:
 def read_journal(folder: str | Path) -> Journal:
     """Reads the journal of a search.
 
-    A last line that a crash has torn is passed over: what it said had not happened yet.
+    An incomplete last line after a crash is ignored: the search had not acted on it.
 
     Args:
         folder: Folder of the search.
@@ -191,14 +191,14 @@ def read_journal(folder: str | Path) -> Journal:
         raise DataError("is not a search", path=path, remedy="pass a folder that `genrezoo tune` wrote")
     lines = read_bytes(path, most=2**30, empty=True).split(b"\n")[:-1]  # every whole line ends with a break
     if not lines:
-        raise DataError("has no complete line", path=path, remedy="delete the folder and search again")
+        raise DataError("has no complete line", path=path, remedy="delete the folder and start the search again")
     for number, line in enumerate(lines, start=1):
         try:
             event = from_json(line)
             if CHECK in event and event.pop(CHECK) != _digest(event):  # journals of older versions have none
                 raise ValueError("its digest differs")
             if (event["event"] == "search") != (number == 1):
-                raise ValueError("the plan is the first line and no other")
+                raise ValueError("the plan must be the first line and no other")
             journal.take(event)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = first_problem(error) if isinstance(error, ValidationError) else error
@@ -206,13 +206,13 @@ def read_journal(folder: str | Path) -> Journal:
                 f"damaged ({reason})",
                 path=path,
                 where=f"line {number}",
-                remedy="restore the file; the lines before that one are whole",
+                remedy="restore the file; the lines before this one are intact",
             ) from error
     return journal
 
 
 def _after(trial: Trial, event: dict[str, Any]) -> Trial:
-    """The trial after an event of its own."""
+    """Returns the trial after one of its events."""
     if event["event"] == "start":
         return replace(trial, attempts=event["attempt"], started=trial.started or event["time"])
     if event["status"] not in ENDED:

@@ -1,4 +1,4 @@
-"""Where songs come from: one file for each source, and `load_songs`, which finds the one that a path or name needs."""
+"""Data sets: one module per source, and `load_songs`, which finds the one for a path or a name."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def load_songs(source: str | Path | Sequence[str | Path], **options: Any) -> Son
     Args:
         source: A name of `list_datasets`, e.g. ``"synthetic"`` (a folder of that name is reached as ``"./synthetic"``),
             or a path. Each data set recognises its own files (see `find_dataset`): an ``.npz`` file or a folder of
-            them, a folder written by ``genrezoo data convert``, a folder of audio files with a folder for each genre,
+            them, a folder written by ``genrezoo data convert``, a folder of audio files with a sub-folder per genre,
             the GTZAN collection or its tables, the Free Music Archive, a folder tree of ``.h5`` files of the Million
             Song Dataset or of AudioSet's ``.tfrecord`` files, a ``.csv`` or ``.parquet`` table with a column of labels.
             Or a list of audio files; their labels are the option ``labels`` (see `genrezoo.datasets.files`).
-        options: Keyword arguments of the loader, e.g. ``n_segments`` for ``.npz`` files. A named data set that is read
-            from somewhere takes its place as an option too.
+        options: Keyword arguments of the loader, e.g. ``n_segments`` for ``.npz`` files. For a named data set that is
+            read from a file or folder, its path is an option too.
 
     Returns:
         The checked songs.
 
     Raises:
-        DataError: Nothing that can be loaded was found, or the songs in it cannot be trained on.
+        DataError: The source cannot be loaded, or its songs cannot be trained on.
         SettingsError: The loader has no such option, or lacks one that it needs.
 
     Example:
@@ -53,9 +53,9 @@ def load_songs(source: str | Path | Sequence[str | Path], **options: Any) -> Son
     if path.is_dir():
         kinds = Counter(file.suffix.lower() or "no ending" for file in path.iterdir() if not file.name.startswith("."))
         found = ", ".join(f"{number} x {kind}" for kind, number in kinds.most_common(5)) or "nothing"
-        what = f"is a folder of no data set; it holds {found}"
+        what = f"is not a folder of any known data set; it contains {found}"
     elif path.exists():
-        what = f"is a {path.suffix or 'nameless kind of'} file, which load_songs does not read"
+        what = f"is a {path.suffix or 'nameless kind of'} file, which load_songs cannot read"
     else:
         what = f"neither a file, a folder nor a data set; data sets are {', '.join(list_datasets())}"
     remedy = "pass an .npz file, a folder of a split's .npz files, or one written by `genrezoo data convert`"
@@ -63,10 +63,10 @@ def load_songs(source: str | Path | Sequence[str | Path], **options: Any) -> Son
 
 
 def find_dataset(path: str | Path) -> Entry | None:
-    """The data set that a path holds, by what each data set says of it; None if none knows it.
+    """Finds the data set that can read a path; None if there is none.
 
     Raises:
-        DataError: Two data sets are equally sure.
+        DataError: Two data sets match equally well.
 
     Example:
         >>> find_dataset("songs.npz").name
@@ -83,12 +83,12 @@ def find_dataset(path: str | Path) -> Entry | None:
 
 
 def takes_audio(entry: Entry) -> bool:
-    """Whether a data set is made of audio files, whose features are an option."""
+    """Whether a data set consists of audio files, whose features are an option."""
     return "features" in inspect.signature(entry.call).parameters
 
 
 def may_take(source: str | Path, option: str) -> bool:
-    """Whether what loads a source may have an option of that name.
+    """Whether the loader of a source may have an option of that name.
 
     Example:
         >>> may_take("synthetic", "n_train"), may_take("songs.npz", "n_train"), may_take("songs.npz", "n_segments")
@@ -100,7 +100,7 @@ def may_take(source: str | Path, option: str) -> bool:
 
 
 def list_datasets(pattern: str = "*") -> list[str]:
-    """Names of the registered data sets and loaders that match a shell pattern.
+    """Returns the names of the registered data sets and loaders that match a shell pattern.
 
     Example:
         >>> list_datasets("n*")
@@ -110,7 +110,7 @@ def list_datasets(pattern: str = "*") -> list[str]:
 
 
 def _call(entry: Entry, options: dict[str, Any]) -> SongSet:
-    """Calls a loader, telling a wrong option from a fault inside it."""
+    """Calls a loader, and reports wrong options separately from errors inside it."""
     parameters = inspect.signature(entry.call).parameters.values()
     named = {parameter.name: parameter for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
     unknown = [name for name in options if name not in named]

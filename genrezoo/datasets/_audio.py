@@ -1,4 +1,4 @@
-"""From audio files with genres to songs: what the data sets that are folders of audio share."""
+"""Songs from audio files with genres: the common part of all data sets of audio files."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ NOT_AUDIO = frozenset({
     ".yaml", ".yml",
 })
 # fmt: on
-"""Endings of files that lie beside music and are passed over; every other file is looked into."""
+"""File extensions that are skipped; every other file is inspected."""
 
 
 @dataclass(frozen=True)
 class AudioFile:
-    """An audio file and what is known of it.
+    """An audio file with its metadata.
 
     Attributes:
         path: The file.
-        id: The song's id.
-        genre: Its genre.
-        group: What may not be torn apart by a split (an artist), if known.
-        split: Side of the split that it is on, if any.
+        id: Id of the song.
+        genre: Genre of the song.
+        group: Group that a split must not divide (an artist), if known.
+        split: Split that it belongs to, if any.
     """
 
     path: Path
@@ -51,11 +51,11 @@ class AudioFile:
 
 
 def walk_files(root: Path, on_error: Callable[[DataError], None] | None = None) -> Iterator[Path]:
-    """The files below a folder in sorted order; hidden ones are left out, links to folders are followed once.
+    """Yields the files below a folder in sorted order; hidden ones are skipped, links to folders are followed once.
 
     Args:
         root: The folder.
-        on_error: Called with why a folder in it cannot be read; the others are walked through.
+        on_error: Called with the reason if a sub-folder cannot be read; the others are still searched.
 
     Raises:
         DataError: It is not a folder, or, without ``on_error``, a folder in it cannot be read.
@@ -81,7 +81,7 @@ def walk_files(root: Path, on_error: Callable[[DataError], None] | None = None) 
 
 
 def holds_mostly(folder: Path, suffix: str) -> bool:
-    """Whether files of an ending outnumber others that could be audio, among the first hundred of a folder tree."""
+    """Whether files with an extension outnumber possible audio files among the first hundred of a folder tree."""
     if not folder.is_dir():
         return False
     first = [suffix_of(file) for file in itertools.islice(walk_files(folder), 100)]
@@ -89,17 +89,17 @@ def holds_mostly(folder: Path, suffix: str) -> bool:
 
 
 def spelt_out(name: str | Path) -> str:
-    """A file's name as text that can be stored: bytes in it that are no UTF-8 are spelt out."""
+    """Returns a file name as text that can be stored, with bytes that are not UTF-8 escaped."""
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def suffix_of(path: Path) -> str:
-    """The ending of a file's name in lower case, as text that can be stored."""
+    """Returns the file extension in lower case, as text that can be stored."""
     return spelt_out(path.suffix.lower())
 
 
 def plain_name(text: str) -> str:
-    """A file's name as an id: composed Unicode, so that two systems write it alike.
+    """Returns a file name as an id, in composed Unicode, so that it is the same on all systems.
 
     Raises:
         DataError: The bytes of the name are not UTF-8.
@@ -122,24 +122,24 @@ def songs_from_audio(
     about: Mapping[str, Any] | None = None,
     **options: Unpack[Extraction],
 ) -> SongSet:
-    """Songs with the features of audio files.
+    """Builds songs from the features of audio files.
 
     Args:
-        files: The files, with their genres, groups and sides of the split.
-        path: Where they come from, for messages.
-        name: What the set is called in tables, before the kind of its features.
+        files: The files, with their genres, groups and splits.
+        path: Their source, for messages.
+        name: Name of the set in tables, without the kind of its features.
         features: Kind of features, or their settings.
-        provenance: Where the split comes from, if the files have one.
-        rejected: Files that were turned down before their audio was looked at, with the reason.
-        about: What else is to be kept with the songs.
-        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``scheduler``, ``strict``,
+        provenance: Provenance of the split, if the files have one.
+        rejected: Files that were rejected before their audio was read, with the reason.
+        about: Further data to store with the songs.
+        **options: Options of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``scheduler``, ``strict``,
             ``on_file``, ``on_start``.
 
     Returns:
-        The checked songs. Those shorter than the longest are padded; where a file gives several images, each is a
-        song ``id#1``, ``id#2``, … and they are one group. ``about`` holds the feature settings (``features``,
-        ``feature_names``, ``feature_groups``, ``units``, ``versions`` of the libraries that computed them), the number
-        of good ``files``, ``rejected`` and ``warnings`` by id.
+        The checked songs. Shorter ones are padded; if a file yields several images, each is a song ``id#1``, ``id#2``,
+        … and they form one group. ``about`` holds the feature settings (``features``, ``feature_names``,
+        ``feature_groups``, ``units``, ``versions`` of the libraries that computed them), the number of good ``files``,
+        ``rejected`` and ``warnings`` by id.
 
     Raises:
         DataError: Fewer than two genres with good files; songs that do not fit into memory; with ``strict`` the first
@@ -162,7 +162,7 @@ def songs_from_audio(
             f"{len(good)} good files of {len(genres)} genres, {len(turned_down)} rejected"
             f"{f' ({told}{more})' if told else ''}",
             path=path,
-            remedy="telling genres apart needs at least two: a folder of audio files for each",
+            remedy="provide at least two genres, each as a folder of audio files",
         )
     return assemble_songs(
         good,
@@ -195,18 +195,18 @@ def assemble_songs(
     provenance: str | None,
     about: Mapping[str, Any],
 ) -> SongSet:
-    """One song set of the features of recordings.
+    """Builds a song set from the features of recordings.
 
     Args:
-        files: The recordings, with their genres, groups and sides of the split.
+        files: The recordings, with their genres, groups and splits.
         features: The features of each, in the same order.
-        shapes: Their shapes, which are looked at before memory is taken.
-        settings: What they were computed with.
+        shapes: Their shapes, which are checked before memory is allocated.
+        settings: Settings of the features.
         genres: The genres, in the order of their labels.
-        path: Where the recordings come from, for messages.
-        name: What the set is called in tables.
-        provenance: Where the split comes from, if there is one.
-        about: What else is to be stored with the songs.
+        path: Source of the recordings, for messages.
+        name: Name of the set in tables.
+        provenance: Provenance of the split, if there is one.
+        about: Further data to store with the songs.
 
     Returns:
         The checked songs; see `songs_from_audio`.
@@ -246,10 +246,10 @@ def assemble_songs(
 
 
 def check_provenance(provenance: str | None, *, has_split: bool, path: Path) -> str | None:
-    """Where a split of the user's comes from: what was said, else ``official``; None without a split.
+    """Returns the provenance of a user's split: the one specified, else ``official``; None without a split.
 
     Raises:
-        SettingsError: It was said, but there is no split.
+        SettingsError: It was specified, but there is no split.
     """
     if provenance is not None and not has_split:
         raise SettingsError(f"provenance={provenance!r} describes a split, but {path} has no split")
@@ -259,10 +259,10 @@ def check_provenance(provenance: str | None, *, has_split: bool, path: Path) -> 
 def _stack(
     features: Iterable[np.ndarray], shapes: Sequence[tuple[int, ...]], path: Path | None
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """The features of all files in one array, the songs' lengths, and how many songs each file makes."""
+    """Returns the features of all files in one array, the songs' lengths, and the number of songs per file."""
     forms = {shape[1:] for shape in shapes}
     if len(forms) > 1:
-        raise DataError(f"features of several shapes: {sorted(forms)}", path=path, remedy="empty the feature cache")
+        raise DataError(f"features have different shapes: {sorted(forms)}", path=path, remedy="clear the feature cache")
     (form,) = forms
     images = len(form) == 3
     pieces = [shape[0] if images else 1 for shape in shapes]
@@ -271,7 +271,7 @@ def _stack(
     if (need := 4 * math.prod(whole)) > (free := available_bytes()):
         remedy = "use an excerpt of each file (the features' `duration`), or fewer files"
         raise DataError(
-            f"the songs take {need / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free; the longest has "
+            f"the songs need {need / 2**30:.1f} GiB of memory, but {free / 2**30:.1f} GiB are free; the longest has "
             f"{longest:,} segments",
             path=path,
             remedy=remedy,

@@ -1,8 +1,8 @@
-"""Archives from the network: fetched by pooch, whole and as published, or not at all.
+"""Downloads of archives with pooch, complete and verified.
 
-A file takes its name only after its digest was found right; an interrupted transfer begins again. What pooch lacks is
-here: the refusal to fetch with ``GENREZOO_OFFLINE=1``, which says what to get by other means and where to put it; one
-kind of error; and a folder of unpacked files that is there only when all of it is.
+A file gets its final name only after its digest was verified; an interrupted transfer starts again. This module adds to
+pooch: no downloads with ``GENREZOO_OFFLINE=1``, with a message that says which file to get and where to put it; a
+single kind of error; and atomic unpacking of folders.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from genrezoo.environment import OFFLINE, offline
 from genrezoo.errors import DataError
 
 SECONDS = 60.0
-"""Seconds without a byte after which a transfer is given up."""
+"""Seconds without data after which a transfer is aborted."""
 
 
 class Published(NamedTuple):
-    """A file as its publishers describe it.
+    """A published file.
 
     Attributes:
-        url: Where it is.
-        digest: ``"sha256:<64 digits>"``, or, where no better is published, ``"sha1:<40>"`` or ``"md5:<32>"``.
+        url: Address of the file.
+        digest: ``"sha256:<64 digits>"``, or, if nothing better is published, ``"sha1:<40>"`` or ``"md5:<32>"``.
     """
 
     url: str
@@ -36,18 +36,18 @@ class Published(NamedTuple):
 
 
 def fetch(file: Published, target: Path, on_progress: Callable[[int, int | None], None] | None = None) -> Path:
-    """Fetches a file, unless it is there already as published.
+    """Downloads a file, unless it already exists with the published digest.
 
     Args:
-        file: What to fetch.
-        target: Where the file goes; its folder is made if missing.
-        on_progress: Called with the bytes that are there and those expected (None if not known), block by block.
+        file: The file to download.
+        target: Path to write; its folder is created if missing.
+        on_progress: Called with the bytes downloaded and those expected (None if unknown), block by block.
 
     Returns:
         The target.
 
     Raises:
-        DataError: Offline, no network, a refusal, a full disk, or other bytes than the published ones.
+        DataError: Downloads are disabled, the network or the server fails, the disk is full, or the digest is wrong.
         SettingsError: pooch is not installed.
     """
     pooch = import_audio("pooch")
@@ -58,7 +58,7 @@ def fetch(file: Published, target: Path, on_progress: Callable[[int, int | None]
             return target
         wrong = "is not the published file"
     if offline():
-        remedy = f"get {file.url} ({file.digest}) and put it there, or unset {OFFLINE}"
+        remedy = f"download {file.url} ({file.digest}) to this path, or unset {OFFLINE}"
         raise DataError(f"{wrong} and {OFFLINE} forbids downloads", path=target, remedy=remedy)
     pooch.get_logger().setLevel("WARNING")
     progress = _Progress(on_progress) if on_progress else False
@@ -66,18 +66,18 @@ def fetch(file: Published, target: Path, on_progress: Callable[[int, int | None]
     try:
         pooch.retrieve(file.url, file.digest, target.name, target.parent, downloader=downloader)
     except (OSError, ValueError) as error:  # of the network and the disk; another digest
-        remedy = "run the same command again later, or download the file yourself and put it there"
-        raise DataError(f"{file.url} cannot be fetched ({error})", path=target, remedy=remedy) from error
+        remedy = "run the same command again later, or download the file to this path yourself"
+        raise DataError(f"{file.url} cannot be downloaded ({error})", path=target, remedy=remedy) from error
     return target
 
 
 def unpack(archive: Path, folder: Path, only: Collection[str] = ()) -> Path:
-    """Unpacks the folder of that name from a zip archive that `fetch` has checked; it is there when all of it is.
+    """Unpacks the folder of that name from a verified zip archive, atomically.
 
     Args:
         archive: The archive.
-        folder: Nothing is done if it is there: it is complete from before.
-        only: Names of the files wanted; all if left out.
+        folder: Folder to write; an existing one is complete and not changed.
+        only: Names of the files to unpack; None for all.
 
     Returns:
         The folder.
@@ -94,13 +94,13 @@ def unpack(archive: Path, folder: Path, only: Collection[str] = ()) -> Path:
     except (OSError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         what = f"cannot be unpacked ({error})"
         raise DataError(
-            what, path=archive, remedy="free some space, or delete the archive and fetch it again"
+            what, path=archive, remedy="free some disk space, or delete the archive and download it again"
         ) from error
     return folder
 
 
 class _Progress:
-    """What pooch wants of a progress bar."""
+    """A progress bar with the interface that pooch expects."""
 
     def __init__(self, on_progress: Callable[[int, int | None], None]):
         self.total: int | None = None

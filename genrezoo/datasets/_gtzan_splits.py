@@ -1,7 +1,7 @@
 """Published splits of the GTZAN collection, as numbers of the clips of each genre: ``0-3`` is 0, 1, 2 and 3.
 
-`FAULT_FILTERED` leaves out repeated, distorted and mislabelled clips (Sturm 2013) and keeps each artist on one side;
-`STRATIFIED` takes a half and two quarters of each genre at random. Both are those of Kereliuk, Sturm and Larsen
+`FAULT_FILTERED` leaves out repeated, distorted and mislabelled clips (Sturm 2013) and keeps each artist in one split;
+`STRATIFIED` divides each genre at random into a half and two quarters. Both are those of Kereliuk, Sturm and Larsen
 (2015), "Deep Learning and Music Adversaries", published as lists of file names with their code `dnn-mgr`. The filtered
 lists are the same, name by name, in the copies that later studies of music tagging distribute.
 """
@@ -46,7 +46,7 @@ FAULT_FILTERED = {
         "rock": "10-15 27-37 39-48 86-90",
     },
 }
-"""443 training, 197 validation and 290 test clips; 70 are on no list."""
+"""443 training, 197 validation and 290 test clips; 70 are in no list."""
 
 STRATIFIED = {
     "train": {
@@ -108,4 +108,4 @@ STRATIFIED = {
         "rock": "0-2 9-11 20 31-33 39 42 47 50-51 57 60 64 70 72-74 79 82 98",
     },
 }
-"""500 training, 250 validation and 250 test clips; artists stand on several sides."""
+"""500 training, 250 validation and 250 test clips; artists occur in several splits."""

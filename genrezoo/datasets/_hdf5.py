@@ -1,9 +1,9 @@
-"""Arrays out of HDF5 files that nobody vouches for: every claim is checked before the library follows it.
+"""Safe reading of arrays from untrusted HDF5 files: every declaration is checked before the library relies on it.
 
-An HDF5 file can point into other files (external and soft links, virtual data sets, external storage), call plug-ins by
-its filters, and claim gigabytes that two kilobytes unpack to. Here names are followed link by link, only data that lies
-in the file itself is read, and only after its shape, type and packing were found credible. The C library underneath
-has had memory faults on forged files; callers read what they do not trust in a child process.
+An HDF5 file can refer to other files (external and soft links, virtual data sets, external storage), load plug-ins
+through its filters, and declare gigabytes that unpack from two kilobytes. Here names are resolved link by link, only
+data inside the file is read, and only after its shape, type and compression were checked. The underlying C library has
+had memory errors on malicious files; callers read untrusted files in a child process.
 
 Reference: The HDF Group, "HDF5 File Format Specification", version 3.0.
 """
@@ -24,10 +24,10 @@ from genrezoo.archive import read_start, regular_size
 from genrezoo.errors import DataError, GenrezooError
 
 MAX_FILE_BYTES = 256 * 2**20
-"""Bytes that a file may have."""
+"""Largest size of a file, in bytes."""
 
 MAX_BYTES = 64 * 2**20
-"""Bytes that one data set, or one chunk of it, may unpack to."""
+"""Largest unpacked size of a data set, or of one chunk of it, in bytes."""
 
 _MAX_RATIO = 1000  # times that numbers may be larger than what is stored of them
 _SMALL = 2**20  # bytes below which no ratio is suspicious
@@ -47,7 +47,7 @@ _BROKEN = (  # what h5py raises on damaged or hostile bytes
     EOFError,
     zlib.error,
 )
-_AGAIN = "fetch the file again"
+_AGAIN = "download the file again"
 
 
 @contextlib.contextmanager
@@ -56,10 +56,11 @@ def open_hdf5(path: str | Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[
 
     Args:
         path: The file.
-        max_bytes: Bytes that it may have.
+        max_bytes: Largest size in bytes.
 
     Raises:
-        DataError: No regular file, empty, too large, not HDF5, cut short; or the block met damage that h5py reports.
+        DataError: The file is not regular, empty, too large, not HDF5 or truncated; or h5py reports damage inside the
+            block.
     """
     path = Path(path)
     size = regular_size(path)
@@ -68,7 +69,7 @@ def open_hdf5(path: str | Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[
     start = read_start(path, 8)
     if start != _SIGNATURE:
         raise DataError(
-            f"is not an HDF5 file; it begins with {start!r}", path=path, remedy="check what was saved there"
+            f"is not an HDF5 file; it begins with {start!r}", path=path, remedy="check how the file was written"
         )
     try:
         with h5py.File(path, "r", locking=False) as opened:  # a lock would be refused on a read-only file system
@@ -80,16 +81,16 @@ def open_hdf5(path: str | Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[
 
 
 def find_rows(file: h5py.File, name: str, *, columns: int | None = None, kind: str = "HDF5 file") -> h5py.Dataset:
-    """A data set of finite floats whose reading is safe, not yet read.
+    """Returns a data set of floats that is safe to read, without reading it.
 
     Args:
         file: From `open_hdf5`.
         name: Its name, e.g. ``"analysis/segments_pitches"``.
-        columns: Its shape is ``(n, columns)``; ``(n,)`` if left out.
-        kind: What the file should be, for the message where the name is missing.
+        columns: Number of columns of its shape ``(n, columns)``; None for ``(n,)``.
+        kind: Kind of file expected, for the message if the name is missing.
 
     Raises:
-        DataError: Missing, behind a link, stored elsewhere, of another type or shape, without rows, or not credible.
+        DataError: It is missing, behind a link, stored elsewhere, of another type or shape, empty, or implausible.
     """
     dataset = _find(file, name, kind)
     shape, dtype = dataset.shape, dataset.dtype
@@ -108,10 +109,10 @@ def find_rows(file: h5py.File, name: str, *, columns: int | None = None, kind: s
 
 
 def read_rows(dataset: h5py.Dataset, rows: slice) -> np.ndarray:
-    """Rows of a data set from `find_rows`, as float64.
+    """Reads rows of a data set from `find_rows`, as float64.
 
     Raises:
-        DataError: One of them is not finite.
+        DataError: A value is not finite.
     """
     values = np.asarray(dataset[rows], np.float64)
     bad = np.argwhere(~np.isfinite(values))
@@ -122,21 +123,22 @@ def read_rows(dataset: h5py.Dataset, rows: slice) -> np.ndarray:
 
 
 def read_text(file: h5py.File, name: str, field: str, *, kind: str = "HDF5 file") -> str:
-    """One short text out of a table that has one row.
+    """Reads one short text from a table with one row.
 
     Args:
         file: From `open_hdf5`.
         name: The table's name, e.g. ``"metadata/songs"``.
         field: The column's name, e.g. ``"artist_id"``.
-        kind: What the file should be, for the message where the name is missing.
+        kind: Kind of file expected, for the message if the name is missing.
 
     Raises:
-        DataError: As `find_rows`; or the table has no such column of text, not one row, or the text is blank.
+        DataError: As `find_rows`; or the table has no such column of text, more or less than one row, or the text is
+            blank.
     """
     dataset = _find(file, name, kind)
     names = dataset.dtype.names or ()
     if field not in names or dataset.dtype[field].kind != "S":
-        _refuse(file, name, f"no column {field!r} of text; it has {', '.join(names) or 'no columns'}", _AGAIN)
+        _refuse(file, name, f"no text column {field!r}; it has {', '.join(names) or 'no columns'}", _AGAIN)
     if dataset.shape != (1,):
         _refuse(file, name, f"shape {dataset.shape}, expected a single row", "pass files of single songs")
     raw = bytes(dataset.fields(field)[0])
@@ -150,7 +152,7 @@ def read_text(file: h5py.File, name: str, field: str, *, kind: str = "HDF5 file"
 
 
 def _find(file: h5py.File, name: str, kind: str) -> h5py.Dataset:
-    """The data set of that name, reached by hard links alone, whose bytes lie in this file and are few enough."""
+    """Returns the data set of that name if it is reached by hard links only, lies in this file and is small enough."""
     place: h5py.Group = file
     parts = name.split("/")
     for depth, part in enumerate(parts):
@@ -160,7 +162,7 @@ def _find(file: h5py.File, name: str, kind: str) -> h5py.Dataset:
             raise DataError(what, path=file.filename, remedy="check what the file is")
         link = place.id.links.get_info(part.encode()).type
         if link != h5py.h5l.TYPE_HARD:
-            kind_of_link = _LINKS.get(link, "a link of a user's own kind")
+            kind_of_link = _LINKS.get(link, "a user-defined link")
             _refuse(file, name, f"is behind {kind_of_link}, which is not followed", "copy the data into the file")
         kinds = h5py.Dataset if depth == len(parts) - 1 else h5py.Group
         if place.get(part, getclass=True) is not kinds:
@@ -175,17 +177,19 @@ def _check_storage(file: h5py.File, name: str, dataset: h5py.Dataset) -> None:
     if made.get_external_count():
         _refuse(file, name, "is stored in another file", "copy the data into the file")
     if made.get_layout() not in _LAYOUTS:
-        _refuse(file, name, "is virtual: put together from other data sets", "copy the data into the file")
+        _refuse(file, name, "is virtual: composed of other data sets", "copy the data into the file")
     unknown = {made.get_filter(place)[0] for place in range(made.get_nfilters())} - _FILTERS
     if unknown:
-        _refuse(file, name, f"is packed by filter {min(unknown)}, which is not read", "pack it with gzip")
+        _refuse(
+            file, name, f"is compressed with filter {min(unknown)}, which is not supported", "compress it with gzip"
+        )
     item = dataset.dtype.itemsize
     stored = dataset.id.get_storage_size()
     for what, shape in (("shape", dataset.shape or ()), ("chunks", dataset.chunks or ())):
         claimed = math.prod(shape) * item
         if claimed > MAX_BYTES or claimed > max(_SMALL, _MAX_RATIO * stored):
             claim = f"{what} {shape} of {item} bytes declares {claimed:,} bytes, {stored:,} are stored"
-            _refuse(file, name, claim, "the file is damaged or forged; fetch it again")
+            _refuse(file, name, claim, "the file is damaged or malicious; download it again")
     if not stored and math.prod(dataset.shape or ()):
         _refuse(file, name, "was never written: no bytes are stored", _AGAIN)
 

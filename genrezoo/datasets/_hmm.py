@@ -1,4 +1,4 @@
-"""The law of one kind of synthetic song: a hidden Markov model that can be drawn from and scored exactly."""
+"""The distribution of one kind of synthetic song: a hidden Markov model with exact likelihoods."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ special = LazyModule("scipy.special")
 
 @dataclass(frozen=True, eq=False)
 class SongLaw:
-    """A hidden Markov model with Gaussian emissions whose songs may be played backwards.
+    """A hidden Markov model with Gaussian emissions, whose songs may be reversed in time.
 
-    The first state is a fresh one. Each later state follows from the one before it with probability ``follow`` (state
-    ``s`` gives ``after[s]``), and is a fresh one otherwise. A fresh state is drawn from the row of ``home`` that
-    belongs to the section of the song; the sections share a song's length as evenly as whole segments allow. Every
-    state can come after every other, which keeps the scaled forward algorithm exact. A mirrored law turns the finished
-    song round in time.
+    The first state is a new draw. Each later state is the successor of the one before it (``after[s]`` for state ``s``)
+    with probability ``follow``, and a new draw otherwise. New states are drawn from the row of ``home`` for the section
+    of the song; sections divide a song as evenly as whole segments allow. Every state can follow every other, which
+    keeps the scaled forward algorithm exact. A mirrored distribution reverses the finished song in time.
 
     Attributes:
         means: Mean of a segment in each state, ``(n_states, n_features)``.
         noise: Standard deviation of every feature about that mean, positive.
         after: State that follows each state, a permutation, ``(n_states,)``.
-        follow: Probability of following, in [0, 1).
-        home: Probabilities of a fresh state in each section, ``(n_sections, n_states)``, all positive.
-        mirrored: Whether songs run backwards.
+        follow: Probability of the successor, in [0, 1).
+        home: Probabilities of a newly drawn state in each section, ``(n_sections, n_states)``, all positive.
+        mirrored: Whether songs are reversed in time.
 
     Example:
         >>> law = SongLaw(np.zeros((2, 3)), 1.0, np.array([1, 0]), 0.5, np.full((1, 2), 0.5), mirrored=False)
@@ -48,10 +47,10 @@ class SongLaw:
         Args:
             lengths: Segments of each song, ``(n_songs,)``, 1 to ``n_segments``.
             n_segments: Segments of the array.
-            draws: Where the randomness comes from.
+            draws: Random generator.
 
         Returns:
-            States, ``(n_songs, n_segments)`` int64; without meaning from a song's length on.
+            States, ``(n_songs, n_segments)`` int64; arbitrary beyond a song's length.
         """
         states = np.empty((len(lengths), n_segments), np.int64)
         edges = self.home.cumsum(axis=1)[:, :-1]  # without the last, which is 1: rounding could put a draw beyond it
@@ -65,15 +64,15 @@ class SongLaw:
         return np.take_along_axis(states, _backwards(lengths, n_segments), axis=1) if self.mirrored else states
 
     def log_likelihood(self, x: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Log density of songs under this law, by the forward algorithm.
+        """Computes the log density of songs under this distribution, by the forward algorithm.
 
-        The states before the present one are summed over as the song goes on, so that all ``n_states ** length`` paths
-        are counted at the cost of one pass. Sums are taken relative to the likeliest state and kept as logarithms; what
-        is lost lies below the resolution of float64.
+        Previous states are summed out segment by segment, so that all ``n_states ** length`` paths are covered in one
+        pass. Sums are scaled by the likeliest state and kept as logarithms; the rounding error lies below the
+        resolution of float64.
 
         Args:
             x: Songs, ``(n_songs, n_segments, n_features)``; padding may be NaN.
-            lengths: Segments of each song, ``(n_songs,)``; what follows them has no influence.
+            lengths: Segments of each song, ``(n_songs,)``; later segments have no influence.
 
         Returns:
             Natural logarithms, ``(n_songs,)`` float64.
@@ -106,6 +105,6 @@ class SongLaw:
 
 
 def _backwards(lengths: np.ndarray, n_segments: int) -> np.ndarray:
-    """Positions that turn each song round and leave its padding where it is, ``(n_songs, n_segments)``."""
+    """Returns indices that reverse each song and keep its padding in place, ``(n_songs, n_segments)``."""
     segment = np.arange(n_segments)
     return np.where(segment < lengths[:, None], lengths[:, None] - 1 - segment, segment)

@@ -1,8 +1,8 @@
-"""Tables out of CSV files that nobody vouches for: every cell as the text that stands there, or one clear refusal.
+"""Safe reading of untrusted CSV files: every cell as its literal text, or one clear error.
 
-Left to itself, pandas makes the first column an index where a row is too long, reads "NA" as missing and 007 as 7,
-unpacks archives, and fetches addresses from the network. Here a regular file is read as text, row by row as long as its
-header, and numbers are made of it column by column.
+By default pandas turns the first column into an index if a row is too long, reads "NA" as missing and 007 as 7, unpacks
+archives, and downloads URLs. Here a regular file is read as text, every row must have as many cells as the header, and
+columns are converted to numbers one by one.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_BYTES = 2**30
-"""Bytes that a table may have."""
+"""Largest size of a table, in bytes."""
 
 MAX_COLUMNS = 5_000
-"""Columns that a table may have."""
+"""Largest number of columns of a table."""
 
 
 def read_table(
@@ -41,18 +41,18 @@ def read_table(
 
     Args:
         path: A regular local file.
-        required: Columns that must be there.
-        columns: Columns to keep, which must be there; all if left out.
-        header: Lines of the header. With several, a column is named by what stands above it, joined by dots, e.g.
+        required: Columns that must exist.
+        columns: Columns to keep, which must exist; None for all.
+        header: Number of header lines. With several, the name of a column is the text above it, joined by dots, e.g.
             ``track.genre_top``; repeated and blank parts are left out.
-        max_bytes: Bytes that the file may have.
+        max_bytes: Largest size of the file in bytes.
 
     Returns:
-        The rows, with the columns in the order wanted or the file's.
+        The rows, with the columns in the order of ``columns`` or of the file.
 
     Raises:
-        DataError: No such file, not a regular one, too large, not UTF-8, no rows, a row that is longer or shorter than
-            the header, a column without a name or with that of another, a required column that is missing.
+        DataError: The file does not exist, is not regular, too large, not UTF-8 or has no rows; a row is longer or
+            shorter than the header; a column has no name or a duplicate one; or a required column is missing.
 
     Example:
         >>> import tempfile
@@ -92,10 +92,10 @@ def read_table(
 
 
 def to_numbers(table: pd.DataFrame, columns: Sequence[str], *, path: str | Path, header: int = 1) -> np.ndarray:
-    """The named columns as float64 numbers, ``(rows, columns)``.
+    """Converts the named columns to float64 numbers, ``(rows, columns)``.
 
     Raises:
-        DataError: A cell is not a finite number; row (as an editor counts) and column are named.
+        DataError: A cell is not a finite number; the message names row (as an editor counts) and column.
     """
     numbers = np.empty((len(table), len(columns)))
     for place, column in enumerate(columns):
@@ -116,9 +116,9 @@ def to_numbers(table: pd.DataFrame, columns: Sequence[str], *, path: str | Path,
 
 
 def _names(path: Path, rows: list[list[str]], lines: int) -> list[str]:
-    """The columns' names from the lines of the header."""
+    """Returns the names of the columns from the header lines."""
     if len(rows) < lines or not any(rows):
-        raise DataError("is empty" if not any(rows) else "has no header", path=path, remedy="write a header and rows")
+        raise DataError("is empty" if not any(rows) else "has no header", path=path, remedy="add a header and rows")
     width = max(map(len, rows))
     if width > MAX_COLUMNS:
         raise DataError(f"has {width:,} columns, the limit is {MAX_COLUMNS:,}", path=path, remedy="use fewer columns")
@@ -129,8 +129,8 @@ def _names(path: Path, rows: list[list[str]], lines: int) -> list[str]:
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
         where = f"header, column {names.index(name) + 1}"
-        what = f"column {name!r} stands {times} times" if name else f"{times} columns have no name"
-        raise DataError(what, path=path, where=where, remedy="give each column its own name")
+        what = f"column {name!r} occurs {times} times" if name else f"{times} columns have no name"
+        raise DataError(what, path=path, where=where, remedy="give each column a unique name")
     return names
 
 
@@ -140,24 +140,25 @@ def _check_present(path: Path, names: list[str], wanted: Sequence[str]) -> None:
             whole = len(names) == 1 and any(sign in names[0] for sign in ";\t|")
             told = f"{', '.join(names[:20])}{', …' if len(names) > 20 else ''}"
             what = f"no column {name!r}; it has {told}{'; use commas as separators' if whole else ''}"
-            remedy = f"the columns {', '.join(dict.fromkeys(wanted))} are needed"
+            remedy = f"add the required columns {', '.join(dict.fromkeys(wanted))}"
             raise DataError(what, path=path, remedy=remedy)
 
 
 def _body(path: Path, reader: Any, width: int) -> Iterator[list[str]]:
-    """The rows after the header, blank lines left out."""
+    """Returns the rows after the header, without blank lines."""
     for row in reader:
         if not row:
             continue
         if len(row) != width or any("\0" in cell for cell in row):
-            what = "a zero byte: not a text" if len(row) == width else f"{len(row)} cells, the header has {width}"
+            what = "a zero byte: not a text file" if len(row) == width else f"{len(row)} cells, but the header has "
+            f"{width}"
             remedy = 'fix the row; a cell with a comma needs quotes: "a, b"'
             raise DataError(what, path=path, where=f"line {reader.line_num}", remedy=remedy)
         yield row
 
 
 def _bad_line(path: Path) -> int:
-    """The first line that is not UTF-8."""
+    """Returns the number of the first line that is not UTF-8."""
     with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
             try:

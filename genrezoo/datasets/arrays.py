@@ -1,4 +1,4 @@
-"""The songs folder as a data set: read back complete, memory-mapped, or refused; `genrezoo.songs.storage` writes it."""
+"""Songs folders, memory-mapped and verified; `genrezoo.songs.storage` writes them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from genrezoo.songs.storage import MANIFEST, Manifest, StoredArray, save_songs
 
 
 def keep_songs(songs: SongSet, folder: Path) -> Path:
-    """Writes songs to a folder of results, or verifies those that an earlier command has written there.
+    """Writes songs to a folder of results, or verifies those written there by an earlier command.
 
     Raises:
-        DataError: What is there was changed since, or is other songs.
+        DataError: The stored songs were changed, or are others.
     """
     if not (folder / MANIFEST).exists():
         return save_songs(songs, folder)
     if load_arrays(folder).checksum() != songs.checksum():
         remedy = "delete the folder and run the same command again"
-        raise DataError("contains other songs than those that were written", path=folder, remedy=remedy)
+        raise DataError("contains other songs", path=folder, remedy=remedy)
     return folder
 
 
@@ -33,7 +33,7 @@ def keep_songs(songs: SongSet, folder: Path) -> Path:
     "songs_folder",
     summary="A folder written by `genrezoo data convert` or `genrezoo data split`, memory-mapped",
     reference="genrezoo.songs.storage",
-    licence="that of the songs in it",
+    licence="that of the songs",
     detects=lambda path: 3 * any((path / name).is_file() for name in (MANIFEST, "x.npy", "y.npy")),
 )
 def load_arrays(path: str | Path, *, verify: bool = True) -> SongSet:
@@ -41,28 +41,28 @@ def load_arrays(path: str | Path, *, verify: bool = True) -> SongSet:
 
     Args:
         path: The folder.
-        verify: Compare each array with its sha256, which reads everything once. Without it a flipped bit goes unseen;
-            sizes, types and shapes are always checked.
+        verify: Compare each array with its sha256, which reads everything once. Without it a flipped bit goes
+            unnoticed; sizes, types and shapes are always checked.
 
     Returns:
         The checked songs; ``x`` is memory-mapped and read-only.
 
     Raises:
-        DataError: The folder is not complete, its manifest is not one, or an array is not what the manifest says.
+        DataError: The folder is incomplete, its manifest is invalid, or an array does not match the manifest.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise DataError("is not a folder", path=folder, remedy="pass a folder written by `genrezoo data convert`")
     if not (folder / MANIFEST).exists():
         remedy = "run `genrezoo data convert` again with --overwrite"
-        raise DataError(f"has no {MANIFEST}: its conversion did not finish", path=folder, remedy=remedy)
+        raise DataError(f"has no {MANIFEST}: the conversion did not finish", path=folder, remedy=remedy)
     regular_size(folder / MANIFEST)
     try:
         manifest = Manifest.model_validate(read_json(folder / MANIFEST))
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(
-            f"not the manifest of a songs folder ({error.error_count()} faults, the first: {first['msg']})",
+            f"not the manifest of a songs folder ({error.error_count()} errors, the first: {first['msg']})",
             path=folder / MANIFEST,
             where=".".join(map(str, first["loc"])),
             remedy="restore the file or convert the songs again",
@@ -73,9 +73,7 @@ def load_arrays(path: str | Path, *, verify: bool = True) -> SongSet:
     if named - optional != expected:  # no other file of this machine is ever opened
         wrong = sorted((named - optional) ^ expected)[0]
         remedy = "restore the file or convert the songs again"
-        raise DataError(
-            f"{wrong}.npy is missing or has no place here", path=folder / MANIFEST, where="files", remedy=remedy
-        )
+        raise DataError(f"{wrong}.npy is missing or unexpected", path=folder / MANIFEST, where="files", remedy=remedy)
     arrays = {key: _read(folder / f"{key}.npy", manifest.files[f"{key}.npy"], verify=verify) for key in sorted(named)}
     songs = SongSet(
         x=arrays["x"],
@@ -95,7 +93,7 @@ def load_arrays(path: str | Path, *, verify: bool = True) -> SongSet:
 
 
 def _read(path: Path, told: StoredArray, *, verify: bool) -> np.ndarray:
-    """One array, memory-mapped if it holds the features, after it was held against its header and the manifest."""
+    """Loads one array, memory-mapped if it holds the features, after a check against its header and the manifest."""
     size = regular_size(path)
     with open(path, "rb") as file:
         header = read_header(file, size, path=path)
@@ -107,6 +105,6 @@ def _read(path: Path, told: StoredArray, *, verify: bool) -> np.ndarray:
         )
     if verify and sha256_of(path) != told.sha256:
         remedy = "the file was changed or damaged: convert the songs again"
-        raise DataError("its sha256 is not the one in the manifest", path=path, remedy=remedy)
+        raise DataError("its sha256 differs from the manifest", path=path, remedy=remedy)
     array: np.ndarray = np.load(path, mmap_mode="r" if path.name == "x.npy" else None, allow_pickle=False)
     return array

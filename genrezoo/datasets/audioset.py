@@ -1,10 +1,10 @@
-"""AudioSet's embeddings: what the network VGGish computed for each second of ten-second clips, without their audio.
+"""AudioSet embeddings: outputs of the network VGGish for each second of ten-second clips, without their audio.
 
-What it is: clips of up to 10 s of YouTube videos, labelled by people with 527 classes of sound. Each second is told by
+Content: clips of up to 10 s of YouTube videos, labelled by people with 527 sound classes. Each second is described by
 128 numbers of VGGish, PCA-whitened and quantised to whole numbers (no unit, 0 to 255). Size: 2,084,320 clips as
 TensorFlow records, in folders of balanced training, unbalanced training and evaluation clips (2.4 GB). Music genres are
-among the classes; labels are weak, and a clip may have several: here those with exactly one of the chosen genres are
-kept. The sound itself cannot be had from the publishers.
+among the classes; labels are weak, and a clip may have several; only clips with exactly one of the chosen genres are
+kept. The publishers do not provide the audio.
 
 Reference: J. F. Gemmeke et al., "Audio Set: An ontology and human-labeled dataset for audio events", ICASSP 2017; the
 embeddings: S. Hershey et al., "CNN Architectures for Large-Scale Audio Classification", ICASSP 2017.
@@ -49,10 +49,10 @@ GENRES: Mapping[str, tuple[str, ...]] = {
     "Soul/R&B": ("/m/0gywn", "/m/06j6l"),
     "Ska": ("/m/06rqw",),
 }
-"""The fifteen genres of the usual choice: their classes' identifiers (soul music and rhythm and blues are one)."""
+"""The default choice of fifteen genres, with the identifiers of their classes (soul and rhythm and blues are one)."""
 
 SECONDS = 10
-"""Embeddings of a clip, at most."""
+"""Largest number of embeddings of a clip."""
 
 _EMBEDDING = 128  # numbers a second
 _MAX_RECORD = 2**20  # bytes; a real one has about 1,500
@@ -80,17 +80,17 @@ def load_audioset(
 ) -> SongSet:
     """Loads AudioSet's embeddings of clips that have exactly one of the chosen genres.
 
-    Take ``bal_train`` or ``eval`` rather than the folder above both: the evaluation clips stay apart. The artists are
-    not known; a split of the clips is random.
+    Load ``bal_train`` or ``eval`` separately instead of the folder above both, so that the evaluation clips stay
+    separate. The artists are unknown, so a split of the clips is random.
 
     Args:
         path: A ``.tfrecord`` file, or a folder tree of them; or an ``.npz`` file with ``x``, ``y`` and ``class_names``
             (see `genrezoo.datasets.npz`; the other options do not apply).
-        genres: Classes by their names as AudioSet displays them or by identifier; or for each genre a list of classes
-            that count as it. `GENRES` if left out.
-        labels: AudioSet's ``class_labels_indices.csv``; looked for in the folder and those above it if left out.
-        min_songs: Genres with fewer clips are left out and counted, at least 2.
-        strict: Stop at the first damaged file, instead of counting it among the rejected.
+        genres: Classes by their display names in AudioSet or by identifier; or for each genre a list of classes. The
+            default is `GENRES`.
+        labels: AudioSet's ``class_labels_indices.csv``; by default searched in the folder and those above it.
+        min_songs: Genres with fewer clips are left out and counted; at least 2.
+        strict: Stop at the first damaged file instead of rejecting it.
 
     Returns:
         The checked songs, ``(clips, 10, 128)`` with ``lengths`` in seconds; ids are the videos'. ``about`` holds the
@@ -98,8 +98,9 @@ def load_audioset(
         why).
 
     Raises:
-        DataError: No records, no table of classes, nothing left to learn from; with ``strict`` a damaged file.
-        SettingsError: A genre is no class of AudioSet, or one class counts as two genres.
+        DataError: There are no records, no table of classes, or fewer than two genres; with ``strict`` also for a
+            damaged file.
+        SettingsError: A genre is not a class of AudioSet, or one class belongs to two genres.
 
     Example:
         >>> import tempfile
@@ -124,7 +125,7 @@ def load_audioset(
 
     clips: dict[str, tuple[int, np.ndarray]] = {}
     rejected: dict[str, str] = {}
-    left_out = Counter({"none of the genres": 0, "several of the genres": 0, "the same clip again": 0})
+    left_out = Counter({"none of the genres": 0, "several of the genres": 0, "duplicate clip": 0})
     for file in files:
         try:
             read = list(_read_clips(file, genre_of))
@@ -138,7 +139,7 @@ def load_audioset(
             if len(chosen) != 1:
                 left_out["several of the genres" if chosen else "none of the genres"] += 1
             elif clips.setdefault(video, (chosen.pop(), x))[1] is not x:
-                left_out["the same clip again"] += 1
+                left_out["duplicate clip"] += 1
     count = Counter(genre for genre, _ in clips.values())
     kept = [genre for genre in range(len(names)) if count[genre] >= min_songs]
     if len(kept) < 2:
@@ -171,28 +172,30 @@ def load_audioset(
 
 
 def _find_labels(path: Path) -> Path:
-    """The table of classes in the folder or in one of the three above it."""
+    """Finds the table of classes in the folder or in one of the three above it."""
     here = path.resolve()
     for folder in [here, *here.parents][:4]:
         if (folder / _LABELS).is_file():
             return folder / _LABELS
-    raise DataError(f"there is no {_LABELS} in it or above it", path=path, remedy=f"pass labels=… . {_INSTRUCTIONS}")
+    raise DataError(
+        f"there is no {_LABELS} in it or in the folders above it", path=path, remedy=f"pass labels=… . {_INSTRUCTIONS}"
+    )
 
 
 def _choose(table: Path, genres: Sequence[str] | Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], dict[int, int]]:
-    """The genres' names, and for each class's number the genre that it counts as."""
+    """Returns the names of the genres, and the genre of each class by its number."""
     rows = read_table(table, required=("index", "mid", "display_name"))
     number_of: dict[str, int] = {}
     for row, (index, mid, name) in enumerate(zip(rows["index"], rows["mid"], rows["display_name"], strict=True), 2):
         if not re.fullmatch(r"\d{1,6}", index):
             raise DataError(
-                f"{index!r} is not a number", path=table, where=f"row {row}", remedy="fetch the table again"
+                f"{index!r} is not a number", path=table, where=f"row {row}", remedy="download the table again"
             )
         for key in (mid, name):
             if number_of.setdefault(key, int(index)) != int(index):
                 raise DataError(f"{key!r} occurs twice", path=table, where=f"row {row}", remedy="fetch it again")
     if isinstance(genres, str):
-        raise SettingsError(f"genres is a list of names, got {genres!r}")
+        raise SettingsError(f"genres must be a list of names, got {genres!r}")
     classes = genres if isinstance(genres, Mapping) else {genre: (genre,) for genre in genres}
     genre_of: dict[int, int] = {}
     for position, (genre, members) in enumerate(classes.items()):
@@ -205,10 +208,10 @@ def _choose(table: Path, genres: Sequence[str] | Mapping[str, Sequence[str]]) ->
 
 
 def _read_clips(path: Path, genre_of: Mapping[int, int]) -> Iterator[tuple[str, set[int], np.ndarray]]:
-    """The video, the chosen genres and the embeddings ``(seconds, 128)`` of each clip in a file.
+    """Yields the video, the chosen genres and the embeddings ``(seconds, 128)`` of each clip in a file.
 
     Raises:
-        DataError: Its frames do not make up the file, its bytes are damaged, or a record is no clip.
+        DataError: The record framing is invalid, the file is damaged, or a record is not a clip.
     """
     n_records = _count_records(path)
     import tensorflow as tf  # here, because it takes seconds
@@ -232,7 +235,7 @@ def _decode_error() -> type[Exception]:
 
 
 def _count_records(path: Path) -> int:
-    """Walks from record to record, so that a forged length is never believed; returns how many there are."""
+    """Checks the framing record by record, so that a malicious length is never trusted; returns their number."""
     size = regular_size(path)
     place = number = 0
     with open_regular(path) as file:
@@ -242,7 +245,8 @@ def _count_records(path: Path) -> int:
             length = struct.unpack("<Q", head)[0] if len(head) == 8 else _MAX_RECORD + 1
             place += 16 + length  # length and its sum, the record, its sum
             if length > _MAX_RECORD or place > size:
-                what = "ends within a record, or is damaged" if number else "is not a file of TensorFlow records"
+                what = "ends in the middle of a record, or is damaged" if number else "is not a file of TensorFlow "
+                "records"
                 raise DataError(what, path=path, where=f"record {number}", remedy="fetch it again")
             number += 1
     return number
@@ -255,12 +259,12 @@ def _parse(path: Path, where: str, example: Any, genre_of: Mapping[int, int]) ->
     videos = [] if missing else list(context["video_id"].bytes_list.value)
     frames = [] if missing else [list(frame.bytes_list.value) for frame in lists["audio_embedding"].feature]
     if missing or len(videos) != 1 or not videos[0].isascii() or any(len(frame) != 1 for frame in frames):
-        reason = f"no {missing[0]}" if missing else "not one video and one row a second"
+        reason = f"no {missing[0]}" if missing else "not one video and one row per second"
         what = f"not a clip of AudioSet's embeddings ({reason})"
-        raise DataError(what, path=path, where=where, remedy="fetch it again, or leave the file out")
+        raise DataError(what, path=path, where=where, remedy="download it again, or leave the file out")
     rows = [frame[0] for frame in frames]
     if not 1 <= len(rows) <= SECONDS or {len(row) for row in rows} != {_EMBEDDING}:
         what = f"{len(rows)} seconds of {sorted({len(row) for row in rows})} numbers, expected 1 to 10 of 128"
-        raise DataError(what, path=path, where=where, remedy="fetch it again, or leave the file out")
+        raise DataError(what, path=path, where=where, remedy="download it again, or leave the file out")
     chosen = {genre_of[label] for label in context["labels"].int64_list.value if label in genre_of}
     return videos[0].decode(), chosen, np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), _EMBEDDING)

@@ -38,47 +38,47 @@ def load_files(
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> SongSet:
-    """Songs from audio files, wherever they are, with the labels given.
+    """Loads songs from audio files at any location, with the labels passed.
 
     Args:
         paths: The files; their paths are the songs' ids.
         labels: The genre of each.
-        groups: What may not be torn apart by a split (an artist), one name a file.
-        split: For each file ``"train"``, ``"valid"`` or ``"test"``, or nothing for a file in none.
-        provenance: Where the split comes from, one of `genrezoo.songs.PROVENANCES`; ``official`` if left out.
-        name: What the set is called in tables, before the kind of its features.
+        groups: Group of each file that a split must not divide (an artist), one name per file.
+        split: For each file ``"train"``, ``"valid"``, ``"test"``, or blank for none.
+        provenance: Provenance of the split, one of `genrezoo.songs.PROVENANCES`; the default is ``official``.
+        name: Name of the set in tables, without the kind of its features.
         features: Kind of features or their settings, as in `genrezoo.datasets.folder.load_folder`.
-        cache: As there, like the next five.
-        workers: Files at a time.
+        cache: As in `load_folder`, like the next five.
+        workers: Number of files to process in parallel.
         scheduler: Address of a Dask scheduler whose workers compute the features.
         strict: Stop at the first bad file.
-        on_file: Called with each finished file and None, or why it was rejected.
+        on_file: Called with each finished file and None, or the reason if it was rejected.
         on_start: Called first, with the number of files.
 
     Returns:
-        The checked songs; ``about["rejected"]`` says of the others why they are not among them.
+        The checked songs; ``about["rejected"]`` lists the other files with the reasons.
 
     Raises:
-        DataError: The lists differ in length, a file occurs twice, fewer than two genres with good files; with
-            ``strict`` the first bad file.
+        DataError: The lists differ in length, a file occurs twice, or fewer than two genres have good files; with
+            ``strict`` also for the first bad file.
 
     Example:
         >>> load_files(["a.mp3", "b.mp3"], ["jazz"])
         Traceback (most recent call last):
         ...
-        genrezoo.errors.DataError: labels: 1 for 2 files. Remedy: pass one for each file.
+        genrezoo.errors.DataError: labels: 1 for 2 files. Remedy: pass one per file.
     """
     columns: dict[str, Sequence[Any]] = {"labels": labels}
     columns |= {key: column for key, column in (("groups", groups), ("split", split)) if column is not None}
     for key, column in columns.items():
         if isinstance(column, str) or len(column) != len(paths):
             what = "a text" if isinstance(column, str) else f"{len(column)} for {len(paths)} files"
-            raise DataError(what, where=key, remedy="pass one for each file")
+            raise DataError(what, where=key, remedy="pass one per file")
     files, rejected, seen = [], {}, set()
     for place, path in enumerate(map(Path, paths)):
         side = (split[place] if split is not None else None) or None
         if side is not None and side.lower() not in SIDES:
-            remedy = "use train, valid, test, or nothing for a file in none"
+            remedy = "use train, valid, test, or leave it blank for none"
             raise DataError(f"{side!r} is not a split", where=f"split[{place}]", remedy=remedy)
         if path in seen:
             raise DataError("occurs twice", path=path, where=f"paths[{place}]", remedy="pass each file once")

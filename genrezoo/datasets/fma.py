@@ -1,13 +1,13 @@
 """The Free Music Archive data set (FMA): recordings under free licences, with artists and a published split.
 
-What it is: clips of 30 s from the middle of tracks (MP3, mostly 44.1 kHz stereo), each with the genre that its genres
-have as their root. The subset *small* has 8,000 clips of 8 genres, 1,000 each (7.2 GiB); *medium* 25,000 of 16 genres,
-unbalanced (22 GiB); *large* 106,574 (93 GiB), of which about half have one root genre. Sides are training, validation
-and test (80/10/10), genres stratified, and songs of one artist on one side alone. In *small*, three files hold no audio
-(099134, 108925, 133297) and three more are cut short: what cannot be decoded is rejected and counted.
+Content: clips of 30 s from the middle of tracks (MP3, mostly 44.1 kHz stereo), each labelled with the root of its
+genres. The subset *small* has 8,000 clips of 8 genres, 1,000 each (7.2 GiB); *medium* 25,000 of 16 genres, unbalanced
+(22 GiB); *large* 106,574 (93 GiB), of which about half have one root genre. The splits are training, validation and
+test (80/10/10), stratified by genre, with all songs of an artist in one split. In *small*, three files hold no audio
+(099134, 108925, 133297) and three more are truncated; files that cannot be decoded are rejected and counted.
 
 Reference: M. Defferrard, K. Benzi, P. Vandergheynst and X. Bresson, "FMA: A Dataset for Music Analysis", ISMIR 2017.
-Licence: the tables CC BY 4.0; each recording under the Creative Commons licence that its artist chose.
+Licence: CC BY 4.0 for the tables; each recording has the Creative Commons licence that its artist chose.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ ARCHIVES = {
     "medium": Published(f"{_SERVER}/fma_medium.zip", "sha1:c67b69ea232021025fca9231fc1c7c1a063ab50b"),
     "large": Published(f"{_SERVER}/fma_large.zip", "sha1:497109f4dd721066b5ce5e5f250ec604dc78939e"),
 }
-"""The archives and their only published digests (README of the repository mdeff/fma, release of 9 May 2017)."""
+"""The archives and the only digests published for them (README of the repository mdeff/fma, release of 9 May 2017)."""
 
 SUBSETS = {"small": ("small",), "medium": ("small", "medium"), "large": ("small", "medium", "large")}
-"""Each subset holds the smaller ones."""
+"""The subsets; each contains the smaller ones."""
 
 _COLUMNS = ("track_id", "artist.id", "set.split", "set.subset", "track.genre_top")
 
@@ -69,30 +69,30 @@ def load_fma(
     """Loads clips of the Free Music Archive.
 
     Args:
-        path: The folder of clips (``000/000002.mp3``, with any ending), or the one that ``fma_small`` and
-            ``fma_metadata`` are in.
-        metadata: Folder of ``tracks.csv`` and, if there is one, ``genres.csv``; ``fma_metadata`` in or beside the
-            clips' folder if left out.
+        path: The folder of clips (``000/000002.mp3``, with any extension), or the one that contains ``fma_small`` and
+            ``fma_metadata``.
+        metadata: Folder of ``tracks.csv`` and, if it exists, ``genres.csv``; the default is ``fma_metadata`` in or
+            beside the clips' folder.
         subset: ``"small"``, ``"medium"`` or ``"large"``; clips of smaller subsets belong to the larger ones.
         features: Kind of features or their settings, as in `genrezoo.datasets.folder.load_folder`.
-        download: Fetch and unpack what is missing into ``path``; clips and archive together take up to 2 x 7.2 GiB
-            (small). An interrupted download begins again.
+        download: Whether to download and unpack missing files into ``path``; clips and archive together need up to 2 x
+            7.2 GiB (small). An interrupted download starts again.
         cache: Folder of the feature cache, see `genrezoo.datasets.folder.load_folder`, as for the next four.
-        workers: Files at a time.
+        workers: Number of files to process in parallel.
         scheduler: Address of a Dask scheduler whose workers compute the features, in place of this machine.
         strict: Stop at the first bad file.
-        on_file: Called with each finished file and None, or why it was rejected.
+        on_file: Called with each finished file and None, or the reason if it was rejected.
         on_start: Called first, with the number of files.
-        on_progress: For a download: called with the bytes that are there and those expected.
+        on_progress: For a download: called with the bytes downloaded and those expected.
 
     Returns:
         The checked songs with the published split (``official``); ids are track numbers (``"000002"``), groups artist
-        numbers. ``about`` holds, beside what every set of audio files has, ``left_out`` (tracks of the subset without a
-        file or without one root genre), ``passed_over`` (files of no such track) and ``artists_on_two_sides``.
+        numbers. Besides the entries of every set of audio files, ``about`` holds ``left_out`` (tracks of the subset
+        without a file or without one root genre), ``passed_over`` (files of other tracks) and ``artists_on_two_sides``.
 
     Raises:
         DataError: Files or tables are missing (the message says where to get them) or contradict each other; with
-            ``strict`` the first bad file.
+            ``strict`` also for the first bad file.
         UnknownNameError: There is no such subset.
 
     Example:
@@ -159,13 +159,13 @@ def load_fma(
 
 def _instructions(subset: str) -> str:
     clips, tables = ARCHIVES[subset], ARCHIVES["metadata"]
-    return f"get {clips.url} ({clips.digest}) and {tables.url} ({tables.digest}) and unpack them, or pass download=True"
+    return f"download and unpack {clips.url} ({clips.digest}) and {tables.url} ({tables.digest}), or pass download=True"
 
 
 def _get(
     root: Path, metadata: str | Path | None, subset: str, on_progress: Callable[[int, int | None], None] | None
 ) -> None:
-    """Fetches and unpacks what is not there yet."""
+    """Downloads and unpacks missing files."""
     if root.is_file():
         raise SettingsError(f"download needs a folder to write to, but {root} is a file")
     wanted: list[tuple[str, tuple[str, ...]]] = [(subset, ())]
@@ -179,7 +179,7 @@ def _get(
 
 
 def _find_tables(root: Path, clips: Path, metadata: str | Path | None, subset: str) -> Path:
-    """The folder of the tables."""
+    """Finds the folder of the tables."""
     if metadata is not None:
         places = [Path(metadata)]
     else:
@@ -194,7 +194,7 @@ def _find_tables(root: Path, clips: Path, metadata: str | Path | None, subset: s
 
 
 def _read_tracks(tables: Path, subset: str) -> dict[str, dict[str, str]]:
-    """The rows of the subset's tracks, by the name of their file."""
+    """Returns the rows of the subset's tracks, by file name."""
     path = tables / "tracks.csv"
     table = read_table(path, columns=_COLUMNS, header=3)
     genres = None
@@ -208,15 +208,15 @@ def _read_tracks(tables: Path, subset: str) -> dict[str, dict[str, str]]:
             return DataError(what, path=path, where=f"track {number}, column {column!r}", remedy=remedy)
 
         if row["set.subset"] not in SUBSETS["large"]:
-            raise refuse("set.subset", f"{row['set.subset']!r} is no subset")
+            raise refuse("set.subset", f"{row['set.subset']!r} is not a subset")
         if row["set.subset"] not in SUBSETS[subset]:
             continue
         if not row["track_id"].isdecimal():
-            raise refuse("track_id", f"{row['track_id']!r} is no track's number")
+            raise refuse("track_id", f"{row['track_id']!r} is not a track number")
         if SIDES.get(row["set.split"]) is None:
             raise refuse("set.split", f"{row['set.split']!r} is not a split")
         if not row["artist.id"].isdecimal():
-            raise refuse("artist.id", f"{row['artist.id']!r} is no artist's number")
+            raise refuse("artist.id", f"{row['artist.id']!r} is not an artist number")
         if genres is not None and row["track.genre_top"] and row["track.genre_top"] not in genres:
             raise refuse("track.genre_top", f"{row['track.genre_top']!r} is not among the titles in genres.csv")
         name = f"{int(row['track_id']):06}"
@@ -229,7 +229,7 @@ def _read_tracks(tables: Path, subset: str) -> dict[str, dict[str, str]]:
 
 
 def _torn(rows: Iterable[Mapping[str, str]]) -> list[str]:
-    """Artists with tracks on two sides of the split."""
+    """Returns artists with tracks in two splits."""
     sides: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         sides[row["artist.id"]].add(row["set.split"])

@@ -1,7 +1,7 @@
-"""A folder of audio files: a sub-folder for each genre, or a table that says which file is what.
+"""A folder of audio files, with a sub-folder per genre or a CSV table of genres.
 
-The way to train on music of one's own. Files are told by their content, not by their endings; those that cannot be used
-are rejected one by one, with the reason, and stop nothing.
+Use it to train on your own music. Files are identified by their content, not by their extensions; unusable files are
+rejected individually, with the reason, and do not stop the loading.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 @DATASETS.register(
     "folder",
-    summary="Audio files in a sub-folder for each genre, or named by a CSV table",
+    summary="Audio files in one sub-folder per genre, or listed in a CSV table",
     reference="genrezoo.datasets.folder",
-    licence="that of the music in it",
+    licence="that of the recordings",
     detects=lambda path: path.is_dir() and any(inner.is_dir() for inner in path.glob("[!.]*")),
 )
 def load_folder(
@@ -51,38 +51,38 @@ def load_folder(
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> SongSet:
-    """Songs from a folder of audio files.
+    """Loads songs from a folder of audio files.
 
-    Without a manifest the first folder on the way to a file is its genre, whatever folders follow
-    (``jazz/artist/album/song.flac``). Hidden files, files in no genre's folder and files that are known not to be audio
-    (``.txt``, ``.csv``, ``.json``, ``.jpg``, …) are passed over.
+    Without a manifest the first folder in a file's path is its genre, regardless of deeper folders
+    (``jazz/artist/album/song.flac``). Hidden files, files outside genre folders and files that are known not to be
+    audio (``.txt``, ``.csv``, ``.json``, ``.jpg``, …) are skipped.
 
     Args:
         path: The folder.
         features: Kind of features, e.g. ``"log_mel"`` (see `genrezoo.audio.settings.KINDS`), or a dict of settings with
             ``kind``, or a settings record.
-        manifest: CSV table in place of the tree: the columns ``path`` (from the folder, or absolute) and ``genre``,
-            and, if there are such, ``id``, ``artist`` (songs of one artist are a group, which no split tears apart; a
-            song without one is a group of its own) and ``split`` (train, valid, test, or blank for none).
-        name: What the set is called in tables; the folder's name if left out.
-        provenance: Where the manifest's split comes from, one of `genrezoo.songs.PROVENANCES`; ``official`` if left
-            out.
-        cache: Folder of the feature cache; `genrezoo.environment.default_cache` if left out.
-        workers: Files at a time, one process each; the number of cores if left out.
+        manifest: CSV table that replaces the genre folders, with the columns ``path`` (relative to the folder, or
+            absolute) and ``genre``, and optionally ``id``, ``artist`` (songs of one artist form a group that splits do
+            not divide; a song without one is a separate group) and ``split`` (train, valid, test, or blank for none).
+        name: Name of the set in tables; the default is the folder's name.
+        provenance: Provenance of the manifest's split, one of `genrezoo.songs.PROVENANCES`; the default is
+            ``official``.
+        cache: Folder of the feature cache; the default is `genrezoo.environment.default_cache`.
+        workers: Number of files to process in parallel, one process each; the default is the number of cores.
         scheduler: Address of a Dask scheduler whose workers compute the features, in place of this machine.
         strict: Stop at the first bad file.
-        on_file: Called with each finished file and None, or why it was rejected.
+        on_file: Called with each finished file and None, or the reason if it was rejected.
         on_start: Called first, with the number of files.
 
     Returns:
-        The checked songs, without a split unless the manifest has one. Ids are ``genre/file.ext`` (the path from the
-        folder). ``about`` holds the feature settings, the number of good ``files``, and ``rejected``, ``warnings`` and
-        ``passed_over``.
+        The checked songs, without a split unless the manifest has one. Ids are paths relative to the folder,
+        ``genre/file.ext``. ``about`` holds the feature settings, the number of good ``files``, and ``rejected``,
+        ``warnings`` and ``passed_over``.
 
     Raises:
-        DataError: No folder, fewer than two genres with good files (the reasons for the others are listed), a manifest
-            that contradicts itself; with ``strict`` the first bad file.
-        SettingsError: ``provenance`` without a split, or wrong feature settings.
+        DataError: The folder does not exist, fewer than two genres have good files (the message lists why others were
+            rejected), or the manifest is inconsistent; with ``strict`` also for the first bad file.
+        SettingsError: ``provenance`` is passed without a split, or the feature settings are wrong.
 
     Example:
         >>> import tempfile
@@ -118,12 +118,12 @@ def load_folder(
 
 
 class Tree(NamedTuple):
-    """What a folder of genres' folders holds.
+    """The content of a folder of genre folders.
 
     Attributes:
-        files: The audio files with their genres, in sorted order; their ids are the paths from the folder.
-        rejected: Files whose names cannot be ids, and why.
-        passed_over: How many files are not audio by their endings, or in no genre's folder.
+        files: The audio files with their genres, in sorted order; their ids are paths relative to the folder.
+        rejected: Files whose names cannot be ids, with the reason.
+        passed_over: Number of files without an audio extension or outside genre folders.
     """
 
     files: list[AudioFile]
@@ -132,20 +132,20 @@ class Tree(NamedTuple):
 
 
 def read_tree(root: str | Path) -> Tree:
-    """The audio files of a folder and their genres: the one rule for everything that labels files by their folders.
+    """Lists the audio files of a folder and their genres; all loaders that label files by folders use this rule.
 
-    The first folder below ``root`` is the genre, whatever folders follow. Files right in ``root`` have none: they are
-    counted, not labelled.
+    The first folder below ``root`` is the genre, regardless of deeper folders. Files directly in ``root`` have none;
+    they are counted, not labelled.
 
     Args:
         root: The folder.
 
     Returns:
-        The files, those with names that cannot be stored, and what was passed over; no audio is looked at.
+        The files, those with names that cannot be stored, and the number of skipped files; no audio is read.
 
     Raises:
-        DataError: It is not a folder, has no audio files in genres' folders, or all of them lie deeper in one folder,
-            which then seems to be the one to name; or its folders are the sides of a split.
+        DataError: It is not a folder, has no audio files in genre folders, has all of them in one folder, which is
+            probably the one to pass, or its folders are splits.
 
     Example:
         >>> import tempfile
@@ -155,7 +155,7 @@ def read_tree(root: str | Path) -> Tree:
         ...     _ = write_atomic(root / name, b"")
         >>> tree = read_tree(root)
         >>> [file.genre for file in tree.files], tree.passed_over
-        (['jazz', 'rock'], {"in no genre's folder": 1})
+        (['jazz', 'rock'], {"outside genre folders": 1})
     """
     root = Path(root)
     files, rejected, passed_over = [], {}, Counter[str]()
@@ -164,7 +164,7 @@ def read_tree(root: str | Path) -> Tree:
         if path.suffix.lower() in NOT_AUDIO:
             passed_over[path.suffix.lower()] += 1
         elif len(parts) < 2:
-            passed_over["in no genre's folder"] += 1
+            passed_over["outside genre folders"] += 1
         else:
             try:
                 inside = [plain_name(part) for part in parts]
@@ -180,7 +180,7 @@ def read_tree(root: str | Path) -> Tree:
         raise DataError(f"all files are in {files[0].genre}/", path=root, remedy=remedy)
     sides = sorted({file.genre for file in files if file.genre.lower() in SIDES})
     if len(sides) > 1 or len(sides) == len({file.genre for file in files}) > 0:
-        what = f"its folders {' and '.join(map(repr, sides))} are sides of a split, not genres"
+        what = f"its folders {' and '.join(map(repr, sides))} are splits, not genres"
         remedy = "pass a manifest (--manifest) with the columns path, genre and split, or pass the folder of one split"
         raise DataError(what, path=root, remedy=remedy)
     return Tree(files, rejected, dict(sorted(passed_over.items())))
@@ -190,7 +190,7 @@ _LAYOUT = "put the audio files of each genre into a folder named after it, or pa
 
 
 def _from_table(root: Path, manifest: Path) -> list[AudioFile]:
-    """The files that a manifest names."""
+    """Returns the files listed in a manifest."""
     if not root.is_dir():
         raise DataError(
             "is not a folder", path=root, remedy="pass the folder that the manifest's paths are relative to"
@@ -208,7 +208,7 @@ def _from_table(root: Path, manifest: Path) -> list[AudioFile]:
                 raise refuse(column, "is blank", "fill it in or remove the row")
         split = row.get("split", "").strip().lower()
         if split and split not in SIDES:
-            raise refuse("split", f"{row['split']!r} is not a split", "use train, valid, test or nothing")
+            raise refuse("split", f"{row['split']!r} is not a split", "use train, valid, test, or leave the cell blank")
         file = AudioFile(
             path=root / row["path"],
             id=plain_name(row.get("id", "").strip() or Path(row["path"]).as_posix()),

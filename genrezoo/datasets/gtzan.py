@@ -1,11 +1,11 @@
-"""The GTZAN collection: 1,000 clips of 30 seconds, 100 of each of ten genres; from audio files or from feature tables.
+"""The GTZAN collection: 1,000 clips of 30 seconds, 100 per genre; from audio files or from feature tables.
 
-The collection that most studies of music genre use. It holds repeated, distorted and mislabelled clips, and many clips
-of one artist, so that a random split measures how well artists are recognised: choose the fault-filtered split, which
-is the default, and compare no figure with one that was measured on another split.
+It is the collection that most studies of music genre use. It contains repeated, distorted and mislabelled clips, and
+many clips of the same artists, so a random split partly measures artist recognition. Use the fault-filtered split,
+which is the default, and do not compare results of different splits.
 
-Nothing is downloaded: the collection has no licence and no stable address. Any copy of its audio files will do, whole
-or in part, in any format, as long as the names are GTZAN's own (``blues.00000.wav``).
+Nothing is downloaded: the collection has no licence and no stable address. Any copy of its audio files works, complete
+or partial, in any format, as long as the files have GTZAN's names (``blues.00000.wav``).
 
 References:
 - Tzanetakis and Cook (2002), "Musical Genre Classification of Audio Signals".
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 
 SPLITS = ("fault_filtered", "stratified", "random")
-"""The splits: the published lists with their provenances, or one drawn here."""
+"""The splits with their provenances: the published lists, or a random one."""
 
 TABLES = ("features_30_sec.csv", "features_3_sec.csv")
-"""The names of the tables of features."""
+"""The names of the feature tables."""
 
 _REFERENCE = "Tzanetakis and Cook (2002); splits: Kereliuk, Sturm and Larsen (2015), after Sturm (2013)"
 _LICENCE = "none stated; for research"
@@ -49,7 +49,7 @@ _CLIP = re.compile(rf"(({'|'.join(GENRES)})\.\d{{5}})")  # and an ending, or the
 
 
 def gtzan_lists(split: str) -> dict[str, list[str]]:
-    """The published lists of a split, as names of clips.
+    """Returns the published lists of a split, as names of clips.
 
     Args:
         split: ``"fault_filtered"`` or ``"stratified"``.
@@ -71,7 +71,7 @@ def gtzan_lists(split: str) -> dict[str, list[str]]:
 
 @DATASETS.register(
     "gtzan",
-    summary="The GTZAN collection from its audio files, with the fault- and artist-filtered split",
+    summary="The GTZAN collection from audio files, with the fault- and artist-filtered split",
     reference=_REFERENCE,
     licence=_LICENCE,
     detects=lambda path: 3 * _is_gtzan(path),
@@ -89,30 +89,30 @@ def load_gtzan(
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> SongSet:
-    """Songs from GTZAN's audio files.
+    """Loads songs from GTZAN's audio files.
 
     Args:
-        path: A folder that holds files named as in GTZAN, ``blues.00000`` with any ending, at any depth.
+        path: A folder that holds files named as in GTZAN, ``blues.00000`` with any extension, at any depth.
         features: Kind of features or their settings, as in `genrezoo.datasets.folder.load_folder`.
-        split: One of `SPLITS`: ``fault_filtered`` (443/197/290 of the whole collection, clips with faults in no side),
-            ``stratified`` (500/250/250, published too), or ``random`` (70/15/15, drawn here). The last two have
-            artists on several sides and are for comparison alone; their provenance is ``random``.
+        split: One of `SPLITS`: ``fault_filtered`` (443/197/290 of the whole collection, without faulty clips),
+            ``stratified`` (500/250/250, also published), or ``random`` (70/15/15, drawn with the seed). The last two
+            have artists in several splits and are for comparison only; their provenance is ``random``.
         seed: Seed of the random split.
         cache: Folder of the feature cache, see `genrezoo.datasets.folder.load_folder`, as for the next four.
-        workers: Files at a time.
+        workers: Number of files to process in parallel.
         scheduler: Address of a Dask scheduler whose workers compute the features, in place of this machine.
         strict: Stop at the first bad file.
-        on_file: Called with each finished file and None, or why it was rejected.
+        on_file: Called with each finished file and None, or the reason if it was rejected.
         on_start: Called first, with the number of files.
 
     Returns:
-        The checked songs; ids are the clips' names without ending. ``about["lists"]`` says for each side how many clips
-        are listed and which of them are not here (a part of the collection is welcome); other files are counted in
+        The checked songs; ids are the clips' names without extension. ``about["lists"]`` holds for each split the
+        number of listed clips and the missing ones (a part of the collection is enough); other files are counted in
         ``about["passed_over"]``.
 
     Raises:
-        DataError: No such files, a clip that is there twice, fewer than two genres with good files; with ``strict`` the
-            first bad file.
+        DataError: There are no such files, a clip occurs twice, or fewer than two genres have good files; with
+            ``strict`` also for the first bad file.
         UnknownNameError: There is no such split.
 
     Example:
@@ -155,7 +155,7 @@ def load_gtzan(
 
 @DATASETS.register(
     "gtzan_table",
-    summary="The well-known table of 57 features of GTZAN, a row a clip or a row for each three seconds",
+    summary="The well-known table of 57 features of GTZAN, with one row per clip or per three seconds",
     reference=f"{_REFERENCE}; tables: Olteanu, 'GTZAN Dataset - Music Genre Classification' (Kaggle)",
     licence=_LICENCE,
     detects=lambda path: 3 * (path.name in TABLES),
@@ -163,25 +163,25 @@ def load_gtzan(
 def load_gtzan_table(
     path: str | Path, *, split: str = "fault_filtered", seed: int = 0, songs: str = "clips"
 ) -> SongSet:
-    """Songs from the CSV tables that go with GTZAN, ``features_30_sec.csv`` and ``features_3_sec.csv``.
+    """Loads songs from the CSV tables that accompany GTZAN, ``features_30_sec.csv`` and ``features_3_sec.csv``.
 
-    In the second table ten rows are one clip. They become one song of ten segments, so that no split can put a part of
-    a clip into training and another part of it into the test. Figures far above 90 % in studies of this table come from
-    such splits.
+    In the second table ten rows belong to one clip. They become one song of ten segments, so that no split can divide a
+    clip between training and test songs. Accuracies far above 90 % in studies of this table come from such splits.
 
     Args:
         path: The table: ``filename``, ``length``, the 57 columns of `genrezoo.audio.table`, ``label``.
         split: One of `SPLITS`, as in `load_gtzan`.
         seed: Seed of the random split.
-        songs: What a song is: ``"clips"``, and nothing else; ``"rows"`` is refused with this explanation.
+        songs: Unit of a song: only ``"clips"``; ``"rows"`` is rejected with this explanation.
 
     Returns:
         The checked songs of 57 features: 1 segment each from the first table, up to 10 from the second. Ids are the
-        clips' names. ``about`` has no feature settings, since the table's values are those of another program.
+        clips' names. ``about`` has no feature settings, since another program computed the table's values.
 
     Raises:
-        DataError: Not such a table: columns or numbers are missing, a row stands twice, a label contradicts the name.
-        SettingsError: Rows as songs.
+        DataError: It is not such a table: columns or numbers are missing, a row is duplicated, or a label contradicts a
+            name.
+        SettingsError: ``songs`` is ``"rows"``.
         UnknownNameError: There is no such split.
 
     Example:
@@ -193,8 +193,8 @@ def load_gtzan_table(
     check_known("split of GTZAN", [split], SPLITS)
     if songs != "clips":
         raise SettingsError(
-            f"songs={songs!r} would put rows of one clip on both sides of a split, and figures would measure how well "
-            "clips are recognised; the rows of a clip are the segments of one song: leave songs='clips'"
+            f"songs={songs!r} could divide the rows of one clip between splits, so that results would measure how well "
+            f"clips are recognised; the rows of a clip are the segments of one song: use songs='clips'"
         )
     path = Path(path)
     kind = feature_settings("feature_table")
@@ -204,7 +204,7 @@ def load_gtzan_table(
     for row, (file, label) in enumerate(zip(table["filename"], table["label"], strict=True)):
         name = re.fullmatch(rf"{_CLIP.pattern}(?:\.(\d+))?\.\w+", file)
         if name is None:
-            remedy = "names are as blues.00000.wav, or blues.00000.3.wav for a piece of a clip"
+            remedy = "names must be like blues.00000.wav, or blues.00000.3.wav for a part of a clip"
             raise DataError(f"{file!r} is not a GTZAN clip", path=path, where=_cell(row, "filename"), remedy=remedy)
         if label != name[2]:
             what = f"{label!r}, but the clip is {file}"
@@ -236,7 +236,7 @@ def load_gtzan_table(
 
 
 def _is_gtzan(folder: Path) -> bool:
-    """Whether a folder has the layout of the collection: a folder for each genre, with clips under GTZAN's names."""
+    """Whether a folder has the layout of the collection: one folder per genre, with clips under GTZAN's names."""
     for top in (folder, folder / "genres", folder / "genres_original"):
         if all((top / genre).is_dir() for genre in GENRES):
             clips = [any(_CLIP.match(file.name) for file in walk_files(top / genre)) for genre in GENRES]
@@ -245,7 +245,7 @@ def _is_gtzan(folder: Path) -> bool:
 
 
 def _with_split(songs: SongSet, split: str, seed: int) -> SongSet:
-    """The songs with a split of their clips; several songs of one clip are on one side."""
+    """Adds a split by clips to the songs; all songs of a clip are in one split."""
     clips = np.array([name.partition("#")[0] for name in songs.ids])
     if split == "random":
         single, first = np.unique(clips, return_index=True)
@@ -263,7 +263,7 @@ def _with_split(songs: SongSet, split: str, seed: int) -> SongSet:
     splits = {side: index for side, index in splits.items() if index.size}
     if not splits:
         raise DataError(
-            "no clip is on the split's lists", path=songs.name, remedy="choose split='random', or more clips"
+            "no clip is in the split's lists", path=songs.name, remedy="choose split='random', or add clips"
         )
     return songs.with_split(splits, "fault-filtered" if split == "fault_filtered" else "random")
 

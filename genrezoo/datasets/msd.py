@@ -1,16 +1,16 @@
-"""The Million Song Dataset: a million songs as The Echo Nest's analyser described them, segment by segment.
+"""The Million Song Dataset: The Echo Nest's analysis of a million songs, segment by segment.
 
-What it is: one HDF5 file a song, with no sound in it. A *segment* is a piece, mostly of 0.2 to 0.4 s, in which the
-sound stays alike; a song has about 800. Of each are read
+Content: one HDF5 file per song, without audio. A *segment* is a part, mostly of 0.2 to 0.4 s, with a uniform sound; a
+song has about 800. The features of each segment are
 
-- ``segments_pitches``: 12 chroma, how strong each pitch class is, the strongest being 1 (no unit, 0 to 1);
+- ``segments_pitches``: 12 chroma, the strength of each pitch class relative to the strongest (no unit, 0 to 1);
 - ``segments_timbre``: 12 timbre coefficients of the analyser, cepstrum-like (no unit, about 0 to ±200);
-- ``segments_loudness_max``: the largest loudness in it (dB, -60 to 0).
+- ``segments_loudness_max``: its maximum loudness (dB, -60 to 0).
 
-Size: 1,000,000 songs of 44,745 artists, 280 GB; a subset of 10,000 songs, 1.8 GB. It has no genres of its own, but
-lists of them exist: tagtraum's (H. Schreiber, "Improving Genre Annotations for the Million Song Dataset", ISMIR 2015:
-``msd_tagtraum_cd2c.cls``, 191,401 songs, 15 genres) or the MSD Allmusic Style Dataset (A. Schindler, R. Mayer and
-A. Rauber, "Facilitating Comprehensive Benchmarking Experiments on the Million Song Dataset", ISMIR 2012; 25 styles).
+Size: 1,000,000 songs of 44,745 artists, 280 GB; a subset of 10,000 songs, 1.8 GB. It contains no genres, but there are
+lists of them: tagtraum's (H. Schreiber, "Improving Genre Annotations for the Million Song Dataset", ISMIR 2015:
+``msd_tagtraum_cd2c.cls``, 191,401 songs, 15 genres) or the MSD Allmusic Style Dataset (A. Schindler, R. Mayer and A.
+Rauber, "Facilitating Comprehensive Benchmarking Experiments on the Million Song Dataset", ISMIR 2012; 25 styles).
 
 Reference: T. Bertin-Mahieux, D. P. W. Ellis, B. Whitman and P. Lamere, "The Million Song Dataset", ISMIR 2011.
 Licence: for research, under the terms of The Echo Nest and LabROSA.
@@ -44,7 +44,7 @@ FEATURE_GROUPS = {"chroma": list(range(12)), "timbre": list(range(12, 24)), "lou
 """Columns of the features that are read from the HDF5 files."""
 
 COURSE_GROUPS = {"timbre": list(range(12)), "chroma": list(range(12, 24)), "loudness": [24]}
-"""Columns of the course's arrays, which have the timbre first, and the loudness at each segment's start."""
+"""Columns of the course's arrays, which begin with the timbre and hold the loudness at each segment's start."""
 
 TASKS = ("msd-10", "msd-25")
 """The tasks of the course "Machine Learning Practical" (University of Edinburgh): 10 tagtraum genres, 25 styles."""
@@ -78,25 +78,26 @@ def load_msd(
 ) -> SongSet:
     """Loads songs from a folder tree of Million Song Dataset files, or one of the course's tasks.
 
-    Choose 120 segments for models of a fixed input (the documents' form), ``segments=None`` for recurrent and pooling
-    models that take songs as they are. Split them with `genrezoo.songs.split_by_group`: the groups are the artists.
+    Choose 120 segments for models with a fixed input length (as in the documents), ``segments=None`` for recurrent and
+    pooling models, which take songs of any length. Split the songs with `genrezoo.songs.split_by_group`; the groups are
+    the artists.
 
     Args:
-        path: Folder with ``.h5`` files, however deep; for a task the folder with ``msd-10-genre-train.npz`` and so on.
-        labels: The genres: a ``.csv`` table with a column ``track_id`` and one of genres, or a ``.cls`` list (track,
-            tab, genre; a second, minority genre after another tab is passed over; lines with # are comments). Left
-            out: the only ``.cls`` or ``.csv`` file in the folder.
-        label_column: The table's column of genres; needed where it has several others.
+        path: Folder with ``.h5`` files at any depth; for a task the folder with ``msd-10-genre-train.npz`` and so on.
+        labels: List of genres: a ``.csv`` table with a column ``track_id`` and one of genres, or a ``.cls`` list
+            (track, tab, genre; a second, minority genre after another tab is ignored; lines with # are comments). The
+            default is the only ``.cls`` or ``.csv`` file in the folder.
+        label_column: The table's column of genres; needed if it has several other columns.
         task: ``"msd-10"`` or ``"msd-25"``: the course's arrays of 120 x 25, with their published split. Test songs
             without targets (the course kept those of msd-25) are left out and counted. The other options do not apply.
-        segments: Segments that a song keeps, the central ones; None keeps all, and ``lengths`` says how many.
-        short: What becomes of songs with fewer than ``segments``: left out and counted, or padded (``lengths``).
+        segments: Number of central segments to keep of a song; None keeps all, with their number in ``lengths``.
+        short: Treatment of songs with fewer than ``segments``: left out and counted, or padded (``lengths``).
         min_segments: Songs with fewer are left out and counted.
-        max_segments: Without ``segments``, longer songs keep their first so many, and are counted: all songs take the
-            memory of the longest one.
-        min_songs: Genres with fewer songs are left out and counted, at least 2.
-        strict: Stop at the first file that cannot be read, instead of counting it among the rejected.
-        workers: Files are read in this many child processes at once, each in turns of 200 files.
+        max_segments: Without ``segments``, longer songs keep only this many first segments, and are counted; every song
+            needs as much memory as the longest.
+        min_songs: Genres with fewer songs are left out and counted; at least 2.
+        strict: Stop at the first unreadable file instead of rejecting it.
+        workers: Number of child processes that read files, 200 files at a time.
 
     Returns:
         The checked songs with 25 features: 12 chroma, 12 timbre, 1 loudness (a task: timbre, chroma, loudness). Ids are
@@ -104,8 +105,9 @@ def load_msd(
         ``files``, ``rejected`` (each bad file with its reason) and ``left_out`` (how many good ones, and why).
 
     Raises:
-        DataError: No ``.h5`` files, no list of genres, or nothing left to learn from; with ``strict``, a bad file.
-        SettingsError: An option is out of range, or the table's column of genres is not clear.
+        DataError: There are no ``.h5`` files, no list of genres, or fewer than two genres; with ``strict`` also for a
+            bad file.
+        SettingsError: An option is out of range, or the table's column of genres is ambiguous.
 
     Example:
         >>> folder = Path(tempfile.mkdtemp())
@@ -142,7 +144,7 @@ def load_msd(
         if rejected and (strict or len(rejected) == len(files)):
             place, reason = min(rejected.items())
             others = f" ({len(rejected)} of {len(files)} files cannot be read)" if len(rejected) > 1 else ""
-            raise DataError(reason + others, path=files[place], remedy="fetch it again, or leave it out")
+            raise DataError(reason + others, path=files[place], remedy="download it again, or leave it out")
         read = len(files) - len(rejected)
         long_enough = [track for track in tracks if track.length]
         labelled = [track for track in long_enough if track.id in genre_of]
@@ -183,47 +185,47 @@ def load_msd(
 
 
 def describe_features(groups: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-    """Names, groups and units of the 25 features, as kept in ``about``."""
+    """Returns names, groups and units of the 25 features, as stored in ``about``."""
     names = [""] * sum(map(len, groups.values()))
     for group, columns in groups.items():
         for number, column in enumerate(columns):
             names[column] = f"{group}{number}" if len(columns) > 1 else group
-    units = {"chroma": "share of the strongest pitch class", "timbre": "none", "loudness": "dB"}
+    units = {"chroma": "fraction of the strongest pitch class", "timbre": "none", "loudness": "dB"}
     return {"feature_names": names, "feature_groups": {name: list(at) for name, at in groups.items()}, "units": units}
 
 
 def read_labels(
     folder: Path, labels: str | Path | None = None, column: str | None = None
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The genre of each track in a list, and where it was read from.
+    """Returns the genre of each track in a list, and the source of the list.
 
     Args:
-        folder: Where the list is looked for if it is not given.
+        folder: Folder that is searched if no list is passed.
         labels: The list, as for `load_msd`.
-        column: The table's column.
+        column: The table's column of genres.
 
     Raises:
-        DataError: No list, an unreadable one, or a track with two genres.
-        SettingsError: The table's column is not clear, or a ``.cls`` list was given one.
+        DataError: There is no list, it cannot be read, or a track has two genres.
+        SettingsError: The table's column is ambiguous, or was passed for a ``.cls`` list.
     """
     if labels is None:
         found = sorted(file for kind in ("*.cls", "*.csv") for file in folder.glob(kind))
         if len(found) != 1:
-            told = f"{len(found)} lists of genres in it: {', '.join(file.name for file in found[:5])}"
-            what = told if found else "no list of genres in it, and the Million Song Dataset has none of its own"
+            told = f"it contains {len(found)} lists of genres: {', '.join(file.name for file in found[:5])}"
+            what = told if found else "it contains no list of genres, and the Million Song Dataset itself has none"
             raise DataError(what, path=folder, remedy=f"pass labels=… . {_INSTRUCTIONS}")
         labels = found[0]
     path = Path(labels)
     if path.suffix.lower() != ".csv":
         if column is not None:
-            raise SettingsError(f"label_column is for tables; {path.name} is a list of tracks and genres")
+            raise SettingsError(f"label_column applies to tables only; {path.name} is a list of tracks and genres")
         return _read_cls(path), {"labels": path.name}
     table = read_table(path, required=("track_id",) if column is None else ("track_id", column))
     if column is None:
         others = [name for name in table.columns if name != "track_id"]
         if len(others) != 1:
             told = ", ".join(others)
-            raise SettingsError(f"pass label_column=…, the column of {path} with the genres: {told}")
+            raise SettingsError(f"pass label_column=…, the column of genres in {path}: {told}")
         column = others[0]
     pairs = zip(table["track_id"], table[column], strict=True)
     return _unique(path, [(row, *pair) for row, pair in enumerate(pairs, 2)]), {
@@ -263,7 +265,7 @@ def _unique(path: Path, rows: Sequence[tuple[int, str, str]]) -> dict[str, str]:
     for row, track, genre in rows:
         track, genre = track.strip(), genre.strip()
         if genre and genre_of.setdefault(track, genre) != genre:
-            what = f"track {track!r} is {genre!r} here and {genre_of[track]!r} further up"
+            what = f"track {track!r} is {genre!r} here and {genre_of[track]!r} in an earlier line"
             raise DataError(what, path=path, where=f"line {row}", remedy="keep one of them")
     if not genre_of:
         raise DataError("assigns no genre to any track", path=path, remedy="use another list or column")
@@ -271,7 +273,7 @@ def _unique(path: Path, rows: Sequence[tuple[int, str, str]]) -> dict[str, str]:
 
 
 class _Track(NamedTuple):
-    """One song that was read; its length is 0 where it was too short, and nothing of it was kept."""
+    """A song that was read; its length is 0 if it was too short and left out."""
 
     place: int
     id: str
@@ -283,16 +285,16 @@ class _Track(NamedTuple):
 
 
 def read_track(path: str | Path, *, segments: int | None, least: int, most: int) -> tuple[str, str, int, np.ndarray]:
-    """One song's track id, artist id, number of segments, and those of them that are kept as float32 ``(kept, 25)``.
+    """Reads a song's track id, artist id and number of segments, and the kept segments as float32 ``(kept, 25)``.
 
     Args:
         path: A Million Song Dataset file.
-        segments: Keep the central ones; None keeps the first ``most``.
-        least: Of a song with fewer segments nothing is kept.
-        most: Segments kept of a song if ``segments`` is None.
+        segments: Number of central segments to keep; None keeps the first ``most``.
+        least: No segments are kept of songs with fewer.
+        most: Number of segments to keep if ``segments`` is None.
 
     Raises:
-        DataError: It is none, damaged, forged, or holds numbers that are not finite.
+        DataError: It is not such a file, is damaged or malicious, or holds numbers that are not finite.
     """
     from genrezoo.datasets._hdf5 import find_rows, open_hdf5, read_rows, read_text  # here: names are listed without it
 
@@ -303,7 +305,7 @@ def read_track(path: str | Path, *, segments: int | None, least: int, most: int)
         number = int(parts[0].shape[0])
         if len({part.shape[0] for part in parts}) > 1:
             told = ", ".join(f"{part.shape[0]} {name}" for part, (name, _) in zip(parts, _PARTS, strict=True))
-            raise DataError(f"the segments do not match: {told}", path=path, remedy="fetch the file again")
+            raise DataError(f"the segments do not match: {told}", path=path, remedy="download the file again")
         if number < least:
             return track, artist, number, np.empty((0, 25), np.float32)
         first = 0 if segments is None else max(0, (number - segments) // 2)
@@ -315,7 +317,7 @@ def read_track(path: str | Path, *, segments: int | None, least: int, most: int)
 def _read_chunk(
     files: list[tuple[int, str]], results: str, segments: int | None, least: int, most: int
 ) -> dict[str, Any]:
-    """Reads numbered files in a child process: the segments go to a file in ``results``, all else is the answer."""
+    """Reads numbered files in a child process; the segments go to a file in ``results``, the rest is returned."""
     tracks, rejected, kept, start = [], [], [], 0
     target = Path(results) / f"{files[0][0]}-{files[-1][0]}.npy"
     for number, file in files:
@@ -339,7 +341,7 @@ def _read_chunk(
 def _read_all(
     files: Sequence[Path], form: tuple[int | None, int, int], workers: int, results: Path
 ) -> tuple[list[_Track], dict[int, str]]:
-    """All files in child processes, a chunk each."""
+    """Reads all files in child processes, a chunk of files each."""
     size = min(CHUNK, math.ceil(len(files) / workers))
     numbered = list(enumerate(map(str, files)))
     chunks = [numbered[first : first + size] for first in range(0, len(files), size)]
@@ -356,20 +358,20 @@ def _read_all(
 
 
 def _refuse_twins(tracks: Sequence[_Track], files: Sequence[Path], rejected: dict[int, str]) -> list[_Track]:
-    """The tracks without second files of one track, which are rejected: a song counts once."""
+    """Returns the tracks without duplicate files of a track, which are rejected."""
     first: dict[str, int] = {}
     for track in tracks:
         if first.setdefault(track.id, track.place) != track.place:
-            rejected[track.place] = f"track {track.id} stands in {files[first[track.id]].name} too"
+            rejected[track.place] = f"track {track.id} is also in {files[first[track.id]].name}"
     return [track for track in tracks if first[track.id] == track.place]
 
 
 def _fill(tracks: Sequence[_Track], segments: int | None, folder: Path, results: Path) -> np.ndarray:
-    """The features of the kept songs, padded with NaN: ``(songs, segments, 25)``."""
+    """Returns the features of the kept songs, padded with NaN: ``(songs, segments, 25)``."""
     width = segments or max(track.length for track in tracks)
     need, free = 4 * 25 * width * len(tracks), available_bytes()
     if need > free:
-        what = f"{len(tracks)} songs of up to {width} segments take {need / 2**30:.1f} GiB, {free / 2**30:.1f} are free"
+        what = f"{len(tracks)} songs of up to {width} segments need {need / 2**30:.1f} GiB, {free / 2**30:.1f} are free"
         raise DataError(what, path=folder, remedy="lower max_segments, or pass segments=120")
     x = np.full((len(tracks), width, 25), np.nan, np.float32)
     opened, rows = "", np.empty((0, 25), np.float32)
@@ -381,7 +383,7 @@ def _fill(tracks: Sequence[_Track], segments: int | None, folder: Path, results:
 
 
 def _load_task(folder: Path, task: str) -> SongSet:
-    """A course task: its files alone are shown to `load_npz`, since tasks and other data sets lie in one folder."""
+    """Loads a course task with `load_npz`, restricted to its files, since tasks and other data share a folder."""
     if task not in TASKS:
         raise SettingsError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
     stem = f"{task}-genre-"
@@ -392,8 +394,8 @@ def _load_task(folder: Path, task: str) -> SongSet:
         header = read_headers(there.pop("test-inputs")).get("inputs")
         unlabelled = header.shape[0] if header and header.shape else 0
     if not {"train", "valid"} <= there.keys():
-        remedy = f"put the course's {stem}train.npz and {stem}valid.npz there"
-        raise DataError(f"not both {stem}train.npz and {stem}valid.npz are in it", path=folder, remedy=remedy)
+        remedy = f"put the course's {stem}train.npz and {stem}valid.npz into it"
+        raise DataError(f"{stem}train.npz or {stem}valid.npz is missing", path=folder, remedy=remedy)
     with tempfile.TemporaryDirectory(prefix="genrezoo-msd-") as shown:
         for half, file in there.items():
             (Path(shown) / f"{stem}{half}.npz").symlink_to(file)
@@ -403,7 +405,7 @@ def _load_task(folder: Path, task: str) -> SongSet:
             place = folder / Path(error.path).name if error.path and Path(error.path) != Path(shown) else folder
             raise DataError(error.what, path=place, where=error.where, remedy=error.remedy) from error
     if songs.n_features != 25:
-        what = f"{songs.n_features} features a segment, the course's songs have 25"
+        what = f"{songs.n_features} features per segment, but the course's songs have 25"
         raise DataError(what, path=folder, remedy=f"check what the {stem} files are")
     about = {
         **songs.about,

@@ -1,12 +1,12 @@
 """Songs in NumPy archives: one ``.npz`` file, or the files of a published train/valid/test split in one folder.
 
-The usual way to hand songs over. Two sets of keys are read, as published sets use them:
+This is the usual exchange format. Two sets of keys are supported, as in published data sets:
 
 - ``inputs``, ``targets`` and ``label_map`` (the Million Song Dataset tasks of the Edinburgh courses), or
 - ``x``, ``y`` and ``class_names``,
 
-and beside them, where present, ``lengths`` (segments of each song, the rest is padding), ids, groups, a column that
-names each song's split, and ``feature_names``. Other plain arrays are left alone.
+and optionally ``lengths`` (segments of each song; the rest is padding), ids, groups, a column with each song's split,
+and ``feature_names``. Other plain arrays are ignored.
 
 Reference: NumPy Enhancement Proposal 1, "A Simple File Format for NumPy Arrays".
 """
@@ -32,10 +32,10 @@ KEY_SETS = (("inputs", "targets", "label_map"), ("x", "y", "class_names"))
 """Keys of the features, labels and names of the genres."""
 
 IDS = ("ids", "id", "song_id", "song_ids", "track_id", "video_id", "clip_id")
-"""Keys that may hold the songs' ids; the first one present counts."""
+"""Keys that may hold the songs' ids; the first existing one is used."""
 
 GROUPS = ("groups", "group", "artist_id", "artist", "artists")
-"""Keys that may hold the songs' groups; the first one present counts."""
+"""Keys that may hold the songs' groups; the first existing one is used."""
 
 _SPLIT_COLUMNS = {
     "split": "official",
@@ -52,7 +52,7 @@ _SPLIT_FILE = re.compile(r"(?:.*[-_.])?(train|valid|validation|val|test)(?:[-_.]
     "npz",
     summary="One .npz file of songs, or train, valid and test .npz files in one folder",
     reference="NumPy Enhancement Proposal 1 (the .npy and .npz formats)",
-    licence="that of the songs in it",
+    licence="that of the songs",
     detects=lambda path: 2 * (path.suffix.lower() == ".npz" or (path.is_dir() and any(path.glob("[!.]*.npz")))),
 )
 def load_npz(
@@ -65,32 +65,32 @@ def load_npz(
 ) -> SongSet:
     """Loads songs from one ``.npz`` file, or from the ``.npz`` files of a published split in one folder.
 
-    Choose it for sets that fit into memory; turn larger ones, or ones that are loaded often, into a songs folder with
+    Choose it for sets that fit into memory; convert larger ones, or ones that are loaded often, to a songs folder with
     `genrezoo.songs.storage.save_songs` first, which is memory-mapped.
 
-    A folder is read split by split: ``train.npz``, ``valid.npz`` (or ``validation``, ``val``) and ``test.npz``, as many
-    as there are, also with something before, as in ``msd-10-genre-train.npz``. A split may also be two files,
-    ``…test-inputs.npz`` and ``…test-targets.npz``. The genres' names may stand in one file for all.
+    A folder is read split by split: ``train.npz``, ``valid.npz`` (or ``validation``, ``val``) and ``test.npz``, as far
+    as they exist, optionally with a prefix as in ``msd-10-genre-train.npz``. A split may also be two files,
+    ``…test-inputs.npz`` and ``…test-targets.npz``. One file may hold the genre names for all.
 
     Args:
         path: The file or the folder.
-        name: What the set is called in tables; the file's or folder's name if left out.
-        n_segments: Segments of a song where the features are stored flat: an array ``(songs, 3000)`` becomes
-            ``(songs, 120, 25)`` with ``n_segments=120``. Left out, a flat array is a table of features: one segment.
-        provenance: Where the split comes from, one of `genrezoo.songs.PROVENANCES`. Left out, it is ``official`` for
-            split files and a column ``split``, and what the name says for the columns ``split_filtered``,
+        name: Name of the set in tables; the default is the file's or folder's name.
+        n_segments: Segments of a song where the features are stored flat: an array ``(songs, 3000)`` becomes ``(songs,
+            120, 25)`` with ``n_segments=120``. By default a flat array is a feature table with one segment per song.
+        provenance: Provenance of the split, one of `genrezoo.songs.PROVENANCES`. The default is ``official`` for split
+            files and a column ``split``, and follows from the name for the columns ``split_filtered``,
             ``split_artist_filtered`` and ``split_random``.
-        max_bytes: Unpacked bytes that one file may hold; less where memory is short.
+        max_bytes: Largest unpacked size of a file in bytes; lower if memory is short.
 
     Returns:
-        The checked songs. Ids that the files lack are ``"0"``, ``"1"``, … or, in a folder, ``"train/0"``, …. Songs
-        whose split is neither train, valid nor test are in none, and `SongSet.describe` counts them. ``about`` holds
-        the names of the files read and ``feature_names``.
+        The checked songs. Missing ids become ``"0"``, ``"1"``, … or, in a folder, ``"train/0"``, …. Songs whose split
+        is neither train, valid nor test are in no split, and `SongSet.describe` counts them. ``about`` holds the names
+        of the files read and ``feature_names``.
 
     Raises:
-        DataError: Anything about the files that would make a figure wrong: damage, missing or unclear keys, pickled
-            objects, sizes that are not what a header declares, labels or features that cannot be trained on.
-        SettingsError: ``n_segments`` does not divide the features, or ``provenance`` was given without a split.
+        DataError: The files are damaged, have missing or ambiguous keys, pickled objects, sizes that contradict their
+            headers, or labels or features that cannot be trained on.
+        SettingsError: ``n_segments`` does not divide the features, or ``provenance`` is passed without a split.
 
     Example:
         >>> import tempfile
@@ -117,9 +117,9 @@ def load_npz(
     if provenance is not None and not splits:
         raise SettingsError(f"provenance={provenance!r} describes a split, but {path} has no split")
     if splits and not (provenance or source):
-        remedy = f"say it with provenance=, one of {', '.join(PROVENANCES)}"
+        remedy = f"pass provenance=, one of {', '.join(PROVENANCES)}"
         raise DataError(
-            "where the split comes from is not known", path=path, where=parts[0].keys["split"], remedy=remedy
+            "the provenance of the split is unknown", path=path, where=parts[0].keys["split"], remedy=remedy
         )
     about: dict[str, Any] = {"files": [file.name for part in parts for file in part.files]}
     if "feature_names" in parts[0].keys:
@@ -137,12 +137,12 @@ def load_npz(
 
 @dataclass(frozen=True)
 class _Part:
-    """The songs of one file, or of a pair of inputs and targets.
+    """The songs of one file, or of a pair of files with inputs and targets.
 
     Attributes:
-        split: The split that the file's name says, or None.
+        split: The split in the file's name, or None.
         files: The files.
-        keys: For each role (x, y, genres, lengths, ids, groups, split, feature_names) that is present its key.
+        keys: The key of each existing role (x, y, genres, lengths, ids, groups, split, feature_names).
         headers: File and header of each key.
         shape: Shape of the features: songs, segments, features.
     """
@@ -174,7 +174,7 @@ class _Part:
         return self.shape[2]
 
     def column(self, role: str) -> np.ndarray:
-        """The array of one role, read and in the type of a `SongSet`."""
+        """Reads the array of one role, in the type of a `SongSet`."""
         key = self.keys[role]
         file, _ = self.headers[key]
         values = read_array(file, key)
@@ -184,7 +184,7 @@ class _Part:
         return convert(values, self.n_songs, path=file, where=key)
 
     def texts(self, role: str, number: int | None = None) -> list[str]:
-        """A list of names that does not go by songs."""
+        """Reads a list of names that is not per song."""
         key = self.keys[role]
         file, header = self.headers[key]
         if header.dtype.kind not in "US" or len(header.shape) != 1 or number not in (None, *header.shape):
@@ -198,7 +198,7 @@ class _Part:
 
 
 def _files(path: Path) -> dict[str | None, list[Path]]:
-    """The files of each split (None for a single file), in the order train, valid, test."""
+    """Returns the files of each split (None for a single file), in the order train, valid, test."""
     if not path.is_dir():
         return {None: [path]}
     found: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
@@ -222,7 +222,7 @@ def _files(path: Path) -> dict[str | None, list[Path]]:
 
 
 def _roles(headers: dict[str, tuple[Path, Header]], path: Path) -> dict[str, str]:
-    """Which key holds what."""
+    """Finds the key of each role."""
 
     def refuse(what: str, remedy: str) -> DataError:
         return DataError(what, path=path, where=f"keys {', '.join(headers) or '(none)'}", remedy=remedy)
@@ -236,7 +236,9 @@ def _roles(headers: dict[str, tuple[Path, Header]], path: Path) -> dict[str, str
     x, y, genres = present[0]
     for key in (x, y):
         if key not in headers:
-            without_labels = "; songs without labels cannot be tested on: move the file elsewhere" if key == y else ""
+            without_labels = (
+                "; songs without labels cannot be used for testing: move the file elsewhere" if key == y else ""
+            )
             raise refuse(f"{key!r} is missing", advice + without_labels)
     keys = {"x": x, "y": y}
     for role, names in (
@@ -259,7 +261,7 @@ def _roles(headers: dict[str, tuple[Path, Header]], path: Path) -> dict[str, str
 
 
 def _shape(header: Header, n_segments: int | None, path: Path, key: str) -> tuple[int, int, int]:
-    """The features' shape as (songs, segments, features)."""
+    """Returns the features' shape as (songs, segments, features)."""
     shape = header.shape
     if header.dtype.kind not in "fiu" or len(shape) not in (2, 3):
         raise DataError(
@@ -270,12 +272,16 @@ def _shape(header: Header, n_segments: int | None, path: Path, key: str) -> tupl
         )
     if len(shape) == 2 and n_segments is not None:
         if shape[1] % n_segments:
-            raise SettingsError(f"{path}: {key}: {shape[1]} numbers a song do not make {n_segments} segments")
+            raise SettingsError(
+                f"{path}: {key}: {shape[1]} numbers per song cannot be divided into {n_segments} segments"
+            )
         return shape[0], n_segments, shape[1] // n_segments
     if len(shape) == 2:
         return shape[0], 1, shape[1]
     if n_segments not in (None, shape[1]):
-        raise SettingsError(f"{path}: {key}: the songs have {shape[1]} segments already, n_segments is {n_segments}")
+        raise SettingsError(
+            f"{path}: {key}: the songs already have {shape[1]} segments, but n_segments is {n_segments}"
+        )
     return shape[0], shape[1], shape[2]
 
 
@@ -287,14 +293,14 @@ def _check_memory(path: Path, parts: list[_Part]) -> None:
             need += 4 * math.prod(part.shape)  # a second time, joined or as float32
     if need > (free := available_bytes()):
         raise DataError(
-            f"loading takes {need / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free",
+            f"loading needs {need / 2**30:.1f} GiB of memory, but {free / 2**30:.1f} GiB are free",
             path=path,
             remedy="use fewer songs or store them as float32 or smaller",
         )
 
 
 def _check_alike(path: Path, parts: list[_Part]) -> None:
-    """Refuses files that do not belong together."""
+    """Rejects files that do not belong together."""
     first = parts[0]
     for part in parts[1:]:
         if part.shape[1:] != first.shape[1:]:
@@ -314,7 +320,7 @@ def _check_alike(path: Path, parts: list[_Part]) -> None:
 
 
 def _names(path: Path, parts: list[_Part], role: str, number: int | None = None) -> tuple[str, ...]:
-    """The names of the genres or features, which must be the same, in the same order, in every file that gives them."""
+    """Returns the names of genres or features, which must be the same and in the same order in all files."""
     named = {part.files[0].name: tuple(part.texts(role, number)) for part in parts if role in part.keys}
     if not named:
         key = next(names for x, _, names in KEY_SETS if x == parts[0].keys["x"])
@@ -322,18 +328,18 @@ def _names(path: Path, parts: list[_Part], role: str, number: int | None = None)
         raise DataError(f"{key!r} is missing", path=path, remedy=remedy)
     if len(set(named.values())) > 1:
         lists = "; ".join(f"{file}: {', '.join(names[:10])}" for file, names in named.items())
-        what = f"the files do not agree about the {role.replace('_', ' ')} ({lists})"
+        what = f"the files have different {role.replace('_', ' ')} ({lists})"
         raise DataError(what, path=path, remedy="store them in the same order in all files")
     return next(iter(named.values()))
 
 
 def _splits(path: Path, parts: list[_Part]) -> tuple[dict[str, np.ndarray], str | None]:
-    """Index arrays and their provenance, from the files' names or from a column."""
+    """Returns index arrays and their provenance, from the files' names or from a column."""
     key = parts[0].keys.get("split")
     if parts[0].split is not None:
         if key is not None:
             remedy = "drop the column, or keep all songs in one file"
-            raise DataError(f"the files' names say the split, and a column {key!r} too", path=path, remedy=remedy)
+            raise DataError(f"the split is given by the files' names and by a column {key!r}", path=path, remedy=remedy)
         starts = np.cumsum([0, *(part.n_songs for part in parts)])
         return {
             str(part.split): start + np.arange(part.n_songs) for part, start in zip(parts, starts, strict=False)

@@ -1,18 +1,18 @@
-"""Songs from hidden Markov models, with the accuracy that is attainable on them at all.
+"""Songs from hidden Markov models, with the best attainable accuracy.
 
-Synthetic songs say nothing about music. They say what a family of models can use: because the law of the songs is
-known, so is the accuracy of the best possible classifier, and a bound on what can be had without the order of the
-segments.
+Synthetic songs say nothing about music. They show what a family of models can use: because the distribution of the
+songs is known, so are the accuracy of the best possible classifier and an upper bound for classifiers that ignore the
+order of the segments.
 
-Genres share *pools* of sounds, two genres a pool where possible. How the two differ is the pool's mechanism:
+Genres share *pools* of states, two genres per pool where possible. The pool's mechanism determines how the two differ:
 
-- ``timbre``: what a segment sounds like. The means of the second genre are shifted.
-- ``order``: what comes after what. States go round a cycle, in the second genre the other way round.
-- ``position``: where in the song things happen. Each part of the song has a favourite state, and the second genre has
-  its favourites in the opposite order. Segments of one part come in no order at all.
+- ``timbre``: the sound of segments. The means of the second genre are shifted.
+- ``order``: the order of segments. States follow a cycle, which is reversed in the second genre.
+- ``position``: the position in the song. Each part of the song has a preferred state, and the second genre has
+  them in the opposite order. Segments within a part have no order.
 
-In the last two the second genre is the first one played backwards. A song and its mirror image hold the same segments,
-so the *bag* of segments (their values without their places) has one and the same law in both genres.
+In the last two the second genre is the first one reversed in time. A song and its reversal hold the same segments, so
+the *bag* of segments (their values without their positions) has the same distribution in both genres.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ Mechanism = Literal["timbre", "order", "position"]
 
 
 class SyntheticSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """All that a synthetic set depends on; the fields are the options of `load_synthetic`.
+    """Settings of a synthetic data set; the fields are the options of `load_synthetic`.
 
     Raise ``noise`` to make every mechanism harder, or lower ``order``, ``position`` or ``timbre`` to make one of them
-    harder. Were ``loosest`` 1, the best accuracy would be close to 1: over 120 segments the mechanisms are plain, and
-    it is the artists of the looser styles who are hard to place.
+    harder. With ``loosest=1`` the best accuracy would be close to 1: over 120 segments the mechanisms are obvious, and
+    the difficulty lies in the artists of the looser styles.
 
     Example:
         >>> SyntheticSettings(n_genres=7).pools
@@ -54,37 +54,48 @@ class SyntheticSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
 
     n_genres: int = Field(10, ge=2, le=1000, description="Genres.")
     n_segments: int = Field(120, ge=2, description="Segments of the longest song.")
-    n_features: int = Field(25, ge=1, le=10_000, description="Features of a segment.")
+    n_features: int = Field(25, ge=1, le=10_000, description="Features per segment.")
     n_pools: int | None = Field(
-        None, ge=1, description="Pools of sounds, of one or two genres each; None: as few as hold all genres."
+        None, ge=1, description="Pools of states, with one or two genres each; None: as few as possible."
     )
-    n_states: int = Field(5, ge=3, le=100, description="Hidden states of a genre; with two, a cycle has no direction.")
-    n_styles: int = Field(2, ge=1, le=100, description="Styles of a pool, each with its own order of the states.")
+    n_states: int = Field(
+        5, ge=3, le=100, description="Hidden states per genre; at least 3, because a cycle of 2 has no direction."
+    )
+    n_styles: int = Field(2, ge=1, le=100, description="Styles per pool, each with a different order of the states.")
     mechanisms: tuple[Mechanism, ...] = Field(
         ("order", "position", "timbre"),
         min_length=1,
-        description="What tells the genres of a pool apart; the pools take them in turn.",
+        description="Difference between the two genres of a pool; the pools take the mechanisms in turn.",
     )
     noise: float = Field(
-        0.8, gt=0, le=1e6, description="Deviation of each feature from the mean of its state; the means are N(0, 1)."
+        0.8,
+        gt=0,
+        le=1e6,
+        description="Standard deviation of each feature around the mean of its state; the means are N(0, 1).",
     )
     order: float = Field(
-        0.95, ge=0, le=0.999, description="Probability that a state goes on in its cycle (order and timbre pools)."
+        0.95,
+        ge=0,
+        le=0.999,
+        description="Probability that a state is followed by the next of its cycle (order and timbre pools).",
     )
-    position: float = Field(0.6, ge=0, le=0.999, description="Share of a part's segments in its favourite state.")
+    position: float = Field(0.6, ge=0, le=0.999, description="Fraction of a part's segments in its preferred state.")
     timbre: float = Field(1.2, ge=0, le=1e6, description="Distance between the means of a timbre pool's two genres.")
     loosest: float = Field(
         0.1,
         ge=0,
         le=1,
-        description="The last style has these three strengths times this, the first times 1, those between in between.",
+        description="Factor on these three strengths in the last style; it rises to 1 in the first.",
     )
     n_train: int = Field(3000, ge=2, description="Training songs.")
     n_valid: int = Field(500, ge=2, description="Validation songs.")
     n_test: int = Field(1000, ge=2, description="Test songs.")
-    songs_per_artist: int = Field(5, ge=1, description="Songs of an artist, all in one style.")
+    songs_per_artist: int = Field(5, ge=1, description="Songs per artist, all in one style.")
     min_segments: int | None = Field(
-        None, ge=1, description="Segments of the shortest song, lengths being uniform; None: all songs have n_segments."
+        None,
+        ge=1,
+        description="Segments of the shortest song, with uniformly distributed lengths; None: all songs "
+        "have n_segments.",
     )
     seed: int = Field(1, ge=0, lt=2**32, description="Seed of the genres and of the songs.")
 
@@ -106,7 +117,7 @@ class SyntheticSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
 
     @property
     def pools(self) -> int:
-        """Number of pools, worked out where ``n_pools`` is None."""
+        """Number of pools, computed if ``n_pools`` is None."""
         return math.ceil(self.n_genres / 2) if self.n_pools is None else self.n_pools
 
 
@@ -117,24 +128,24 @@ class SyntheticSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     licence="MIT",
 )
 def load_synthetic(**options: Any) -> SongSet:
-    """Draws synthetic songs: the same options give the same bits.
+    """Draws synthetic songs; the same options give bit-identical songs.
 
-    Choose it to see which family of models can use timbre, order or position, and to test a pipeline without any
-    files. Do not choose it to claim anything about music. Genres depend on the seed, not on the number of songs, and
-    each split has its own stream, so that a learning curve over ``n_train`` keeps its test songs.
+    Choose it to see which family of models can use timbre, order or position, and to test a pipeline without any files.
+    Do not use it for claims about music. Genres depend on the seed, not on the number of songs, and each split has a
+    separate random stream, so that a learning curve over ``n_train`` keeps its test songs.
 
     Args:
         options: Fields of `SyntheticSettings`, e.g. ``n_train=500, seed=2``.
 
     Returns:
-        Songs named ``synthetic`` with artists as ``groups``, genres in equal numbers (up to one song a split), whole
-        artists on one side of the split (provenance ``artist-filtered``), padding as NaN, and all settings in
-        ``about["synthetic"]``. An artist's songs are all in one style; the artists of a genre take the styles in turn,
-        from a random one on, so that every song is equally likely to be in any style.
+        Songs named ``synthetic`` with artists as ``groups``, equally many songs per genre (up to one song per split),
+        each artist in one split (provenance ``artist-filtered``), padding as NaN, and all settings in
+        ``about["synthetic"]``. An artist's songs all have one style; the artists of a genre take the styles in turn,
+        starting with a random one, so that every song is equally likely to have any style.
 
     Raises:
         UnknownNameError: There is no such option.
-        SettingsError: An option is outside its range or at odds with another one.
+        SettingsError: An option is out of range or contradicts another one.
 
     Example:
         >>> load_synthetic(n_genres=4, n_segments=9, n_train=40, n_valid=8, n_test=8)
@@ -182,18 +193,18 @@ def load_synthetic(**options: Any) -> SongSet:
 
 
 def posterior(songs: SongSet) -> np.ndarray:
-    """Probability of each genre given a synthetic song: the answer that no classifier can improve on.
+    """Returns the probability of each genre given a synthetic song, on which no classifier can improve.
 
-    Genres, and the styles of a genre, are equally likely beforehand, and each song is judged by itself.
+    Genres, and the styles of a genre, have equal prior probabilities, and each song is classified independently.
 
     Args:
-        songs: Songs from `load_synthetic`, also after saving, loading or `SongSet.take`; features as they were drawn.
+        songs: Songs from `load_synthetic`, also after saving, loading or `SongSet.take`; with unchanged features.
 
     Returns:
-        Probabilities, ``(n_songs, n_genres)`` float64; a song's share of each genre sums to one.
+        Probabilities, ``(n_songs, n_genres)`` float64; each row sums to 1.
 
     Raises:
-        DataError: The songs are not synthetic, or are not those that their settings draw.
+        DataError: The songs are not synthetic, or do not match their settings.
 
     Example:
         >>> songs = load_synthetic(n_genres=2, n_train=2, n_valid=2, n_test=2, mechanisms=("order",), loosest=1)
@@ -211,32 +222,33 @@ def posterior(songs: SongSet) -> np.ndarray:
 
 
 def ceilings(songs: SongSet, split: str | None = "test") -> dict[str, float]:
-    """How accurate a classifier of these songs can be at all, and without the order of the segments.
+    """Returns the best attainable accuracy on these songs, with and without the order of the segments.
 
-    Both figures are expectations over the labels that songs of this sound can have; the labels themselves are not read.
-    An accuracy ``p`` counted on ``n`` songs scatters about its expectation by ``sqrt(p * (1 - p) / n)``.
+    Both values are expectations over the possible labels of these songs; the labels themselves are not used. An
+    accuracy ``p`` measured on ``n`` songs has a standard error of ``sqrt(p * (1 - p) / n)`` around its expectation.
 
-    ``bayes`` is exact: the mean probability of the likeliest genre. Bayes' rule reaches it, and no other classifier
-    that judges each song by itself can be expected to do better.
+    ``bayes`` is exact: the mean probability of the likeliest genre. Bayes' rule attains it, and no other classifier of
+    independent songs has a higher expected accuracy.
 
     ``order_free`` is an upper bound for every classifier that sees only the bag of segments, such as one of features
-    averaged over the song, or of convolutions of height 1 pooled over all time. A flattened network is *not*
-    order-free: it sees positions. Proof: call genres whose bags have the same law a set; a mirrored pair is one, any
-    other genre is one by itself. Given its bag, a song is equally likely to be of any genre in a set ``S``, so the
-    best answer is right with probability ``max over S of P(S | bag) / |S|``. Since ``P(S | bag)`` is the mean of
-    ``P(S | song)`` over the songs with that bag, and a maximum of means is at most the mean of the maxima, the
-    expectation of ``max over S of P(S | song) / |S|``, which is the figure given, is at least as large. The two agree
-    where order says nothing about the *set*; with pools that sound different, as by default, they are close.
+    averaged over the song, or of convolutions of height 1 pooled over all time. A network on the flattened song is
+    *not* order-free, because it depends on positions. Proof: call genres whose bags have the same distribution a set; a
+    mirrored pair is one, any other genre forms its own. Given its bag, a song is equally likely to be of any genre in a
+    set ``S``, so the best prediction is right with probability ``max over S of P(S | bag) / |S|``. Since ``P(S | bag)``
+    is the mean of ``P(S | song)`` over the songs with that bag, and a maximum of means is at most the mean of the
+    maxima, the expectation of ``max over S of P(S | song) / |S|``, which is the value returned, is at least as large.
+    The two agree if order carries no information about the *set*; with pools of different sounds, as by default, they
+    are close.
 
     Args:
-        songs: Songs from `load_synthetic`, also after saving, loading or `SongSet.take`; features as they were drawn.
-        split: Split to look at; None for all songs.
+        songs: Songs from `load_synthetic`, also after saving, loading or `SongSet.take`; with unchanged features.
+        split: Split to evaluate; None for all songs.
 
     Returns:
-        ``bayes`` and ``order_free`` as shares of one, and ``songs``, the number of songs that they are a mean of.
+        ``bayes`` and ``order_free`` in [0, 1], and ``songs``, the number of songs over which they are averaged.
 
     Raises:
-        DataError: The songs are not synthetic, are not those that their settings draw, or have no such split.
+        DataError: The songs are not synthetic, do not match their settings, or have no such split.
 
     Example:
         >>> songs = load_synthetic(n_genres=2, n_train=2, n_valid=2, n_test=100, mechanisms=("order",), loosest=1)
@@ -257,7 +269,7 @@ def ceilings(songs: SongSet, split: str | None = "test") -> dict[str, float]:
 
 @dataclass(frozen=True, eq=False)
 class _Genre:
-    """A genre: its name, its styles' laws (all equally likely), and a number shared by genres with one law of bags."""
+    """A genre: its name, its (equally likely) styles' distributions, and a number shared by genres with equal bags."""
 
     name: str
     laws: tuple[SongLaw, ...]
@@ -295,9 +307,9 @@ def _genres(settings: SyntheticSettings) -> list[_Genre]:
 
 
 def _order(n_states: int, draws: np.random.Generator) -> np.ndarray:
-    """A random order of the states, never the reverse of another such order.
+    """Draws an order of the states that is never the reverse of another such order.
 
-    Were it the reverse, one style's backwards songs would be another style's forward songs, and a pair one genre.
+    Otherwise one style's reversed songs could equal another style's songs, and the genres of a pair would coincide.
     """
     order = np.concatenate([[0], 1 + draws.permutation(n_states - 1)])
     return order if order[1] < order[-1] else np.concatenate([[0], order[:0:-1]])
@@ -306,7 +318,7 @@ def _order(n_states: int, draws: np.random.Generator) -> np.ndarray:
 def _draw_songs(
     x: np.ndarray, lengths: np.ndarray, laws: list[SongLaw], chosen: np.ndarray, draws: np.random.Generator
 ) -> None:
-    """Fills ``x`` in place, all songs of a law at once, so that no second array of its size is ever needed."""
+    """Fills ``x`` in place, all songs of a distribution at once, so that no second array of its size is needed."""
     n_segments = x.shape[1]
     draws.standard_normal(out=x, dtype=np.float32)
     x *= np.float32(laws[0].noise)  # the same in all laws of a set
@@ -326,31 +338,31 @@ def _settings(options: Mapping[str, Any]) -> SyntheticSettings:
 
 
 def _genres_of(songs: SongSet) -> list[_Genre]:
-    """The genres that songs were drawn from, after checking that they can be those songs."""
+    """Returns the genres that songs were drawn from, after checking that the songs match their settings."""
 
     def refuse(what: str) -> DataError:
         return DataError(
-            what, where=songs.name, remedy="use songs of genrezoo.datasets.synthetic.load_synthetic as they were drawn"
+            what, where=songs.name, remedy="use unchanged songs from genrezoo.datasets.synthetic.load_synthetic"
         )
 
     options = songs.about.get("synthetic")
     if not isinstance(options, Mapping):
-        raise refuse("these songs are not synthetic, so that nobody knows what is attainable on them")
+        raise refuse("these songs are not synthetic, so their best attainable accuracy is unknown")
     settings = checked(
         lambda: SyntheticSettings(**options), lambda what: refuse(f"damaged settings of the generator: {what}")
     )
     if songs.n_features != settings.n_features:
-        raise refuse(f"{songs.n_features} features, drawn were {settings.n_features}")
+        raise refuse(f"{songs.n_features} features, expected {settings.n_features}")
     if songs.num_classes != settings.n_genres:
-        raise refuse(f"{songs.num_classes} genres, drawn were {settings.n_genres}")
+        raise refuse(f"{songs.num_classes} genres, expected {settings.n_genres}")
     shortest = settings.n_segments if settings.min_segments is None else settings.min_segments
     if songs.n_songs and not shortest <= songs.lengths.min() <= songs.lengths.max() <= settings.n_segments:
         raise refuse(
-            f"songs of {songs.lengths.min()} to {songs.lengths.max()} segments, drawn were {shortest} to "
+            f"songs of {songs.lengths.min()} to {songs.lengths.max()} segments, expected {shortest} to "
             f"{settings.n_segments}"
         )
     genres = _genres(settings)
     names = tuple(genre.name for genre in genres)
     if songs.genres != names:
-        raise refuse(f"genres {', '.join(songs.genres)}, drawn were {', '.join(names)}")
+        raise refuse(f"genres {', '.join(songs.genres)}, expected {', '.join(names)}")
     return genres

@@ -1,8 +1,8 @@
-"""Synthesised recordings: audio for suites, tests and machines on which no music may lie.
+"""Synthesised recordings: audio for suites, tests and machines without music.
 
-Eight made-up genres differ in rhythm, harmony and the length of their notes, while instruments, tempi, keys and the
-quality of the recording belong to the artist, so that no single number tells the genres apart. What a model earns on
-them says that the way from audio to genre works; it says nothing about music.
+Eight made-up genres differ in rhythm, harmony and note lengths, while instruments, tempi, keys and the recording
+quality depend on the artist, so that no single feature separates the genres. Results on them show that the path from
+audio to genre works; they say nothing about music.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from genrezoo.songs import SongSet
 
 
 class Voice(NamedTuple):
-    """A part of a piece: notes of one length, or strokes of a drum.
+    """A voice of a piece: notes of one length, or drum strokes.
 
     Attributes:
-        beats: Where in each bar notes begin.
+        beats: Onsets of the notes in each bar.
         steps: Steps of the scale that notes are drawn from; a drum's name for strokes.
         octave: Octaves above the key.
         length: Beats that a note lasts.
         decay: Seconds in which a note falls to 37 %.
         gain: Level.
         in_chord: Whether steps are counted from the root of the bar's chord.
-        in_turn: Whether the steps are played in turn, in place of drawn ones.
+        in_turn: Whether the steps are played in turn instead of drawn at random.
         present: Fraction of the notes that are played.
         jitter: Standard deviation of the notes' beginnings, in beats.
     """
@@ -55,7 +55,7 @@ class Voice(NamedTuple):
 
 
 class Genre(NamedTuple):
-    """Slowest and fastest tempo in beats a minute, beats of a bar, and voices."""
+    """Slowest and fastest tempo in beats per minute, beats per bar, and voices."""
 
     tempo: tuple[int, int]
     bar: int
@@ -104,20 +104,20 @@ _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10))  # semitones of the s
 
 
 class SyntheticAudioSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """All that the recordings depend on; the fields are options of `load_synthetic_audio` and `render_audio`.
+    """Settings of the recordings; the fields are options of `load_synthetic_audio` and `render_audio`.
 
     Example:
         >>> SyntheticAudioSettings(n_genres=3).genres
         ('drone', 'march', 'arpeggio')
     """
 
-    n_genres: int = Field(5, ge=2, le=len(GENRES), description="Genres, the first ones of the list.")
+    n_genres: int = Field(5, ge=2, le=len(GENRES), description="Number of genres, the first ones of the list.")
     n_train: int = Field(150, ge=2, description="Training recordings.")
     n_valid: int = Field(50, ge=2, description="Validation recordings.")
     n_test: int = Field(50, ge=2, description="Test recordings.")
-    seconds: float = Field(6.0, ge=1, le=600, description="Length of a recording.")
-    songs_per_artist: int = Field(5, ge=1, description="Recordings of an artist: one instrument, key and tempo.")
-    blend: float = Field(0.5, ge=0, le=1, description="Fraction of the recordings that another genre is mixed into.")
+    seconds: float = Field(6.0, ge=1, le=600, description="Length of a recording, in seconds.")
+    songs_per_artist: int = Field(5, ge=1, description="Recordings per artist, with one instrument, key and tempo.")
+    blend: float = Field(0.5, ge=0, le=1, description="Fraction of the recordings with another genre mixed in.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of artists and pieces.")
 
     @model_validator(mode="after")
@@ -150,11 +150,11 @@ class Recording(NamedTuple):
     licence="MIT",
 )
 def load_synthetic_audio(*, features: str | Mapping[str, Any] | FeatureSettings = "log_mel", **options: Any) -> SongSet:
-    """Synthesises recordings and computes their features: the same options give the same songs.
+    """Synthesises recordings and computes their features; the same options give the same songs.
 
-    Choose it to test or time everything that begins with audio, without any files. Do not choose it to claim anything
-    about music. Each split has its own artists and pieces, which do not depend on how many there are, so that a
-    learning curve over ``n_train`` keeps its test songs.
+    Choose it to test or time anything that starts with audio, without any files. Do not use it for claims about music.
+    Each split has separate artists and pieces, which do not depend on their number, so that a learning curve over
+    ``n_train`` keeps its test songs.
 
     Args:
         features: Kind or settings of the features (see `genrezoo.audio.settings.feature_settings`); the recordings are
@@ -162,9 +162,9 @@ def load_synthetic_audio(*, features: str | Mapping[str, Any] | FeatureSettings 
         options: Fields of `SyntheticAudioSettings`, e.g. ``n_train=500, seed=2``.
 
     Returns:
-        Songs named ``synthetic_audio`` with artists as ``groups``, genres in equal numbers (up to one song a split),
-        whole artists on one side of the split (provenance ``artist-filtered``). ``about`` holds ``synthetic_audio``
-        (the settings) and what every set of audio files has. A recording of several images is several songs.
+        Songs named ``synthetic_audio`` with artists as ``groups``, equally many songs per genre (up to one song per
+        split), and each artist in one split (provenance ``artist-filtered``). ``about`` holds ``synthetic_audio`` (the
+        settings) and the entries of every set of audio files. Each image of a recording is a separate song.
 
     Raises:
         UnknownNameError: There is no such option or no such kind of features.
@@ -220,16 +220,16 @@ def recordings(settings: SyntheticAudioSettings, rate: int = 22050) -> Iterator[
 def render_audio(folder: str | Path, *, rate: int = 22050, **options: Any) -> list[dict[str, str]]:
     """Writes the recordings as 16-bit mono WAV files, ``<folder>/<genre>/<genre>.<number>.wav``.
 
-    Choose it where a folder of audio files is wanted. They hold the very samples that `load_synthetic_audio` describes.
+    Choose it if you need a folder of audio files. They hold the same samples that `load_synthetic_audio` uses.
 
     Args:
-        folder: Folder to write to; made if missing.
-        rate: Samples a second.
+        folder: Folder to write to; created if missing.
+        rate: Sample rate in Hz.
         options: Fields of `SyntheticAudioSettings`.
 
     Returns:
-        For each file ``path`` (its place below the folder), ``genre``, ``artist`` and ``split``, in the order of
-        `load_synthetic_audio`: what a manifest needs.
+        For each file ``path`` (relative to the folder), ``genre``, ``artist`` and ``split``, in the order of
+        `load_synthetic_audio`, as needed for a manifest.
 
     Raises:
         UnknownNameError: There is no such option.
@@ -243,7 +243,7 @@ def render_audio(folder: str | Path, *, rate: int = 22050, **options: Any) -> li
     """
     settings = _settings(options)
     if isinstance(rate, bool) or not isinstance(rate, int) or not 4000 <= rate <= 48000:
-        raise SettingsError(f"rate must be a whole number of samples a second from 4000 to 48000, got {rate!r}")
+        raise SettingsError(f"rate must be a whole number of Hz from 4000 to 48000, got {rate!r}")
     rows: list[dict[str, str]] = []
     for place, (_, genre, artist, split, samples) in enumerate(recordings(settings, rate)):
         number = sum(row["genre"] == genre for row in rows[:place])
@@ -258,10 +258,10 @@ def render_audio(folder: str | Path, *, rate: int = 22050, **options: Any) -> li
 
 
 class Artist(NamedTuple):
-    """What all recordings of an artist have in common.
+    """The common properties of an artist's recordings.
 
     Attributes:
-        tempo: Where in the genre's range of tempi, 0 to 1.
+        tempo: Position in the genre's range of tempi, 0 to 1.
         key: MIDI pitch of the tonic (69 is 440 Hz), 45 to 56.
         scale: Semitones of the seven steps above it.
         overtones: The instrument: level of each of ten overtones.
@@ -304,9 +304,9 @@ def play(
 
     Args:
         genre: A name of `GENRES`.
-        artist: Who plays.
-        draws: Generator of the piece.
-        rate: Samples a second.
+        artist: The artist.
+        draws: Random generator of the piece.
+        rate: Sample rate in Hz.
         seconds: Length.
         blend: Probability that another genre is mixed in.
 
@@ -340,7 +340,7 @@ def play(
 
 
 def _pitches(voice: Voice, artist: Artist, roots: np.ndarray, draws: np.random.Generator) -> np.ndarray:
-    """MIDI pitches of a voice's notes (0 for drums), of which ``roots`` are the chords' steps."""
+    """Returns MIDI pitches of a voice's notes (0 for drums); ``roots`` are the steps of the chords' roots."""
     if isinstance(voice.steps, str):
         return np.zeros(len(roots), int)
     steps = np.resize(voice.steps, len(roots)) if voice.in_turn else draws.choice(voice.steps, len(roots))
@@ -349,7 +349,7 @@ def _pitches(voice: Voice, artist: Artist, roots: np.ndarray, draws: np.random.G
 
 
 def _note(voice: Voice, pitch: int, artist: Artist, rate: int, beat: float) -> np.ndarray:
-    """The samples of a note or stroke."""
+    """Returns the samples of a note or stroke."""
     if isinstance(voice.steps, str):
         time = np.arange(round(0.25 * rate)) / rate
         draws = np.random.default_rng(artist.seed)

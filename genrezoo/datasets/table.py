@@ -1,4 +1,4 @@
-"""A table of features, one row a song, with a column of labels: any CSV file, or Parquet where pyarrow is there."""
+"""Feature tables with one row per song and a column of labels: CSV files, or Parquet files with pyarrow."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LABELS = ("genre", "label", "class", "target")
-"""Columns that hold the labels where no other is named; the first one present counts."""
+"""Default columns of the labels; the first existing one is used."""
 
 ENDINGS = (".csv", ".parquet")
 
 
 @DATASETS.register(
     "table",
-    summary="A CSV or Parquet file of features with a row for each song and a column of labels",
+    summary="A CSV or Parquet file of features with one row per song and a column of labels",
     reference="genrezoo.datasets.table",
-    licence="that of the songs in it",
+    licence="that of the songs",
     detects=lambda path: path.suffix.lower() in ENDINGS and path.is_file(),
 )
 def load_table(
@@ -40,24 +40,25 @@ def load_table(
     provenance: str | None = None,
     name: str | None = None,
 ) -> SongSet:
-    r"""Loads songs from a table of features.
+    r"""Loads songs from a feature table.
 
     Args:
         path: A CSV file (UTF-8, with a header) or a Parquet file, which needs pyarrow.
-        label: Column of the labels; if left out, the first of `LABELS` that is there.
+        label: Column of the labels; the default is the first existing one of `LABELS`.
         group: As in `SongSet.from_frame`.
         id: As in `SongSet.from_frame`.
         split: As in `SongSet.from_frame`.
         features: As in `SongSet.from_frame`.
         genres: As in `SongSet.from_frame`.
         provenance: As in `SongSet.from_frame`.
-        name: What the set is called in tables; the file's name if left out.
+        name: Name of the set in tables; the default is the file's name.
 
     Returns:
         The checked songs, one segment each.
 
     Raises:
-        DataError: No such column; a cell that is no number, with its row and column; songs that cannot be trained on.
+        DataError: A column is missing, a cell is not a number (the message names row and column), or the songs cannot
+            be trained on.
 
     Example:
         >>> import tempfile
@@ -74,7 +75,7 @@ def load_table(
         label = min(known, key=lambda column: LABELS.index(column.lower()), default=None)
         if label is None:
             what = f"no column of labels; it has {', '.join(map(str, table.columns[:20]))}"
-            raise DataError(what, path=path, remedy="name it: label=… (--set label=…)")
+            raise DataError(what, path=path, remedy="pass its name: label=… (--set label=…)")
     roles = [column for column in (label, group, id, split) if column is not None]
     chosen = [str(column) for column in table.columns if column not in roles] if features is None else list(features)
     if not parquet:
@@ -95,7 +96,7 @@ def load_table(
 
 
 def _check_numbers(table: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
-    """Refuses a column of words at once, with what can be done about it."""
+    """Rejects a text column with a message that says what to do."""
     for column in columns:
         if not any(_is_number(cell) for cell in table[column].head(100)):
             what, where = f"is not numeric ({table[column].iloc[0]!r}, …)", f"column {column!r}"
@@ -115,7 +116,7 @@ def _parquet(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     if regular_size(path) > MAX_BYTES:
-        raise DataError(f"is larger than {MAX_BYTES:,} bytes", path=path, remedy="pass it in parts")
+        raise DataError(f"is larger than {MAX_BYTES:,} bytes", path=path, remedy="split it into smaller files")
     try:
         return pd.read_parquet(path, engine="pyarrow").reset_index(drop=True)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Ensembles of models that are trained already, selected by their stored predictions of held-out songs."""
+"""Ensembles of trained models, selected by their stored predictions for held-out songs."""
 
 from genrezoo.ensembles.greedy import GreedyEnsemble, greedy_ensemble
 

@@ -21,7 +21,7 @@ from genrezoo.runs import load_run, predictions
 
 Family = Literal["zoo", "baselines", "all"]
 GREEDY = "greedy_ensemble"
-"""What a row calls the model of an ensemble that was selected; such an ensemble is no candidate itself."""
+"""Model name of a selected ensemble in rows; such an ensemble is not a candidate."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,11 @@ class Candidate:
     """A model that may become a member.
 
     Attributes:
-        facts: What its row says of it; of a run from elsewhere the same from its card, with the sha256 of its weights
-            as the key.
-        run: Its folder.
-        train_seconds: What its training took; None if that is not known, as below.
-        parameters: Numbers that it holds.
-        multiply_adds: For one song.
+        facts: Fields of its row; for other runs the same from the card, with the sha256 of the weights as the key.
+        run: Folder of the run.
+        train_seconds: Training time; None if unknown, here and below.
+        parameters: Number of parameters.
+        multiply_adds: Multiply-adds per song.
     """
 
     facts: CellFacts
@@ -45,13 +44,13 @@ class Candidate:
 
     @classmethod
     def from_row(cls, row: AccuracyRow, folder: Path) -> Candidate:
-        """The candidate of a row in a folder of results."""
+        """Builds the candidate of a row in a folder of results."""
         facts = CellFacts(**{name: getattr(row, name) for name in CellFacts.model_fields})
         return cls(facts, folder / row.run, row.train_seconds, row.parameters, row.multiply_adds)
 
     @classmethod
     def from_run(cls, folder: Path) -> Candidate:
-        """The candidate in a run folder."""
+        """Builds the candidate of a run folder."""
         card = load_run(folder).card
         about = card.songs
         facts = CellFacts(
@@ -73,7 +72,7 @@ class Candidate:
         return cls(facts, folder, card.train_seconds + card.members_seconds, card.parameters)
 
     def answers(self, split: str) -> dict[str, np.ndarray]:
-        """Its stored predictions of a split: ``ids``, ``y`` and ``logits``.
+        """Reads its stored predictions of a split: ``ids``, ``y`` and ``logits``.
 
         Raises:
             DataError: There are none, or they are damaged.
@@ -83,7 +82,7 @@ class Candidate:
         return predictions.read_predictions(self.run, split, len(self.facts.genres))
 
     def kind_apart(self) -> str | None:
-        """What it is, if models of its kind cannot be parts of one exported model; None if it can."""
+        """Returns its kind if such models cannot be parts of one exported model; None if they can."""
         if self.facts.family == "baseline":
             return "models of scikit-learn"
         recipes = [load_run(self.run).card.recipe]
@@ -101,7 +100,7 @@ def _kind_apart(recipe: Recipe) -> str | None:
 
 
 def kinds_apart(candidates: Mapping[str, Candidate]) -> dict[str, list[str]]:
-    """The kinds of which candidates cannot be parts of one exported model, each with the names of these candidates."""
+    """Returns the kinds of candidates that cannot be parts of one exported model, with their names."""
     found: dict[str, list[str]] = {}
     for name, one in candidates.items():
         if kind := one.kind_apart():
@@ -110,17 +109,17 @@ def kinds_apart(candidates: Mapping[str, Candidate]) -> dict[str, list[str]]:
 
 
 def find_candidates(folders: Iterable[str | Path]) -> list[Candidate]:
-    """The models in folders of results and in run folders, each once.
+    """Finds the models in folders of results and in run folders, each once.
 
     Args:
-        folders: Folders that ``genrezoo benchmark`` or ``genrezoo train`` wrote. Of rows with the same key the last
+        folders: Folders that ``genrezoo benchmark`` or ``genrezoo train`` wrote. Of rows with the same key, the last
             counts.
 
     Returns:
-        The candidates in the order of their names and seeds.
+        The candidates, sorted by name and seed.
 
     Raises:
-        DataError: A folder is neither, or what is in it is damaged.
+        DataError: A folder is neither, or its content is damaged.
     """
     found: dict[Path, Candidate] = {}
     for folder in map(checked_path, folders):
@@ -145,17 +144,17 @@ def choose_candidates(
     family: Family = "zoo",
     data: str | None = None,
 ) -> list[Candidate]:
-    """Those of the candidates that are asked for.
+    """Selects the requested candidates.
 
     Args:
-        candidates: All of them.
+        candidates: All candidates.
         models: Names of recipes and baselines, or patterns such as ``"lstm*"``; all if left out.
         family: ``"zoo"``, ``"baselines"`` or ``"all"``.
-        data: Name of the songs, or the beginning of their checksum, where the candidates were trained on several.
+        data: Name of the songs, or the beginning of their checksum, if the candidates were trained on several sets.
 
     Raises:
         UnknownNameError: A name or a pattern matches no candidate, or no candidate was trained on such songs.
-        SettingsError: They were trained on several sets of songs, or fewer than two are left.
+        SettingsError: They were trained on several sets of songs, or fewer than two remain.
     """
     taken = [
         one for one in candidates if family == "all" or (one.facts.family == "baseline") == (family == "baselines")
@@ -181,16 +180,15 @@ def choose_candidates(
 
 
 def _called(songs: CellFacts) -> str:
-    """The songs by name and checksum, and the number of a repeated split."""
+    """Returns the songs' name and checksum, and the number of a repeated split."""
     split = f", split {songs.repeat}" if songs.repeat else ""
     return f"{songs.data} ({songs.checksum[:12]}{split})"
 
 
 def member_names(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
-    """The candidates by the names that they have as members.
+    """Returns the candidates by their names as members.
 
-    A name is that of the recipe; where a recipe occurs more than once the seed follows it, and if that is not enough a
-    number.
+    The name is that of the recipe; if a recipe occurs more than once, the seed is appended, and a number if needed.
     """
     plain = ["_".join(filter(None, one.facts.recipe.split("_"))) for one in candidates]
     times = Counter(plain)
@@ -207,11 +205,11 @@ def member_names(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
 
 @dataclass(frozen=True)
 class Answers:
-    """What several models answered to the same songs.
+    """Predictions of several models for the same songs.
 
     Attributes:
         split: ``out_of_fold``, ``valid`` or ``test``.
-        ids: ``(songs,)`` text, in rising order.
+        ids: ``(songs,)`` text, in ascending order.
         y: ``(songs,)`` labels.
         logits: ``(songs, classes)`` by name of the model.
     """
@@ -223,10 +221,10 @@ class Answers:
 
 
 def read_answers(candidates: Mapping[str, Candidate], split: str) -> Answers:
-    """The stored predictions of all candidates for a split, song by song in the same order.
+    """Reads the stored predictions of all candidates for a split, with the songs in the same order.
 
     Raises:
-        DataError: Predictions are missing or damaged, or are of other songs, labels or genres.
+        DataError: Predictions are missing or damaged, or belong to other songs, labels or genres.
     """
     first: Answers | None = None
     genres = next(iter(candidates.values())).facts.genres
@@ -238,7 +236,7 @@ def read_answers(candidates: Mapping[str, Candidate], split: str) -> Answers:
             first = Answers(split, ids, y, {})
         same = np.array_equal(ids, first.ids) and np.array_equal(y, first.y)
         if not same or candidate.facts.genres != genres:
-            what = f"answered other {split} songs than {next(iter(candidates))}, or has other labels or genres"
+            what = f"has predictions for other {split} songs than {next(iter(candidates))}, or other labels or genres"
             remedy = "select among models that were trained on the same songs with the same split"
             raise DataError(what, path=candidate.run, remedy=remedy)
         first.logits[name] = logits
@@ -247,11 +245,11 @@ def read_answers(candidates: Mapping[str, Candidate], split: str) -> Answers:
 
 
 def held_out_answers(candidates: Mapping[str, Candidate]) -> Answers:
-    """What the candidates answered to songs that they were not trained on.
+    """Reads the candidates' predictions for songs that they were not trained on.
 
-    These are all songs but those of the test if every candidate was cross-validated, else the validation songs. A
-    warning tells where some were: each of their validation songs was predicted by a model that had learnt from the
-    other validation songs, which is easier.
+    These are all songs except the test songs if every candidate was cross-validated, and the validation songs
+    otherwise. If only some were cross-validated, a warning says so: their predictions for validation songs come from
+    models that were trained on other validation songs, which is an advantage.
 
     Raises:
         DataError: As `read_answers`.
@@ -263,8 +261,8 @@ def held_out_answers(candidates: Mapping[str, Candidate]) -> Answers:
         return read_answers(candidates, predictions.OUT_OF_FOLD)
     if crossed:
         what = (
-            f"{', '.join(crossed)} had learnt from validation songs when predicting other validation songs, which the "
-            "other candidates had not: the weights favour them. Select among candidates of one kind"
+            f"{', '.join(crossed)} predicted validation songs with models that were trained on other validation songs, "
+            f"unlike the other candidates, so the weights favour them. Select among candidates of one kind"
         )
         warnings.warn(what, GenrezooWarning, stacklevel=2)
     return read_answers(candidates, "valid")

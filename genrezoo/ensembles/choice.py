@@ -1,4 +1,4 @@
-"""An ensemble as it was chosen: weights, scores, predictions, and its row among the results of a benchmark."""
+"""A selected ensemble: weights, scores, predictions, and its row among the results of a benchmark."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from genrezoo.selection import GreedySettings, Selection, cross_selected, select
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen from which candidates.
+    """The result of a selection among candidates.
 
     Attributes:
-        candidates: By their names as members.
-        seen: What they answered to the songs that the selection saw.
+        candidates: The candidates by their names as members.
+        seen: Their predictions for the songs used in the selection.
         selection: The weights of the members.
-        unseen: Log posteriors ``(songs, classes)`` of the same songs, each by weights that were chosen without it.
-        settings: How it was selected.
+        unseen: Log posteriors ``(songs, classes)`` for the same songs, each with weights that were chosen without it.
+        settings: Settings of the selection.
         seed: Seed of the selection.
     """
 
@@ -40,32 +40,32 @@ class Choice:
 
     @property
     def members(self) -> dict[str, Candidate]:
-        """The candidates that have a weight, the greatest first."""
+        """The candidates with a weight, sorted by weight, largest first."""
         return {name: self.candidates[name] for name in self.selection.weights}
 
     @property
     def family(self) -> Literal["zoo", "baseline", "mixed"]:
-        """That of the candidates, ``"mixed"`` if there are both."""
+        """Family of the candidates, ``"mixed"`` if there are both."""
         families = {one.facts.family for one in self.candidates.values()}
         return families.pop() if len(families) == 1 else "mixed"
 
     def scores(self) -> dict[str, Scores]:
-        """Metrics on the songs that the selection saw, of each member by its name."""
+        """Metrics of each member on the songs used in the selection, by name."""
         return {name: Scores(**evaluate(self.seen.logits[name], self.seen.y)) for name in self.selection.weights}
 
     def seen_scores(self) -> Scores:
-        """Metrics of the ensemble on the songs that its weights were chosen on: better than on others."""
+        """Metrics of the ensemble on the songs that its weights were chosen on, which are optimistic."""
         return Scores(**evaluate(self.selection.combine(self.seen.logits), self.seen.y))
 
     def unseen_scores(self) -> Scores:
-        """Metrics on the same songs, each predicted by weights that were chosen without it."""
+        """Metrics on the same songs, each predicted with weights that were chosen without it."""
         return Scores(**evaluate(self.unseen, self.seen.y))
 
     def predictions(self) -> dict[str, dict[str, np.ndarray]]:
-        """Predictions of the ensemble by split, as runs store theirs; those of the test songs are read for it now.
+        """Returns the ensemble's predictions by split, in the form of a run; those for test songs are read only now.
 
-        Those of validation songs, and of all out of fold where there are such, are by weights that were chosen without
-        the song.
+        Predictions for validation songs, and all out-of-fold predictions, use weights that were chosen without the
+        song.
         """
         seen = {"ids": self.seen.ids, "y": self.seen.y, "logits": self.unseen}
         stored = {self.seen.split: seen}
@@ -87,16 +87,16 @@ class Choice:
         settings: Mapping[str, Any],
         chosen: Mapping[str, Any] | None = None,
     ) -> AccuracyRow:
-        """The accuracy row of the ensemble.
+        """Builds the accuracy row of the ensemble.
 
         Args:
-            stored: Its predictions.
-            recipe: What the leaderboard calls it.
+            stored: Predictions of the ensemble.
+            recipe: Name on the leaderboard.
             key: The cell's key.
             seed: Seed of its members, or of the first of them.
-            run: Folder of its predictions, relative to that of the results.
-            settings: What was asked for.
-            chosen: What the row says of the choice beside its weights and songs.
+            run: Folder of its predictions, relative to the folder of results.
+            settings: The requested settings.
+            chosen: Further fields of the row about the selection.
         """
         members = list(self.members.values())
         logits, y = (stored["test"][name] for name in ("logits", "y"))
@@ -125,15 +125,15 @@ class Choice:
 
 
 def choose(candidates: Sequence[Candidate], settings: GreedySettings | None = None, *, seed: int = 1) -> Choice:
-    """Selects an ensemble from candidates by their stored predictions of held-out songs.
+    """Selects an ensemble from candidates by their stored predictions for held-out songs.
 
     Args:
         candidates: Models that were trained on the same songs.
-        settings: How to select; the defaults of `GreedySettings` if left out.
+        settings: Settings of the selection; the default is `GreedySettings()`.
         seed: Seed of the selection.
 
     Raises:
-        DataError: Predictions are missing or damaged, or are of other songs, labels or genres.
+        DataError: Predictions are missing or damaged, or belong to other songs, labels or genres.
     """
     named, settings = member_names(candidates), settings or GreedySettings()
     seen = held_out_answers(named)
@@ -143,17 +143,17 @@ def choose(candidates: Sequence[Candidate], settings: GreedySettings | None = No
 
 
 def row_key(*parts: Any) -> str:
-    """Sixteen hex digits for all that identifies the row of an ensemble."""
+    """Returns a digest (16 hex digits) of everything that identifies an ensemble's row."""
     return hashlib.sha256(json.dumps(["ensemble", *parts], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def as_arrays(stored: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Predictions by split as the arrays of a file of predictions."""
+    """Converts predictions by split to the arrays of a predictions file."""
     return {f"{split}_{name}": value for split, part in stored.items() for name, value in part.items()}
 
 
 def _total(members: Sequence[Candidate], cost: Callable[[Candidate], float | None]) -> float | None:
-    """The sum over the members; None where one is not known."""
+    """Returns the sum over the members; None if one is unknown."""
     costs = [cost(one) for one in members]
     known = [value for value in costs if value is not None]
     return sum(known) if len(known) == len(costs) else None

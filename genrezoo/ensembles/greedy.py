@@ -1,4 +1,4 @@
-"""From folders of results to an ensemble: selected by stored predictions, and written as one run where it can be."""
+"""Selection of an ensemble from folders of results by stored predictions; written as one run where possible."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from genrezoo.selection import GreedySettings
 from genrezoo.songs import SongSet, repeated_split
 
 RECORD = "ensemble.json"
-"""What was selected, in the folder of an ensemble."""
+"""File in the folder of an ensemble with the selection."""
 REFERENCE = "R. Caruana et al., Ensemble selection from libraries of models, ICML 2004"
 
 
@@ -44,29 +44,31 @@ class GreedyEnsemble(BaseModel, frozen=True):
     """A selected ensemble: its members, their weights, and its metrics."""
 
     folder: Path = Field(exclude=True, description="Its folder.")
-    weights: dict[str, float] = Field(description="Weight of each member, the greatest first.")
+    weights: dict[str, float] = Field(description="Weight of each member, largest first.")
     runs: dict[str, str] = Field(description="Folder of each member.")
-    candidates: tuple[str, ...] = Field(description="Names of all models that it was selected from.")
-    selected_on: str = Field(description="Songs that the weights were chosen on: `valid`, or `out_of_fold`.")
+    candidates: tuple[str, ...] = Field(description="Names of all candidates.")
+    selected_on: str = Field(description="Songs that the weights were chosen on: `valid` or `out_of_fold`.")
     n_songs: int = Field(description="Their number.")
     settings: GreedySettings
     seed: int = Field(description="Seed of the selection.")
     members: dict[str, Scores] = Field(description="Metrics of each member on these songs.")
-    seen: Scores = Field(description="Metrics of the ensemble on these songs, which its weights were chosen on.")
-    unseen: Scores = Field(description="The same, each song predicted by weights that were chosen without it.")
+    seen: Scores = Field(description="Metrics of the ensemble on these songs, with weights chosen on them.")
+    unseen: Scores = Field(
+        description="Metrics on these songs, each predicted with weights that were chosen without it."
+    )
     test: Scores = Field(description="Metrics of the ensemble on the test songs.")
     not_exported_because: str | None = Field(
-        None, description="Why it is stored predictions alone, without a model; None for a run."
+        None, description="Why the ensemble has only stored predictions and no model; None for a run."
     )
 
     def run(self) -> Run:
-        """The ensemble as a run, which predicts and is exported.
+        """The ensemble as a run, which can predict and be exported.
 
         Raises:
-            SettingsError: It is stored predictions alone.
+            SettingsError: It has only stored predictions.
         """
         if self.not_exported_because:
-            raise SettingsError(f"{self.folder} holds predictions and no model: {self.not_exported_because}")
+            raise SettingsError(f"{self.folder} holds predictions but no model: {self.not_exported_because}")
         return load_run(self.folder)
 
 
@@ -83,22 +85,22 @@ def greedy_ensemble(
 ) -> GreedyEnsemble:
     """Selects an ensemble from trained models by their stored predictions, and writes it.
 
-    The weights are chosen on all training and validation songs out of fold if every candidate was cross-validated, else
-    on the validation songs. These songs have also chosen the candidates' epochs, so that all metrics on them are a
-    little too good. Test labels are used once, after the selection.
+    If every candidate was cross-validated, the weights are chosen on out-of-fold predictions for all training and
+    validation songs, otherwise on the validation songs. These songs also selected the candidates' epochs, so all
+    metrics on them are slightly optimistic. Test labels are used once, after the selection.
 
-    Members of the zoo alone become one run: it predicts, is exported as one file, and has its members and their weights
-    on its card. With a baseline among the members the folder holds predictions and a row for `genrezoo.render`.
+    If all members come from the zoo, they become one run, which predicts, can be exported as one file, and lists its
+    members and their weights on its card. With a baseline among the members, the folder holds predictions and a row for
+    `genrezoo.render`.
 
     Args:
         folders: One or several folders that ``genrezoo benchmark`` or ``genrezoo train`` wrote. Several seeds of a
             recipe are several candidates.
-        models: Names of recipes and baselines that may become members, or patterns such as ``"lstm*"``; all if left
-            out.
-        family: Which of them: ``"zoo"``, ``"baselines"`` (of scikit-learn) or ``"all"``.
-        data: Name of the songs, or the beginning of their checksum, where the folders hold several sets.
-        songs: The songs that the models were trained on; those in the folder of results if left out.
-        settings: How to select, see `GreedySettings`.
+        models: Names of recipes and baselines that may become members, or patterns such as ``"lstm*"``; None for all.
+        family: Family of the candidates: ``"zoo"``, ``"baselines"`` (of scikit-learn) or ``"all"``.
+        data: Name of the songs, or the beginning of their checksum, if the folders hold several sets.
+        songs: The songs that the models were trained on; the default is those in the folder of results.
+        settings: Settings of the selection, see `GreedySettings`.
         seed: Seed of the selection.
         out: Folder to write; new, empty, or of the same ensemble.
 
@@ -106,10 +108,10 @@ def greedy_ensemble(
         Members, weights and metrics.
 
     Raises:
-        DataError: A folder holds no models, or predictions are missing, damaged, or of other songs.
+        DataError: A folder holds no models, or predictions are missing, damaged, or belong to other songs.
         UnknownNameError: A name or a pattern matches no candidate, or a setting is unknown.
-        SettingsError: Fewer than two candidates; one model that is best alone; several sets of songs; no songs to train
-            on; or a folder of something else.
+        SettingsError: There are fewer than two candidates, one model alone is best, the models were trained on several
+            sets of songs, the training songs are missing, or the folder is in use.
 
     Example:
         >>> import tempfile, genrezoo as gz
@@ -136,14 +138,14 @@ def greedy_ensemble(
     choice = choose(candidates, given, seed=seed)
     if len(choice.members) == 1:
         ((name, alone),) = choice.members.items()
-        raise SettingsError(f"no ensemble of the {len(candidates)} models is better than {name} alone: use {alone.run}")
+        raise SettingsError(f"no ensemble of the {len(candidates)} models is better than {name} alone; use {alone.run}")
     if apart := kinds_apart(choice.members):
         return _write_predictions(choice, Path(out), "; ".join(itertools.starmap(_apart, apart.items())))
     return _train(choice, paths, songs, Path(out))
 
 
 def _in_one_graph(candidates: list[Candidate]) -> list[Candidate]:
-    """Those that can be parts of one model; the others are named in a warning."""
+    """Returns the candidates that can be parts of one model; a warning names the others."""
     named = member_names(candidates)
     apart = kinds_apart(named)
     for kind, names in apart.items():
@@ -159,7 +161,7 @@ def _apart(kind: str, names: Sequence[str]) -> str:
 
 
 def _train(choice: Choice, folders: Sequence[Path], songs: SongSet | None, out: Path) -> GreedyEnsemble:
-    """The ensemble as a run; there is nothing to train."""
+    """Writes the ensemble as a run, without training."""
     load_keras()
     from genrezoo.runs import train
 
@@ -167,10 +169,12 @@ def _train(choice: Choice, folders: Sequence[Path], songs: SongSet | None, out: 
     songs = songs or _stored_songs(folders, facts)
     if songs.checksum() != facts.checksum:
         remedy = "pass the songs that the models were trained on, with their split"
-        raise songs.error(f"are not the songs {facts.data!r} of the models, or are split in another way", remedy=remedy)
+        raise songs.error(
+            f"these are not the models' songs ({facts.data!r}), or they have another split", remedy=remedy
+        )
     recipe = Recipe(
         name=GREEDY,
-        summary=f"The weighted mean of {len(choice.members)} models, selected by their predictions of held-out songs",
+        summary=f"The weighted mean of {len(choice.members)} models, selected by their predictions for held-out songs",
         reference=REFERENCE,
         model="ensemble",
         arguments={"rule": "mean", "weights": choice.selection.weights},
@@ -183,7 +187,7 @@ def _train(choice: Choice, folders: Sequence[Path], songs: SongSet | None, out: 
 
 
 def _stored_songs(folders: Sequence[Path], facts: CellFacts) -> SongSet:
-    """The songs in the folders of results; those of repeated splits are stored once, and dealt again."""
+    """Loads the songs from the folders of results; for repeated splits they are stored once and split again."""
     name = safe_name(facts.data) + ("-*" if facts.repeat else f"-{facts.checksum[:12]}")
     for path in itertools.chain(*(sorted((folder / "songs").glob(name)) for folder in folders)):
         songs: SongSet = load_arrays(path)
@@ -195,7 +199,7 @@ def _stored_songs(folders: Sequence[Path], facts: CellFacts) -> SongSet:
 
 
 def _write_predictions(choice: Choice, out: Path, reason: str) -> GreedyEnsemble:
-    """The ensemble as predictions and a row, for the report."""
+    """Writes the ensemble as predictions and a row, for the report."""
     with files.lock_folder(out) as folder:
         if unexpected := sorted(set(os.listdir(folder)) - {".lock", "report", ROWS, PREDICTIONS, RECORD}):
             raise SettingsError(f"{folder} is not empty ({unexpected[0]}); use a new folder for the ensemble")

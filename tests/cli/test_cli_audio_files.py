@@ -101,14 +101,14 @@ def test_the_first_folder_is_the_genre_and_loose_files_have_none(music, tmp_path
     copy(sound, folder / "loose.wav", folder / "jazz/artist/one.wav", folder / "rock/x.wav")
     answer = run("data", "features", folder, tmp_path / "a.csv")
     assert answer.exit_code == 0, answer.output
-    assert "ignored: 1 x in no genre's folder" in answer.output
+    assert "ignored: 1 x outside genre folders" in answer.output
     assert names_and_labels(tmp_path / "a.csv") == {"one.wav": "jazz", "x.wav": "rock"}
     assert run("data", "spectrograms", folder, tmp_path / "out").exit_code == 0
     made = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}
     assert made == {"log_db/jazz/one.wav.png", "log_db/rock/x.wav.png"}
     copy(sound, tmp_path / "flat" / "a.wav")
     answer = run("data", "features", tmp_path / "flat", tmp_path / "b.csv")
-    assert "it contains 1 x in no genre's folder" in str(answer.exception)
+    assert "it contains 1 x outside genre folders" in str(answer.exception)
 
 
 def test_files_of_one_name_are_written_with_their_paths(music, tmp_path):

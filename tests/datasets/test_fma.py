@@ -144,11 +144,11 @@ def test_an_artist_on_two_sides_is_told(tree):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        (0, "two", "track 3, column 'track_id': 'two' is no track's number"),
+        (0, "two", "track 3, column 'track_id': 'two' is not a track number"),
         (0, 2, "column 'track_id': 2 occurs twice"),
-        (2, "", "'artist.id': '' is no artist's number"),
+        (2, "", "'artist.id': '' is not an artist number"),
         (4, "train ing", "'train ing' is not a split"),
-        (5, "tiny", "'tiny' is no subset"),
+        (5, "tiny", "'tiny' is not a subset"),
         (6, "Polka", "'Polka' is not among the titles in genres.csv"),
     ],
 )

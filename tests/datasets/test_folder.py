@@ -53,7 +53,7 @@ def test_a_tree_becomes_songs(music):
     about = dict(songs.about)
     assert about["features"] == feature_settings(MEL).model_dump(mode="json")
     assert len(about["feature_names"]) == 8
-    assert about["passed_over"] == {".jpg": 1, ".txt": 1, "in no genre's folder": 1}
+    assert about["passed_over"] == {".jpg": 1, ".txt": 1, "outside genre folders": 1}
     assert (about["files"], about["rejected"], about["warnings"]) == (4, {}, {})
 
 
@@ -123,7 +123,7 @@ def test_the_rule_for_genres_can_be_asked_for(music):
         "jazz/c.wav": "jazz",
         "jazz/d.xyz": "jazz",
     }
-    assert (tree.rejected, tree.passed_over) == ({}, {".txt": 1, "in no genre's folder": 1})
+    assert (tree.rejected, tree.passed_over) == ({}, {".txt": 1, "outside genre folders": 1})
 
 
 def test_links_are_followed_once(music):
@@ -209,7 +209,7 @@ def test_songs_that_do_not_fit_into_memory_are_refused(music, monkeypatch):
 def test_folders_named_after_a_split_are_no_genres(tmp_path, sides):
     for side in sides:
         write_noise(tmp_path / side / "jazz.wav")
-    with pytest.raises(DataError, match="sides of a split, not genres.*Remedy: pass a manifest"):
+    with pytest.raises(DataError, match="are splits, not genres.*Remedy: pass a manifest"):
         read_tree(tmp_path)
 
 

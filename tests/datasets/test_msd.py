@@ -128,7 +128,7 @@ def test_genres_from_a_column_of_a_table(tree):
     assert songs.genres == ("gay", "sad")
     assert songs.n_songs == 10
     assert songs.about["left_out"]["no genre in the list"] == 2
-    with pytest.raises(SettingsError, match="the column of .*table.csv with the genres: artist, genre, mood"):
+    with pytest.raises(SettingsError, match="the column of genres in .*table.csv: artist, genre, mood"):
         load_msd(folder, labels=folder / "table.csv")
     with pytest.raises(DataError, match="no column 'colour'"):
         load_msd(folder, labels=folder / "table.csv", label_column="colour")
@@ -147,11 +147,11 @@ def test_small_genres_are_left_out(tree, tmp_path):
 
 def test_the_only_list_in_the_folder_is_found(tree, tmp_path):
     folder, _ = tree
-    with pytest.raises(DataError, match=r"2 lists of genres in it: genres.cls, table.csv.*tagtraum"):
+    with pytest.raises(DataError, match=r"it contains 2 lists of genres: genres.cls, table.csv.*tagtraum"):
         load_msd(folder)
     tmp_path = tmp_path / "A" / "B"
     make_track(tmp_path / "a.h5")
-    with pytest.raises(DataError, match="no list of genres in it, and the Million Song Dataset has none of its own"):
+    with pytest.raises(DataError, match="it contains no list of genres, and the Million Song Dataset itself has none"):
         load_msd(tmp_path)
     for number in range(4):
         make_track(tmp_path / f"{number}.h5", number)
@@ -262,11 +262,11 @@ HOSTILE = {
     "external group": (external_group, "is behind a link into another file"),
     "soft link": (soft_link, "is behind a soft link, which is not followed"),
     "soft cycle": (soft_cycle, "is behind a soft link"),
-    "virtual": (virtual, "is virtual: put together from other data sets"),
+    "virtual": (virtual, "is virtual: composed of other data sets"),
     "huge": (huge, r"shape \(20000000, 12\) of 8 bytes declares 1,920,000,000 bytes, 0 are stored"),
     "thin": (thin, r"declares 9,599,904 bytes, \d\d are stored"),
     "huge chunk": (huge_chunk, r"chunks \(15000000, 12\) of 8 bytes declares 1,440,000,000 bytes"),
-    "plug-in filter": (lzf, "is packed by filter 32000, which is not read"),
+    "plug-in filter": (lzf, "is compressed with filter 32000, which is not supported"),
     "never written": (lambda file, _: file.create_dataset("analysis/segments_timbre", (130, 12)), "was never written"),
     "whole numbers": (rows(np.zeros((130, 12), int)), "type int64, expected float32 or float64"),
     "text": (rows(np.full((130, 12), b"a")), "type .S1, expected float32"),
@@ -390,7 +390,7 @@ def test_a_child_that_dies_rejects_only_the_guilty_file(tmp_path, children, monk
     ("text", "message"),
     [
         ("TR1 Rap", "'TR1 Rap' is not a track, a tab and a genre"),
-        ("TR1\tRap\nTR1\tRock", "line 2: track 'TR1' is 'Rock' here and 'Rap' further up"),
+        ("TR1\tRap\nTR1\tRock", "line 2: track 'TR1' is 'Rock' here and 'Rap' in an earlier line"),
         ("# nothing\n", "assigns no genre to any track"),
         ("TR1\t", "assigns no genre"),
         ("caf\xe9\tRap", "is not UTF-8 text"),
@@ -410,7 +410,7 @@ def test_lists_that_are_none_are_refused(tmp_path, text, message):
         ({"workers": 1.5}, "workers must be a positive integer"),
         ({"min_songs": 1}, "min_songs must be at least 2"),
         ({"task": "msd-11"}, "task must be one of msd-10, msd-25"),
-        ({"label_column": "genre"}, "label_column is for tables"),
+        ({"label_column": "genre"}, "label_column applies to tables"),
     ],
 )
 def test_options_out_of_range(tmp_path, options, message):

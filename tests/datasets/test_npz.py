@@ -495,7 +495,7 @@ FOLDERS = {
     "other features": ({"x": X[:, :, :1]}, ["valid.npz", "4 segments x 1 features", "4 x 2 in train.npz"]),
     "other genres": (
         {"class_names": ["jazz", "blues", "ska"]},
-        ["do not agree about the genres", "train.npz: blues, jazz, ska"],
+        ["have different genres", "train.npz: blues, jazz, ska"],
     ),
     "lengths in one": ({"lengths": np.full(12, 4)}, ["only one of train.npz and valid.npz has lengths"]),
     "a split inside": ({"split": ["train"] * 12}, ["only one of"]),
@@ -511,7 +511,7 @@ def test_refuses_files_that_differ(tmp_path, case):
 
 def test_refuses_a_column_beside_split_files(tmp_path):
     pair(tmp_path, {"split": ["train"] * 12}, {"split": ["valid"] * 12})
-    refused(tmp_path, ["files' names say the split", "'split'"], tmp_path)
+    refused(tmp_path, ["split is given by the files' names", "'split'"], tmp_path)
 
 
 def test_refuses_features_in_another_order(tmp_path):
@@ -577,7 +577,7 @@ def test_refuses_options(tmp_path, options, message):
 
 
 def test_refuses_segments_that_do_not_divide(tmp_path):
-    with pytest.raises(SettingsError, match="8 numbers a song do not make 3 segments"):
+    with pytest.raises(SettingsError, match="8 numbers per song cannot be divided into 3 segments"):
         load_npz(save(tmp_path / "a.npz", x=X.reshape(12, 8)), n_segments=3)
 
 
@@ -611,7 +611,7 @@ def test_names_come_before_paths(named, tmp_path, monkeypatch):
     save(Path("toy_made"))
     Path("toy_made.npz").rename("toy_made")
     assert load_songs("toy_made", n_songs=2).n_songs == 6
-    with pytest.raises(DataError, match="which load_songs does not read"):
+    with pytest.raises(DataError, match="which load_songs cannot read"):
         load_songs("./toy_made")
 
 

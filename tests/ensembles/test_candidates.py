@@ -90,7 +90,7 @@ def test_songs_out_of_fold_count_where_every_candidate_has_answered_them(tmp_pat
         add_baseline(tmp_path, name, splits=("valid", "test", "out_of_fold"))
     assert held_out_answers(member_names(find_candidates([tmp_path]))).split == "out_of_fold"
     add_baseline(tmp_path, "forest")
-    with pytest.warns(GenrezooWarning, match="^svm, trees had learnt from validation songs .* the weights favour them"):
+    with pytest.warns(GenrezooWarning, match="^svm, trees predicted validation songs .* the weights favour them"):
         assert held_out_answers(member_names(find_candidates([tmp_path]))).split == "valid"
 
 
@@ -105,5 +105,5 @@ def test_answers_to_other_songs_are_refused(tmp_path, changed):
     arrays["valid_ids"][0] = "other" if changed == "ids" else arrays["valid_ids"][0]
     arrays["valid_y"][0] = (arrays["valid_y"][0] + (changed == "y")) % 3
     np.savez(path, **arrays)
-    with pytest.raises(DataError, match=r"trees-1: answered other valid songs than svm, or has other labels or genres"):
+    with pytest.raises(DataError, match=r"trees-1: has predictions for other valid songs than svm, or other labels or genres"):
         read_answers(member_names(find_candidates([tmp_path])), "valid")

@@ -77,7 +77,7 @@ def test_baselines_cannot_be_exported_and_it_says_so(results, tmp_path):
     found = greedy_ensemble(results, family="all", settings=QUICK, out=tmp_path / "out")
     reason = f"models of scikit-learn cannot be parts of one model: {', '.join(found.weights)}"
     assert found.not_exported_because == reason
-    with pytest.raises(SettingsError, match=f"holds predictions and no model: {reason}"):
+    with pytest.raises(SettingsError, match=f"holds predictions but no model: {reason}"):
         found.run()
 
 

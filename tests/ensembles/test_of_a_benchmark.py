@@ -131,7 +131,7 @@ def test_run_folders_need_their_songs(results, tmp_path, monkeypatch, capsys):
         main()
     assert caught.value.code == 2
     assert "none of the folders holds the songs of the models" in " ".join(capsys.readouterr().err.split())
-    with pytest.raises(DataError, match="are not the songs 'toy' of the models"):
+    with pytest.raises(DataError, match="not the models' songs .'toy'."):
         greedy_ensemble(runs, songs=make_songs(), settings=QUICK, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     candidates = find_candidates(runs)
