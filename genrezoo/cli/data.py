@@ -341,4 +341,4 @@ def _show(songs: SongSet, *, as_json: bool, out: str | None = None) -> None:
 
 def _show_leak(console: Console, what: str, names: Sequence[str]) -> None:
     first = f": {escape(', '.join(names[:3]))}{', …' if len(names) > 3 else ''}" if names else ""
-    console.print(f"{what} on two sides: {len(names):,}{first}", style="bold red" if names else None)
+    console.print(f"{what} in two splits: {len(names):,}{first}", style="bold red" if names else None)

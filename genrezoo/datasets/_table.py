@@ -150,8 +150,9 @@ def _body(path: Path, reader: Any, width: int) -> Iterator[list[str]]:
         if not row:
             continue
         if len(row) != width or any("\0" in cell for cell in row):
-            what = "a zero byte: not a text file" if len(row) == width else f"{len(row)} cells, but the header has "
-            f"{width}"
+            what = f"{len(row)} cells, but the header has {width}"
+            if len(row) == width:
+                what = "a zero byte: not a text file"
             remedy = 'fix the row; a cell with a comma needs quotes: "a, b"'
             raise DataError(what, path=path, where=f"line {reader.line_num}", remedy=remedy)
         yield row

@@ -193,7 +193,7 @@ def _choose(table: Path, genres: Sequence[str] | Mapping[str, Sequence[str]]) ->
             )
         for key in (mid, name):
             if number_of.setdefault(key, int(index)) != int(index):
-                raise DataError(f"{key!r} occurs twice", path=table, where=f"row {row}", remedy="fetch it again")
+                raise DataError(f"{key!r} occurs twice", path=table, where=f"row {row}", remedy="download it again")
     if isinstance(genres, str):
         raise SettingsError(f"genres must be a list of names, got {genres!r}")
     classes = genres if isinstance(genres, Mapping) else {genre: (genre,) for genre in genres}
@@ -220,11 +220,15 @@ def _read_clips(path: Path, genre_of: Mapping[int, int]) -> Iterator[tuple[str, 
         for place, record in enumerate(tf.data.TFRecordDataset(os.fspath(path)).as_numpy_iterator()):  # sums checked
             yield _parse(path, f"record {place} of {n_records}", tf.train.SequenceExample.FromString(record), genre_of)
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
-        raise DataError("its checksums are wrong: the file is damaged", path=path, remedy="fetch it again") from error
+        raise DataError(
+            "its checksums are wrong: the file is damaged", path=path, remedy="download it again"
+        ) from error
     except tf.errors.OpError as error:
         raise DataError(f"cannot be read ({error.message})", path=path, remedy="check the path") from error
     except _decode_error() as error:
-        raise DataError("contains records that are not tf.train.Example", path=path, remedy="fetch it again") from error
+        raise DataError(
+            "contains records that are not tf.train.Example", path=path, remedy="download it again"
+        ) from error
 
 
 def _decode_error() -> type[Exception]:
@@ -245,9 +249,8 @@ def _count_records(path: Path) -> int:
             length = struct.unpack("<Q", head)[0] if len(head) == 8 else _MAX_RECORD + 1
             place += 16 + length  # length and its sum, the record, its sum
             if length > _MAX_RECORD or place > size:
-                what = "ends in the middle of a record, or is damaged" if number else "is not a file of TensorFlow "
-                "records"
-                raise DataError(what, path=path, where=f"record {number}", remedy="fetch it again")
+                what = "ends within a record, or is damaged" if number else "is not a file of TensorFlow records"
+                raise DataError(what, path=path, where=f"record {number}", remedy="download it again")
             number += 1
     return number
 

@@ -1,4 +1,4 @@
-"""A recipe's network: what it can read, how it is built, and its answers to songs."""
+"""A recipe's network: checks of its input, building it, and predicting with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from genrezoo.training import forward
 
 
 def is_composition(recipe: Recipe) -> bool:
-    """Whether the recipe's model is made of its members."""
+    """Whether the recipe's model is a composition of its members."""
     return recipe.model in COMPOSITIONS.names()
 
 
@@ -38,13 +38,13 @@ def build_model(
     """Builds a recipe's model.
 
     Args:
-        recipe: The recipe; for a composition each member with its own recipe, unless ``members`` are given.
-        shape: Shape of one song as the network reads it; segments None for any number.
+        recipe: The recipe; for a composition, each member has its recipe, unless ``members`` are passed.
+        shape: Shape of one song as the network reads it; None segments for any number.
         num_classes: Number of genres.
-        members: Models that a composition is made of; built anew from the members' recipes if left out.
-        seed: Seed of the initial weights; None for a fresh draw.
-        again: Its weights are there already: pretrained ones need not be fetched to begin with.
-        groups: Groups of features of the songs, for members that read some of the groups.
+        members: Members of a composition; by default they are built from their recipes.
+        seed: Seed of the initial weights; None for a new draw.
+        again: The weights exist already, so pretrained ones need not be downloaded.
+        groups: Feature groups of the songs, for members that read only some of them.
 
     Raises:
         SettingsError: The arguments do not fit.
@@ -55,7 +55,7 @@ def build_model(
         arguments = settled(recipe.model, recipe.arguments)
         arguments = {name: value for name, value in arguments.items() if name not in begins_with}
         if taken := arguments.keys() & inspect.signature(create_model).parameters.keys():
-            raise SettingsError(f"{min(taken)!r} cannot be set: it follows from the songs and the seed")
+            raise SettingsError(f"{min(taken)!r} cannot be set: it depends on the songs and the seed")
         return create_model(recipe.model, shape, num_classes, seed=seed, **arguments)
     entry = COMPOSITIONS.get(recipe.model)
     if members is None:
@@ -68,11 +68,11 @@ def build_model(
 
 
 def check_members(recipe: Recipe) -> None:
-    """Refuses a recipe that lacks a member, or has one that nothing needs.
+    """Rejects a recipe with missing or superfluous members.
 
     Raises:
-        SettingsError: A member is missing or too many, or of a kind that cannot be used there.
-        UnknownNameError: A member has a name that nothing needs.
+        SettingsError: A member is missing or superfluous, or of a kind that cannot be used there.
+        UnknownNameError: A member has an unknown name.
     """
     of_model = find_builder(recipe.model).members
     of_procedure = PROCEDURES.get(recipe.procedure).members
@@ -88,7 +88,9 @@ def check_members(recipe: Recipe) -> None:
         if member.held is not None:
             _check_held(recipe, name)
         if is_composition(recipe) and (member.logits or (member.folds and not member.held)):
-            raise SettingsError(f"member {name!r} of {recipe.model!r} must be a recipe or a run: it becomes a part")
+            raise SettingsError(
+                f"member {name!r} of {recipe.model!r} must be a recipe or a run, because it becomes a part of the model"
+            )
         if member.fresh and not is_composition(recipe):
             raise SettingsError(f"member {name!r} must be trained: {recipe.procedure!r} learns from it")
         if member.recipe is not None and member.recipe.cross_validated and recipe.procedure != "stagewise":
@@ -127,18 +129,18 @@ def handles(recipe: Recipe) -> tuple[bool, bool]:
 
 
 def check_songs(recipe: Recipe, songs: SongSet) -> None:
-    """Refuses songs that a recipe's model cannot read.
+    """Rejects songs that a recipe's model cannot read.
 
     Raises:
-        DataError: Images for a model of segments or the reverse, or songs that are shorter than the array (or than a
-            chunk) for a model that does not mask padding.
+        DataError: They are images and the model reads segments or vice versa, or they are shorter than the array (or
+            than a chunk) and the model does not mask padding.
     """
     kind, masks = find_builder(recipe.model).expects, handles(recipe)[0]
     check_readable(songs, name=recipe.name, kind=kind, chunks=recipe.chunks, masks_padding=masks)
 
 
 def answers(model: keras.Model, preprocessing: Preprocessing, songs: SongSet) -> dict[str, np.ndarray]:
-    """A network's answers to songs: ``logits`` and all other outputs of that shape, ``(n_songs, n_genres)``."""
+    """Returns a network's predictions: ``logits`` and all other outputs of that shape, ``(n_songs, n_genres)``."""
     x, owner = preprocessing.apply(songs)
     outputs = forward(model, x)
     shape = outputs["logits"].shape
@@ -146,7 +148,7 @@ def answers(model: keras.Model, preprocessing: Preprocessing, songs: SongSet) ->
 
 
 def logits_of(model: keras.Model, recipe: Recipe, preprocessing: Preprocessing, songs: SongSet) -> np.ndarray:
-    """The logits of `answers` alone, by the fastest way that the model has."""
+    """Returns only the logits of `answers`, in the fastest way that the model offers."""
     x, owner = preprocessing.apply(songs)
     quick = find_builder(recipe.model).forward
     return preprocessing.combine(quick(model, x) if quick else forward(model, x)["logits"], owner)
@@ -162,17 +164,17 @@ def build_member(
     seed: int | None = None,
     standardiser: Standardiser | None = None,
 ) -> keras.Model:
-    """Builds a member of a composition anew, on what the composition reads.
+    """Builds a member of a composition, on the composition's input.
 
     Args:
         recipe: The composition's recipe.
-        name: The member.
+        name: Name of the member.
         shape: As for `build_model`.
         num_classes: As for `build_model`.
         groups: As for `build_model`.
         seed: As for `build_model`.
-        standardiser: Of the features that the member reads, for one that standardises them itself (see
-            `standardises_itself`); if left out, its weights have to be loaded.
+        standardiser: Standardiser of the member's features, if the member standardises them itself (see
+            `standardises_itself`); without it, its weights must be loaded.
     """
     member = recipe.members[name].recipe
     if member is None:
@@ -186,7 +188,7 @@ def build_member(
 
 
 def standardises_itself(recipe: Recipe, member: Recipe) -> bool:
-    """Whether a member of a composition keeps its own standardisation, because the composition has none."""
+    """Whether a member of a composition keeps its standardisation, because the composition has none."""
     return member.standardise and not recipe.standardise
 
 
@@ -196,14 +198,14 @@ def reading(
     shape: tuple[int | None, ...],
     standardiser: Standardiser | None = None,
 ) -> keras.Model:
-    """A model of some standardised features as one of all features, whose output is its logits.
+    """Wraps a model of some standardised features as a model of all features that returns logits.
 
     Args:
         model: The model.
-        columns: Which features it reads; None for all.
+        columns: Features that it reads; None for all.
         shape: Shape of one song with all features.
-        standardiser: What is done to the features that it reads, which becomes weights of the result; None for nothing.
-            The model is left as it is if nothing is selected and nothing is done.
+        standardiser: Standardiser of these features, which becomes weights of the result; None for none. The model is
+            returned unchanged if there is nothing to select or standardise.
     """
     if columns is None and standardiser is None:
         return model

@@ -1,7 +1,7 @@
 """Calibration of a trained model: one temperature for its logits, fitted on the validation songs.
 
-Networks that fit their training songs are surer than they are often right. Dividing all logits by one number repairs
-most of it and changes no answer.
+Networks that fit their training songs well are overconfident. Dividing all logits by one number corrects most of it and
+does not change the predicted genre.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from genrezoo.lazy import layers
 
 
 def fit_temperature(logits: np.ndarray, y: np.ndarray, *, name: str) -> float | None:
-    """The temperature of a model, a number that float32 has.
+    """Fits the temperature of a model, rounded to float32.
 
     Args:
-        logits: Of the validation songs, ``(n_songs, n_genres)``.
-        y: Their labels.
+        logits: Logits of the validation songs, ``(n_songs, n_genres)``.
+        y: Labels of the validation songs.
         name: Name of the songs, for the warning.
 
     Returns:
-        The temperature; None if every song is right, of which no finite certainty would be enough.
+        The temperature; None if every song is classified correctly, since no finite temperature is then optimal.
 
     Example:
         >>> sure = np.array([[2.0, 0.0]] * 4)  # 88 % sure, and right three times in four
@@ -36,14 +36,14 @@ def fit_temperature(logits: np.ndarray, y: np.ndarray, *, name: str) -> float | 
         C. Guo et al., On calibration of modern neural networks, ICML 2017, section 4.2.
     """
     if (logits.argmax(axis=1) == y).all():
-        what = f"all {len(y)} validation songs are right: they cannot say how sure the model may be; not calibrated"
+        what = f"all {len(y)} validation songs are classified correctly: no temperature can be fitted; not calibrated"
         warnings.warn(f"{name}: {what}", GenrezooWarning, stacklevel=2)
         return None
     return float(np.float32(best_temperature(logits, y)))
 
 
 def at_temperature(model: keras.Model, temperature: float | None) -> keras.Model:
-    """The model with its logits at a temperature, which shares its weights; itself if there is none."""
+    """Returns the model with its logits divided by a temperature and shared weights; the model itself without one."""
     if temperature is None:
         return model
     output, scale = model.output, layers.Temperature(temperature, name="temperature")

@@ -1,4 +1,4 @@
-"""Whether one trained model, or recipe, is better than another on the same songs."""
+"""Comparison of two trained models, or recipes, on the same songs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from genrezoo.runs.run import Run
 
 @dataclass(frozen=True)
 class Comparison:
-    """The accuracies of two models, or of two recipes over their seeds, on the same songs.
+    """Comparison of two models, or of two recipes over their seeds, on the same songs.
 
     Attributes:
-        split: Side of the split that both answered.
-        n_songs: Songs on it.
+        split: Split that both predicted.
+        n_songs: Number of songs in the split.
         accuracy_a: Accuracy of the first, the mean over its seeds.
         accuracy_b: Accuracy of the second.
         difference: The first minus the second.
         low: Lower bound of the difference's 95 % interval over songs and seeds.
         high: Upper bound.
-        p_value: Of McNemar's exact test between the two trained models; of several seeds, between those with the median
-            validation accuracy.
-        only_a: Songs that the first of these two gets right and the second wrong.
-        only_b: Songs that the second gets right and the first wrong.
+        p_value: P-value of McNemar's exact test between the two trained models; with several seeds, between those with
+            the median validation accuracy.
+        only_a: Number of songs that only the first of these two classifies correctly.
+        only_b: Number of songs that only the second classifies correctly.
     """
 
     split: str
@@ -44,26 +44,26 @@ class Comparison:
     def __str__(self) -> str:
         accuracies = f"{100 * self.accuracy_a:.1f} % against {100 * self.accuracy_b:.1f} %"
         interval = f"{100 * self.difference:+.1f} points [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
-        alone = f"{self.only_a} songs right in the first alone, {self.only_b} in the second alone"
+        alone = f"{self.only_a} songs correct only in the first, {self.only_b} only in the second"
         return (
             f"{accuracies} of {self.n_songs:,} {self.split} songs: {interval}, McNemar p {self.p_value:.3g} ({alone})"
         )
 
 
 def compare(a: Run | Sequence[Run], b: Run | Sequence[Run], *, split: str = "test") -> Comparison:
-    """Compares two runs, or two recipes with several seeds each, by their stored predictions of the same songs.
+    """Compares two runs, or two recipes with several seeds each, by their stored predictions for the same songs.
 
     Args:
         a: A run, or the runs of one recipe with different seeds.
-        b: Another one.
+        b: Another run, or other runs.
         split: ``"test"`` or ``"valid"``.
 
     Returns:
         Both accuracies, their difference with its interval, and a paired test.
 
     Raises:
-        DataError: The runs did not answer the same songs, or their genres differ.
-        SettingsError: No run.
+        DataError: The runs did not predict the same songs, or their genres differ.
+        SettingsError: There is no run on one side.
 
     Example:
         >>> import tempfile, genrezoo as gz
@@ -86,7 +86,7 @@ def compare(a: Run | Sequence[Run], b: Run | Sequence[Run], *, split: str = "tes
         other = run.predictions(split)
         same = np.array_equal(known["ids"], other["ids"]) and np.array_equal(known["y"], other["y"])
         if run.genres != first.genres or not same:
-            what = f"{run.folder} answered other {split} songs than {first.folder}, or has other genres"
+            what = f"{run.folder} has predictions for other {split} songs than {first.folder}, or other genres"
             raise DataError(what, remedy="compare runs that were trained on the same songs with the same split")
     right = [np.stack([_right(run, split) for run in side]) for side in sides]
     ((difference, low, high),) = difference_intervals(dict(zip("ab", right, strict=True))).values()
@@ -109,7 +109,7 @@ def compare(a: Run | Sequence[Run], b: Run | Sequence[Run], *, split: str = "tes
 
 
 def _right(run: Run, split: str) -> np.ndarray:
-    """Whether each song is answered rightly, ``(n_songs,)`` bool."""
+    """Tells for each song whether the prediction is correct, ``(n_songs,)`` bool."""
     stored = run.predictions(split)
     right: np.ndarray = stored["logits"].argmax(axis=1) == stored["y"]
     return right

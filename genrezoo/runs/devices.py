@@ -1,4 +1,4 @@
-"""Processors that a training can run on: which there are, and choosing one."""
+"""Devices for training: listing them and choosing one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from genrezoo.errors import SettingsError
 
 
 def list_devices() -> list[str]:
-    """Names of all processors that Keras's backend sees: the CPU first, then graphics cards or others by number.
+    """Returns the names of all devices that Keras's backend sees: the CPU first, then GPUs or others by number.
 
     Example:
         >>> list_devices()[0]
@@ -22,7 +22,7 @@ def list_devices() -> list[str]:
 
 
 def device_kinds() -> dict[str, str]:
-    """The first device of each kind, by kind: ``{"cpu": "cpu:0", "gpu": "gpu:0"}``."""
+    """Returns the first device of each kind, by kind: ``{"cpu": "cpu:0", "gpu": "gpu:0"}``."""
     kinds: dict[str, str] = {}
     for name in list_devices():
         kinds.setdefault(_kind(name), name)
@@ -31,7 +31,7 @@ def device_kinds() -> dict[str, str]:
 
 @contextlib.contextmanager
 def on_device(name: str) -> Iterator[str]:
-    """Runs what stands in its block on one device.
+    """Runs the code in its block on one device.
 
     Args:
         name: A kind (``"cpu"``, ``"gpu"``), which means the first of that kind, or one of `list_devices`.

@@ -1,4 +1,4 @@
-"""A trained model without its output layer: from songs to what the output layer reads."""
+"""A trained model without its output layer: from songs to embeddings."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ def feature_extractor(source: Any, layer: str | None = None) -> Model:
     """Builds a Keras model from songs to embeddings, from named weights, a run or a model.
 
     Args:
-        source: A name from `genrezoo.list_weights`; a `Run`, whose raw features it then reads; or a built model.
-        layer: Name of the layer whose output is the embedding; what the layer ``logits`` reads if left out, one behind
-            the other where it reads several.
+        source: A name from `genrezoo.list_weights`; a `Run`, in which case the extractor reads raw features; or a built
+            model.
+        layer: Name of the layer whose output is the embedding. The default is the input of the layer ``logits``;
+            several inputs are concatenated.
 
     Returns:
         A functional model that shares its weights with the source's.
@@ -28,7 +29,7 @@ def feature_extractor(source: Any, layer: str | None = None) -> Model:
     Raises:
         UnknownNameError: There are no such weights, or no such layer.
         SettingsError: The source is of another kind.
-        DataError: The weights cannot be had.
+        DataError: The weights cannot be obtained.
 
     Example:
         >>> model = create_model("lstm", input_shape=(None, 25), num_classes=10, units=20)
@@ -39,7 +40,7 @@ def feature_extractor(source: Any, layer: str | None = None) -> Model:
         source = create_model(WEIGHTS.get(source).model, weights=source)
     network = source.network if isinstance(source, Run) else source
     if not isinstance(network, keras.Model):
-        raise SettingsError(f"an embedding is read from the name of weights, a run or a model, got {source!r}")
+        raise SettingsError(f"source must be the name of weights, a run or a model, got {source!r}")
     embedding = embedding_of(network, layer)
     if not isinstance(source, Run):
         return embedding

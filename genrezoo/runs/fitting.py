@@ -1,4 +1,4 @@
-"""One training in one run folder: opened, fitted with members that are ready, and written."""
+"""One training in one run folder: opening it, fitting with trained members, and writing the result."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from genrezoo.training.checkpoint import weights_of
 def open_training(
     recipe: Recipe, songs: SongSet, *, seed: int, out: str | Path, wait: bool = False, tested: bool = True
 ) -> Iterator[Training]:
-    """Checks a training and holds its folder for this process until the block ends.
+    """Checks a training and locks its folder for this process until the block ends.
 
     Args:
         recipe: The recipe; runs of its members are opened.
         songs: Songs with splits ``train``, ``valid`` and ``test``.
-        seed: Seed of weights, dropout and order.
+        seed: Seed of weights, dropout and order of songs.
         out: The run folder; new, empty, or of the same training.
-        wait: Wait for a process that uses the folder instead of refusing.
+        wait: Wait for a process that uses the folder instead of raising an error.
         tested: Whether there must be test songs.
 
     Raises:
@@ -74,9 +74,9 @@ class Training:
         songs: The songs, split.
         seed: The seed.
         folder: The run folder.
-        plan: Everything that the bits of the result depend on.
-        run: The finished run; None until there is one.
-        preprocessing: What the network reads of the songs, if there is no finished run.
+        plan: Everything that the result depends on, bit by bit.
+        run: The finished run; None until it exists.
+        preprocessing: The preprocessing of the songs, if there is no finished run.
     """
 
     recipe: Recipe
@@ -105,7 +105,7 @@ class Training:
         """Trains, or continues after the last finished epoch, and writes the run; a finished one is returned.
 
         Args:
-            obtained: The recipe's members.
+            obtained: The recipe's trained members.
             on_epoch: As `genrezoo.train`.
             callbacks: As `genrezoo.train`.
         """
@@ -133,12 +133,12 @@ class Training:
         return self.run
 
     def _out_of_fold(self, fitted: Fitted, given: SongSet, owner: np.ndarray | None) -> dict[str, np.ndarray]:
-        """What members answer that did not see the song, by output, ``(n_songs, n_genres)``; NaN for test songs.
+        """Returns outputs of members not trained on the song, by name, ``(n_songs, n_genres)``; NaN for test songs.
 
         Args:
-            fitted: Its outputs are empty where no member was trained on validation songs.
-            given: What the network was trained on, perhaps chunks.
-            owner: The song of each chunk.
+            fitted: The fitted model; its outputs are empty if no member was trained on validation songs.
+            given: The network's training input, songs or chunks.
+            owner: Position of each chunk's song.
         """
         found: dict[str, np.ndarray] = {}
         for split, outputs in fitted.outputs.items():
@@ -210,7 +210,7 @@ class Training:
 def _predictions(
     split: str, songs: SongSet, outputs: Mapping[str, np.ndarray], temperature: float | None
 ) -> dict[str, np.ndarray]:
-    """The predictions of a split under the names that they are stored by."""
+    """Returns the predictions of a split under their stored names."""
     found = {"ids": songs.ids, "y": songs.y, **outputs}
     if temperature is not None:
         found["logits"] = found["logits"] / np.float32(temperature)
@@ -218,7 +218,7 @@ def _predictions(
 
 
 def _already_done(folder: Path, plan: dict[str, Any]) -> bool:
-    """Whether the folder holds this training's result; refuses a folder of anything else."""
+    """Whether the folder holds this training's result; raises an error for a folder of anything else."""
     path = folder / "plan.json"
     if not path.exists():
         if unexpected := sorted(set(os.listdir(folder)) - {".lock"}):
@@ -228,7 +228,7 @@ def _already_done(folder: Path, plan: dict[str, Any]) -> bool:
     if not isinstance(before, dict):
         raise DataError("is not the plan of a training", path=path, remedy="restore it, or use a new folder")
     if different := differences(before, plan):
-        remedy = "Use another folder or the old settings"
+        remedy = "Use another folder or the previous settings"
         raise SettingsError(f"{folder} holds another training: {'; '.join(different)}. {remedy}")
     return (folder / "card.json").exists()
 

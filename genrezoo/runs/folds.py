@@ -1,4 +1,4 @@
-"""Cross-validation: for each song the logits of a model that never saw it."""
+"""Cross-validation: out-of-fold logits of each song."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class OutOfFold:
     """The result of cross-validation.
 
     Attributes:
-        ids: Songs, ``(n,)``.
-        y: Their labels, ``(n,)``.
-        logits: Their logits from the fold that held them out, ``(n, n_genres)`` float32.
-        fold: That fold, from 0, ``(n,)``.
+        ids: Ids of the songs, ``(n,)``.
+        y: Labels of the songs, ``(n,)``.
+        logits: Logits of each song from the fold that held it out, ``(n, n_genres)`` float32.
+        fold: Number of that fold, from 0, ``(n,)``.
         accuracy: Best validation accuracy of each fold.
         seconds: Training time of all folds.
-        weights_sha256: Of each fold's weights.
+        weights_sha256: Checksums of each fold's weights.
     """
 
     ids: np.ndarray
@@ -43,7 +43,7 @@ class OutOfFold:
     weights_sha256: tuple[str, ...]
 
     def for_songs(self, songs: SongSet) -> np.ndarray:
-        """The logits in the order of the songs, NaN for songs that took no part."""
+        """Returns the logits in the order of the songs, NaN for songs in no fold."""
         place = {name: number for number, name in enumerate(songs.ids.tolist())}
         found = np.full((songs.n_songs, self.logits.shape[1]), np.nan, np.float32)
         found[[place[name] for name in self.ids.tolist()]] = self.logits
@@ -65,29 +65,29 @@ def out_of_fold(
     """Trains a recipe once per fold of the training and validation songs and stores the held-out songs' logits.
 
     Folds are stratified, and consist of whole groups if the songs have groups. The held-out songs of a fold are its
-    validation songs: the model is not trained on them, but they choose its best epoch, which their logits are taken
-    from. Call it again after an interruption to continue: finished folds are kept, and the others resume after their
+    validation songs: the model is not trained on them, but they select its best epoch, from which their logits are
+    taken. Call it again after an interruption to continue: finished folds are kept, and the others resume after their
     last finished epoch.
 
     Args:
-        recipe: A recipe or its name; without members of its own.
-        songs: Songs with splits ``train``, ``valid`` and ``test``; test songs take no part.
+        recipe: A recipe without members, or its name.
+        songs: Songs with splits ``train``, ``valid`` and ``test``; test songs are not used.
         n_folds: Number of folds, at least 2.
         seed: Seed of the folds and of every training.
         out: Folder for the folds' runs, and ``out_of_fold.npz`` with ids, y, logits and fold.
-        splits: Splits whose songs are dealt into folds. Leave validation songs out if they are to choose something
-            afterwards: the logits of a training song come from models that were trained on the other songs.
-        workers: Folds trained at a time, each in a process of its own; the number of cores if left out.
+        splits: Splits whose songs are divided into folds. Leave validation songs out if you use them for a later
+            choice: the logits of a training song come from models that were trained on the other songs.
+        workers: Number of folds to train in parallel, each in a separate process; the default is the number of cores.
         scheduler: Address of a Dask scheduler whose workers train the folds, in place of this machine; they need to see
             ``out``.
         on_fold: Called with each finished fold's number (from 0) and its best validation accuracy.
 
     Returns:
-        One logit vector for each song.
+        One logit vector per song.
 
     Raises:
-        SettingsError: Too few folds, a recipe with members, workers together with a scheduler, or a cluster that cannot
-            be used.
+        SettingsError: There are too few folds, the recipe has members, workers and a scheduler are passed together, or
+            the cluster cannot be used.
         DataError: A genre has fewer songs than there are folds, a fold's training failed, or the folder is in use.
 
     Example:
@@ -141,7 +141,7 @@ def out_of_fold(
 def _train_fold(
     recipe: dict[str, Any], held: list[int], others: list[int], seed: int, *, songs: str, out: str
 ) -> float:
-    """One fold (runs in the child); returns its best validation accuracy."""
+    """Trains one fold (runs in the child process) and returns its best validation accuracy."""
     stored = load_arrays(songs, verify=False)
     splits = {**stored.splits, "train": np.array(others), "valid": np.array(held)}
     split = stored.with_split(splits, str(stored.provenance))

@@ -1,9 +1,9 @@
-"""Feature importance of each group of features, genre by genre, by permutation.
+"""Permutation importance of feature groups, genre by genre.
 
-A group's features are replaced by those of other songs, so that they keep their distribution but say nothing about the
-song; the loss of accuracy is their importance. It needs no training. A group that another one can replace seems
-unimportant here: train without it (``--set 'features=["timbre", "loudness"]'``) to measure its importance for a model
-that can adapt.
+A group's features are replaced by those of other songs, so that they keep their distribution but carry no information
+about the song; the loss of accuracy is their importance. It needs no training. A group that another one can replace
+appears unimportant here: train without it (``--set 'features=["timbre", "loudness"]'``) to measure its importance for a
+model that can adapt.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Importance:
         genres: ``"all"``, then the genres that have songs here.
         recall: Proportion of the genre's songs that the run classifies correctly, ``(len(genres),)``.
         lost: Loss of recall without the group, ``(n_groups, len(genres))``; below 0 where recall rises.
-        low: Lower end of the 95 % interval over songs, like ``lost``.
-        high: Its upper end.
+        low: Lower bound of the 95 % interval of ``lost`` over songs.
+        high: Upper bound of the interval.
         songs: Songs of each genre, ``(len(genres),)``.
     """
 
@@ -50,14 +50,14 @@ def permutation_importance(run: Run, songs: SongSet, *, repeats: int = 10, seed:
         run: A trained run.
         songs: Songs with ``feature_groups`` in their ``about``, labelled with the run's genres; those of one split,
             usually test.
-        repeats: Permutations for each group; a song's loss is the mean over them.
+        repeats: Permutations per group; a song's loss is the mean over them.
         seed: Seed of the permutations.
 
     Returns:
         The losses, with intervals over songs (bootstrap, 1,000 resamples).
 
     Raises:
-        DataError: The songs have no groups of features, other genres or other features.
+        DataError: The songs have no feature groups, or other genres or features.
         SettingsError: ``repeats`` is below 1.
 
     Example:
@@ -80,7 +80,7 @@ def permutation_importance(run: Run, songs: SongSet, *, repeats: int = 10, seed:
         groups = {name: group for name, group in groups.items() if name in run.card.recipe.features}
     if not groups:
         remedy = "specify the groups when the songs are made: about['feature_groups'] = {name: [columns]}"
-        raise songs.error("the songs do not say which features belong together", remedy=remedy)
+        raise songs.error("the songs have no feature groups", remedy=remedy)
     if songs.genres != run.genres:
         remedy = "use songs with the genres that the run was trained on"
         raise songs.error(f"genres are {list(songs.genres)}, not {list(run.genres)}", remedy=remedy)
@@ -109,7 +109,7 @@ def permutation_importance(run: Run, songs: SongSet, *, repeats: int = 10, seed:
 
 
 def _swapped(songs: SongSet, columns: list[int], donors: np.ndarray) -> SongSet:
-    """The songs with some columns from others; a donor that is shorter begins again."""
+    """Replaces some columns of songs by those of other songs; shorter donors are repeated."""
     x = np.array(songs.x)
     time = np.arange(songs.n_segments)
     for song, donor in enumerate(donors):

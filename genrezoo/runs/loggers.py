@@ -1,6 +1,6 @@
-"""Loggers of other tools for a training: callbacks that exist, chosen and connected.
+"""Logging of a training to TensorBoard and MLflow, with existing callbacks.
 
-Choose TensorBoard to look at one or a few trainings on this machine, MLflow where a team records its trainings on a
+Choose TensorBoard to view one or a few trainings on this machine, and MLflow if a team records its trainings on a
 server. A run folder has the same metrics in ``history.csv`` without either.
 """
 
@@ -32,14 +32,14 @@ def loggers(
     mlflow: str | None = None,
     experiment: str = "genrezoo",
 ) -> Iterator[list[keras.callbacks.Callback]]:
-    """The callbacks that log a training, for as long as the block lasts.
+    """Yields the callbacks that log a training, until the block ends.
 
     Args:
-        name: What the training is called; the same name goes on with an interrupted training's logs.
+        name: Name of the training; the same name continues an interrupted training's logs.
         values: Hyperparameters by name.
-        tensorboard: Folder for TensorBoard; the training gets the folder ``name`` in it. None logs nothing there.
-        mlflow: Address of an MLflow server or store, see `mlflow_logger`. None logs nothing there.
-        experiment: MLflow's experiment.
+        tensorboard: Folder for TensorBoard; the training gets the folder ``name`` in it. None disables it.
+        mlflow: Address of an MLflow server or store, see `mlflow_logger`. None disables it.
+        experiment: MLflow experiment.
 
     Yields:
         A list for the argument ``callbacks`` of `genrezoo.train`; empty if no logger is chosen.
@@ -67,17 +67,18 @@ def loggers(
 
 
 def tensorboard_logger(folder: str | Path, values: Mapping[str, Any] | None = None) -> list[keras.callbacks.Callback]:
-    """Scalars of each epoch in ``folder/train`` and ``folder/validation``, and hyperparameters, for TensorBoard.
+    """Returns callbacks that log each epoch's metrics and the hyperparameters for TensorBoard.
 
     Args:
-        folder: One folder for each training; ``tensorboard --logdir`` takes it or one above it.
+        folder: One folder per training, with sub-folders ``train`` and ``validation``; pass it or a parent to
+            ``tensorboard --logdir``.
         values: Hyperparameters by name; other values than text, numbers and booleans are shown as JSON.
 
     Returns:
         Callbacks for one training.
 
     Raises:
-        DataError: The folder cannot be made.
+        DataError: The folder cannot be created.
     """
     with files.told(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -97,18 +98,18 @@ def tensorboard_logger(folder: str | Path, values: Mapping[str, Any] | None = No
 def mlflow_logger(
     uri: str, *, run_name: str, values: Mapping[str, Any] | None = None, experiment: str = "genrezoo"
 ) -> Iterator[list[keras.callbacks.Callback]]:
-    """Metrics of each epoch and hyperparameters in an MLflow run, which begins and ends with the training.
+    """Logs each epoch's metrics and the hyperparameters to an MLflow run, which begins and ends with the training.
 
-    A run of the same name that has not come to its end is continued. One whose training raises ends as ``FAILED``, one
-    whose training is left early without an error as ``KILLED``. The address stays the process's own afterwards, as
-    MLflow has it. MLflow's telemetry is off unless ``MLFLOW_DISABLE_TELEMETRY`` is set to something else.
+    An unfinished run of the same name is continued. A run ends as ``FAILED`` if its training raises an error, and as
+    ``KILLED`` if the training is left early without one. MLflow keeps the address for the process afterwards. MLflow's
+    telemetry is off unless ``MLFLOW_DISABLE_TELEMETRY`` is set to something else.
 
     Args:
         uri: ``http(s)://…`` of a server, or ``sqlite:///FILE`` for a local file; its artefacts go to the folder
             ``mlruns`` beside the file.
         run_name: The run's name.
         values: Hyperparameters by name.
-        experiment: The experiment that the run belongs to; made if it is not there.
+        experiment: Experiment of the run; created if missing.
 
     Yields:
         Callbacks for one training.
@@ -125,7 +126,7 @@ def mlflow_logger(
         from mlflow.exceptions import MlflowException
         from mlflow.keras import MlflowCallback
     except ImportError as error:
-        raise SettingsError(f"logging to MLflow needs it ({error}): pip install 'genrezoo[tracking]'") from error
+        raise SettingsError(f"MLflow is not installed ({error}): pip install 'genrezoo[tracking]'") from error
     mlflow.set_tracking_uri(uri)
     beside = None  # for artefacts: MLflow would put those of a file where the process happens to stand
     with contextlib.ExitStack() as stack:
@@ -167,7 +168,7 @@ def mlflow_logger(
 
 
 def _experiment(client: Any, name: str, artefacts: Path | None) -> str:
-    """The experiment's number; processes that begin together make one."""
+    """Returns the experiment's number; processes that start together create only one."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
@@ -183,7 +184,7 @@ def _experiment(client: Any, name: str, artefacts: Path | None) -> str:
 
 @contextlib.contextmanager
 def _explained(uri: str) -> Iterator[None]:
-    """Errors of MLflow and of its file as ours."""
+    """Converts errors of MLflow and of its file to genrezoo's."""
     from mlflow.exceptions import MlflowException
 
     kinds: tuple[type[Exception], ...] = (MlflowException, ImportError, OSError)

@@ -1,4 +1,4 @@
-"""Members of a recipe that are ready: checked, and handed to the composition or the procedure."""
+"""Trained members of a recipe: checking them, and passing them to the composition or the procedure."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from genrezoo.songs import SongSet
 
 @dataclass
 class Obtained:
-    """Members that are ready.
+    """The trained members of a recipe.
 
     Attributes:
         members: The members as the card records them: each with its recipe, seed and digests of its weights.
         models: For a composition: the built models by name.
         logits: For a procedure: logits of all songs by name, ``(n_songs, n_genres)``, NaN for test songs. For a
-            composition: those of members that were trained on some validation songs, NaN where their own answers count.
-        seconds: What training them took.
+            composition: logits of members that were trained on some validation songs, NaN where their own predictions
+            are used.
+        seconds: Training time of the members.
     """
 
     members: dict[str, Member] = field(default_factory=dict)
@@ -43,9 +44,9 @@ class Obtained:
         """Completes a member of a composition that was trained without a fold of the songs, once `add` has added it.
 
         Args:
-            fold: The member as the recipe has it.
-            name: Its name.
-            run: Its run.
+            fold: The member in the recipe.
+            name: Name of the member.
+            run: Run of the member.
             songs: The composition's songs.
         """
         nothing = np.full((songs.n_songs, songs.num_classes), np.nan, np.float32)
@@ -55,7 +56,7 @@ class Obtained:
         self.members[name] = self.members[name].model_copy(update={"folds": fold.folds, "held": fold.held})
 
     def knows_none(self, songs: SongSet) -> bool:
-        """Whether for every training and validation song each member has the logits of a model that never saw it."""
+        """Whether each member has out-of-fold logits for every training and validation song."""
         pool = np.concatenate([songs.splits[split] for split in ("train", "valid")])
         return all(name in self.logits and np.isfinite(self.logits[name][pool]).all() for name in self.models)
 
@@ -64,10 +65,10 @@ class Obtained:
 
         Args:
             name: The member's name.
-            run: Its run.
+            run: The member's run.
             recipe: The recipe that it is a member of.
             songs: The songs, split.
-            preprocessing: What the recipe's own network reads of them.
+            preprocessing: The preprocessing of the recipe's network.
 
         Raises:
             DataError: The member was trained on other genres, or a composition's on other features.
@@ -95,7 +96,7 @@ class Obtained:
         if not recipe.standardise:
             if not fits or run.card.songs.get("checksum") != songs.checksum():
                 what = f"member {name!r} was trained on other songs or another split than this composition is made for"
-                raise DataError(what, path=run.folder, remedy="train the member on the same songs, split as they are")
+                raise DataError(what, path=run.folder, remedy="train the member on the same songs with the same split")
             if run.card.recipe.cross_validated:
                 self.logits[name] = np.full((songs.n_songs, songs.num_classes), np.nan, np.float32)
                 for split in set(stored_splits(run.folder)) & {"valid", OUT_OF_FOLD}:
@@ -111,17 +112,17 @@ class Obtained:
 
 
 def _fill(logits: np.ndarray, stored: Mapping[str, np.ndarray], songs: SongSet) -> np.ndarray:
-    """Logits in the order of songs, those of some songs replaced by stored ones."""
+    """Returns logits in the order of songs, with those of some songs replaced by stored ones."""
     place = {name: number for number, name in enumerate(songs.ids.tolist())}
     logits[[place[name] for name in stored["ids"].tolist()]] = stored["logits"]
     return logits
 
 
 def open_runs(recipe: Recipe) -> Recipe:
-    """The recipe with the recipe and the digest of each member that is given as a run or as stored logits.
+    """Completes a recipe with the recipe and the digest of each member that is a run or stored logits.
 
     Raises:
-        DataError: A run or file is missing or damaged, or is not the one whose digest the recipe names.
+        DataError: A run or file is missing or damaged, or has another digest than the recipe specifies.
     """
     members = {}
     for name, member in recipe.members.items():
@@ -132,17 +133,17 @@ def open_runs(recipe: Recipe) -> Recipe:
         elif member.logits is not None:
             path = Path(member.logits)
             if not path.is_file():
-                raise DataError("no such file", path=path, remedy="use an npz with ids and logits")
+                raise DataError("no such file", path=path, remedy="use an npz file with ids and logits")
             digest = (files.sha256_of(path),)
         if member.weights_sha256 and tuple(digest) != tuple(member.weights_sha256):
             what = f"member {name!r} has sha256 {digest[0][:12]}…, expected {member.weights_sha256[0][:12]}…"
-            raise DataError(what, path=member.run or member.logits, remedy="use the run that the recipe means")
+            raise DataError(what, path=member.run or member.logits, remedy="use the run that the recipe was made with")
         members[name] = member.model_copy(update={"recipe": inside, "weights_sha256": tuple(digest)})
     return recipe.model_copy(update={"members": members})
 
 
 def stored_logits(path: Path, songs: SongSet) -> np.ndarray:
-    """Logits of a file in the order of the songs, ``(n_songs, n_genres)``, NaN for songs that are not needed.
+    """Reads logits from a file in the order of the songs, ``(n_songs, n_genres)``, NaN for songs that are not needed.
 
     Raises:
         DataError: The file is damaged, or lacks a training or validation song.
@@ -152,7 +153,9 @@ def stored_logits(path: Path, songs: SongSet) -> np.ndarray:
     finite = logits.dtype.kind == "f" and np.isfinite(logits).all()
     if ids.ndim != 1 or not len(ids) or logits.shape != (len(ids), songs.num_classes) or not finite:
         what = f"logits have shape {logits.shape} for ids of shape {ids.shape}, or are not finite"
-        raise DataError(what, path=path, remedy=f"pass an npz with ids and logits, (ids, {songs.num_classes})")
+        raise DataError(
+            what, path=path, remedy=f"pass an npz file with ids and with logits of shape (ids, {songs.num_classes})"
+        )
     place = {str(name): number for number, name in enumerate(ids)}
     wanted = np.concatenate([songs.splits[split] for split in ("train", "valid")])
     if missing := [str(songs.ids[song]) for song in wanted if str(songs.ids[song]) not in place]:

@@ -1,4 +1,4 @@
-"""Stored predictions: what a network or a baseline answered to the songs of each split, read with care."""
+"""Stored predictions of a network or a baseline for the songs of each split, checked when read."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from genrezoo.archive import read_headers, read_npz
 from genrezoo.errors import DataError
 
 FILE = "predictions.npz"
-"""File of predictions in a run folder."""
+"""Name of the predictions file in a run folder."""
 ALL = "all"
 """What `Run.evaluate` takes for every song that is passed, whatever its split."""
 
 OUT_OF_FOLD = "out_of_fold"
-"""Split of all training and validation songs, each predicted by a model that never saw it; of some runs."""
+"""Name of the split of out-of-fold predictions for all training and validation songs, which some runs have."""
 
 
 def stored_splits(folder: str | Path) -> list[str]:
-    """Names of the splits that a folder has predictions of.
+    """Returns the names of the splits with stored predictions.
 
     Raises:
         DataError: The file is missing or damaged.
@@ -28,16 +28,16 @@ def stored_splits(folder: str | Path) -> list[str]:
 
 
 def read_predictions(folder: str | Path, split: str, num_classes: int) -> dict[str, np.ndarray]:
-    """The predictions of a split.
+    """Reads the predictions of a split.
 
     Args:
-        folder: The run folder, or that of a baseline.
-        split: ``valid`` or ``test``; of a bagged run also ``out_of_fold``.
+        folder: The folder of a run or a baseline.
+        split: ``valid`` or ``test``; for a bagged run also ``out_of_fold``.
         num_classes: Number of genres.
 
     Returns:
-        ``ids`` (text) and ``y`` (integers), ``(n,)``; ``logits`` and the outputs of auxiliary heads, finite, of which
-        ``logits`` is ``(n, num_classes)``.
+        ``ids`` (text) and ``y`` (integers), ``(n,)``; ``logits`` ``(n, num_classes)`` and the outputs of auxiliary
+        heads, all finite.
 
     Raises:
         DataError: The file is missing or damaged, has no such split, or its arrays do not fit.

@@ -1,4 +1,4 @@
-"""What a recipe's model reads of songs: some of their features, in chunks of one length, standardised."""
+"""Preprocessing of songs for a recipe's model: selection of features, chunks, standardisation."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
-    """The one way from songs to a recipe's network, and from the network's outputs back to songs.
+    """The path from songs to a recipe's network, and from the network's outputs back to songs.
 
     Training, prediction and export use the same object. Features are selected first, then songs are cut into chunks,
     then each feature is standardised, transformed and clipped.
 
     Attributes:
-        columns: The features that the network reads, in their order; None for all.
+        columns: Features that the network reads, in order; None for all.
         chunks: How songs are cut into chunks; None for whole songs.
         standardiser: Fitted on the selected features of the training songs.
-        temperature: What the logits of songs are divided by after those of their chunks are combined, if anything.
+        temperature: Divides the logits of songs after those of their chunks are combined; None for no calibration.
     """
 
     columns: tuple[int, ...] | None
@@ -40,10 +40,10 @@ class Preprocessing:
 
     @classmethod
     def plain(cls, recipe: Recipe, songs: SongSet) -> Preprocessing:
-        """The preprocessing of a recipe without standardisation, for what depends on shapes alone.
+        """Returns the preprocessing of a recipe without standardisation, for uses that only need shapes.
 
         Raises:
-            DataError: The songs do not say which features a group holds.
+            DataError: The songs have no such feature group.
         """
         columns = selected_columns(recipe, songs.feature_groups(), where=songs.name)
         n_features = songs.n_features if columns is None else len(columns)
@@ -51,10 +51,10 @@ class Preprocessing:
 
     @classmethod
     def fit(cls, recipe: Recipe, songs: SongSet) -> Preprocessing:
-        """The preprocessing of a recipe, fitted on the songs' split ``train`` alone.
+        """Fits the preprocessing of a recipe on the songs' split ``train`` only.
 
         Raises:
-            DataError: The songs do not say which features a group holds.
+            DataError: The songs have no such feature group.
             SettingsError: ``clip`` is not positive.
         """
         plain = cls.plain(recipe, songs)
@@ -64,33 +64,33 @@ class Preprocessing:
             plain.select(songs.split("train")), clip=recipe.clip, transform=recipe.transform
         )
         if constant := int((standardiser.scale == 1).sum()):  # as it is of no other
-            what = f"{constant} of {len(standardiser.scale)} features are the same in all training songs"
-            warnings.warn(f"{songs.name}: {what}: nothing can be learnt of them", GenrezooWarning, stacklevel=2)
+            what = f"{constant} of {len(standardiser.scale)} features are constant in the training songs"
+            warnings.warn(f"{songs.name}: {what} and carry no information", GenrezooWarning, stacklevel=2)
         return cls(plain.columns, plain.chunks, standardiser)
 
     def shape(self, songs: SongSet) -> tuple[int, ...]:
-        """Shape of what the network reads of a song: segments and features, or height, width and channels."""
+        """Returns the input shape of the network for a song: segments and features, or height, width and channels."""
         sizes = (self.chunks.segments,) if self.chunks else songs.song_shape[:-1]
         return (*sizes, len(self.standardiser.mean))
 
     def select(self, songs: SongSet) -> SongSet:
-        """The songs with the features that the network reads."""
+        """Returns the songs with the features that the network reads."""
         return songs if self.columns is None else songs.select(self.columns)
 
     def cut(self, songs: SongSet) -> tuple[SongSet, np.ndarray | None]:
-        """The songs in chunks, and the position of each chunk's song ``(n_chunks,)``; as they are, and None, without.
+        """Returns the songs in chunks and the position of each chunk's song ``(n_chunks,)``; or the songs and None.
 
-        The padded features of the result, `SongSet.padded`, are what the whole model `Run.model` reads.
+        The padded features of the result, `SongSet.padded`, are the input of the whole model `Run.model`.
         """
         if self.chunks is None:
             return songs, None
         return cut_chunks(songs, segments=self.chunks.segments, hop=self.chunks.hop)
 
     def apply(self, songs: SongSet) -> tuple[np.ndarray, np.ndarray | None]:
-        """What the network reads, padding as NaN, and the position of each chunk's song; None for whole songs.
+        """Returns the network's input, padding as NaN, and the position of each chunk's song; None for whole songs.
 
         Args:
-            songs: Songs as they were loaded, with all their features.
+            songs: Songs with all features, as loaded.
 
         Raises:
             DataError: The songs have other features than those that it was fitted on.
@@ -99,15 +99,15 @@ class Preprocessing:
         return self.standardiser.apply(cut), owner
 
     def training_songs(self, songs: SongSet) -> tuple[SongSet, np.ndarray | None]:
-        """What `apply` returns, as songs with labels and splits: what procedures train on."""
+        """Returns the result of `apply` as songs with labels and splits, the input of procedures."""
         cut, owner = self.cut(self.select(songs))
         return self.standardiser.standardised(cut), owner
 
     def combine(self, logits: np.ndarray, owner: np.ndarray | None) -> np.ndarray:
-        """The logits of songs ``(n_songs, n_genres)`` from those of their chunks, by the recipe's rule; calibrated.
+        """Combines the logits of chunks to calibrated logits of songs ``(n_songs, n_genres)``, by the recipe's rule.
 
         Args:
-            logits: ``(n_chunks, n_genres)``; of whole songs they are returned as they are.
+            logits: ``(n_chunks, n_genres)``; logits of whole songs are only calibrated.
             owner: From `cut` or `apply`.
         """
         if owner is None or self.chunks is None:
@@ -116,20 +116,20 @@ class Preprocessing:
         return combined if self.temperature is None else combined / np.float32(self.temperature)
 
     def layer(self) -> Standardise:
-        """The selection and standardisation as a Keras layer on songs (or chunks) with all their features."""
+        """Returns the selection and standardisation as a Keras layer on songs (or chunks) with all features."""
         return standardise_layer(self.standardiser, self.columns, name="standardise")
 
 
 def standardise_layer(
     standardiser: Standardiser, columns: Sequence[int] | None, *, name: str, as_weights: bool = False
 ) -> Standardise:
-    """A standardiser as a Keras layer that selects features first.
+    """Converts a standardiser to a Keras layer that selects features first.
 
     Args:
-        standardiser: Of the selected features.
-        columns: Which of the features it selects; None for all.
+        standardiser: Standardiser of the selected features.
+        columns: Features to select; None for all.
         name: Name of the layer.
-        as_weights: Its numbers are weights.
+        as_weights: Whether its values are stored as weights.
     """
     return layers.Standardise(
         standardiser.mean.tolist(), standardiser.scale.tolist(), clip=standardiser.clip, columns=columns,
@@ -140,7 +140,7 @@ def standardise_layer(
 def selected_columns(
     recipe: Recipe, groups: Mapping[str, Sequence[int]], *, where: str | None = None
 ) -> tuple[int, ...] | None:
-    """The features of the groups that a recipe names, in their order; None if it names none and reads all.
+    """Returns the columns of the feature groups that a recipe names, in order; None if it reads all features.
 
     Args:
         recipe: The recipe.
@@ -153,7 +153,7 @@ def selected_columns(
     if recipe.features is None:
         return None
     if missing := [name for name in recipe.features if name not in groups]:
-        what = f"no group of features is called {missing[0]!r}; there are {', '.join(groups) or 'none'}"
+        what = f"no feature group is called {missing[0]!r}; available groups: {', '.join(groups) or 'none'}"
         remedy = "specify the groups when the songs are made: about['feature_groups'] = {name: [columns]}"
         raise DataError(what, where=where, remedy=remedy)
     try:
@@ -163,11 +163,11 @@ def selected_columns(
 
 
 def columns_within(recipe: Recipe, member: Recipe, groups: Mapping[str, Sequence[int]]) -> tuple[int, ...] | None:
-    """Which of the features that a composition reads one of its members reads, as positions among them.
+    """Returns a member's features as positions among those that its composition reads.
 
     Args:
         recipe: The composition.
-        member: Its member.
+        member: The member.
         groups: Groups of features of the songs.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The progress bar of a training that is called from Python."""
+"""The progress bar of a training that is started from Python."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from genrezoo.recipes import Recipe
 
 Watcher = Callable[..., None]
-"""Called with an epoch's history record; for members, with the member's name before it."""
+"""Callback with an epoch's history record; for members, preceded by the member's name."""
 
 
 @contextlib.contextmanager
 def training_progress(
     recipe: Recipe, seed: int, *, verbose: int, on_epoch: Watcher | None, on_member: Watcher | None
 ) -> Iterator[tuple[Watcher | None, Watcher | None]]:
-    """Shows a bar on standard error while a recipe is trained, where anybody can see it.
+    """Shows a progress bar on standard error while a recipe is trained, if it is a terminal or a notebook.
 
     Args:
         recipe: The recipe.
-        seed: Its seed.
+        seed: Seed of the training.
         verbose: 0 for no bar.
-        on_epoch: Called with each epoch's record besides.
-        on_member: Called with a member's name and its epoch's record besides.
+        on_epoch: Also called with each epoch's record.
+        on_member: Also called with a member's name and its epoch's record.
 
     Yields:
-        What to call in place of the two; the two themselves where nothing is shown.
+        The two callbacks to use instead; the original ones if nothing is shown.
     """
     console = Console(stderr=True)
     if not (verbose and (console.is_terminal or console.is_jupyter)):

@@ -1,4 +1,4 @@
-"""A trained run, opened from its folder; what is stored in it is read without Keras."""
+"""A trained run, opened from its folder; stored results are read without Keras."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Card(BaseModel, frozen=True, extra="forbid"):
-    """What ``card.json`` holds; everything in it is checked before anything is built from it.
+    """The content of ``card.json``, which is checked completely before anything is built from it.
 
-    Cards of format 2 carry the checksums of all files of the run, and their own; those of format 1 that of the weights.
+    Cards of format 2 hold the checksums of all files of the run and of the card; those of format 1 only that of the
+    weights.
     """
 
     format: Literal[1, 2] = 1
@@ -49,32 +50,32 @@ class Card(BaseModel, frozen=True, extra="forbid"):
     input_shape: tuple[Size, ...] = Field(
         min_length=2,
         max_length=3,
-        description="What the network reads of a song: segments and features, or an image's height, width, channels.",
+        description="Input shape of the network: segments and features, or an image's height, width and channels.",
     )
     genres: tuple[Genre, ...] = Field(min_length=2, max_length=10_000)
-    mean: list[Number] = Field(description="Per feature; subtracted from the input.")
-    scale: list[Scale] = Field(description="Per feature; the input is divided by it.")
+    mean: list[Number] = Field(description="Value per feature that is subtracted from the input.")
+    scale: list[Scale] = Field(description="Value per feature that divides the input.")
     clip: float | None = Field(None, gt=0)
     knots: tuple[list[list[Number]], list[list[Number]]] | None = Field(
-        None, description="Of the transform `quantile`: for each feature values in rising order and their scores."
+        None, description="For the transform `quantile`: values of each feature in ascending order, and their scores."
     )
     songs: dict[str, Any] = Field(description="Description of the songs, their checksum and their split's provenance.")
     epochs: int = Field(ge=0)
     best_epoch: int = Field(ge=0)
     train_seconds: float = Field(ge=0)
-    members_seconds: float = Field(0.0, ge=0, description="What training the members took.")
+    members_seconds: float = Field(0.0, ge=0, description="Training time of the members in seconds.")
     parameters: int = Field(ge=0)
     temperature: float | None = Field(
         None,
         ge=TEMPERATURES[0],
         le=TEMPERATURES[1],
-        description="What the logits of songs are divided by; None if the run was not calibrated.",
+        description="Temperature that divides the logits of songs; None if the run was not calibrated.",
     )
     environment: dict[str, Any]
     weights_sha256: Sha256
     predictions_sha256: Sha256 | None = None
     history_sha256: Sha256 | None = None
-    digest: Sha256 | None = Field(None, description="Of everything else on the card.")
+    digest: Sha256 | None = Field(None, description="Digest of everything else on the card.")
 
     @model_validator(mode="after")
     def _fits(self) -> Card:
@@ -93,7 +94,7 @@ class Card(BaseModel, frozen=True, extra="forbid"):
         if self.recipe.chunks and self.recipe.chunks.segments != self.input_shape[0]:
             raise ValueError("chunks and input_shape differ")
         if self.temperature is not None and not self.recipe.calibrate:
-            raise ValueError("there is a temperature, but the recipe does not calibrate")
+            raise ValueError("there is a temperature, but the recipe has no calibration")
         about, features = self.songs.get("about", {}), self.songs.get("features", 1)
         if not isinstance(about, dict) or not isinstance(features, int) or not 1 <= features <= 2**24:
             raise ValueError("songs must have a table `about` and a number of `features`")
@@ -102,13 +103,13 @@ class Card(BaseModel, frozen=True, extra="forbid"):
         return self
 
     def signed(self) -> dict[str, Any]:
-        """The card as plain data, with the digest that tells whether it was changed."""
+        """Returns the card as plain data, with a digest that reveals changes."""
         plain = json.loads(json.dumps(self.model_copy(update={"format": 2}).model_dump(mode="json")))  # as it is read
         return {**plain, "digest": _digest(plain)}
 
 
 def _digest(card: dict[str, Any]) -> str:
-    """The sha256 of everything on a card but its digest."""
+    """Returns the sha256 of everything on a card except its digest."""
     rest = {key: value for key, value in card.items() if key != "digest"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
@@ -118,7 +119,7 @@ class Run:
 
     Attributes:
         folder: The run folder.
-        card: What the run depends on and its results.
+        card: Everything that the run depends on, and its results.
     """
 
     def __init__(self, folder: str | Path, card: Card):
@@ -139,10 +140,10 @@ class Run:
 
     @functools.cached_property
     def reading(self) -> Reading:
-        """What the model reads, and what its answers are.
+        """Description of the model's input and output.
 
         Raises:
-            DataError: What the card says of the songs' features is malformed.
+            DataError: The card's description of the songs' features is malformed.
         """
         from genrezoo.runs.building import handles
 
@@ -172,12 +173,12 @@ class Run:
 
     @property
     def _groups(self) -> Mapping[str, Sequence[int]]:
-        """Groups of features of the songs trained on."""
+        """Feature groups of the training songs."""
         return (self.card.songs.get("about") or {}).get("feature_groups") or {}
 
     @functools.cached_property
     def preprocessing(self) -> Preprocessing:
-        """The way from songs to what the network reads, and back."""
+        """The path from songs to the network's input, and back."""
         card = self.card
         mean, scale = np.array(card.mean, np.float32), np.array(card.scale, np.float32)
         knots = None if card.knots is None else np.array(card.knots, np.float32)
@@ -188,7 +189,7 @@ class Run:
 
     @functools.cached_property
     def network(self) -> keras.Model:
-        """The model behind the standardisation, built from the card by name and given the checked weights.
+        """The model after the standardisation, built from the card by name, with verified weights.
 
         It reads standardised features with padding as NaN: ``run.preprocessing.apply(songs)[0]``.
         """
@@ -213,7 +214,7 @@ class Run:
         return network
 
     def _verify(self, name: str, digest: str | None) -> Path:
-        """The path of a file of the run, which has to be as it was written; on old cards some have no checksum."""
+        """Returns the path of a file of the run after verifying its checksum; old cards lack some checksums."""
         path = self.folder / name
         if digest is not None and files.sha256_of(path) != digest:
             raise DataError("does not have the sha256 on the card", path=path, remedy="restore it or train again")
@@ -221,23 +222,23 @@ class Run:
 
     @property
     def _own_temperature(self) -> float | None:
-        """The temperature of the network's logits; those of chunks are combined before."""
+        """The temperature of the network's logits, applied after those of chunks are combined."""
         return None if self.card.recipe.chunks else self.card.temperature
 
     @functools.cached_property
     def model(self) -> keras.Model:
-        """The whole model, from raw features to logits: the layer `Standardise`, then the network as one layer.
+        """The whole model from raw features to logits: the layer `Standardise`, then the network as one layer.
 
         A calibrated run of whole songs ends in the layer `Temperature`.
 
-        ``run.model.predict(songs.padded())`` equals ``run.logits(songs)``, but for rounding; models with several
-        outputs answer a dict with the key ``logits``. Padding must be NaN. A recipe with chunks reads chunks: cut the
-        songs by ``chunks, owner = run.preprocessing.cut(songs)`` and combine the answers by
+        ``run.model.predict(songs.padded())`` equals ``run.logits(songs)`` up to rounding; models with several outputs
+        return a dict with the key ``logits``. Padding must be NaN. With a recipe that uses chunks, cut the songs by
+        ``chunks, owner = run.preprocessing.cut(songs)`` and combine the predictions by
         ``run.preprocessing.combine(run.model.predict(chunks.padded()), owner)``.
 
-        Compile and fit it to train it further on raw features; in a process in which `genrezoo.train` has run, call
-        ``keras.utils.set_random_seed`` before, because deterministic operations need a seed to shuffle. It shares its
-        weights with `network`, so `predict` and `logits` answer with the new ones; the run folder keeps the old ones.
+        Compile and fit it to fine-tune it on raw features; in a process in which `genrezoo.train` has run, call
+        ``keras.utils.set_random_seed`` first, because deterministic operations need a seed to shuffle. It shares its
+        weights with `network`, so `predict` and `logits` use the new ones; the run folder keeps the old ones.
         """
         import keras
 
@@ -249,7 +250,7 @@ class Run:
         return at_temperature(model, self._own_temperature)
 
     def logits(self, songs: SongSet) -> np.ndarray:
-        """Logits of songs, ``(n_songs, n_genres)`` float32; the songs' features are standardised as in training.
+        """Returns logits of songs, ``(n_songs, n_genres)`` float32; features are standardised as in training.
 
         Raises:
             DataError: The songs have other features, or a length that the model cannot read.
@@ -261,12 +262,12 @@ class Run:
         if self._own_temperature is not None:
             logits = logits / np.float32(self._own_temperature)
         if not np.isfinite(logits).all():
-            what = "the answers are not finite numbers: the features are beyond what the run was trained on"
+            what = "the predictions are not finite: the features are far outside the range of the training songs"
             raise songs.error(what, remedy="use songs with the features that the run was trained on")
         return logits
 
     def check(self, songs: SongSet) -> None:
-        """Refuses songs that the model cannot read.
+        """Rejects songs that the model cannot read.
 
         Raises:
             DataError: The songs have other features, or a length that the model cannot read.
@@ -274,27 +275,28 @@ class Run:
         self.reading.check(songs)
 
     def predict(self, x: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
-        """Probabilities of each genre.
+        """Returns the probability of each genre.
 
         Args:
-            x: Features as in the songs trained on, not standardised: ``(n_songs, n_segments, n_features)``, or one song
+            x: Features as in the training songs, not standardised: ``(n_songs, n_segments, n_features)``, or one song
                 as ``(n_segments, n_features)``; images as ``(n_songs, height, width, channels)`` or one without the
                 first axis.
-            lengths: Real segments of each song; all of them if left out.
+            lengths: Real segments of each song; the default is all.
 
         Returns:
-            ``(n_songs, n_genres)`` float32, rows sum to 1.
+            ``(n_songs, n_genres)`` float32; rows sum to 1.
 
         Raises:
-            DataError: Wrong shape, a length that cannot be, or NaN or infinite features outside padding.
+            DataError: The shape or a length is wrong, or features outside padding are NaN or infinite.
         """
         return self.reading.scores(self.logits(self.reading.songs(x, lengths, path=self.where)))
 
     def predictions(self, split: str = "test") -> dict[str, np.ndarray]:
-        """Stored predictions of a split: ``ids``, ``y``, ``logits`` and the outputs of auxiliary heads.
+        """Returns the stored predictions of a split: ``ids``, ``y``, ``logits`` and the outputs of auxiliary heads.
 
-        Of a run with bagged members, predictions of validation songs are those of the members that never saw the song;
-        if all its members are bagged, the split ``out_of_fold`` holds them for all training and validation songs.
+        For a run with bagged members, predictions for validation songs come from members that were not trained on the
+        song; if all members are bagged, the split ``out_of_fold`` holds such predictions for all training and
+        validation songs.
 
         Raises:
             DataError: No predictions of that split are stored.
@@ -303,7 +305,7 @@ class Run:
         return read_predictions(self.folder, split, len(self.genres))
 
     def history(self) -> dict[str, list[float]]:
-        """The columns of ``history.csv``, one value an epoch.
+        """Returns the columns of ``history.csv``, with one value per epoch.
 
         Raises:
             DataError: The file is missing or damaged.
@@ -311,7 +313,7 @@ class Run:
         return files.read_columns(self._verify("history.csv", self.card.history_sha256))
 
     def predictions_frame(self, split: str = "test") -> pd.DataFrame:
-        """Stored predictions of a split as a data frame, one row a song, by its id.
+        """Returns the stored predictions of a split as a data frame with one row per song, indexed by id.
 
         Its columns are ``genre``, the label; ``predicted``; ``right``; and the probability of each genre under the
         genre's name.
@@ -330,7 +332,7 @@ class Run:
         return pd.concat([frame, posteriors], axis=1)
 
     def history_frame(self) -> pd.DataFrame:
-        """The columns of ``history.csv`` as a data frame, one row an epoch.
+        """Returns ``history.csv`` as a data frame with one row per epoch.
 
         Raises:
             DataError: As `history`.
@@ -341,7 +343,7 @@ class Run:
         return frame.set_index("epoch")
 
     def confusion(self, split: str = "test") -> pd.DataFrame:
-        """Songs of a split by their genre (rows) and the one that was predicted (columns).
+        """Returns the number of songs of a split by true genre (rows) and predicted genre (columns).
 
         Raises:
             DataError: As `predictions`.
@@ -352,9 +354,9 @@ class Run:
         return pd.DataFrame(self.evaluate(split)["confusion"], index=genre, columns=predicted)
 
     def evaluate(self, split: str = "test", songs: SongSet | None = None) -> dict[str, Any]:
-        """All metrics of `genrezoo.evaluation.evaluate`.
+        """Computes all metrics of `genrezoo.evaluation.evaluate`.
 
-        Of a calibrated run also ``uncalibrated``: ``log_loss`` and ``calibration_error`` at temperature 1.
+        For a calibrated run also ``uncalibrated``: ``log_loss`` and ``calibration_error`` at temperature 1.
 
         Args:
             split: Split to evaluate on; with ``songs`` also ``"all"``, which takes every one of them: for songs that
@@ -369,11 +371,11 @@ class Run:
             return self._metrics(stored["logits"], stored["y"])
         check_type("songs", songs, SongSet, "a SongSet, or None for the stored predictions")
         if songs.genres != self.genres:
-            what = f"genres are {list(songs.genres)}, the run was trained on {list(self.genres)}"
-            raise songs.error(what, remedy="label the songs with the run's genres, in its order")
+            what = f"genres are {list(songs.genres)}, but the run was trained on {list(self.genres)}"
+            raise songs.error(what, remedy="label the songs with the run's genres, in the same order")
         if not songs.splits and split != ALL:
             remedy = (
-                f"pass the whole set with its split: evaluate({split!r}, songs) takes the side of it; "
+                f"pass the whole set with its split: evaluate({split!r}, songs) selects its songs; "
                 "or split 'all' for songs that took no part in training"
             )
             raise songs.error("has no split", remedy=remedy)
@@ -392,7 +394,7 @@ def load_run(folder: str | Path) -> Run:
     """Opens a run folder without loading Keras; the network is built when it is first used.
 
     Raises:
-        DataError: Not a run folder, an unfinished training, or a card that is damaged or out of range.
+        DataError: The folder is not a run folder, the training is unfinished, or the card is damaged or out of range.
     """
     folder = files.checked_path(folder)
     path = folder / "card.json"
@@ -406,13 +408,13 @@ def load_run(folder: str | Path) -> Run:
         raise DataError("was changed after it was written: its digest differs", path=path, remedy=remedy)
     card = checked(lambda: Card.model_validate(plain), lambda what: DataError(what, path=path, remedy=remedy))
     if card.format == 1:
-        what = f"{folder} is of an older version: there are no checksums of its card, predictions and history"
+        what = f"{folder} comes from an older version, without checksums of its card, predictions and history"
         warnings.warn(what, GenrezooWarning, stacklevel=2)
     return Run(folder, card)
 
 
 def _check_size(card: Card, arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Refuses a card whose model would be far larger than the weights that there are, before anything is built."""
+    """Rejects a card whose model would be far larger than the stored weights, before anything is built."""
     from genrezoo.models._checks import MOST_WEIGHTS
     from genrezoo.runs.building import is_composition
 
@@ -436,5 +438,5 @@ def _check_size(card: Card, arrays: dict[str, np.ndarray], path: Path) -> None:
         or any(not 0 <= size <= max(widest, 128) for size in given)
         or widest * max(widest, math.prod(card.input_shape)) > 2**4 * MOST_WEIGHTS
     ):
-        what = f"holds {len(arrays)} arrays of at most {widest:,} in a row, which are not those of the card's model"
-        raise DataError(what, path=path, remedy="use a run folder as it was written")
+        what = f"holds {len(arrays)} arrays of at most {widest:,} columns, which do not belong to the card's model"
+        raise DataError(what, path=path, remedy="use an unchanged run folder")

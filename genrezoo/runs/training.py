@@ -1,4 +1,4 @@
-"""Training a recipe with all its members into a run folder."""
+"""Training of a recipe with all its members into a run folder."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ def _obtain(
 ) -> Obtained:
     """Trains or opens every member of a recipe.
 
-    A member has the seed of the recipe that it belongs to, so that it is the same training as that recipe's own; of
-    several members with one recipe the second and later ones have child seeds.
+    A member has the seed of the composition, so that it equals a separate training of its recipe; if several members
+    have the same recipe, the second and later ones get child seeds.
     """
     recipe, songs, seed = training.recipe, training.songs, training.seed
     found, seen = Obtained(), Counter[str]()
@@ -161,6 +161,6 @@ def _obtain(
 
 
 def _without(member: Member, songs: SongSet, seed: int) -> SongSet:
-    """The songs with the split that holds the member's fold out; the folds are those of the composition's seed."""
+    """Returns the songs with the split that holds out the member's fold; the folds depend on the composition's seed."""
     splits = fold_splits(songs, member.folds, seed=seed)[(member.held or 1) - 1]
     return songs.with_split(splits, str(songs.provenance))

@@ -1,4 +1,4 @@
-"""Songs cut into overlapping chunks of one length, for models that read no other."""
+"""Cutting of songs into overlapping chunks of one length, for models with a fixed input length."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from genrezoo.songs.songset import SongSet
 
 
 class Chunks(BaseModel, frozen=True, extra="forbid"):
-    """How songs are cut into overlapping chunks of one length, and how a song's answer is made of its chunks'."""
+    """How songs are cut into overlapping chunks of one length, and how the chunks' predictions are combined."""
 
-    segments: int = Field(ge=1, le=2**20, description="Segments of a chunk.")
+    segments: int = Field(ge=1, le=2**20, description="Segments per chunk.")
     hop: int = Field(ge=1, description="Segments from one chunk to the next.")
-    rule: Literal["mean", "product"] = Field("mean", description="How the posteriors of the chunks are combined.")
+    rule: Literal["mean", "product"] = Field("mean", description="Rule that combines the posteriors of the chunks.")
 
 
 def cut_chunks(songs: SongSet, *, segments: int, hop: int) -> tuple[SongSet, np.ndarray]:
     """Cuts songs into chunks.
 
     A song's last chunk ends where the song ends, so every segment is in a chunk; a song shorter than a chunk is one
-    chunk with padding. Chunks of one song are on one side of the split and in one group.
+    chunk with padding. Chunks of one song are in one split and one group.
 
     Args:
         songs: Songs.
-        segments: Segments of a chunk, from 1.
-        hop: Segments from one chunk to the next, from 1; no more than ``segments``, or some would be lost.
+        segments: Segments per chunk, at least 1.
+        hop: Segments from one chunk to the next, from 1 to ``segments``, so that none are lost.
 
     Returns:
         The chunks, with ids ``SONG#1``, ``SONG#2``, …; and for each chunk the position of its song, ``(n_chunks,)``.
@@ -70,14 +70,14 @@ def cut_chunks(songs: SongSet, *, segments: int, hop: int) -> tuple[SongSet, np.
 
 
 def chunk_starts(length: int, segments: int, hop: int) -> np.ndarray:
-    """First segment of each chunk of a song of ``length`` segments, ``(n_chunks,)``."""
+    """Returns the first segment of each chunk of a song of ``length`` segments, ``(n_chunks,)``."""
     last = max(length - segments, 0)
     starts = np.arange(0, last + 1, hop)
     return starts if starts[-1] == last else np.append(starts, last)
 
 
 def windows_at(x: np.ndarray, starts: np.ndarray, segments: int) -> np.ndarray:
-    """Windows of a song, ``(n_windows, segments, features)``; one that reaches beyond the end repeats the last segment.
+    """Returns windows of a song, ``(n_windows, segments, features)``; beyond the end, the last segment is repeated.
 
     Args:
         x: The song, ``(n_segments, features)``.
@@ -89,7 +89,7 @@ def windows_at(x: np.ndarray, starts: np.ndarray, segments: int) -> np.ndarray:
 
 
 def combine_chunks(logits: np.ndarray, owner: np.ndarray, *, rule: str) -> np.ndarray:
-    """The logits of songs ``(n_songs, n_genres)`` from those of their chunks.
+    """Combines the logits of chunks to logits of songs ``(n_songs, n_genres)``.
 
     Args:
         logits: ``(n_chunks, n_genres)``.

@@ -1,4 +1,4 @@
-"""Columns as users hold them, turned into the types of a `SongSet`, or refused where something would be lost."""
+"""Conversion of users' columns to the types of a `SongSet`, with an error if information would be lost."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ SIDES = {
     "val": "valid",
     "test": "test",
 }
-"""What a column or a file's name may call the sides of a split, and the sides."""
+"""Names of splits in columns and file names, and the splits that they stand for."""
 
 
 def to_array(values: Any, *, path: str | Path, where: str) -> np.ndarray:
-    """Values as an array; pandas objects too.
+    """Converts values, including pandas objects, to an array.
 
     Raises:
         DataError: Lists of unequal lengths, or a masked array, whose mask would be lost.
     """
     masked = sys.modules.get("numpy.ma")  # which is not loaded for arrays that cannot be masked: it takes 45 ms
     if masked and isinstance(values, masked.MaskedArray):
-        remedy = "fill or remove what is masked; pass lengths for padding"
+        remedy = "fill or remove the masked values; pass lengths for padding"
         raise DataError("is a masked array, whose mask would be lost", path=path, where=where, remedy=remedy)
     try:
         return np.asarray(values)
@@ -40,10 +40,10 @@ def to_array(values: Any, *, path: str | Path, where: str) -> np.ndarray:
 
 
 def to_float32(values: np.ndarray, *, path: str | Path, where: str) -> np.ndarray:
-    """Numbers as float32, whatever their width or byte order.
+    """Converts numbers of any width or byte order to float32.
 
     Raises:
-        DataError: A finite number is beyond the range of float32, where it would silently become infinite.
+        DataError: A finite number is beyond the range of float32 and would silently become infinite.
     """
     if values.dtype == np.float32:
         return values
@@ -56,10 +56,10 @@ def to_float32(values: np.ndarray, *, path: str | Path, where: str) -> np.ndarra
 
 
 def to_integers(values: Any, n_songs: int, *, path: str | Path, where: str) -> np.ndarray:
-    """One whole number a song, as int64; floats are accepted where nothing is lost.
+    """Checks one whole number per song and returns them as int64; floats with whole values are accepted.
 
     Raises:
-        DataError: Another number of them, or not whole numbers.
+        DataError: Their number is wrong, or they are not whole numbers.
     """
     array = to_array(values, path=path, where=where)
     if array.shape != (n_songs,):
@@ -75,13 +75,13 @@ def to_integers(values: Any, n_songs: int, *, path: str | Path, where: str) -> n
 
 
 def to_weights(values: Any, n_songs: int, *, path: str | Path, where: str) -> np.ndarray:
-    """How much each song counts, as float32.
+    """Checks the weights of songs and returns them as float32.
 
     Raises:
-        DataError: Another number of them, or not finite numbers from 0 on.
+        DataError: Their number is wrong, or they are not finite numbers of at least 0.
     """
     array = to_array(values, path=path, where=where)
-    remedy = "pass one number per song, 0 or more"
+    remedy = "pass one number of at least 0 per song"
     if array.shape != (n_songs,) or array.dtype.kind not in "iufb":
         what = f"shape {array.shape} and type {array.dtype}, expected {n_songs} numbers"
         raise DataError(what, path=path, where=where, remedy=remedy)
@@ -93,10 +93,10 @@ def to_weights(values: Any, n_songs: int, *, path: str | Path, where: str) -> np
 
 
 def check_text(names: np.ndarray, *, path: str | Path, where: str) -> np.ndarray:
-    """Returns names that can be written as UTF-8.
+    """Checks that names can be written as UTF-8 and returns them.
 
     Raises:
-        DataError: One cannot: half of a pair of surrogates stands in it.
+        DataError: A name contains a lone surrogate.
     """
     if re.search("[\ud800-\udfff]", "".join(names)):
         raise DataError("a name is not text (it contains a lone surrogate)", path=path, where=where, remedy="save text")
@@ -104,10 +104,10 @@ def check_text(names: np.ndarray, *, path: str | Path, where: str) -> np.ndarray
 
 
 def to_names(values: Any, n_songs: int, *, path: str | Path, where: str) -> np.ndarray:
-    """One name a song, as text; integers and UTF-8 bytes are accepted.
+    """Checks one name per song and returns them as text; integers and UTF-8 bytes are accepted.
 
     Raises:
-        DataError: Another number of them, or not names.
+        DataError: Their number is wrong, or they are not names.
     """
     array = to_array(values, path=path, where=where)
     if array.dtype == object and all(isinstance(name, str) for name in array.ravel()):

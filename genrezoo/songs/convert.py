@@ -1,4 +1,4 @@
-"""From what people hold in memory, arrays or a data frame, to the fields of a `SongSet`."""
+"""Conversion of arrays and data frames to the fields of a `SongSet`."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ def fields_of_arrays(
     name: str = "songs",
     **columns: Any,
 ) -> dict[str, Any]:
-    """The fields that `SongSet.from_arrays`, which documents the arguments, makes a set of."""
+    """Returns the fields of a set from arrays; `SongSet.from_arrays` documents the arguments."""
     if is_ragged(x):
         if lengths is not None:
-            raise DataError("is a list of songs", path=name, where="x", remedy="leave lengths out: they are the songs'")
+            raise DataError(
+                "is a list of songs", path=name, where="x", remedy="leave lengths out: they follow from the songs"
+            )
         x, lengths = stacked(x, name)
     else:
         x = to_array(x, path=name, where="x")
@@ -51,7 +53,7 @@ def fields_of_frame(
     name: str = "songs",
     **options: Any,
 ) -> dict[str, Any]:
-    """The fields that `SongSet.from_frame`, which documents the arguments, makes a set of."""
+    """Returns the fields of a set from a data frame; `SongSet.from_frame` documents the arguments."""
     roles = {"label": label, "group": group, "id": id, "split": split}
     named = {role: column for role, column in roles.items() if column is not None}
     for role, column in [*named.items(), *(("features", column) for column in features or ())]:
@@ -59,10 +61,10 @@ def fields_of_frame(
             what = f"no column {column!r}; it has {', '.join(map(str, frame.columns[:20]))}"
             raise DataError(what, path=name, where=role, remedy="use the name of a column of the table")
     if len(set(frame.columns)) < frame.shape[1]:
-        raise DataError("two columns have one name", path=name, remedy="rename one")
+        raise DataError("two columns have the same name", path=name, remedy="rename one")
     chosen = [column for column in frame.columns if column not in named.values()] if features is None else [*features]
     if not chosen:
-        raise DataError("no column of features", path=name, remedy="add columns of numbers")
+        raise DataError("no feature columns", path=name, remedy="add numeric columns")
     x = np.empty((len(frame), len(chosen)), np.float32)
     for place, column in enumerate(chosen):
         x[:, place] = _feature(frame[column], name)
@@ -83,12 +85,12 @@ def is_ragged(x: Any) -> bool:
 
 
 def stacked(songs: Sequence[Any], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Songs of unequal length in one array, padded with zeros, and their lengths."""
+    """Returns songs of unequal length in one array, padded with zeros, and their lengths."""
     arrays = []
     for place, song in enumerate(songs):
         array = to_array(song, path=name, where=f"x[{place}]")
         if array.ndim != 2 or array.dtype.kind not in "fiu" or array.shape[1] != np.shape(songs[0])[-1]:
-            what = f"shape {array.shape} and type {array.dtype}, the first song has {np.shape(songs[0])}"
+            what = f"shape {array.shape} and type {array.dtype}, but the first song has {np.shape(songs[0])}"
             remedy = "pass each song as numbers (segments, features)"
             raise DataError(what, path=name, where=f"x[{place}]", remedy=remedy)
         arrays.append(to_float32(array, path=name, where=f"x[{place}]"))
@@ -100,7 +102,7 @@ def stacked(songs: Sequence[Any], name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _labels(y: Any, genres: Sequence[str] | None, name: str) -> tuple[np.ndarray, Sequence[str]]:
-    """Labels as positions in the genres, and the genres; those of labels that are text are sorted if not passed."""
+    """Returns labels as positions in the genres, and the genres; genres of text labels are sorted unless passed."""
     values = to_array(y, path=name, where="y")
     if values.ndim != 1:
         raise DataError(f"has shape {values.shape}", path=name, where="y", remedy="pass one label per song")
@@ -126,21 +128,21 @@ def _labels(y: Any, genres: Sequence[str] | None, name: str) -> tuple[np.ndarray
 
 
 def _sides(split: Any, n_songs: int, name: str) -> dict[str, np.ndarray]:
-    """Index arrays of a column that says for each song on which side of the split it is."""
+    """Returns the index arrays of a column with each song's split."""
     values = to_array(split, path=name, where="split")
     sides = np.array(["" if value is None or value != value else str(value) for value in values.ravel().tolist()])
     if values.shape != (n_songs,):
-        raise DataError(f"shape {values.shape}", path=name, where="split", remedy=f"pass {n_songs} names of sides")
+        raise DataError(f"shape {values.shape}", path=name, where="split", remedy=f"pass {n_songs} names of splits")
     for song, side in enumerate(sides.tolist()):
         if side and side.lower() not in SIDES:
-            remedy = "use train, valid, test, or nothing for a song in none"
+            remedy = "use train, valid, test, or leave it blank for none"
             raise DataError(f"{side!r} is not a split", path=name, where=f"split[{song}]", remedy=remedy)
     named = np.array([SIDES.get(side.lower(), "") for side in sides.tolist()])
     return {side: np.flatnonzero(named == side) for side in ("train", "valid", "test") if side in named}
 
 
 def _feature(column: pd.Series, name: str) -> np.ndarray:
-    """A column of a data frame as finite numbers."""
+    """Converts a column of a data frame to finite numbers."""
     import pandas as pd
 
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
@@ -159,7 +161,7 @@ def _feature(column: pd.Series, name: str) -> np.ndarray:
 
 
 def _texts(column: pd.Series, role: str, name: str) -> list[str]:
-    """A column of names; a missing one is refused."""
+    """Returns a column of names; missing names raise an error."""
     missing = np.flatnonzero(column.isna().to_numpy())
     if missing.size:
         where = f"row {column.index[missing[0]]}, column {str(column.name)!r}"

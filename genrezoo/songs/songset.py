@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PROVENANCES = ("official", "artist-filtered", "fault-filtered", "random")
-"""Where a split can come from; a metric without it is not reported."""
+"""Possible provenances of a split; metrics are not reported without one."""
 
 KINDS = {
     "segments": "(songs, segments, features); a table has one segment",
     "image": "(songs, height, width, channels)",
 }
-"""What a song can be, segments in time or an image, and the axes of an array of them."""
+"""The kinds of songs, segments in time or images, with the axes of their arrays."""
 
 BLOCK_BYTES = 64 * 2**20  # features looked at together, so that a memory-mapped set is never loaded whole
 
@@ -37,11 +37,11 @@ class Song(NamedTuple):
     """One song of a set, ``songs[3]``.
 
     Attributes:
-        id: Its id.
-        x: Its features without padding, ``(length, n_features)`` float32; an image whole.
-        y: Its label.
-        genre: The name of its class.
-        group: Its group; None if the set has none.
+        id: Id of the song.
+        x: Features without padding, ``(length, n_features)`` float32; for an image, the whole array.
+        y: Label.
+        genre: Name of the class.
+        group: Group; None if the set has none.
     """
 
     id: str
@@ -59,21 +59,21 @@ class SongSet:
     The set caches its checksum and the results of these checks, so do not change the arrays after you have passed them.
 
     Attributes:
-        x: Features, ``(n_songs, n_segments, n_features)`` float32; may be memory-mapped. What stands at or after a
-            song's length is padding and has no meaning. A table of features has one segment. Images are
-            ``(n_songs, height, width, channels)``.
+        x: Features, ``(n_songs, n_segments, n_features)`` float32; may be memory-mapped. Values beyond a song's length
+            are padding and have no meaning. A feature table has one segment. Images are ``(n_songs, height, width,
+            channels)``.
         y: Labels, ``(n_songs,)`` int64, positions in ``genres``.
         genres: Names of the classes.
-        lengths: Segments of each song, ``(n_songs,)`` int64; all of them if left out.
-        ids: One name a song, unique; ``"0"``, ``"1"``, … if left out.
-        groups: What may not be torn apart by a split (an artist, a clip), one name a song, or None.
+        lengths: Segments of each song, ``(n_songs,)`` int64; the default is all.
+        ids: One unique name per song; the default is ``"0"``, ``"1"``, ….
+        groups: Groups that a split must not divide (artists, clips), one name per song, or None.
         splits: Index arrays, usually ``train``, ``valid`` and ``test``; songs may be in none.
-        provenance: Where the split comes from: one of `PROVENANCES`, or None without a split.
-        name: What the set is called in tables.
-        about: Further facts kept with the songs as plain data (units, source, generator settings).
+        provenance: Provenance of the split: one of `PROVENANCES`, or None without a split.
+        name: Name of the set in tables.
+        about: Further facts stored with the songs as plain data (units, source, generator settings).
         kind: Input kind, one of `KINDS`.
-        weights: How much each song counts in training, ``(n_songs,)`` float32, 0 or more; only their ratios matter.
-            None for all alike.
+        weights: Weight of each song in training, ``(n_songs,)`` float32, at least 0; only their ratios matter. None for
+            equal weights.
 
     Example:
         >>> import numpy as np
@@ -130,10 +130,12 @@ class SongSet:
             index = to_array(index, path=self.name, where="splits")
             if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
                 what = f"split {split!r} has shape {index.shape} and type {index.dtype}"
-                raise self.error(what, "splits", "pass the positions of its songs as integers, one axis")
+                raise self.error(what, "splits", "pass the positions of its songs as integers, in one dimension")
             outside = index[(index < 0) | (index >= n_songs)]
             if outside.size:
-                raise self.error(f"split {split!r} names song {outside[0]}", "splits", f"songs are 0 to {n_songs - 1}")
+                raise self.error(
+                    f"split {split!r} contains song {outside[0]}", "splits", f"songs are 0 to {n_songs - 1}"
+                )
             splits[split] = _frozen(index.astype(np.int64))
         keep("splits", MappingProxyType(splits))
         keep("about", MappingProxyType(dict(self.about)))
@@ -159,17 +161,17 @@ class SongSet:
         name: str = "songs",
         about: Mapping[str, Any] | None = None,
     ) -> SongSet:
-        """Songs from arrays as people hold them: tables, songs of unequal length, labels as text.
+        """Builds songs from arrays: tables, songs of unequal length, text labels.
 
         Args:
             x: A table ``(n_songs, n_features)``; ``(n_songs, n_segments, n_features)``; images ``(n_songs, height,
                 width, channels)``; or a list of songs of unequal length, each ``(n_segments, n_features)``.
-            y: One label a song, text or integers.
-            genres: Names of the classes in their order. If left out, they are the labels that occur, sorted; integer
-                labels are positions in ``genres`` where it is passed.
+            y: One label per song, text or integers.
+            genres: Names of the classes in their order. The default is the sorted labels; if ``genres`` is passed,
+                integer labels are positions in it.
             lengths: Segments of each song; not for a list of songs, whose lengths are known.
-            split: For each song ``"train"``, ``"valid"`` or ``"test"``, or nothing for a song in none.
-            provenance: Where the split comes from, one of `PROVENANCES`; needed with ``split``.
+            split: For each song ``"train"``, ``"valid"``, ``"test"``, or blank for none.
+            provenance: Provenance of the split, one of `PROVENANCES`; needed with ``split``.
             ids: As in `SongSet`.
             groups: As in `SongSet`.
             weights: As in `SongSet`.
@@ -180,7 +182,7 @@ class SongSet:
             The checked songs.
 
         Raises:
-            DataError: Arrays that do not fit each other, a missing label, or songs that cannot be trained on.
+            DataError: The arrays do not fit each other, a label is missing, or the songs cannot be trained on.
 
         Example:
             >>> songs = [np.zeros((120, 25)), np.zeros((90, 25)), np.zeros((100, 25)), np.zeros((110, 25))]
@@ -208,25 +210,25 @@ class SongSet:
         provenance: str | None = None,
         name: str = "songs",
     ) -> SongSet:
-        """Songs from a data frame with a row for each song.
+        """Builds songs from a data frame with one row per song.
 
         Args:
             frame: The table.
             label: Column of the labels, text or integers.
-            group: Column of what may not be torn apart by a split, such as the artist.
+            group: Column of groups that a split must not divide, such as artists.
             id: Column of the songs' ids.
-            split: Column of the sides, ``train``, ``valid`` and ``test``; blank for a song in none.
-            features: Columns of the features; all that have no other role if left out.
+            split: Column of the splits, ``train``, ``valid`` and ``test``; blank for none.
+            features: Columns of the features; the default is all that have no other role.
             genres: As in `from_arrays`.
             provenance: As in `from_arrays`.
             name: As in `SongSet`.
 
         Returns:
-            The checked songs, one segment each; ``about["feature_names"]`` names the columns.
+            The checked songs, one segment each; ``about["feature_names"]`` holds the names of the columns.
 
         Raises:
-            DataError: A column that is missing or holds no numbers, a cell that is missing or no finite number (row and
-                column are named), or songs that cannot be trained on.
+            DataError: A column is missing or not numeric, a cell is blank or not a finite number (the message names row
+                and column), or the songs cannot be trained on.
 
         Example:
             >>> import pandas as pd
@@ -243,7 +245,7 @@ class SongSet:
         return cls(**fields).validate()
 
     def error(self, what: str, where: str | None = None, remedy: str | None = None) -> DataError:
-        """An error about these songs, to be raised; the arguments are those of `DataError`.
+        """Returns an error about these songs, to be raised; the arguments are those of `DataError`.
 
         Example:
             >>> songs = SongSet(x=np.zeros((1, 1, 1)), y=[0], genres=("jazz",), name="mine")
@@ -259,12 +261,12 @@ class SongSet:
 
     @property
     def n_segments(self) -> int:
-        """Segments of the longest song, padding included; rows of an image."""
+        """Segments of the longest song, including padding; rows of an image."""
         return int(self.x.shape[1])
 
     @property
     def n_features(self) -> int:
-        """Numbers that describe one segment; channels of an image."""
+        """Features per segment; channels of an image."""
         return int(self.x.shape[-1])
 
     @property
@@ -286,11 +288,11 @@ class SongSet:
         return self.n_songs
 
     def __getitem__(self, index: int) -> Song:
-        """One song, by its position; negative positions count from the end.
+        """Returns one song by its position; negative positions count from the end.
 
         Raises:
             IndexError: There is no such song.
-            TypeError: Not an integer; `take` takes several.
+            TypeError: The position is not an integer; use `take` for several.
         """
         if isinstance(index, bool) or not isinstance(index, int | np.integer):
             raise TypeError(f"songs[…] takes one position, got {index!r}; songs.take(…) takes several")
@@ -318,7 +320,7 @@ class SongSet:
         )
 
     def take(self, index: Any) -> SongSet:
-        """The songs of an index array (or mask), in that order, without a split.
+        """Returns the songs of an index array (or mask), in that order, without a split.
 
         Raises:
             IndexError: An index is outside the set, or a mask has another length.
@@ -343,7 +345,7 @@ class SongSet:
         )
 
     def split(self, name: str) -> SongSet:
-        """The songs of one split, e.g. ``songs.split("train")``.
+        """Returns the songs of one split, e.g. ``songs.split("train")``.
 
         Raises:
             DataError: There is no such split.
@@ -354,10 +356,10 @@ class SongSet:
         return self.take(self.splits[name])
 
     def select(self, columns: Sequence[int]) -> SongSet:
-        """The same songs with some of their features, in that order; what ``about`` says of features goes with them.
+        """Returns the same songs with some of their features, in that order; ``about`` is adapted.
 
         Raises:
-            DataError: A column that is not there, or none.
+            DataError: A column does not exist, or the list is empty.
         """
         columns = [int(column) for column in columns]
         if not columns or min(columns) < 0 or max(columns) >= self.n_features:
@@ -372,10 +374,10 @@ class SongSet:
         return self._derived(("finite",), x=self.x[..., columns], about=about)
 
     def feature_groups(self) -> dict[str, list[int]]:
-        """Groups of features by name, e.g. chroma, timbre and loudness, each with its columns; empty if not known.
+        """Groups of features by name, e.g. chroma, timbre and loudness, each with its columns; empty if unknown.
 
         Raises:
-            DataError: What ``about`` says of them does not fit the features.
+            DataError: The groups in ``about`` do not fit the features.
         """
         groups = self.about.get("feature_groups") or {}
         try:
@@ -391,7 +393,7 @@ class SongSet:
         return found
 
     def with_split(self, splits: Mapping[str, np.ndarray], provenance: str) -> SongSet:
-        """The same songs with another split."""
+        """Returns the same songs with another split."""
         return self._derived(("finite", "valid"), splits=splits, provenance=provenance)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -399,11 +401,11 @@ class SongSet:
         return save_songs(self, folder, overwrite=overwrite)
 
     def named(self, name: str) -> SongSet:
-        """The same songs under another name."""
+        """Returns the same songs under another name."""
         return self._derived(tuple(self._known), name=name)
 
     def padded(self) -> np.ndarray:
-        """A copy of ``x`` as float32 with padding as NaN: what a run's `model` reads."""
+        """Returns a copy of ``x`` as float32 with padding as NaN, the input of a run's `model`."""
         out = np.empty(self.x.shape, np.float32)
         for part, x in self.blocks():
             out[part] = x
@@ -413,7 +415,7 @@ class SongSet:
         """Yields ``(slice, x of these songs)`` with padding as NaN, so that large sets are read block by block.
 
         Args:
-            size: Songs in a block; as many as fill 64 MiB if left out.
+            size: Songs per block; the default is as many as fill 64 MiB.
         """
         for part in self._parts(size):
             x = np.array(self.x[part], np.float32, order="C")
@@ -421,7 +423,7 @@ class SongSet:
             yield part, x
 
     def checksum(self) -> str:
-        """A sha256 over features, labels, lengths, weights, ids, genres and split: what a metric was measured on."""
+        """Returns a sha256 over features, labels, lengths, weights, ids, genres and split."""
         if "checksum" in self._known:
             return str(self._known["checksum"])
         digest = hashlib.sha256()
@@ -436,7 +438,7 @@ class SongSet:
         return str(self._known["checksum"])
 
     def describe(self) -> dict[str, Any]:
-        """Counts, lengths, features and split as plain data, for `genrezoo data describe` and for rows."""
+        """Returns counts, lengths, features and split as plain data, for `genrezoo data describe` and for rows."""
         in_split = np.unique(np.concatenate([*self.splits.values()])) if self.splits else np.arange(self.n_songs)
         count = np.bincount(self.y, minlength=self.num_classes)
         return {
@@ -456,14 +458,15 @@ class SongSet:
         }
 
     def validate(self, path: str | Path | None = None) -> SongSet:
-        """Returns the set itself if everything in it can be trained on.
+        """Checks that the songs can be trained on and returns the set itself.
 
         Args:
             path: File that the songs came from, for the message.
 
         Raises:
-            DataError: No songs; fewer than two genres, or two songs in one; labels out of range or never used; repeated
-                ids or genres; lengths below 1 or beyond the array; NaN or infinite features outside padding.
+            DataError: There are no songs, fewer than two genres, or a genre with fewer than two songs; labels are out
+                of range or unused; ids or genres are repeated; lengths are below 1 or beyond the array; or features
+                outside padding are NaN or infinite.
         """
         if "valid" in self._known:
             return self
@@ -475,15 +478,15 @@ class SongSet:
             refuse(f"no songs: x has shape {self.x.shape}", "x", "pass at least two songs of two genres")
         if self.num_classes < 2:
             number = "one genre" if self.num_classes else "no genre"
-            refuse(number, "genres", "telling genres apart needs at least two")
+            refuse(number, "genres", "at least two genres are needed")
         if len(set(self.genres)) < self.num_classes:
-            refuse("a genre's name occurs twice", "genres", "use unique names")
+            refuse("a genre name occurs twice", "genres", "use unique names")
         outside = np.flatnonzero((self.y < 0) | (self.y >= self.num_classes))
         if outside.size:
             refuse(
                 f"label {self.y[outside[0]]} of song {str(self.ids[outside[0]])!r} is out of range",
                 f"y[{outside[0]}]",
-                f"labels are 0 to {self.num_classes - 1}, positions in the {self.num_classes} genres' names",
+                f"labels are 0 to {self.num_classes - 1}, positions in the {self.num_classes} genre names",
             )
         count = np.bincount(self.y, minlength=self.num_classes)
         if count.min() == 0:
@@ -501,10 +504,10 @@ class SongSet:
         return self
 
     def check_lengths(self, path: str | Path | None = None) -> None:
-        """Refuses songs without a segment, or with more than there are; ``path`` is as in `validate`.
+        """Rejects songs with a length below 1 or beyond the array; ``path`` is as in `validate`.
 
         Raises:
-            DataError: There are some; the first is named.
+            DataError: There are some; the message names the first.
         """
         wrong = np.flatnonzero((self.lengths < 1) | (self.lengths > self.n_segments))
         if wrong.size:
@@ -513,13 +516,13 @@ class SongSet:
             raise DataError(what, path=path or self.name, where=where, remedy=remedy)
 
     def check_finite(self, path: str | Path | None = None) -> None:
-        """Refuses NaN or infinite features outside padding.
+        """Rejects NaN or infinite features outside padding.
 
         Args:
             path: File that the songs came from, for the message.
 
         Raises:
-            DataError: There are some; the first is named.
+            DataError: There are some; the message names the first.
         """
         for part in self._parts() if "finite" not in self._known else ():
             finite = np.isfinite(self.x[part])  # (songs, segments, features)
@@ -536,7 +539,7 @@ class SongSet:
         self._known["finite"] = True
 
     def _derived(self, known: Sequence[str], **changes: Any) -> SongSet:
-        """The songs with other fields, and those results of checks that the changes leave true."""
+        """Returns the songs with other fields, and those check results that remain valid."""
         made = dataclasses.replace(self, **changes)
         made._known.update({name: self._known[name] for name in known if name in self._known})
         return made
@@ -548,9 +551,9 @@ class SongSet:
 
 
 def _in_order(genres: Any, songs: SongSet) -> tuple[str, ...]:
-    """Names of genres as texts; what has no order of its own would number them anew in every process."""
+    """Checks genre names and returns them as texts; unordered collections are rejected, since their order is random."""
     if isinstance(genres, str | bytes | Mapping | Set) or not isinstance(genres, Iterable):
-        remedy = "pass a list of names, that of label 0 first"
+        remedy = "pass a list of names, in the order of the labels"
         raise songs.error(f"{genres!r} is not a list of names", "genres", remedy)
     return tuple(check_text(np.array([str(genre) for genre in genres], object), path=songs.name, where="genres"))
 

@@ -1,4 +1,4 @@
-"""Splits that can be trusted: stratified, by group, by lists of ids, in folds; and the check for leaks."""
+"""Splits (stratified, by group, by lists of ids, in folds) and the check for leaks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def split_stratified(songs: SongSet, *, valid: float = 0.15, test: float = 0.15,
 
     Raises:
         SettingsError: A fraction is out of range.
-        DataError: A genre has too few songs to be in all three, or the songs have groups, which a random draw tears.
+        DataError: A genre has too few songs to be in all three, or the songs have groups, which a random split would
+            divide.
 
     Example:
         >>> import numpy as np
@@ -65,8 +66,8 @@ def split_stratified(songs: SongSet, *, valid: float = 0.15, test: float = 0.15,
 def split_by_group(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, seed: int) -> SongSet:
     """Splits songs by whole groups (artists, clips), with the proportions of the genres kept as far as possible.
 
-    The songs are dealt into stratified folds of whole groups, and as many folds are taken as come nearest to the
-    fraction (one of seven for 0.15, two of five for 0.4), so the sizes follow the groups and are not exact.
+    The songs are divided into stratified folds of whole groups, and the number of folds nearest to the fraction is
+    taken (one of seven for 0.15, two of five for 0.4), so the sizes depend on the groups and are not exact.
 
     Args:
         songs: Songs with ``groups``; an existing split is replaced.
@@ -79,7 +80,7 @@ def split_by_group(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, s
 
     Raises:
         SettingsError: A fraction is out of range.
-        DataError: No groups, or too few of them for each genre to be in all three.
+        DataError: There are no groups, or too few for each genre to be in all three.
 
     Example:
         >>> import numpy as np
@@ -98,9 +99,9 @@ def split_by_group(songs: SongSet, *, valid: float = 0.15, test: float = 0.15, s
 
 
 def hold_out(songs: SongSet, valid: float = 0.15, *, seed: int) -> SongSet:
-    """Songs with a split into ``train`` and ``valid`` alone, for what is tested elsewhere.
+    """Splits songs into ``train`` and ``valid`` only, for models that are tested elsewhere.
 
-    Each genre gives the fraction of its songs, at least one; songs with groups are dealt as by `split_by_group`.
+    The fraction is taken from each genre, at least one song; songs with groups are split as by `split_by_group`.
 
     Args:
         songs: Songs, two or more of each genre; an existing split is replaced.
@@ -108,11 +109,11 @@ def hold_out(songs: SongSet, valid: float = 0.15, *, seed: int) -> SongSet:
         seed: Seed of the draw.
 
     Returns:
-        The songs with that split; its provenance is ``artist-filtered`` where the songs have groups, else ``random``.
+        The songs with that split; its provenance is ``artist-filtered`` if the songs have groups, else ``random``.
 
     Raises:
         SettingsError: The fraction is out of range.
-        DataError: Too few groups.
+        DataError: There are too few groups.
 
     Example:
         >>> import numpy as np
@@ -163,13 +164,13 @@ def default_split(songs: SongSet, *, tested: bool = True) -> SongSet:
 
 
 def repeated_split(songs: SongSet, repeat: int) -> SongSet:
-    """One of many splits of the same songs, drawn anew: by group where they have groups, stratified otherwise.
+    """Draws a new split of the same songs, by group if they have groups and stratified otherwise.
 
-    All songs of the set's own split are pooled, test songs included, and dealt again with the sizes that its sides
-    had. Songs that its split leaves out stay out.
+    All songs of the set's split, including test songs, are pooled and split again with the same sizes. Songs outside
+    the original split stay outside.
 
     Args:
-        songs: Songs; without a split, or with one that lacks a side, they are dealt 70/15/15.
+        songs: Songs; without a complete split they are split 70/15/15.
         repeat: Number of the split, the seed of its draw.
 
     Returns:
@@ -194,18 +195,18 @@ def repeated_split(songs: SongSet, repeat: int) -> SongSet:
 
 
 def split_by_ids(songs: SongSet, lists: Mapping[str, Iterable[str]], *, provenance: str) -> SongSet:
-    """Splits songs by lists of ids; songs on no list are left out of the split.
+    """Splits songs by lists of ids; songs in no list are left out of the split.
 
     Args:
         songs: Songs; an existing split is replaced.
-        lists: For each split its songs' ids.
-        provenance: Where the lists come from, one of `PROVENANCES`.
+        lists: Ids of the songs of each split.
+        provenance: Provenance of the lists, one of `PROVENANCES`.
 
     Returns:
         The songs with these splits; check `SongSet.describe` for how many are in none.
 
     Raises:
-        DataError: An id is unknown, a song or group is on two lists, or the list train, valid or test is missing.
+        DataError: An id is unknown, a song or group is in two lists, or the list train, valid or test is missing.
 
     Example:
         >>> import numpy as np
@@ -231,7 +232,7 @@ def split_by_ids(songs: SongSet, lists: Mapping[str, Iterable[str]], *, provenan
 
 
 def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
-    """Deals all songs into stratified folds, whole groups each where the songs have groups.
+    """Divides all songs into stratified folds, of whole groups if the songs have groups.
 
     Args:
         songs: Songs.
@@ -239,10 +240,10 @@ def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
         seed: Seed of the shuffle.
 
     Returns:
-        For each fold the sorted indices of its held-out songs; every song is in exactly one.
+        The sorted indices of each fold's held-out songs; every song is in exactly one.
 
     Raises:
-        SettingsError: Fewer than 2 folds.
+        SettingsError: There are fewer than 2 folds.
         DataError: A genre has fewer songs (or the set fewer groups) than folds.
 
     Example:
@@ -257,7 +258,9 @@ def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
     count = np.bincount(songs.y, minlength=songs.num_classes)
     if count.min() < n_folds:
         genre = songs.genres[count.argmin()]
-        raise songs.error(f"{n_folds} folds, but genre {genre!r} has {count.min()} songs", remedy="use fewer folds")
+        raise songs.error(
+            f"{n_folds} folds, but genre {genre!r} has only {count.min()} songs", remedy="use fewer folds"
+        )
     kind = model_selection.StratifiedKFold if songs.groups is None else model_selection.StratifiedGroupKFold
     dealer = kind(n_folds, shuffle=True, random_state=child_seed(seed, "folds"))
     return _held_out(dealer, np.arange(songs.n_songs), songs, remedy="use fewer folds")
@@ -266,16 +269,16 @@ def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
 def fold_splits(
     songs: SongSet, n_folds: int, *, seed: int, splits: Sequence[str] = ("train", "valid")
 ) -> list[dict[str, np.ndarray]]:
-    """The splits of a cross-validation: for each fold one that validates on its songs and trains on the others.
+    """Returns the splits of a cross-validation: each fold validates on its songs and trains on the others.
 
     Args:
         songs: Songs with a split.
         n_folds: Number of folds, at least 2.
         seed: Seed of the folds.
-        splits: Splits whose songs are dealt into `folds`.
+        splits: Splits whose songs are divided into `folds`.
 
     Returns:
-        For each fold the splits with other ``train`` and ``valid``; what else there is, such as ``test``, stays.
+        For each fold the splits with new ``train`` and ``valid``; other splits, such as ``test``, are unchanged.
 
     Raises:
         SettingsError: As `folds`.
@@ -296,12 +299,12 @@ def fold_splits(
 
 @dataclass(frozen=True)
 class Leaks:
-    """What two sides of a split have in common.
+    """Overlap between splits.
 
     Attributes:
-        songs: Ids of songs that are on two sides, or twice on one.
-        groups: Groups that are on two sides.
-        duplicates: Pairs of ids on different sides whose features are bit-identical.
+        songs: Ids of songs that are in two splits, or twice in one.
+        groups: Groups that are in two splits.
+        duplicates: Pairs of ids in different splits whose features are bit-identical.
     """
 
     songs: tuple[str, ...]
@@ -310,7 +313,7 @@ class Leaks:
 
 
 def find_leaks(songs: SongSet) -> Leaks:
-    """Looks for songs, groups and exact duplicates on two sides of the split; the result is remembered."""
+    """Finds songs, groups and exact duplicates in two splits; the result is cached."""
     if "leaks" in songs._known:
         return cast(Leaks, songs._known["leaks"])
     sides = list(songs.splits.values())
@@ -335,14 +338,14 @@ def find_leaks(songs: SongSet) -> Leaks:
 
 
 def check_split(songs: SongSet, *, tested: bool = True) -> Leaks:
-    """Refuses a split that leaks; exact duplicates across sides are returned for the report, not refused.
+    """Rejects a split that leaks; exact duplicates across splits are returned for the report and not rejected.
 
     Args:
         songs: The songs.
         tested: Whether there must be test songs.
 
     Raises:
-        DataError: One song or one group is on two sides, or train, valid or test is missing or empty.
+        DataError: A song or a group is in two splits, or train, valid or test is missing or empty.
     """
     for name in ("train", "valid", "test")[: 3 if tested else 2]:
         if not len(songs.splits.get(name, ())):
@@ -350,19 +353,19 @@ def check_split(songs: SongSet, *, tested: bool = True) -> Leaks:
     leaks = find_leaks(songs)
     if leaks.songs:
         raise songs.error(
-            f"{len(leaks.songs)} songs are on two sides of the split, the first is {leaks.songs[0]!r}",
-            remedy="put each song on one side",
+            f"{len(leaks.songs)} songs are in two splits, the first is {leaks.songs[0]!r}",
+            remedy="put each song into one split",
         )
     if leaks.groups:
         raise songs.error(
-            f"{len(leaks.groups)} groups are on two sides of the split, the first is {leaks.groups[0]!r}",
+            f"{len(leaks.groups)} groups are in two splits, the first is {leaks.groups[0]!r}",
             remedy="split by group: `genrezoo data split --by group`",
         )
     return leaks
 
 
 def check_genres(songs: SongSet) -> None:
-    """Warns of genres without validation or test songs: they are trained on, and nothing is measured on them.
+    """Warns about genres without validation or test songs, which are trained on but not measured.
 
     Raises:
         DataError: A genre has no training song.
@@ -372,12 +375,12 @@ def check_genres(songs: SongSet) -> None:
         if missing := [songs.genres[label] for label in np.flatnonzero(count == 0)]:
             what = f"split {name!r} has no song of {', '.join(map(repr, missing[:5]))}"
             if name == "train":
-                raise songs.error(f"{what}: it cannot be learnt", remedy="make another split, or remove the genre")
+                raise songs.error(f"{what}, so it cannot be learnt", remedy="make another split, or remove the genre")
             warnings.warn(f"{songs.name}: {what}", GenrezooWarning, stacklevel=2)
 
 
 def _deal_groups(songs: SongSet, index: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Deals some of the songs into two sides of whole groups; about the fraction goes to the second."""
+    """Divides some of the songs into two splits of whole groups; about the fraction goes to the second."""
     part = Fraction(fraction).limit_denominator(max(10, round(1 / fraction), round(1 / (1 - fraction))))
     n_folds, n_taken = part.denominator, part.numerator
     dealer = model_selection.StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
@@ -391,7 +394,7 @@ def _deal_groups(songs: SongSet, index: np.ndarray, fraction: float, seed: int) 
 
 
 def _held_out(dealer: Any, index: np.ndarray, songs: SongSet, *, remedy: str) -> list[np.ndarray]:
-    """The held-out songs of each fold; none may be empty."""
+    """Returns the held-out songs of each fold, none of which may be empty."""
     groups = None if songs.groups is None else songs.groups[index]
     try:
         with warnings.catch_warnings():  # a genre with fewer songs than folds: the callers look at what comes out
@@ -400,12 +403,12 @@ def _held_out(dealer: Any, index: np.ndarray, songs: SongSet, *, remedy: str) ->
     except ValueError as error:
         raise songs.error(str(error), remedy=remedy) from error
     if not all(map(len, held)):
-        raise songs.error(f"{len(held)} folds of whole groups would leave one empty", remedy=remedy)
+        raise songs.error(f"{len(held)} folds of whole groups would leave at least one empty", remedy=remedy)
     return held
 
 
 def _complete(songs: SongSet) -> SongSet:
-    """The songs, if each genre is on every side: a genre that is never tested (or learnt) makes no honest metric."""
+    """Checks that each genre is in every split and returns the songs."""
     for split, index in songs.splits.items():
         count = np.bincount(songs.y[index], minlength=songs.num_classes)
         if count.min() == 0:

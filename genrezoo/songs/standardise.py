@@ -1,7 +1,7 @@
-"""Standardisation and transforms of features, fitted on the training songs alone and stored with the run.
+"""Standardisation and transforms of features, fitted on the training songs only and stored with the run.
 
-Variances, energies and counts have long tails: a few songs lie many standard deviations from the mean, and a network
-spends its range on them. A transform pulls the tails in, feature by feature, and keeps the order of the values.
+Variances, energies and counts have long tails: a few songs lie many standard deviations from the mean and dominate the
+input range of a network. A transform compresses the tails of each feature and keeps the order of the values.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ Transform = Literal["signed_log", "smooth_clip", "quantile"]
 
 TRANSFORMS: dict[str, str] = {
     "signed_log": "`sign(z) log(1 + |z|)` of the distance `z` from the median, in interquartile ranges / 1.349",
-    "smooth_clip": "`z / sqrt(1 + (z / 3)^2)` of the same `z`, which is never beyond 3",
-    "quantile": "the normal score of its quantile among the training segments, linear between 27 quantiles",
+    "smooth_clip": "`z / sqrt(1 + (z / 3)^2)` of the same `z`, between -3 and 3",
+    "quantile": "the normal score of the value's quantile among the training segments, interpolated between 27 "
+    "quantiles",
 }
-"""What can be done to standardised features: what each transform computes."""
+"""The transforms of standardised features and their formulas."""
 
 _SCORES = np.linspace(-2.6, 2.6, 27)  # normal scores of the quantiles that are stored
 _MOST_SEGMENTS = 200_000  # that quantiles are computed of; of more, evenly spaced ones
@@ -32,19 +33,19 @@ _MOST_SEGMENTS = 200_000  # that quantiles are computed of; of more, evenly spac
 
 @dataclass(frozen=True, eq=False)
 class Standardiser:
-    """Subtracts a centre and divides by a scale, feature by feature; then a transform, if there is one.
+    """Subtracts a centre from each feature, divides by a scale, and applies an optional transform.
 
     Without a transform, and for ``quantile``, centre and scale are mean and standard deviation over all real segments
-    of the fitted songs; for the other transforms they are the median and the interquartile range / 1.349, which a few
-    extreme values do not move. Of images a feature is a channel.
+    of the fitted songs; for the other transforms they are the median and the interquartile range / 1.349, which are
+    robust to a few extreme values. For images, features are channels.
 
     Attributes:
         mean: ``(n_features,)`` float32: the centre.
         scale: ``(n_features,)`` float32; 1 where a feature never varies.
-        clip: Results are limited to ``[-clip, clip]``; None (the default) leaves outliers alone.
+        clip: Results are clipped to ``[-clip, clip]``; None (the default) does not clip.
         transform: One of `TRANSFORMS`, or None.
-        knots: Of ``quantile``, ``(2, 27, n_features)`` float32: standardised values in rising order, and what becomes
-            of them; values between two knots are interpolated, and beyond the last they stay at its score.
+        knots: For ``quantile``, ``(2, 27, n_features)`` float32: standardised values in ascending order, and their
+            scores; values between two knots are interpolated, values beyond the last get its score.
 
     Example:
         >>> import numpy as np
@@ -92,31 +93,31 @@ class Standardiser:
 
     @classmethod
     def none(cls, n_features: int, *, clip: float | None = None, transform: Transform | None = None) -> Standardiser:
-        """The one that changes nothing, or nothing but what ``clip`` and ``transform`` do to standardised features."""
+        """Returns a standardiser with mean 0 and scale 1, for features that are already standardised."""
         scores = np.tile(_SCORES[:, None].astype(np.float32), n_features)  # (27, features)
         knots = np.stack([scores, scores]) if transform == "quantile" else None
         return cls(np.zeros(n_features, np.float32), np.ones(n_features, np.float32), clip, transform, knots)
 
     def of(self, columns: Sequence[int]) -> Standardiser:
-        """The standardiser of some of the features, in that order."""
+        """Returns the standardiser of some of the features, in that order."""
         chosen = list(columns)
         knots = None if self.knots is None else self.knots[..., chosen]
         return Standardiser(self.mean[chosen], self.scale[chosen], self.clip, self.transform, knots)
 
     def equals(self, other: Standardiser) -> bool:
-        """Whether both change songs in the same way."""
+        """Whether both standardise songs in the same way."""
         arrays: list[tuple[Any, Any]] = [(self.mean, other.mean), (self.scale, other.scale), (self.knots, other.knots)]
         same = (self.clip, self.transform) == (other.clip, other.transform)
         return same and all(np.array_equal(*pair) for pair in arrays)
 
     def apply(self, songs: SongSet) -> np.ndarray:
-        """Model input: the songs' array as float32, padding as NaN.
+        """Returns the model input: the songs' standardised features as float32, padding as NaN.
 
         Raises:
             DataError: The songs have another number of features.
         """
         if songs.n_features != len(self.mean):
-            what = f"songs have {songs.n_features} features, fitted on {len(self.mean)}"
+            what = f"songs have {songs.n_features} features, but the run was trained on {len(self.mean)}"
             raise songs.error(what, remedy="use songs with the features that the run was trained on")
         x = songs.padded()
         x -= self.mean
@@ -131,12 +132,12 @@ class Standardiser:
         return x if self.clip is None else np.clip(x, -self.clip, self.clip, out=x)  # NaN stays NaN
 
     def standardised(self, songs: SongSet) -> SongSet:
-        """The same songs with standardised features and padding as NaN: what procedures train on."""
+        """Returns the same songs with standardised features and padding as NaN, the input of procedures."""
         return dataclasses.replace(songs, x=self.apply(songs))
 
 
 def _sample(songs: SongSet) -> np.ndarray:
-    """Real segments, at most `_MOST_SEGMENTS`, evenly spaced, ``(n, n_features)`` float64."""
+    """Returns at most `_MOST_SEGMENTS` evenly spaced real segments, ``(n, n_features)`` float64."""
     total = int(songs.lengths.sum()) * math.prod(songs.song_shape[1:-1])
     step, passed, parts = -(-total // _MOST_SEGMENTS), 0, []
     for _, x in songs.blocks():
@@ -148,7 +149,7 @@ def _sample(songs: SongSet) -> np.ndarray:
 
 
 def _knots(z: np.ndarray) -> np.ndarray:
-    """Values and their normal scores for each feature; values that are equal share the mean of their scores."""
+    """Returns values and their normal scores for each feature; equal values share the mean of their scores."""
     from statistics import NormalDist
 
     quantiles = np.quantile(z, [NormalDist().cdf(score) for score in _SCORES], axis=0)  # (27, features)

@@ -1,11 +1,11 @@
-"""The songs folder: songs as bare arrays on disk, memory-mapped when loaded, complete or refused.
+"""The songs folder: songs as plain arrays on disk, memory-mapped when loaded; incomplete folders are rejected.
 
-What `genrezoo data convert` and `genrezoo data split` write. Choose it for sets that are larger than memory or loaded
-often: opening one takes no time beyond the check of its checksums, and training reads only what it needs.
+`genrezoo data convert` and `genrezoo data split` write it. Choose it for sets that are larger than memory or loaded
+often: opening one takes only the time of its checksums, and training reads only what it needs.
 
 The folder holds ``x.npy`` (padding as NaN), ``y.npy``, ``lengths.npy``, ``ids.npy``, ``groups.npy``, ``weights.npy``
-and ``split_<name>.npy`` where there are any, and ``manifest.json`` with everything else and the sha256 of each array.
-The manifest is written last: a folder without one was never finished.
+and ``split_<name>.npy`` as far as they exist, and ``manifest.json`` with everything else and the sha256 of each array.
+The manifest is written last: a folder without one is incomplete.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from genrezoo.songs.songset import SongSet
 
 MANIFEST = "manifest.json"
-"""File whose presence says that a songs folder is complete."""
+"""File whose presence shows that a songs folder is complete."""
 
 _UNFINISHED = ".unfinished"  # stands while songs are written, so that a second try knows whose arrays lie there
 _COLUMNS = ("x", "y", "lengths", "ids", "groups", "weights")
@@ -37,7 +37,7 @@ _OURS = re.compile(rf"({'|'.join(_COLUMNS)}|split_{_SPLIT_NAME})\.npy|\..+\.(npy
 
 
 class StoredArray(BaseModel, extra="forbid", strict=True):
-    """What the manifest says of one array."""
+    """The manifest's entry of one array."""
 
     shape: list[int]
     dtype: str
@@ -45,7 +45,7 @@ class StoredArray(BaseModel, extra="forbid", strict=True):
 
 
 class Manifest(BaseModel, extra="forbid", strict=True):
-    """Everything of a `SongSet` but its arrays, and what the arrays must look like."""
+    """Everything of a `SongSet` except its arrays, and the expected form of the arrays."""
 
     version: Literal[1] = Field(alias="schema")
     name: str
@@ -60,22 +60,21 @@ class Manifest(BaseModel, extra="forbid", strict=True):
 def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -> Path:
     """Writes songs as a songs folder.
 
-    The arrays are streamed in blocks, so that memory-mapped songs of any size are written in constant memory. A process
-    killed half-way leaves a folder that `load_arrays` refuses, whether or not a complete one stood there before, and
-    that the same call may write again.
+    The arrays are streamed in blocks, so that memory-mapped songs of any size are written in constant memory. A killed
+    process leaves a folder that `load_arrays` rejects, whether or not it was complete before, and that the same call
+    can overwrite.
 
     Args:
-        songs: Songs; they are checked first, so that nothing is written that could not be loaded.
-        folder: Folder to write to; made if missing.
-        overwrite: Replace songs that are there. Other files in the folder are left alone.
+        songs: Songs; they are checked first, so that nothing is written that cannot be loaded.
+        folder: Folder to write to; created if missing.
+        overwrite: Replace existing songs. Other files in the folder are not changed.
 
     Returns:
         The folder as a `Path`.
 
     Raises:
-        DataError: The songs cannot be trained on, ``about`` is not plain data, a split's name is no file name, the
-            folder holds songs (or arrays that are not ours) already or other files alone, or another process is writing
-            to it.
+        DataError: The songs cannot be trained on, ``about`` is not plain data, a split's name cannot be part of a file
+            name, the folder already holds songs, unknown arrays or other files, or another process is writing to it.
 
     Example:
         >>> import tempfile
@@ -91,14 +90,12 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
     source = getattr(songs.x, "filename", None)  # of a memory-mapped array
     if source is not None and Path(source).parent.resolve() == folder.resolve():
         remedy = "use another folder"
-        raise DataError(
-            "these songs were loaded from this folder and would be lost half-way", path=folder, remedy=remedy
-        )
+        raise DataError("these songs were loaded from this folder and could be lost", path=folder, remedy=remedy)
     with lock_folder(folder):
         there = [path for path in [folder / MANIFEST, *folder.iterdir()] if path.exists() and _is_ours(path)]
         finished = (folder / MANIFEST).exists()
         if there and not overwrite and (finished or not (folder / _UNFINISHED).exists()):
-            what = "already contains songs" if finished else f"holds {there[0].name}, which no conversion left"
+            what = "already contains songs" if finished else f"contains {there[0].name}, which no conversion wrote"
             raise DataError(
                 what, path=folder, remedy="use another folder, or overwrite it (overwrite=True, --overwrite)"
             )
@@ -106,7 +103,7 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
         foreign = [path.name for path in folder.iterdir() if not _is_ours(path) and path.name not in ours]
         if foreign and not there and not overwrite:
             remedy = "use another folder, or write to this one anyway (overwrite=True, --overwrite)"
-            raise DataError(f"holds other files, such as {foreign[0]}", path=folder, remedy=remedy)
+            raise DataError(f"contains other files, such as {foreign[0]}", path=folder, remedy=remedy)
         try:
             write_text(folder / _UNFINISHED, "")
             for path in there:  # the manifest first, so that at no instant it stands beside other arrays
@@ -126,7 +123,7 @@ def save_songs(songs: SongSet, folder: str | Path, *, overwrite: bool = False) -
             (folder / _UNFINISHED).unlink()
         except OSError as error:
             raise DataError(
-                f"cannot be written ({error})", path=folder, remedy="free some space or use another folder"
+                f"cannot be written ({error})", path=folder, remedy="free some disk space or use another folder"
             ) from error
     return folder
 
@@ -141,7 +138,7 @@ def _check_plain(songs: SongSet) -> None:
     for name in songs.splits:
         if not re.fullmatch(_SPLIT_NAME, name):
             remedy = "use letters, digits, - and _"
-            raise DataError(f"{name!r} cannot be part of a file's name", path=songs.name, where="splits", remedy=remedy)
+            raise DataError(f"{name!r} cannot be part of a file name", path=songs.name, where="splits", remedy=remedy)
 
 
 def _is_ours(path: Path) -> bool:
@@ -153,7 +150,7 @@ def _keys(songs: SongSet) -> list[str]:
 
 
 def _write(path: Path, songs: SongSet, key: str) -> dict[str, Any]:
-    """Streams one array to disk; returns what the manifest says of it (the sha256 is of the bytes handed over)."""
+    """Streams one array to disk and returns its manifest entry, with the sha256 of the bytes written."""
     blocks: Iterable[np.ndarray]
     if key == "x":
         shape, dtype, blocks = songs.x.shape, np.dtype("<f4"), (x for _, x in songs.blocks())

@@ -42,7 +42,7 @@ def test_describe_shows_genres_by_side_and_duplicates(archive):
     assert "split: official; songs in no side of it: 1" in words
     assert "songs on two sides: 0" in words
     assert "groups on two sides: 0" in words
-    assert "exact duplicates on two sides: 1: 0 = 39" in words
+    assert "exact duplicates in two splits: 1: 0 = 39" in words
     assert load_npz(archive).checksum() in words
 
 

@@ -124,7 +124,9 @@ def test_small_genres_are_left_out(tree):
 def test_the_table_is_needed(tree, tmp_path):
     folder, _ = tree
     (folder / "class_labels_indices.csv").rename(folder / "classes.csv")
-    with pytest.raises(DataError, match="there is no class_labels_indices.csv in it or in the folders above it.*research.google.com"):
+    with pytest.raises(
+        DataError, match="there is no class_labels_indices.csv in it or in the folders above it.*research.google.com"
+    ):
         load_audioset(folder)
     assert load_audioset(folder, labels=folder / "classes.csv").n_songs == 6
     (folder / "classes.csv").write_text("index,mid,display_name\nx,/m/1,Blues\n")
@@ -160,9 +162,9 @@ BAD = {
         lambda _: b"<html>an error page, long enough to be a record</html>",
         "record 0: is not a file of TensorFlow records",
     ),
-    "cut": (lambda content: content[:-30], "record 3: ends in the middle of a record, or is damaged"),
+    "cut": (lambda content: content[:-30], "record 3: ends within a record, or is damaged"),
     "flipped": (flipped, "its checksums are wrong"),
-    "forged length": (forged_length, "record 4: ends in the middle of a record, or is damaged"),
+    "forged length": (forged_length, "record 4: ends within a record, or is damaged"),
 }
 
 

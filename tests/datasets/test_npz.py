@@ -248,7 +248,7 @@ CONTENT = {
     "gap in the labels": ({"y": np.where(Y == 1, 2, Y)}, ["no song has the label of 'jazz'", "without gaps"]),
     "one genre": ({"y": Y * 0, "class_names": ["blues"]}, ["one genre", "at least two"]),
     "one song in a genre": ({"y": np.r_[Y[:-1] % 2, 2]}, ["genre 'ska' has one song"]),
-    "name twice": ({"class_names": ["blues", "jazz", "blues"]}, ["genre's name occurs twice"]),
+    "name twice": ({"class_names": ["blues", "jazz", "blues"]}, ["genre name occurs twice"]),
     "names as numbers": ({"class_names": np.arange(3)}, ["class_names: ", "int64", "the name of label 0 first"]),
     "names as a dict": ({"class_names": {"blues": 0}}, ["class_names.npy", "never loaded"]),
     "names in a table": ({"class_names": [GENRES]}, ["class_names: shape (1, 3)"]),

@@ -105,5 +105,7 @@ def test_answers_to_other_songs_are_refused(tmp_path, changed):
     arrays["valid_ids"][0] = "other" if changed == "ids" else arrays["valid_ids"][0]
     arrays["valid_y"][0] = (arrays["valid_y"][0] + (changed == "y")) % 3
     np.savez(path, **arrays)
-    with pytest.raises(DataError, match=r"trees-1: has predictions for other valid songs than svm, or other labels or genres"):
+    with pytest.raises(
+        DataError, match=r"trees-1: has predictions for other valid songs than svm, or other labels or genres"
+    ):
         read_answers(member_names(find_candidates([tmp_path])), "valid")

@@ -134,7 +134,7 @@ def test_only_the_logits_are_divided():
 
 
 def test_songs_that_are_all_right_cannot_calibrate():
-    with pytest.warns(GenrezooWarning, match="songs: all 2 validation songs are right.*not calibrated"):
+    with pytest.warns(GenrezooWarning, match="songs: all 2 validation songs are classified correctly.*not calibrated"):
         assert fit_temperature(np.eye(2), np.arange(2), name="songs") is None
 
 

@@ -52,7 +52,7 @@ def test_a_reopened_run_needs_no_groups(runs):
 
 def test_unknown_groups_are_refused(tmp_path):
     recipe = gz.get_recipe("fully_connected").changed({"features": ["chroma"]})
-    with pytest.raises(DataError, match="no group of features is called 'chroma'; there are first, middle, last"):
+    with pytest.raises(DataError, match="no feature group is called 'chroma'; available groups: first, middle, last"):
         gz.train(recipe, grouped(), seed=1, out=tmp_path / "a")
     with pytest.raises(DataError, match="there are none"):
         gz.train(recipe, make_songs(), seed=1, out=tmp_path / "b")

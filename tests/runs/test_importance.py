@@ -49,7 +49,7 @@ def test_the_same_seed_gives_the_same_figures(run, songs):
 
 def test_what_cannot_be_measured_is_refused(run, songs):
     test = songs.split("test")
-    with pytest.raises(DataError, match="which features belong together"):
+    with pytest.raises(DataError, match="have no feature groups"):
         permutation_importance(run, dataclasses.replace(test, about={}), seed=1)
     with pytest.raises(SettingsError, match="repeats must be at least 1, got 0"):
         permutation_importance(run, test, repeats=0, seed=1)

@@ -181,7 +181,7 @@ def test_the_run_is_the_same_with_all_loggers(tmp_path, store):
 def test_without_mlflow_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with (
-        pytest.raises(SettingsError, match=r"logging to MLflow needs it .*pip install 'genrezoo\[tracking\]'"),
+        pytest.raises(SettingsError, match=r"MLflow is not installed .*pip install 'genrezoo\[tracking\]'"),
         loggers(name="a", mlflow="sqlite:///a.db"),
     ):
         pass

@@ -58,7 +58,7 @@ def test_a_column_of_sides_makes_the_split():
         ({"y": [["jazz"]] * 4}, r"y: has shape \(4, 1\)"),
         ({"y": LABELS, "genres": ["jazz", "rock"]}, r"y\[1\]: 'blues' is none of the genres"),
         ({"y": LABELS, "split": ["train", "test", "left", ""]}, r"split\[2\]: 'left' is not a split"),
-        ({"y": LABELS, "split": ["train"]}, "pass 4 names of sides"),
+        ({"y": LABELS, "split": ["train"]}, "pass 4 names of splits"),
         ({"x": [np.zeros((2, 2)), np.zeros((1, 3)), np.zeros((2, 2)), np.zeros((2, 2))]}, r"x\[1\]: shape \(1, 3\)"),
         ({"x": [np.zeros((2, 2)), np.zeros((1, 2))] * 2, "lengths": [1] * 4}, "leave lengths out"),
     ],
@@ -84,7 +84,7 @@ def test_a_data_frame_with_roles():
         ({"artist": ["a", None, "c", "d"]}, {"group": "artist"}, "row 1, column 'artist': no group"),
         ({}, {"group": "singer"}, "group: no column 'singer'; it has genre, tempo, artist"),
         ({}, {"features": ["tempo", "key"]}, "features: no column 'key'"),
-        ({}, {"features": []}, "no column of features"),
+        ({}, {"features": []}, "no feature columns"),
     ],
 )
 def test_a_cell_that_does_not_fit_is_named(change, options, message):

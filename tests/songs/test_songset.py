@@ -211,7 +211,7 @@ def spoilt(song, segment, feature, value):
         ({"x": np.zeros((0, 3, 2)), "y": []}, r"set: x: no songs: x has shape \(0, 3, 2\)"),
         ({"genres": ()}, "genres: no genre"),
         ({"genres": ("blues",), "y": np.zeros(8)}, "genres: one genre"),
-        ({"genres": ("blues", "blues")}, "genres: a genre's name occurs twice"),
+        ({"genres": ("blues", "blues")}, "genres: a genre name occurs twice"),
         ({"y": [0, 1, 2, 0, 1, 0, 1, 0]}, r"y\[2\]: label 2 of song '2' is out of range.*0 to 1"),
         ({"y": [0, 1, 0, 0, 1, 0, -1, 0]}, r"y\[6\]: label -1 of song '6'"),
         ({"y": np.zeros(8)}, "y: no song has the label of 'jazz'"),

@@ -148,7 +148,7 @@ def test_too_few_groups(group):
 
 
 def test_a_random_split_that_tears_groups_is_refused():
-    with pytest.raises(DataError, match=r"groups are on two sides.*--by group"):
+    with pytest.raises(DataError, match=r"groups are in two splits.*--by group"):
         split_stratified(make(np.arange(60) % 3, groups=np.arange(60) // 10), seed=0)
 
 
@@ -173,7 +173,7 @@ def test_lists_of_ids_are_followed_to_the_letter():
         ({"train": ["a", "x", "y"], "valid": ["b"], "test": ["c"]}, "'train' names 2 unknown songs, the first is 'x'"),
         (
             {"train": ["a", "b"], "valid": ["b"], "test": ["c"]},
-            "1 songs are on two sides of the split, the first is 'b'",
+            "1 songs are in two splits, the first is 'b'",
         ),
         ({"train": ["a", "a"], "valid": ["b"], "test": ["c"]}, "'a'"),
         ({"train": ["a"], "validation": ["b"], "test": ["c"]}, "split 'valid' is missing or empty"),
@@ -245,14 +245,14 @@ def test_a_clean_split_has_no_leaks():
 def test_a_song_on_two_sides_is_found_and_refused():
     songs = leaky(splits={"train": [0, 1, 5], "valid": [4, 5], "test": [8]})
     assert find_leaks(songs).songs == ("song 5",)
-    with pytest.raises(DataError, match="1 songs are on two sides of the split, the first is 'song 5'"):
+    with pytest.raises(DataError, match="1 songs are in two splits, the first is 'song 5'"):
         check_split(songs)
 
 
 def test_a_group_on_two_sides_is_found_and_refused():
     songs = leaky(groups=["a", "b", "b", "c", "d", "d", "e", "f", "g", "b", "h", "i"])
     assert find_leaks(songs).groups == ("b",)
-    with pytest.raises(DataError, match=r"1 groups are on two sides of the split, the first is 'b'.*--by group"):
+    with pytest.raises(DataError, match=r"1 groups are in two splits, the first is 'b'.*--by group"):
         check_split(songs)
 
 

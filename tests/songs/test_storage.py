@@ -222,7 +222,7 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
         ({"x": np.full((20, 5, 3), np.inf)}, "inf in segment 0"),
         ({"about": {"when": object()}}, "about: not plain data"),
         ({"about": {"rate": float("nan")}}, "about: not plain data"),
-        ({"splits": {"../../train": [0]}}, "'../../train' cannot be part of a file's name"),
+        ({"splits": {"../../train": [0]}}, "'../../train' cannot be part of a file name"),
     ],
 )
 def test_what_could_not_be_loaded_is_not_written(tmp_path, changes, message):
@@ -354,7 +354,7 @@ def test_a_path_that_the_system_refuses_is_told(tmp_path):
 
 def test_a_folder_of_other_files_is_left_alone_unless_asked(tmp_path):
     (tmp_path / "thesis.txt").write_text("")
-    with pytest.raises(DataError, match="holds other files, such as thesis.txt"):
+    with pytest.raises(DataError, match="contains other files, such as thesis.txt"):
         save_songs(make_songs(), tmp_path)
     assert not (tmp_path / "x.npy").exists()
     assert load_arrays(save_songs(make_songs(), tmp_path, overwrite=True)).n_songs == 60
