@@ -1,5 +1,6 @@
-"""From audio to features: decoding, one short-time Fourier transform, and what is derived from it.
+"""From audio to features: decoding, one short-time Fourier transform, and the features derived from it.
 
-Each kind of features is a function in a file of its own (`mel.log_mel`, `mfcc.mfcc_statistics`, `segments.segments`,
-`table.feature_table`, `images.spectrogram_image`, `tagger_mel.tagger_mel`) and a record of settings, which a run keeps.
+Each kind of features has a module with a function (`mel.log_mel`, `mfcc.mfcc_statistics`, `segments.segments`,
+`table.feature_table`, `images.spectrogram_image`, `tagger_mel.tagger_mel`) and a settings class; a run stores its
+settings.
 """

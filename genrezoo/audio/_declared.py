@@ -1,9 +1,10 @@
-"""The length that an audio file declares, and the damage that a decoder passes over without a word.
+"""The length that an audio file declares, and damage that decoders do not report.
 
-libsndfile decodes what is there: a half-fetched file looks like a short song. For WAV, AIFF and AU its log says which
-declared size it has corrected. Two kinds of damage no library reports: its log cannot tell a cut Ogg file from one with
-bytes after its last page, and the frames of an MP3 are counted in `genrezoo.audio._mpeg`. The readers of tags were
-tried: mutagen and tinytag pass a cut Ogg file, a cut MP3 without a table of its length, and an MP3 with a hole.
+libsndfile decodes whatever is present, so an incomplete download looks like a short song. For WAV, AIFF and AU its log
+says which declared size it corrected. Two kinds of damage are not reported by any library: its log cannot distinguish a
+truncated Ogg file from one with bytes after its last page, and damaged MP3 files, whose frames are counted in
+`genrezoo.audio._mpeg`. Tag readers do not help: mutagen and tinytag accept a truncated Ogg file, a truncated MP3
+without a length table, and an MP3 with a gap.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ _FRAMES = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk 
 _MAX_LOG = 2047  # characters after which libsndfile drops the rest of its log
 _MAX_PAGE = 2**17  # bytes in which the last Ogg page and some bytes after it lie
 _STREAMED = 0x7FFFF000  # from this size on, writers into a pipe mean "not known yet"
-_NO_LENGTH = "its header does not say how long it is, so that a cut would go unseen"
+_NO_LENGTH = "its header does not declare a length, so a truncation would go unnoticed"
 
 
 @dataclass
 class Declared:
-    """What a file declares, and what is wrong with it.
+    """The length that a file declares, and its damage.
 
     Attributes:
         seconds: Audio that it should hold, from its very beginning; None if it does not say.
         cut: Whether its end is known to be missing.
-        reason: Why less than that may be decoded where the end is there.
-        tolerance: Seconds by which the decoder's count may be smaller for reasons other than damage.
-        inside: Faults before the end, in words.
-        at_end: Faults of the end, in words, for those who read so far.
+        reason: Why less may be decoded although the end is present.
+        tolerance: Seconds by which the decoded length may be smaller for reasons other than damage.
+        inside: Descriptions of damage before the end.
+        at_end: Descriptions of damage at the end, for readers that reach it.
     """
 
     seconds: float | None = None
@@ -46,13 +47,13 @@ class Declared:
 
 
 def read_declared(file: BinaryIO, kind: str, sound: Any, *, seconds: float, until: float) -> Declared:
-    """Reads what a file declares.
+    """Reads the length that a file declares.
 
     Args:
         file: The open file; its position does not move.
-        kind: Its name by `genrezoo.audio.sniff.sniff`.
+        kind: Its format by `genrezoo.audio.sniff.sniff`.
         sound: The file as `soundfile.SoundFile`.
-        seconds: Duration that the decoder promises (what the header of a FLAC or Ogg file says; NaN if it has none).
+        seconds: Duration reported by the decoder (from the header of a FLAC or Ogg file; NaN if it has none).
         until: Seconds from the beginning that will be decoded.
     """
     if kind in ("MP3", "OGG"):
@@ -78,7 +79,7 @@ def _of_ogg(view: Bytes, seconds: float) -> Declared:
     bodies = page[27 : 27 + page[26]] if len(page) > 26 else b""
     if bodies and len(page) >= 27 + page[26] + sum(bodies) and page[5] & 4:  # whole, and flagged as the last one
         return Declared(seconds, tolerance=0.02)
-    return Declared(cut=True, at_end=["its last page is missing: the file is cut"])
+    return Declared(cut=True, at_end=["its last page is missing: the file is truncated"])
 
 
 def _of_mpeg(view: Bytes, until: float) -> Declared:
@@ -89,11 +90,11 @@ def _of_mpeg(view: Bytes, until: float) -> Declared:
     if walk.gaps:
         places = "one place" if walk.gaps == 1 else f"{walk.gaps:,} places"
         inside = [f"{walk.gap_bytes:,} bytes in {places} are not audio: the file is damaged"]
-    at_end = ["its last frame is incomplete: the file is cut"] if walk.incomplete else []
+    at_end = ["its last frame is incomplete: the file is truncated"] if walk.incomplete else []
     seconds = walk.seconds if walk.declared is None else max(walk.seconds, walk.declared)
     cut = walk.seconds < seconds - walk.frame_seconds and not walk.gaps
     # an encoder's silence before and after the audio, which the decoder drops: up to four frames
     declared = Declared(seconds, cut, tolerance=4 * walk.frame_seconds, inside=inside, at_end=at_end)
     if walk.declared is None:
-        declared.reason = "damaged, or lacks the table (Xing) without which a varying bit rate is cut short; convert it"
+        declared.reason = "damaged, or has a variable bit rate without the table (Xing) that it needs; convert it"
     return declared

@@ -1,7 +1,7 @@
-"""The frames of an MPEG audio file (MP3) as they lie in it, counted without decoding.
+"""Counting of the frames of an MPEG audio file (MP3) without decoding.
 
-A decoder finds its way past missing bytes without a word, or stops there. Every frame says how long it is, so that a
-walk from header to header shows how much audio the file holds, where bytes are not audio, and whether the end is cut.
+A decoder silently skips missing bytes, or stops there. Every frame declares its length, so following the headers shows
+how much audio the file holds, where bytes are not audio, and whether the end is truncated.
 
 Reference: ISO/IEC 11172-3 and 13818-3 (frame header); the "Xing" header as LAME writes it.
 """
@@ -36,14 +36,14 @@ class Frame(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """What a walk over the frames has found.
+    """Result of following the frames.
 
     Attributes:
         seconds: Audio in the frames.
         declared: Seconds that the file's own table (Xing, Info or VBRI) declares; None if it has none.
-        gaps: Places inside the file where bytes are not frames.
-        gap_bytes: Such bytes.
-        incomplete: The last frame runs over the end of the file.
+        gaps: Number of places inside the file where bytes are not frames.
+        gap_bytes: Number of such bytes.
+        incomplete: Whether the last frame extends beyond the end of the file.
         frame_seconds: Audio in one frame.
     """
 
@@ -64,7 +64,7 @@ class Bytes(Protocol):
 
 
 def frame_header(four: bytes) -> Frame | None:
-    """What four bytes say as a frame's header; None if they are none, or of a free bit rate."""
+    """Parses four bytes as a frame header; None if they are not one, or have a free bit rate."""
     return _sized(int.from_bytes(four, "big") & _SIZED) if len(four) == 4 else None
 
 
@@ -82,14 +82,14 @@ def _sized(header: int) -> Frame | None:
 
 
 def walk_frames(view: Bytes, *, until: float = math.inf) -> Walk | None:
-    """Walks over the frames of a file, from its first to its last or until so many seconds are passed.
+    """Follows the frames of a file, from the first to the last or for a number of seconds.
 
     Args:
         view: The file's bytes, or the file mapped into memory.
         until: Seconds of audio after which to stop.
 
     Returns:
-        What was found; None if there is no frame.
+        The result; None if there is no frame.
     """
     end = len(view) - 128 if view[len(view) - 128 : len(view) - 125] == b"TAG" else len(view)
     position = 0
@@ -133,7 +133,7 @@ def walk_frames(view: Bytes, *, until: float = math.inf) -> Walk | None:
 
 
 def tag_bytes(head: bytes) -> int:
-    """Length of the tag (ID3v2) that these bytes begin with; 0 if they begin with none."""
+    """Length of the tag (ID3v2) at the beginning of these bytes; 0 if there is none."""
     if head[:3] != b"ID3" or len(head) < 10 or max(head[6:10]) > 127:
         return 0
     first, second, third, fourth = head[6:10]
@@ -141,7 +141,7 @@ def tag_bytes(head: bytes) -> int:
 
 
 def _next_frame(view: Bytes, position: int, end: int, same: int) -> int | None:
-    """Where the next header stands that another follows at the distance that it says."""
+    """Finds the next header that is followed by another at its declared distance."""
     while (position := view.find(b"\xff", position, end)) >= 0:
         header = int.from_bytes(view[position : position + 4], "big")
         frame = _sized(header & _SIZED)

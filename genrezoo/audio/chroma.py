@@ -1,4 +1,4 @@
-"""How much of each pitch class a spectrum holds, and how far a recording is out of tune."""
+"""Chroma features, and the tuning of a recording."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 @functools.lru_cache(maxsize=128)  # tunings are multiples of a hundredth
 def chroma_filters(rate: int, n_fft: int, tuning: float = 0.0) -> np.ndarray:
-    """Weights of each bin in the twelve pitch classes, C first.
+    """Returns the weights of each bin in the twelve pitch classes, C first.
 
     Args:
         rate: Samples per second.
         n_fft: Samples of a frame.
-        tuning: How far a recording is above concert pitch, in semitones.
+        tuning: Deviation of the recording from concert pitch, in semitones.
 
     Returns:
         ``(n_fft // 2 + 1, 12)`` float32, read-only: ``power @ filters`` is the chroma.
@@ -37,7 +37,7 @@ def chroma_filters(rate: int, n_fft: int, tuning: float = 0.0) -> np.ndarray:
 
 
 def normalised(chroma: np.ndarray) -> np.ndarray:
-    """Chroma whose greatest pitch class is 1 in each frame; silent frames stay as they are.
+    """Normalises chroma so that the strongest pitch class of each frame is 1; silent frames are unchanged.
 
     Args:
         chroma: ``(12, frames)`` float32.
@@ -52,11 +52,11 @@ def normalised(chroma: np.ndarray) -> np.ndarray:
 
 
 def estimate_tuning(power: np.ndarray, greatest: np.ndarray, rate: int, n_fft: int) -> float:
-    """How far a recording is above concert pitch: the commonest deviation of its spectral peaks.
+    """Estimates the tuning of a recording: the most frequent deviation of its spectral peaks from concert pitch.
 
     Args:
-        power: ``(groups, n_fft // 2 + 1, GROUP)`` float32: of all frames, group by group.
-        greatest: ``(frames,)`` float32: the greatest power of each frame.
+        power: ``(groups, n_fft // 2 + 1, GROUP)`` float32: power of all frames, group by group.
+        greatest: ``(frames,)`` float32: the maximum power of each frame.
         rate: Samples per second.
         n_fft: Samples of a frame.
 

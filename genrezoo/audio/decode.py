@@ -1,8 +1,9 @@
-"""Audio files as mono samples at one rate, in constant memory, with everything that is odd about them said.
+"""Decoding of audio files to mono samples at one rate, in constant memory, with warnings about damage.
 
-wav, flac, ogg, mp3, aiff and au are read by libsndfile, other formats by an ``ffmpeg`` on the PATH. What a file is
-decides its content, never its name. Its header is believed only as far as it is within bounds, and compared with what
-is there: a file that is cut, damaged, silent or no audio is refused or flagged, never taken for a short quiet song.
+wav, flac, ogg, mp3, aiff and au are read by libsndfile, other formats by an ``ffmpeg`` on the PATH. The format is
+determined by the content, never by the name. Headers are checked for plausible values and compared with the decoded
+audio: files that are truncated, damaged, silent or not audio are rejected or flagged, and never treated as short quiet
+songs.
 
 The mono signal is the mean of the channels, resampled by soxr at quality HQ: the same numbers as
 ``librosa.load(path, sr=rate)``, to the bit.
@@ -28,22 +29,22 @@ from genrezoo.errors import DataError, SettingsError
 from genrezoo.files import open_regular
 
 RATES = (4_000, 384_000)
-"""Sampling rates that are taken, Hz."""
+"""Supported range of sample rates, Hz."""
 
 MAX_CHANNELS = 32
-"""Channels that a file may have."""
+"""Largest number of channels of a file."""
 
 MAX_SECONDS = 12 * 3600.0
-"""Audio that is decoded at most, unless an excerpt was asked for."""
+"""Longest audio that is decoded, in seconds, unless an excerpt is requested."""
 
 MIN_SECONDS = 0.1
-"""Audio that a file must hold; a damaged one `MIN_SECONDS_DAMAGED`."""
+"""Shortest audio of a file, in seconds; `MIN_SECONDS_DAMAGED` for a damaged one."""
 
 MIN_SECONDS_DAMAGED = 0.5
-"""Audio that must be left of a damaged file."""
+"""Shortest decodable audio of a damaged file, in seconds."""
 
 MAX_LEVEL = 16.0
-"""Samples beyond this (full scale is 1) are not audio, but forged or wrongly typed numbers."""
+"""Largest absolute sample (full scale is 1); larger ones indicate a malicious file or a wrong data type."""
 
 SILENCE = 1e-4
 """Peak below which audio is silent: -80 dB re full scale."""
@@ -54,13 +55,13 @@ _SEEKS_EXACTLY = ("WAV", "AIFF", "AU", "FLAC")  # libsndfile's seek in ogg and m
 
 
 def import_audio(name: str) -> ModuleType:
-    """Imports one of the optional libraries for audio.
+    """Imports an optional audio library.
 
     Args:
         name: ``"soundfile"``, ``"soxr"``, ``"librosa"`` or ``"numba"``.
 
     Raises:
-        SettingsError: It is not installed, or lacks a library of the system.
+        SettingsError: It is not installed, or lacks a system library.
     """
     try:
         return importlib.import_module(name)
@@ -71,7 +72,7 @@ def import_audio(name: str) -> ModuleType:
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What an audio file's header says.
+    """The header of an audio file.
 
     Attributes:
         path: The file.
@@ -79,7 +80,7 @@ class AudioInfo:
         subtype: Coding, e.g. ``"PCM_16"``.
         rate: Sampling rate, Hz.
         channels: Number of channels.
-        seconds: Duration; NaN if the header does not say it.
+        seconds: Duration; NaN if the header does not declare it.
     """
 
     path: Path
@@ -90,7 +91,7 @@ class AudioInfo:
     seconds: float
 
     def describe(self) -> dict[str, Any]:
-        """The same as plain data; an unknown duration is None."""
+        """Returns the header as plain data; an unknown duration is None."""
         seconds = None if math.isnan(self.seconds) else round(self.seconds, 6)
         return {**vars(self), "path": str(self.path), "seconds": seconds}
 
@@ -102,7 +103,7 @@ class Audio:
     Attributes:
         samples: float32 (n,), mono; full scale is 1.
         rate: Sampling rate, Hz.
-        warnings: What is odd about it, e.g. ``"ends after 1.3 of 3.0 s: the file is cut"``.
+        warnings: Warnings about damage, e.g. ``"ends after 1.3 of 3.0 s: the file is truncated"``.
     """
 
     samples: np.ndarray
@@ -111,25 +112,25 @@ class Audio:
 
 
 class AudioReader(contextlib.AbstractContextManager["AudioReader"]):
-    """Reads an audio file block by block, in constant memory; a context manager.
+    """A context manager that reads an audio file block by block, in constant memory.
 
-    Choose it for long files; `read_audio` gives short ones in one piece, with the same samples.
+    Choose it for long files; `read_audio` returns short ones as a whole, with the same samples.
 
     Args:
         path: The file.
         rate: Sampling rate to resample to, Hz, 4,000 to 384,000; None keeps the file's own.
-        offset: Seconds to leave out at the beginning.
-        duration: Seconds to read at most, at least 0.1; None reads to the end.
+        offset: Seconds to skip at the beginning.
+        duration: Maximum seconds to read, at least 0.1; None reads to the end.
 
     Attributes:
-        info: What the header says.
+        info: The header.
         rate: Sampling rate of the blocks, Hz.
-        warnings: What is odd about the file; complete when the blocks are through.
+        warnings: Warnings about damage; complete after the last block.
 
     Raises:
-        DataError: No audio file, or one that cannot be read: not regular, empty, of another format, cut in its header,
-            or with a rate, number of channels or duration out of bounds.
-        SettingsError: An argument is out of its range, or the extra ``audio`` is not installed.
+        DataError: The file is not audio or cannot be read: it is not regular, empty, of an unsupported format, has a
+            truncated header, or a rate, number of channels or duration out of range.
+        SettingsError: An argument is out of range, or the extra ``audio`` is not installed.
 
     Example:
         >>> import tempfile, wave
@@ -148,9 +149,9 @@ class AudioReader(contextlib.AbstractContextManager["AudioReader"]):
         if rate is not None and not RATES[0] <= rate <= RATES[1]:
             raise SettingsError(f"rate must be {RATES[0]:,} to {RATES[1]:,} Hz, or None, got {rate}")
         if not 0 <= offset < math.inf:
-            raise SettingsError(f"offset must be 0 s or more, got {offset}")
+            raise SettingsError(f"offset must be at least 0 s, got {offset}")
         if duration is not None and not MIN_SECONDS <= duration < math.inf:
-            raise SettingsError(f"duration must be {MIN_SECONDS} s or more, or None, got {duration}")
+            raise SettingsError(f"duration must be at least {MIN_SECONDS} s, or None, got {duration}")
         self._path, self._offset, self._duration = Path(path), offset, duration
         self._file = open_regular(self._path)
         try:
@@ -171,16 +172,16 @@ class AudioReader(contextlib.AbstractContextManager["AudioReader"]):
         self._file.close()
 
     def blocks(self, seconds: float = 60.0) -> Iterator[np.ndarray]:
-        """Consecutive blocks from the first sample asked for; a second call begins anew.
+        """Yields consecutive blocks from the first requested sample; a second call starts again.
 
         Args:
             seconds: Length of a block; the last one is shorter.
 
         Yields:
-            float32 (n,) mono samples at ``rate``. How long the blocks are changes no bit of what they make together.
+            float32 (n,) mono samples at ``rate``. The samples do not depend on the length of the blocks.
 
         Raises:
-            DataError: Samples that are no audio, or fewer than are needed.
+            DataError: The samples are not audio, or there are too few.
         """
         if not 0 < seconds < math.inf:
             raise SettingsError(f"a block must last more than 0 s, got {seconds}")
@@ -214,27 +215,29 @@ class AudioReader(contextlib.AbstractContextManager["AudioReader"]):
 
     def _check_header(self) -> None:
         info = self.info
-        damaged = "the file is damaged or forged; fetch or make it again"
+        damaged = "the file is damaged or malicious; download or create it again"
         if not RATES[0] <= info.rate <= RATES[1]:
-            what = f"its header says {info.rate:,} Hz; {RATES[0]:,} to {RATES[1]:,} Hz are taken"
+            what = f"its header declares {info.rate:,} Hz; {RATES[0]:,} to {RATES[1]:,} Hz are supported"
             raise DataError(what, path=self._path, remedy=damaged)
         if not 1 <= info.channels <= MAX_CHANNELS:
-            what = f"its header says {info.channels:,} channels; 1 to {MAX_CHANNELS} are taken"
+            what = f"its header declares {info.channels:,} channels; 1 to {MAX_CHANNELS} are supported"
             raise DataError(what, path=self._path, remedy=damaged)
         if info.seconds > MAX_SECONDS and self._duration is None:
             raise DataError(
-                f"its header says {info.seconds / 3600:,.1f} hours; the limit is {MAX_SECONDS / 3600:.0f}",
+                f"its header declares {info.seconds / 3600:,.1f} hours; the limit is {MAX_SECONDS / 3600:.0f}",
                 path=self._path,
-                remedy="ask for an excerpt (duration), or fetch the file again if it should be shorter",
+                remedy="request an excerpt (duration), or download the file again if it should be shorter",
             )
         if info.seconds == 0:
-            raise DataError("contains no audio (0 samples)", path=self._path, remedy="fetch or make the file again")
+            raise DataError(
+                "contains no audio (0 samples)", path=self._path, remedy="download or create the file again"
+            )
         if self._offset >= info.seconds:
-            what = f"the excerpt begins at {self._offset:g} s, but it ends at {info.seconds:.1f} s"
+            what = f"the excerpt begins at {self._offset:g} s, but the file ends at {info.seconds:.1f} s"
             raise DataError(what, path=self._path, remedy="use a smaller offset")
 
     def _mono(self) -> Iterator[np.ndarray]:
-        """The mean of the channels at the file's own rate, checked; sets the warnings after the last chunk."""
+        """Yields the checked mean of the channels at the file's rate; sets the warnings after the last chunk."""
         rate, seconds = self.info.rate, MAX_SECONDS if self._duration is None else self._duration
         start, count = round(self._offset * rate), round(seconds * rate)
         decoder = self._by_ffmpeg if self._kind.decoder == "ffmpeg" else self._by_soundfile
@@ -250,13 +253,13 @@ class AudioReader(contextlib.AbstractContextManager["AudioReader"]):
             yield mono
         if n_samples == count and self._duration is None:
             what = f"does not end within {MAX_SECONDS / 3600:.0f} hours"
-            raise DataError(what, path=self._path, remedy="ask for an excerpt (duration)")
+            raise DataError(what, path=self._path, remedy="request an excerpt (duration)")
         found = faults.told(self.info, (start + n_samples) / rate, (start + count) / rate)
         least = MIN_SECONDS_DAMAGED if found else MIN_SECONDS
         if n_samples < min(round(least * rate), count):
-            what = f"{n_samples / rate:.2f} s of audio could be decoded, at least {least} s are needed"
+            what = f"{n_samples / rate:.2f} s of audio could be decoded, but at least {least} s are needed"
             told = "; ".join([what, *found])
-            raise DataError(told, path=self._path, remedy="fetch or make the file again, or use a smaller offset")
+            raise DataError(told, path=self._path, remedy="download or create the file again, or use a smaller offset")
         self.warnings = (*found, *level.told())
 
     def _by_soundfile(self, start: int, count: int, faults: _Faults) -> Iterator[np.ndarray]:
@@ -306,19 +309,21 @@ class AudioReader(contextlib.AbstractContextManager["AudioReader"]):
 
     def _refuse_samples(self, chunk: np.ndarray, seconds: float) -> None:
         bad = ~np.isfinite(chunk)
-        what = "holds samples that are not numbers (NaN or infinite)"
+        what = "contains samples that are NaN or infinite"
         if not bad.any():
             bad = np.abs(chunk) > MAX_LEVEL
-            what = f"holds a sample of {np.abs(chunk).max():.3g}, where 1 is full scale and {MAX_LEVEL:g} the limit"
+            what = f"contains a sample of {np.abs(chunk).max():.3g}, where 1 is full scale and {MAX_LEVEL:g} the limit"
         seconds += int(bad.any(axis=1).argmax()) / self.info.rate
-        raise DataError(what, path=self._path, where=f"{seconds:.3f} s", remedy="write the file again, scaled to 1")
+        raise DataError(
+            what, path=self._path, where=f"{seconds:.3f} s", remedy="write the file again, scaled to a full scale of 1"
+        )
 
 
 def inspect_audio(path: str | Path) -> AudioInfo:
-    """What an audio file's header says, without decoding it.
+    """Reads the header of an audio file, without decoding it.
 
     Raises:
-        DataError: Anything for which `read_audio` would refuse the file by its header.
+        DataError: `read_audio` would reject the file because of its header.
         SettingsError: The extra ``audio`` is not installed.
     """
     with AudioReader(path, rate=None) as sound:
@@ -328,20 +333,20 @@ def inspect_audio(path: str | Path) -> AudioInfo:
 def read_audio(
     path: str | Path, *, rate: int | None = 22050, offset: float = 0.0, duration: float | None = None
 ) -> Audio:
-    """Reads an audio file, or an excerpt of it, in one piece.
+    """Reads an audio file, or an excerpt of it, as a whole.
 
     Args:
-        path: The file: wav, flac, ogg, mp3, aiff, au, or what the ``ffmpeg`` on the PATH reads.
-        rate: Sampling rate to resample to, Hz; None keeps the file's own.
-        offset: Seconds to leave out at the beginning.
-        duration: Seconds to read at most; None reads to the end, of at most `MAX_SECONDS`.
+        path: The file: wav, flac, ogg, mp3, aiff, au, or any format that the ``ffmpeg`` on the PATH reads.
+        rate: Sample rate to resample to, Hz; None keeps the file's.
+        offset: Seconds to skip at the beginning.
+        duration: Maximum seconds to read; None reads to the end, at most `MAX_SECONDS`.
 
     Returns:
-        The mono samples, and what is odd about the file.
+        The mono samples, and warnings about damage.
 
     Raises:
-        DataError: No audio file, or one too short, too damaged or out of bounds; the message says which.
-        SettingsError: An argument is out of its range, or the extra ``audio`` is not installed.
+        DataError: The file is not audio, too short, too damaged or out of range; the message says which.
+        SettingsError: An argument is out of range, or the extra ``audio`` is not installed.
 
     Example:
         >>> import tempfile, wave
@@ -359,21 +364,21 @@ def read_audio(
 
 
 class _Faults:
-    """What decoding has shown, to be compared with what the file declares."""
+    """The result of decoding, for comparison with the declared length."""
 
     def __init__(self) -> None:
         self.declared = Declared()
         self.decoder = False
 
     def told(self, info: AudioInfo, end: float, asked: float) -> list[str]:
-        """The faults in words, for audio that was decoded up to ``end`` where ``asked`` seconds were wanted."""
+        """Describes the damage, for audio that was decoded up to ``end`` when ``asked`` seconds were requested."""
         declared = self.declared
         if end > asked - 0.5 / info.rate:
             return declared.inside
         if declared.seconds is not None and end < declared.seconds - declared.tolerance - 0.5 / info.rate:
             digits = 1 if declared.seconds - end >= 0.1 else 3
             if declared.cut:
-                what = f"ends after {end:.{digits}f} of {declared.seconds:.{digits}f} s: the file is cut"
+                what = f"ends after {end:.{digits}f} of {declared.seconds:.{digits}f} s: the file is truncated"
             else:
                 reason = "cut or damaged" if self.decoder else declared.reason
                 what = (
@@ -383,12 +388,12 @@ class _Faults:
         if declared.at_end:
             return [*declared.inside, *declared.at_end]
         if self.decoder and declared.seconds is None:
-            return [*declared.inside, f"only {end:.1f} s could be decoded: the file is cut or damaged"]
+            return [*declared.inside, f"only {end:.1f} s could be decoded: the file is truncated or damaged"]
         return declared.inside
 
 
 class _Level:
-    """Peak and power of what was read, to tell silence and channels that cancel."""
+    """Peak and power of the samples read, to detect silence and channels that cancel each other."""
 
     def __init__(self) -> None:
         self.peak = self.power = self.mono_power = 0.0
@@ -408,7 +413,7 @@ class _Level:
 
 @contextlib.contextmanager
 def _opened(file: BinaryIO, path: Path, kind: Kind) -> Iterator[Any]:
-    """The open file as libsndfile sees it, from its beginning; by descriptor, so that no name leads elsewhere."""
+    """Opens the file with libsndfile from its beginning, by descriptor, so that no other file can be opened."""
     soundfile = import_audio("soundfile")
     file.seek(0)
     try:
@@ -416,7 +421,7 @@ def _opened(file: BinaryIO, path: Path, kind: Kind) -> Iterator[Any]:
     except soundfile.LibsndfileError as error:
         told = error.error_string.rstrip(".") or f"code {error.code}"
         what = f"looks like {kind.name}, but cannot be decoded ({told}): it is truncated, damaged or in a rare format"
-        raise DataError(what, path=path, remedy="fetch the file again, or convert it to wav or flac") from error
+        raise DataError(what, path=path, remedy="download the file again, or convert it to wav or flac") from error
     with sound:
         yield sound
 
@@ -431,7 +436,7 @@ def mean_of_channels(chunk: np.ndarray) -> np.ndarray:
 
 
 def resampled(pieces: Iterable[np.ndarray], rate: int, wanted: int) -> Iterator[np.ndarray]:
-    """A mono signal in pieces, ``(n,)`` float32, at another rate in Hz."""
+    """Resamples blocks of a mono signal, ``(n,)`` float32, to another rate in Hz."""
     stream = import_audio("soxr").ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")
     n_read = n_made = 0
     for piece in pieces:

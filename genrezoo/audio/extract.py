@@ -1,8 +1,8 @@
-"""Features of many audio files: in parallel, kept on disk, resumable, and not stopped by a bad file.
+"""Features of many audio files: in parallel, cached on disk, resumable, and robust to bad files.
 
-The features of a file are kept in a cache under the sha256 of its content, the digest of the feature settings and a
-digest of the code that computes them, so that they are computed once, whatever the file is called and whoever asks.
-Audio is decoded in child processes alone: a file that kills a decoder costs that child and is rejected, no more.
+The features of a file are cached under the sha256 of its content, the digest of the feature settings and a digest of
+the code that computes them, so that they are computed once, regardless of the file's name. Audio is decoded only in
+child processes: a file that crashes a decoder ends its child process and is rejected.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from genrezoo.files import sha256_of, told, write_atomic
 from genrezoo.parallel import ChildError, check_place, in_chunks, make_executor
 
 CHUNK = 128
-"""Files of one child process, at most: its start (1 to 4 s) is then a small share of its work."""
+"""Largest number of files per child process, so that its start (1 to 4 s) is a small fraction of its work."""
 
 _LOOK = 0.5  # seconds between two looks at what the workers have finished
 _BROKEN = (  # what zipfile and NumPy raise on damaged bytes
@@ -48,7 +48,7 @@ _BROKEN = (  # what zipfile and NumPy raise on damaged bytes
 
 
 class Extraction(TypedDict, total=False):
-    """Options of `extract_files`, which all that extract features pass on; see there."""
+    """Options of `extract_files` that other functions pass on; see there."""
 
     cache: str | Path | None
     workers: int | None
@@ -60,15 +60,15 @@ class Extraction(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Extracted:
-    """What became of the files.
+    """The result of feature extraction.
 
     Attributes:
-        paths: The good files, in the order given.
-        rejected: Why each of the others has no features.
-        warnings: What was odd about good files, for those of which anything was.
+        paths: The good files, in the order passed.
+        rejected: Reasons why the other files have no features.
+        warnings: Warnings about good files, for those that have any.
         shapes: Shape of each good file's features.
-        computed: How many files were computed, the others were in the cache.
-        entries: Where in the cache each good file's features are.
+        computed: Number of files whose features were computed; the others were in the cache.
+        entries: Paths of the good files' features in the cache.
     """
 
     paths: tuple[Path, ...]
@@ -79,10 +79,10 @@ class Extracted:
     entries: Mapping[Path, Path]
 
     def features(self, path: str | Path) -> Features:
-        """The features of one good file, read from the cache.
+        """Reads the features of one good file from the cache.
 
         Raises:
-            DataError: They are no longer there.
+            DataError: They are no longer in the cache.
         """
         found = _read_entry(self.entries[Path(path)])
         if found is None:
@@ -91,17 +91,17 @@ class Extracted:
 
 
 def extract_file(path: str | Path, settings: FeatureSettings) -> tuple[Features, tuple[str, ...]]:
-    """The features of one audio file, computed in this process.
+    """Computes the features of one audio file in this process.
 
     Args:
         path: Audio file.
-        settings: What to compute; its ``offset`` and ``duration`` say of which excerpt.
+        settings: Settings of the features; ``offset`` and ``duration`` select an excerpt.
 
     Returns:
-        The features, and what was odd about the file (cut short, silent).
+        The features, and warnings about the file (truncated, silent).
 
     Raises:
-        DataError: Not an audio file, damaged, or too short for the features.
+        DataError: The file is not audio, damaged, or too short for the features.
         SettingsError: The libraries that decode audio are missing.
 
     Example:
@@ -137,30 +137,31 @@ def extract_files(
     on_file: Callable[[Path, str | None], None] | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> Extracted:
-    """The features of many audio files, in child processes, from the cache where they are in it.
+    """Computes the features of many audio files in child processes, or takes them from the cache.
 
-    Killed at any moment and called again it goes on: what was finished is in the cache.
+    Call it again after an interruption to continue: finished files are in the cache.
 
     Args:
         paths: Audio files.
-        settings: What to compute.
-        cache: Folder of the cache; `default_cache` if left out.
-        workers: Child processes at a time, one thread each; the number of cores if left out. With 0 this process
-            computes what needs no library that children preload, and a file that kills a decoder kills it.
-        scheduler: Address of a Dask scheduler whose workers compute, in place of this machine; they need to see the
-            files and the cache under the same paths.
-        strict: Stop at the first file that has no features.
-        on_file: Called with each finished file and None, or the reason why it was rejected; in no certain order.
+        settings: Settings of the features.
+        cache: Folder of the cache; the default is `default_cache`.
+        workers: Number of parallel child processes, one thread each; the default is the number of cores. With 0 this
+            process computes features that need no preloaded library, and a file that crashes a decoder crashes it.
+        scheduler: Address of a Dask scheduler whose workers compute instead of this machine; they need to see the files
+            and the cache under the same paths.
+        strict: Stop at the first bad file.
+        on_file: Called with each finished file and None, or the reason if it was rejected; in no particular order.
         on_start: Called first, with the number of files.
 
     Returns:
-        What became of the files; their features are read one by one with `Extracted.features`.
+        The result; read the features file by file with `Extracted.features`.
 
     Raises:
         DataError: With ``strict``, the first bad file.
-        SettingsError: The cache cannot be written, the libraries that decode audio are missing, workers together with a
-            scheduler, or a cluster that cannot be used.
-        ResourceError: The disk is full, or no worker of the cluster sees the files and the cache; run the same again.
+        SettingsError: The cache cannot be written, the libraries that decode audio are missing, workers and a scheduler
+            are passed together, or the cluster cannot be used.
+        ResourceError: The disk is full, or no worker of the cluster sees the files and the cache; run the same command
+            again.
 
     Example:
         >>> import tempfile
@@ -226,7 +227,7 @@ def extract_files(
 
 
 class _Job(NamedTuple):
-    """A file to compute, as plain data: its place, where its entry goes, by what one sees a change."""
+    """A file to compute, as plain data: its path, the path of its cache entry, and data to detect changes."""
 
     path: str
     place: str
@@ -236,14 +237,14 @@ class _Job(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """What the cache holds of one file."""
+    """The cache entry of one file."""
 
     features: Features
     warnings: tuple[str, ...]
 
 
 def _identify(path: Path, folder: Path) -> _Job | str:
-    """Where the features of a file belong, or why it can have none."""
+    """Returns the path of a file's cache entry, or the reason why it can have none."""
     try:
         facts = os.stat(path)
         if not stat.S_ISREG(facts.st_mode):  # a pipe would be waited for
@@ -261,7 +262,7 @@ def _identify(path: Path, folder: Path) -> _Job | str:
 def _compute(
     jobs: list[_Job], settings: FeatureSettings, folder: Path, workers: int | None, scheduler: str | None
 ) -> Generator[tuple[_Job, _Entry | str], None, None]:
-    """Yields each job with its entry, or with why it has none, soon after it is finished."""
+    """Yields each job with its entry, or with the reason for a failure, soon after it is finished."""
     if not jobs:
         return
     plain, done = settings.model_dump(mode="json"), set()
@@ -293,14 +294,14 @@ def _compute(
 
 
 def _chunks(jobs: list[_Job], workers: int) -> list[list[_Job]]:
-    """As many chunks for each worker, of at most `CHUNK` files, small and large files dealt evenly."""
+    """Divides files into chunks of at most `CHUNK` files, equally many per worker, with small and large files mixed."""
     number = min(len(jobs), workers * -(-len(jobs) // (workers * CHUNK)))
     by_size = sorted(jobs, key=lambda job: job.size, reverse=True)
     return [by_size[first::number] for first in range(number)]
 
 
 def _extract_chunk(jobs: Sequence[Sequence[Any]], settings: Mapping[str, Any]) -> dict[str, str]:
-    """The child's side: computes features into the cache and says why files have none."""
+    """Runs in the child process: computes features into the cache and returns the reasons for failures."""
     made = feature_settings(settings)
     rejected = {}
     for job in map(_Job._make, jobs):
@@ -331,7 +332,7 @@ def _write_entry(path: Path, features: Features, warnings: Sequence[str]) -> Non
 
 
 def _read_entry(path: Path) -> _Entry | None:
-    """What the cache holds under that name; None if nothing or damaged."""
+    """Reads a cache entry; None if it is missing or damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
             raw = {name: archive.read(f"{name}.npy") for name in ("x", "edges", "warnings")}  # checksums included
@@ -344,7 +345,7 @@ def _read_entry(path: Path) -> _Entry | None:
 
 
 def _code_digest() -> str:
-    """16 hex of the code and the libraries that compute features: values of another release are not mixed in."""
+    """Digest (16 hex digits) of the code and the libraries that compute features, so that releases are not mixed."""
     digest = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.read_bytes())

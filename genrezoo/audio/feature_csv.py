@@ -1,4 +1,4 @@
-"""The table of features as a file: the form of the well-known ``features_30_sec.csv``, which it can replace."""
+"""The feature table as a CSV file in the format of the well-known ``features_30_sec.csv``."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from genrezoo.files import csv_text, write_text
 
 @dataclass(frozen=True)
 class WrittenTable:
-    """What became of the files.
+    """The result of writing the table.
 
     Attributes:
-        rows: Rows written.
-        rejected: Why each of the other files has none.
-        warnings: What was odd about files that have one.
+        rows: Number of rows written.
+        rejected: Reasons why the other files have no row.
+        warnings: Warnings about the files in the table.
     """
 
     rows: int
@@ -37,25 +37,26 @@ def write_feature_table(
     settings: FeatureTable | None = None,
     **options: Unpack[Extraction],
 ) -> WrittenTable:
-    """Writes the 57 columns of each clip, between its name and length and its genre.
+    """Writes one row per clip: name, length, the 57 feature columns and genre.
 
-    A recording that is long enough for several windows has a row for each, ``NAME.0.wav``, ``NAME.1.wav``, …, as the
-    three-second table has them. Where several files have the same name, as the tracks of albums do, each of them is
-    written with its path from the folder that all the files share, so that every row has a name of its own.
+    A recording that is long enough for several windows has one row per window, ``NAME.0.wav``, ``NAME.1.wav``, …, as in
+    the three-second table. Files with equal names, such as tracks of albums, are written with their path relative to
+    the common folder, so that the name of every row is unique.
 
     Args:
         files: Audio files and their genres.
-        out: CSV file to write, whole or not at all; without a single row nothing is written.
-        settings: Length of a window, rate and excerpt; 30 seconds at 22,050 Hz if left out.
-        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``scheduler``,
-            ``strict``, ``on_file``, ``on_start``.
+        out: CSV file to write atomically; nothing is written without rows.
+        settings: Length of a window, rate and excerpt; the default is 30 seconds at 22,050 Hz.
+        **options: Options of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``scheduler``, ``strict``,
+            ``on_file``, ``on_start``.
 
     Returns:
-        How many rows were written, and what was rejected. ``length`` counts samples at the settings' rate.
+        The number of rows, and the rejected files. ``length`` counts samples at the settings' rate.
 
     Raises:
-        DataError: ``out`` cannot be written, which is seen before anything is computed; two rows would have the same
-            name (``a.wav`` in several windows beside a file ``a.0.wav``); with ``strict`` the first bad file.
+        DataError: ``out`` cannot be written, which is checked before anything is computed, or two rows would have the
+            same name (``a.wav`` in several windows beside a file ``a.0.wav``); with ``strict`` also for the first bad
+            file.
         SettingsError: The libraries that decode audio are missing.
 
     Example:
@@ -85,7 +86,7 @@ def write_feature_table(
             name = names[path] if len(features.x) == 1 else _numbered(names[path], number)
             if name in written:
                 raise DataError(
-                    f"would have the same row name {name!r}, as {written[name]} has", path=path, remedy="rename one"
+                    f"would have the same row name {name!r} as {written[name]}", path=path, remedy="rename one"
                 )
             written[name] = path
             rows.append([name, round((end - start) * settings.rate), *row.tolist(), files[path]])
@@ -97,11 +98,11 @@ def write_feature_table(
     return WrittenTable(rows=len(written), rejected={**rejected, **found.rejected}, warnings=found.warnings)
 
 
-_NAME = "its name or its genre's is not UTF-8, which a table is written in"
+_NAME = "its name or genre is not UTF-8, the encoding of the table"
 
 
 def _check_target(out: Path) -> None:
-    """Refuses what cannot be written, before the work rather than after it."""
+    """Rejects a path that cannot be written, before the work."""
     if out.exists() and not out.is_file():
         what = "is a folder, a file was expected" if out.is_dir() else "is not a regular file"
         raise DataError(what, path=out, remedy="use a file that ends in .csv")
@@ -112,7 +113,7 @@ def _check_target(out: Path) -> None:
 
 
 def _names(files: Iterable[Path]) -> dict[Path, str]:
-    """What the files are called in the table: by name, those of one name by their path from the folder of all."""
+    """Returns the files' names in the table; equal names become paths relative to the common folder."""
     paths = {path: path.absolute() for path in files}
     if not paths:
         return {}

@@ -1,7 +1,8 @@
-"""Audio that libsndfile does not read (m4a, aac, webm, ape, wma, …), by an ``ffmpeg`` on the PATH if there is one.
+"""Decoding of formats that libsndfile does not read (m4a, aac, webm, ape, wma, …) by an ``ffmpeg`` on the PATH.
 
-ffmpeg runs as a child process with a fixed list of arguments, no shell, the container named (so that a file cannot pass
-for a playlist that names others) and no protocol but local files; its samples come through a pipe as they are decoded.
+ffmpeg runs as a child process with a fixed list of arguments, without a shell, with an explicit container format (so
+that a file cannot act as a playlist that refers to others) and with local files as the only protocol; its samples
+arrive through a pipe as they are decoded.
 
 Reference: ffmpeg's manual; Sun's AU format, whose header is six big-endian numbers, rate and channels among them.
 """
@@ -26,7 +27,7 @@ import numpy as np
 from genrezoo.errors import DataError
 
 TIME_LIMIT = 60.0
-"""Seconds for which ffmpeg may give nothing before it is stopped."""
+"""Seconds without output after which ffmpeg is stopped."""
 
 _LOG_BYTES = 2**16  # of what ffmpeg says; the rest is dropped
 _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILINE)
@@ -35,10 +36,10 @@ _COMPLAINT = re.compile(r"^(?:\[[^\]\n]*@[^\]\n]*\] )?\[(?:error|fatal|panic)\] 
 
 
 def find_ffmpeg(path: str | Path, kind: str) -> str:
-    """Where ffmpeg is.
+    """Finds ffmpeg.
 
     Raises:
-        DataError: It is not on the PATH; the message names the file and ffmpeg.
+        DataError: It is not on the PATH.
     """
     found = shutil.which("ffmpeg")
     if found is None:
@@ -48,23 +49,23 @@ def find_ffmpeg(path: str | Path, kind: str) -> str:
 
 
 class FfmpegStream(contextlib.AbstractContextManager["FfmpegStream"]):
-    """The samples of one file as ffmpeg decodes them: a context manager, which ends the process with its block.
+    """A context manager that decodes one file with ffmpeg and ends the process with its block.
 
     Args:
         path: The file.
-        kind: What it was found to be, for messages.
+        kind: Detected format, for messages.
         demuxer: ffmpeg's name of its container.
-        seconds: Audio to decode at most, from the beginning.
+        seconds: Maximum seconds to decode, from the beginning.
 
     Attributes:
         rate: Sampling rate, Hz.
         channels: Channels, as many as the file has.
-        codec: ffmpeg's name of the coding.
+        codec: ffmpeg's name of the codec.
         duration: Seconds that the container declares; NaN if it does not, or ffmpeg only estimates it.
-        complaints: What ffmpeg has reported as errors; complete when the samples are through.
+        complaints: Errors that ffmpeg reported; complete after the last sample.
 
     Raises:
-        DataError: There is no ffmpeg, it finds no audio in the file, or gives nothing for `TIME_LIMIT` seconds.
+        DataError: There is no ffmpeg, it finds no audio in the file, or it outputs nothing for `TIME_LIMIT` seconds.
     """
 
     def __init__(self, path: str | Path, kind: str, demuxer: str, *, seconds: float):
@@ -84,7 +85,7 @@ class FfmpegStream(contextlib.AbstractContextManager["FfmpegStream"]):
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, bufsize=0)
         except OSError as error:
             what = f"ffmpeg cannot be started ({error.strerror})"
-            raise DataError(what, path=path, remedy="install ffmpeg anew, or convert the file to wav") from error
+            raise DataError(what, path=path, remedy="reinstall ffmpeg, or convert the file to wav") from error
         self._selector = selectors.DefaultSelector()
         try:
             for stream in (self._process.stdout, self._process.stderr):
@@ -107,15 +108,15 @@ class FfmpegStream(contextlib.AbstractContextManager["FfmpegStream"]):
 
     @property
     def complaints(self) -> list[str]:
-        """What ffmpeg has reported as errors, each once."""
+        """The errors that ffmpeg reported, each once."""
         told = list(dict.fromkeys(_COMPLAINT.findall(self._told())))
         return told or ([f"ended with status {self._ended}"] if self._ended else [])
 
     def chunks(self, n_frames: int) -> Iterator[np.ndarray]:
-        """Consecutive chunks, float32 (n_frames, channels) each, the last one shorter.
+        """Yields consecutive chunks, float32 (n_frames, channels) each, the last one shorter.
 
         Raises:
-            DataError: ffmpeg gives nothing for `TIME_LIMIT` seconds.
+            DataError: ffmpeg outputs nothing for `TIME_LIMIT` seconds.
         """
         frame = 4 * self.channels
         while data := self._read(n_frames * frame):
@@ -137,14 +138,14 @@ class FfmpegStream(contextlib.AbstractContextManager["FfmpegStream"]):
         head = self._read(24)
         magic, start, _, coding, rate, channels = struct.unpack(">4s5I", head.ljust(24, b"\0"))
         if magic != b".snd" or coding != 6 or not 24 <= start <= 2**16:
-            reason = "; ".join(self.complaints[:2]) or "it gave no samples"
-            remedy = "fetch the file again, or convert it to wav or flac"
+            reason = "; ".join(self.complaints[:2]) or "it returned no samples"
+            remedy = "download the file again, or convert it to wav or flac"
             raise DataError(f"is {self._kind} that ffmpeg cannot decode ({reason})", path=self._path, remedy=remedy)
         self._read(start - 24)
         return rate, channels
 
     def _read(self, n_bytes: int) -> bytes:
-        """So many bytes of samples, fewer at the end; beside them, what ffmpeg says is collected."""
+        """Reads a number of bytes of samples, fewer at the end, and collects ffmpeg's messages."""
         stop = time.monotonic() + TIME_LIMIT
         while len(self._left) < n_bytes and self._selector.get_map():
             ready = self._selector.select(timeout=max(0.0, stop - time.monotonic()))

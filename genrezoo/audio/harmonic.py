@@ -1,4 +1,4 @@
-"""Separation into what lasts (harmonic) and what strikes (percussive), by medians along time and along frequency."""
+"""Harmonic-percussive separation, by medians along time and along frequency."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TINY = np.finfo(np.float32).tiny
 
 
 def harmonic_part(spectra: np.ndarray, power: np.ndarray, *, length: int, hop: int = 512) -> np.ndarray:
-    """The harmonic part of a signal; what remains is the percussive part, because the two masks sum to 1.
+    """Returns the harmonic part of a signal; the remainder is the percussive part, because the two masks sum to 1.
 
     Medians of the power are the squares of medians of the magnitude, so that the soft mask
     ``harmonic**2 / (harmonic**2 + percussive**2)`` needs no root.
@@ -47,7 +47,7 @@ def harmonic_part(spectra: np.ndarray, power: np.ndarray, *, length: int, hop: i
 
 @numba.njit(cache=True)
 def _medians_in_time(power: np.ndarray, frames: int, medians: np.ndarray) -> None:
-    """Running medians of each bin; a stripe of bins is turned round at a time, so that they lie side by side."""
+    """Running medians of each bin; a stripe of bins is transposed at a time, so that they are contiguous."""
     bins = power.shape[1]
     for first in range(0, bins, LANES):
         lanes = min(LANES, bins - first)
@@ -63,7 +63,7 @@ def _medians_in_time(power: np.ndarray, frames: int, medians: np.ndarray) -> Non
 
 @numba.njit(cache=True, error_model="numpy")
 def _mask(spectra: np.ndarray, lasting: np.ndarray, striking: np.ndarray, kept: np.ndarray) -> None:
-    """Multiplies spectra, seen as pairs of real numbers, by the share of the harmonic power; by half in silence."""
+    """Multiplies spectra, viewed as pairs of real numbers, by the fraction of harmonic power; by half in silence."""
     half = np.float32(0.5)
     for k in range(len(kept)):
         for i in range(lasting.shape[1]):

@@ -1,11 +1,11 @@
 """Spectrograms as colour images, 173 pixels wide and 172 high, for networks that read images.
 
-An image shows time from left to right and frequency from the bottom up, without axes or margins. Brighter is louder,
-in the colours of matplotlib's `magma`, which serve as a table only: nothing is drawn by matplotlib, so that there is no
-GUI and no state that threads could fight over.
+An image shows time from left to right and frequency from the bottom up, without axes or margins. Brighter is louder, in
+the colours of matplotlib's `magma`, which are used as a lookup table only: matplotlib draws nothing, so there is no GUI
+and no shared state between threads.
 
 Choose images for networks that were trained on photographs (`resnet50`); choose `genrezoo.audio.mel` for everything
-else: the same in a third of the numbers, and in dB rather than in colours.
+else: the same content with a third of the values, and in dB instead of colours.
 
 Reference: CS429/529 Project 3: Neural Networks, section Data Preparation.
 """
@@ -41,25 +41,24 @@ Scale = Literal["log_db", "linear", "log"]
 
 
 class SpectrogramImage(FeatureSettings):
-    """Settings of ``spectrogram_image``: an image for each ``window_seconds`` of sound.
+    """Settings of ``spectrogram_image``: one image per ``window_seconds`` of audio.
 
-    The source has three kinds of image in folders named ``1ayl``, ``linear`` and ``log``, and says no more of them
-    than "log and y-axis log, linear, and log". Here they are:
+    The source has three kinds of image in folders named ``1ayl``, ``linear`` and ``log``, and describes them only as
+    "log and y-axis log, linear, and log". Here they are:
 
-    ============ ============================== ===================================================
-    ``scale``    frequency, bottom to top       brightness
-    ============ ============================== ===================================================
-    ``log_db``   logarithmic, C1 to half rate   dB below the loudest pixel, black at -80 (``1ayl``)
-    ``linear``   linear, 0 to half rate         dB below the loudest pixel, black at -80
-    ``log``      logarithmic, C1 to half rate   amplitude as a share of the loudest pixel's
-    ============ ============================== ===================================================
+    ============ ============================== =================================================== ``scale`` frequency,
+    bottom to top       brightness ============ ==============================
+    =================================================== ``log_db``   logarithmic, C1 to half rate   dB below the loudest
+    pixel, black at -80 (``1ayl``) ``linear``   linear, 0 to half rate         dB below the loudest pixel, black at -80
+    ``log``      logarithmic, C1 to half rate   amplitude relative to the loudest pixel ============
+    ============================== ===================================================
 
-    The fourth combination is black but for a line at the bottom, so that ``linear`` is in dB. ``log_db`` shows most. A
-    pixel's power is the mean over its area, of a spectrogram of 93 ms frames every 23 ms; where a pixel is smaller than
-    a frame or a bin, it is interpolated.
+    The fourth combination is black except for a line at the bottom, so ``linear`` is in dB. ``log_db`` shows most. A
+    pixel's power is the mean over its area of a spectrogram with 93 ms frames every 23 ms; where a pixel is smaller
+    than a frame or a bin, it is interpolated.
 
-    A remainder shorter than half a window joins the window before it, and a shorter recording has one image: it is
-    always the image's full width.
+    A remainder shorter than half a window is added to the window before it, and a shorter recording has one image; the
+    content always fills the width.
 
     Example:
         >>> noise = np.random.default_rng(0).standard_normal(22050).astype(np.float32)
@@ -70,21 +69,21 @@ class SpectrogramImage(FeatureSettings):
     unit_of_values: ClassVar[str] = "brightness, 0 to 255"
 
     kind: Literal["spectrogram_image"] = "spectrogram_image"
-    scale: Scale = Field("log_db", description="Axis of the frequencies, and what brightness stands for.")
-    window_seconds: float = Field(30.0, ge=1, le=600, description="Seconds in an image.")
+    scale: Scale = Field("log_db", description="Frequency axis and meaning of brightness.")
+    window_seconds: float = Field(30.0, ge=1, le=600, description="Seconds per image.")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The colours of a pixel."""
+        """The colour channels of a pixel."""
         return ("red", "green", "blue")
 
     @property
     def hop(self) -> int:
-        """Samples from one frame to the next: 512 at 22,050 Hz, about as many seconds at other rates."""
+        """Samples from one frame to the next: 512 at 22,050 Hz, about the same time at other rates."""
         return round(self.rate * 512 / 22050)
 
     def extract(self, blocks: Iterable[np.ndarray]) -> Features:
-        """The images of one recording; see `FeatureSettings.extract`."""
+        """Computes the images of one recording; see `FeatureSettings.extract`."""
         sound = Counted(blocks)
         window = self.window_seconds * self.rate / self.hop  # frames
         rows = self._rows()
@@ -103,7 +102,7 @@ class SpectrogramImage(FeatureSettings):
         return Features(x=np.stack(images), edges=edges)
 
     def _rows(self) -> np.ndarray:
-        """What each bin adds to each row, from the lowest: ``(bins, HEIGHT)`` float32."""
+        """Weights of each bin in each row, from the lowest: ``(bins, HEIGHT)`` float32."""
         bins = 2 * self.hop + 1
         if self.scale == "linear":
             edges = np.linspace(0, bins - 1, HEIGHT + 1)
@@ -112,7 +111,7 @@ class SpectrogramImage(FeatureSettings):
         return _means(edges, bins).T
 
     def _image(self, frames: np.ndarray) -> np.ndarray:
-        """One image ``(HEIGHT, WIDTH, 3)`` uint8 of the powers in the rows, ``(frames, HEIGHT)``."""
+        """Draws one image ``(HEIGHT, WIDTH, 3)`` uint8 of the powers in the rows, ``(frames, HEIGHT)``."""
         pixels = _means(np.linspace(0, len(frames) - 1, WIDTH + 1), len(frames)) @ frames  # (WIDTH, HEIGHT)
         share = pixels.T[::-1] / max(pixels.max(), np.finfo(np.float32).tiny)  # low frequencies at the bottom
         if self.scale == "log":
@@ -124,7 +123,7 @@ class SpectrogramImage(FeatureSettings):
 
 
 def spectrogram_image(samples: np.ndarray, **options: object) -> np.ndarray:
-    """Images of the spectrogram of a whole signal.
+    """Computes spectrogram images of a whole signal.
 
     Args:
         samples: ``(n,)`` floating-point mono, full scale 1.
@@ -146,13 +145,13 @@ def spectrogram_image(samples: np.ndarray, **options: object) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ImageTree:
-    """What `write_image_tree` did.
+    """The result of `write_image_tree`.
 
     Attributes:
-        images: For each good audio file its images, one or more.
-        kept: How many of them were there already, the same to the pixel.
-        rejected: Why each of the other audio files has none.
-        warnings: What was odd about good files, for those of which anything was.
+        images: Images of each good audio file, one or more.
+        kept: Number of images that already existed with identical pixels.
+        rejected: Reasons why the other audio files have no images.
+        warnings: Warnings about good files, for those that have any.
     """
 
     images: Mapping[Path, tuple[Path, ...]]
@@ -170,23 +169,23 @@ def write_image_tree(
 ) -> ImageTree:
     """Writes a tree of images, ``<folder>/<scale>/<genre>/<file name>.png``, in parallel.
 
-    The image of ``country/country.00000.au`` is ``<scale>/country/country.00000.au.png``; where a recording is long
-    enough for several, they end in ``#1.png``, ``#2.png``, and so on. Killed at any moment and called again it goes on:
-    what was computed is in the cache, and images that are there already are not written again.
+    The image of ``country/country.00000.au`` is ``<scale>/country/country.00000.au.png``; if a recording has several
+    images, their names end in ``#1.png``, ``#2.png``, and so on. Call it again after an interruption to continue:
+    computed features are in the cache, and existing images are not written again.
 
     Args:
         files: Audio files, in folders named after their genres; or a dictionary from file to genre.
-        folder: Folder to write to; made if missing.
+        folder: Folder to write to; created if missing.
         scale: Kind of image, see `SpectrogramImage`.
-        **options: Of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``scheduler``,
-            ``strict``, ``on_file``, ``on_start``.
+        **options: Options of `genrezoo.audio.extract.extract_files`: ``cache``, ``workers``, ``scheduler``, ``strict``,
+            ``on_file``, ``on_start``.
 
     Returns:
-        What was written, kept and rejected.
+        The images written and kept, and the rejected files.
 
     Raises:
-        DataError: Two files may have the same image, a genre is no name of a folder, or the folder cannot be
-            written; with ``strict`` the first bad file.
+        DataError: Two files would have the same image path, a genre cannot be a folder name, or the folder cannot be
+            written; with ``strict`` also for the first bad file.
         SettingsError: There is no such scale, or the libraries that decode audio are missing.
 
     Example:
@@ -202,14 +201,16 @@ def write_image_tree(
     targets: dict[Path, Path] = {}
     for path, genre in genres.items():
         if genre in ("", ".", "..") or Path(genre).name != genre:
-            raise DataError(f"genre {genre!r} cannot be the name of a folder", path=path, remedy="rename the genre")
+            raise DataError(f"genre {genre!r} cannot be a folder name", path=path, remedy="rename the genre")
         targets[Path(path)] = Path(folder) / scale / genre / Path(path).name
     sources = {target: path for path, target in targets.items()}
     for path, target in targets.items():
         for other in (target, target.with_name(re.sub(r"#\d+$", "", target.name))):
             if sources.get(other, path) != path:
                 raise DataError(
-                    f"may have the same image as {sources[other]}", path=path, remedy="rename one of the two files"
+                    f"would have the same image path as {sources[other]}",
+                    path=path,
+                    remedy="rename one of the two files",
                 )
     found = extract_files(list(targets), settings, **options)
 
@@ -232,7 +233,7 @@ def write_image_tree(
 
 
 def _write_images(target: Path, images: np.ndarray) -> list[tuple[Path, bool]]:
-    """Writes a recording's images and says which were there already; those of an earlier content are removed."""
+    """Writes a recording's images and tells which existed already; outdated ones are removed."""
     single = target.with_name(f"{target.name}.png")
     several = (target.with_name(f"{target.name}#{number}.png") for number in itertools.count(1))
     if len(images) == 1:
@@ -254,7 +255,7 @@ def _write_images(target: Path, images: np.ndarray) -> list[tuple[Path, bool]]:
 
 
 def _is_image(path: Path, pixels: np.ndarray) -> bool:
-    """Whether the file shows these very pixels."""
+    """Whether the file has exactly these pixels."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             return image.size == pixels.shape[1::-1] and np.array_equal(np.asarray(image), pixels)
@@ -263,13 +264,13 @@ def _is_image(path: Path, pixels: np.ndarray) -> bool:
 
 
 def _means(edges: np.ndarray, size: int) -> np.ndarray:
-    """Weights of the means of a curve between edges.
+    """Returns weights for the means of a curve between edges.
 
-    The curve goes in straight lines through values at 0, 1, …, ``size - 1``; its mean over an interval is a sum of
-    these values, each weighed by the area of its tent within the interval.
+    The curve interpolates linearly between values at 0, 1, …, ``size - 1``; its mean over an interval is a sum of these
+    values, each weighted by the area of its tent function within the interval.
 
     Args:
-        edges: Rising, ``(n + 1,)``, from 0 to ``size - 1``.
+        edges: Ascending, ``(n + 1,)``, from 0 to ``size - 1``.
         size: Number of values.
 
     Returns:

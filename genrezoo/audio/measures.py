@@ -1,4 +1,4 @@
-"""The 57 numbers of one window of audio, all from one short-time Fourier transform."""
+"""The 57 features of one window of audio, all from one short-time Fourier transform."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SEPARATED = 12  # where the four columns of the harmonic and the percussive part
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What the measures are derived from.
+    """Intermediate results from which the features are derived.
 
     Attributes:
         power: ``(groups, 1025, GROUP)`` float32.
         mel: ``(128, frames)`` float32, mel power.
-        facts: ``(4, frames)`` float32: centroid, bandwidth and rolloff in Hz, greatest power.
+        facts: ``(4, frames)`` float32: centroid, bandwidth and rolloff in Hz, maximum power.
     """
 
     power: np.ndarray
@@ -35,7 +35,7 @@ class Analysis:
 
 
 def measure(samples: np.ndarray, rate: int) -> np.ndarray:
-    """Means, variances and tempo, in the order of `genrezoo.audio.table.COLUMNS`.
+    """Computes means, variances and tempo, in the order of `genrezoo.audio.table.COLUMNS`.
 
     Args:
         samples: ``(n,)`` float32 mono, full scale 1.
@@ -53,12 +53,12 @@ def measure(samples: np.ndarray, rate: int) -> np.ndarray:
 
 
 def analyse(samples: np.ndarray, rate: int, spectra: np.ndarray | None = None) -> Analysis:
-    """Transforms a signal, and computes what can be computed while each group of frames is in the cache.
+    """Transforms a signal, and computes everything possible while each group of frames is in the CPU cache.
 
     Args:
         samples: ``(n,)`` float32.
         rate: Samples per second.
-        spectra: ``(groups, 1025, GROUP)`` complex64 where the spectra are written, if they are needed.
+        spectra: ``(groups, 1025, GROUP)`` complex64 for the spectra, if they are needed.
     """
     frames = len(samples) // HOP + 1
     power = np.empty((-(-frames // GROUP), BINS, GROUP), np.float32)
@@ -75,12 +75,12 @@ def analyse(samples: np.ndarray, rate: int, spectra: np.ndarray | None = None) -
 
 
 def measure_whole(samples: np.ndarray, rate: int, analysis: Analysis) -> np.ndarray:
-    """All columns but those of the harmonic and the percussive part.
+    """Computes all columns except those of the harmonic and the percussive part.
 
     Args:
         samples: ``(n,)`` float32.
         rate: Samples per second.
-        analysis: Its analysis.
+        analysis: Analysis of the samples.
 
     Returns:
         ``(53,)`` float64.

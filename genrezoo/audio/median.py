@@ -1,8 +1,8 @@
 """Running medians of many series at once, compiled by numba.
 
-Each series keeps its window as a sorted column; a step replaces the value that leaves by the one that comes. With the
-columns side by side, that is the same few instructions for every series, without a branch: the processor does 8 or 16
-of them at a time.
+Each series keeps its window as a sorted column; a step replaces the outgoing value by the incoming one. With the
+columns side by side, these are the same few branch-free instructions for every series, so the CPU processes 8 or 16 of
+them at a time.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ LANES = 64  # series done together: their sorted windows, twice 8 kB, stay in th
 
 @numba.njit(cache=True)
 def running_median(values: np.ndarray, medians: np.ndarray) -> None:
-    """Median of the `SIZE` values around each value, along the first axis; at the ends the series is mirrored.
+    """Computes the median of the `SIZE` values around each value, along the first axis, with mirrored ends.
 
     Args:
         values: ``(n, series)`` float32, finite.
-        medians: ``(n, series)`` float32, where the result is written.
+        medians: ``(n, series)`` float32, for the result.
 
     Example:
         >>> import numpy as np
@@ -58,7 +58,7 @@ def _mirrored(index: int, n: int) -> int:
 
 @numba.njit(cache=True)
 def _replace(old: np.ndarray, new: np.ndarray, leaving: np.ndarray, coming: np.ndarray) -> None:
-    """Sorted windows without one value, with another; the ends of ``old`` and ``new`` are minus and plus infinity."""
+    """Replaces one value in sorted windows; the ends of ``old`` and ``new`` are minus and plus infinity."""
     for i in range(1, SIZE + 1):
         for lane in range(len(coming)):
             out, value = leaving[lane], coming[lane]

@@ -1,4 +1,4 @@
-"""Mel spectra in decibels, as images that a convolutional network reads (``log_mel``)."""
+"""Mel spectrograms in decibels, as images for convolutional networks (``log_mel``)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ FLOOR = 1e-10  # power, i.e. -100 dB
 
 
 class MelSettings(FeatureSettings):
-    """What the kinds that are made of mel spectra have in common."""
+    """Common settings of the kinds based on mel spectra."""
 
-    n_fft: int = Field(2048, ge=64, le=65536, multiple_of=2, description="Samples of a frame.")
+    n_fft: int = Field(2048, ge=64, le=65536, multiple_of=2, description="Samples per frame.")
     n_mels: int = Field(128, ge=2, le=512, description="Mel bands.")
-    frames_per_second: int = Field(21, ge=1, le=1000, description="Frames that begin in each second.")
-    fmin: float = Field(0.0, ge=0, description="Lower end of the lowest band, Hz.")
-    fmax: float | None = Field(None, gt=0, description="Upper end of the highest band, Hz; None: half the rate.")
+    frames_per_second: int = Field(21, ge=1, le=1000, description="Frames per second.")
+    fmin: float = Field(0.0, ge=0, description="Lower edge of the lowest band, Hz.")
+    fmax: float | None = Field(None, gt=0, description="Upper edge of the highest band, Hz; None: half the rate.")
 
     @model_validator(mode="after")
     def _bands(self) -> MelSettings:
@@ -33,27 +33,25 @@ class MelSettings(FeatureSettings):
             raise ValueError("fmin must be below fmax, and fmax not above half the rate")
         empty = int((self._filters() == 0).all(axis=0).sum())
         if empty:
-            raise ValueError(
-                f"{empty} mel bands lie between two bins of the spectrum; use fewer bands or a larger n_fft"
-            )
+            raise ValueError(f"{empty} mel bands contain no bin of the spectrum; use fewer bands or a larger n_fft")
         return self
 
     def _filters(self) -> np.ndarray:
         return mel_filters(self.rate, self.n_fft, self.n_mels, fmin=self.fmin, fmax=self.fmax)
 
     def _groups(self, sound: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Mel spectra in decibels, ``(frames, n_mels)`` float32, group by group."""
+        """Yields mel spectra in decibels, ``(frames, n_mels)`` float32, group by group."""
         hop = Fraction(self.rate, self.frames_per_second)
         for spectrum in spectrum_blocks(sound, n_fft=self.n_fft, hop=hop):
             yield decibels(power(spectrum) @ self._filters())
 
 
 class LogMel(MelSettings):
-    """Mel power spectra in decibels, a whole number of frames for each second.
+    """Mel power spectra in decibels, with a whole number of frames per second.
 
-    Choose it for convolutional networks that treat the spectrum as an image. Frame ``i`` is centred at
-    ``i / frames_per_second`` seconds. The value is ``10 log10(max(power, 1e-10))``, not relative to the loudest frame,
-    so that a second has the same numbers whatever comes after it. Only whole seconds are kept.
+    Choose it for convolutional networks that treat the spectrum as an image. Frame ``i`` is centred at ``i /
+    frames_per_second`` seconds. The value is ``10 log10(max(power, 1e-10))``, not relative to the loudest frame, so
+    that the values of a second do not depend on the rest of the recording. Only whole seconds are kept.
 
     Example:
         >>> features = LogMel().extract([np.zeros(50_000, np.float32)])
@@ -86,7 +84,7 @@ class LogMel(MelSettings):
 
 
 def log_mel(samples: np.ndarray, **options: object) -> np.ndarray:
-    """Mel spectra of a whole signal.
+    """Computes mel spectra of a whole signal.
 
     Args:
         samples: ``(n,)`` float32 mono, full scale 1.
@@ -107,11 +105,11 @@ def log_mel(samples: np.ndarray, **options: object) -> np.ndarray:
 
 
 def decibels(values: np.ndarray, *, top: float | None = None) -> np.ndarray:
-    """Power in decibels: ``10 log10(max(values, 1e-10))``.
+    """Converts power to decibels: ``10 log10(max(values, 1e-10))``.
 
     Args:
         values: Power, float32, of any shape.
-        top: Values further below the largest one are raised to this many decibels below it; None leaves them.
+        top: Values are raised to at most this many decibels below the largest one; None does not limit them.
 
     Returns:
         float32 of the same shape.
@@ -130,14 +128,14 @@ def decibels(values: np.ndarray, *, top: float | None = None) -> np.ndarray:
 
 @functools.lru_cache(maxsize=32)
 def mel_filters(rate: int, n_fft: int, n_mels: int, *, fmin: float = 0.0, fmax: float | None = None) -> np.ndarray:
-    """Triangular filters whose centres lie evenly on Slaney's mel scale, each of area 1.
+    """Returns triangular filters with centres evenly spaced on Slaney's mel scale, each of area 1.
 
     Args:
         rate: Samples per second.
         n_fft: Samples of a frame.
-        n_mels: Bands.
-        fmin: Lower end of the lowest band, Hz.
-        fmax: Upper end of the highest band, Hz; None is half the rate.
+        n_mels: Number of bands.
+        fmin: Lower edge of the lowest band, Hz.
+        fmax: Upper edge of the highest band, Hz; None is half the rate.
 
     Returns:
         ``(n_fft // 2 + 1, n_mels)`` float32, read-only: ``power @ filters`` is the mel spectrum.
@@ -157,7 +155,7 @@ def mel_filters(rate: int, n_fft: int, n_mels: int, *, fmin: float = 0.0, fmax: 
 
 # Slaney's scale: even steps of 200/3 Hz up to 1,000 Hz, above that 27 steps for each factor of 6.4.
 def hz_to_mel(frequency: np.ndarray) -> np.ndarray:
-    """Frequencies in Hz on Slaney's mel scale."""
+    """Converts frequencies in Hz to Slaney's mel scale."""
     high = 15 + 27 * np.log(np.maximum(frequency, 1000) / 1000) / np.log(6.4)
     return np.where(frequency < 1000, frequency * 3 / 200, high)
 

@@ -16,8 +16,8 @@ from genrezoo.audio.settings import Counted, Features, compute
 class MfccStatistics(MelSettings):
     """Mean and standard deviation of the first cepstral coefficients over each second.
 
-    Choose it for small networks on a second of music at a time. Frame ``i`` is centred at ``i / frames_per_second``
-    seconds, to the nearest sample; a second has the frames whose centres lie in it. Only whole seconds are kept.
+    Choose it for small networks on one second of music at a time. Frame ``i`` is centred at ``i / frames_per_second``
+    seconds, to the nearest sample; a second includes the frames whose centres lie in it. Only whole seconds are kept.
 
     Example:
         >>> features = MfccStatistics().extract([np.zeros(50_000, np.float32)])
@@ -30,7 +30,7 @@ class MfccStatistics(MelSettings):
     unit_of_values: ClassVar[str] = "dB (cosine transform of mel bands)"
 
     kind: Literal["mfcc_statistics"] = "mfcc_statistics"
-    frames_per_second: int = Field(20, ge=1, le=1000, description="Frames that begin in each second.")
+    frames_per_second: int = Field(20, ge=1, le=1000, description="Frames per second.")
     n_mfcc: int = Field(13, ge=1, description="Coefficients.")
 
     @model_validator(mode="after")
@@ -46,7 +46,7 @@ class MfccStatistics(MelSettings):
 
     @property
     def groups(self) -> dict[str, list[int]]:
-        """The means and the standard deviations."""
+        """Groups of columns: means and standard deviations."""
         return {"mean": list(range(self.n_mfcc)), "std": list(range(self.n_mfcc, 2 * self.n_mfcc))}
 
     def extract(self, blocks: Iterable[np.ndarray]) -> Features:
@@ -67,7 +67,7 @@ class MfccStatistics(MelSettings):
 
 
 def mfcc_statistics(samples: np.ndarray, **options: object) -> np.ndarray:
-    """Mean and standard deviation of cepstral coefficients over each second of a whole signal.
+    """Computes mean and standard deviation of cepstral coefficients over each second of a whole signal.
 
     Args:
         samples: ``(n,)`` float32 mono, full scale 1.
@@ -89,7 +89,7 @@ def mfcc_statistics(samples: np.ndarray, **options: object) -> np.ndarray:
 
 @functools.lru_cache(maxsize=32)
 def cosines(n_mels: int, n_mfcc: int) -> np.ndarray:
-    """The orthonormal cosine transform (type 2) as a matrix.
+    """Returns the orthonormal cosine transform (type 2) as a matrix.
 
     Returns:
         ``(n_mels, n_mfcc)`` float32, read-only: ``decibels @ cosines`` are the cepstral coefficients.

@@ -12,7 +12,7 @@ LANES = 64  # frames done together
 
 
 def onset_strength(level: np.ndarray, *, n_fft: int, hop: int) -> np.ndarray:
-    """How much louder each frame is than the one before, in the median band.
+    """Computes the onset strength: the median over the bands of the increase in level from the frame before.
 
     Args:
         level: ``(n_mels, frames)`` float32, dB.
@@ -20,7 +20,7 @@ def onset_strength(level: np.ndarray, *, n_fft: int, hop: int) -> np.ndarray:
         hop: Samples from one frame to the next.
 
     Returns:
-        ``(frames,)`` float32, dB, moved by half a frame so that an onset is where it begins.
+        ``(frames,)`` float32, dB, shifted by half a frame, so that an onset is at its beginning.
 
     Reference: ``librosa.onset.onset_strength(..., aggregate=numpy.median)``, which ``librosa.beat.beat_track`` takes.
     """
@@ -33,7 +33,7 @@ def onset_strength(level: np.ndarray, *, n_fft: int, hop: int) -> np.ndarray:
 
 @numba.njit(cache=True)
 def _median_rise(level: np.ndarray, medians: np.ndarray) -> None:
-    """Median over the bands of what each frame rises above the one before.
+    """Computes the median over the bands of each frame's increase over the one before.
 
     Floats of one sign are ordered as the whole numbers of the same bits, so the value that a given number of others
     does not exceed is found bit by bit, by counting: no branch, no sorting, and many frames side by side.
@@ -74,10 +74,10 @@ def _median_rise(level: np.ndarray, medians: np.ndarray) -> None:
 
 
 def tempo(strength: np.ndarray, *, rate: int, hop: int) -> float:
-    """Tempo with the strongest autocorrelation of onsets over eight seconds, weighted towards 120 beats a minute.
+    """Estimates the tempo by the strongest onset autocorrelation over eight seconds, weighted towards 120 bpm.
 
-    The mean autocorrelation of all windows is the inverse transform of their mean power spectrum, so that one inverse
-    transform does.
+    The mean autocorrelation of all windows is the inverse transform of their mean power spectrum, so one inverse
+    transform is enough.
 
     Args:
         strength: ``(frames,)`` float32.

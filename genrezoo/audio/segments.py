@@ -1,18 +1,17 @@
 """Musical segments: chroma, timbre and loudness from one onset (or beat) to the next.
 
 The columns are those of a Million Song Dataset track cut into songs of 25 features: ``segments_pitches`` (12),
-``segments_timbre`` (12) and ``segments_loudness_max``. They are an approximation, made in the open, of an analysis that
-never was:
+``segments_timbre`` (12) and ``segments_loudness_max``. They are an open approximation of a proprietary analysis:
 
-- *Alike*: segments of variable length that begin where something new begins, 0.06 s at least and seldom over 1 s; 12
-  chroma from C to B, of which the largest is 1; loudness of the loudest moment in dB re full scale, from -60 on.
-- *Not alike*: the basis of ``segments_timbre`` is proprietary. Here timbre is the first 12 cepstral coefficients of
-  the segment's mean spectrum in dB: in both, the first one goes with loudness, the second with brightness and so on to
-  finer detail, but neither scales nor signs agree. Loudness is the level of the sound, without a model of the ear. The
-  boundaries come from another detector.
+- *Similar*: segments of variable length that begin at onsets, at least 0.06 s and seldom over 1 s; 12 chroma from C to
+  B, with a maximum of 1; maximum loudness in dB re full scale, at least -60.
+- *Different*: the basis of ``segments_timbre`` is proprietary. Here timbre is the first 12 cepstral coefficients of the
+  segment's mean spectrum in dB: in both, the first one is related to loudness, the second to brightness and later ones
+  to finer detail, but neither scales nor signs agree. Loudness is the level of the signal, without an auditory model.
+  The boundaries come from another detector.
 
-A model that was trained on one of the two must therefore not be given the other. Choose these features for recurrent
-and convolutional models over musical events; choose `genrezoo.audio.mel` where every frame counts.
+Do not use a model that was trained on one of the two with the other. Choose these features for recurrent and
+convolutional models over musical events; choose `genrezoo.audio.mel` where every frame counts.
 
 Reference: T. Jehan, Creating Music by Listening, MIT, 2005, chapters 3 and 4; T. Bertin-Mahieux, D. Ellis, B. Whitman,
 P. Lamere, The Million Song Dataset, ISMIR 2011.
@@ -42,15 +41,15 @@ _FLOOR = 1e-4  # mel power that counts as silence: 80 dB under a full-scale tone
 class Segments(FeatureSettings):
     """Settings of ``segments``: 12 chroma, 12 timbre and the loudness of each musical segment.
 
-    Chroma are energies: those of all frames of a segment summed, divided by the largest, for music tuned to A4 = 440 Hz
+    Chroma are energies, summed over all frames of a segment and divided by the largest, for music tuned to A4 = 440 Hz
     (0 in silence). Timbre: cepstral coefficients 0 to 11 of the mean over the segment's frames of `N_MELS` mel bands in
     dB. Loudness: level of the loudest frame (root mean square under the window) in dB re full scale, so that a
     full-scale sine has -3; -60 is silence and everything below. Frames are 93 ms long and 23 ms apart at any rate.
 
-    Boundaries are rounded to frames. Of two that are closer than `SHORTEST` the earlier one stays, and a segment longer
-    than ``longest_seconds`` is divided evenly: also in the Million Song Dataset a sustained sound is a run of segments.
-
-    Per frame 26 numbers are kept until the end is known (16 MB an hour); everything else is streamed.
+    Boundaries are rounded to frames. Of two that are closer than `SHORTEST`, the earlier one is kept, and a segment
+    longer than ``longest_seconds`` is divided evenly: in the Million Song Dataset, too, a sustained sound is a run of
+    segments. 26 numbers per frame are kept until the end of the recording (16 MB per hour); everything else is
+    streamed.
 
     Example:
         >>> settings = Segments(rate=8000)
@@ -66,7 +65,7 @@ class Segments(FeatureSettings):
 
     kind: Literal["segments"] = "segments"
     unit: Literal["onset", "beat"] = Field(
-        "onset", description="What a segment begins with: an onset, moved back to where the sound rises; or a beat."
+        "onset", description="Start of a segment: an onset, moved back to where the level rises, or a beat."
     )
     longest_seconds: float = Field(1.0, ge=0.25, le=60, description="Longer segments are divided evenly.")
 
@@ -85,7 +84,7 @@ class Segments(FeatureSettings):
     def units(self) -> dict[str, str]:
         """Units of the three groups."""
         return {
-            "chroma": "share of the strongest pitch class",
+            "chroma": "fraction of the strongest pitch class",
             "timbre": "dB (cosine transform of mel bands)",
             "loudness": "dB re full scale",
         }
@@ -96,7 +95,7 @@ class Segments(FeatureSettings):
         return round(self.rate * 512 / 22050)
 
     def extract(self, blocks: Iterable[np.ndarray]) -> Features:
-        """The segments of one recording; see `FeatureSettings.extract`."""
+        """Computes the segments of one recording; see `FeatureSettings.extract`."""
         sound = Counted(blocks)
         frames = np.concatenate(list(self._frames(sound)))
         sound.check(4 * self.hop / self.rate, self)
@@ -118,7 +117,7 @@ class Segments(FeatureSettings):
         return Features(x=x.astype(np.float32), edges=edges)
 
     def _frames(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """For each group of frames chroma energies (12), cepstrum (12), rise of the spectrum in dB, mean square."""
+        """Yields, by group of frames, chroma energies (12), cepstrum (12), rise of the spectrum in dB, mean square."""
         import_audio("numba")
         from genrezoo.audio.chroma import chroma_filters  # compiled by numba
 
@@ -141,11 +140,11 @@ class Segments(FeatureSettings):
             )
 
     def _onset_strength(self, rise: np.ndarray) -> np.ndarray:
-        """The rise of the spectrum, half a frame later: a frame contains what is to come before it is there."""
+        """Delays the rise of the spectrum by half a frame, because a frame already contains later sound."""
         return np.concatenate([np.zeros(2, rise.dtype), rise])[: len(rise)]
 
     def _starts(self, strength: np.ndarray, end: float) -> np.ndarray:
-        """Frames that segments begin with, the first one 0; the last one ends at frame ``end``."""
+        """Returns the first frame of each segment, beginning with 0; the last one ends at frame ``end``."""
         librosa = import_audio("librosa")
         if self.unit == "beat":
             _, found = librosa.beat.beat_track(onset_envelope=strength, sr=self.rate, hop_length=self.hop, trim=False)
@@ -168,7 +167,7 @@ class Segments(FeatureSettings):
 
 
 def segments(samples: np.ndarray, **options: object) -> np.ndarray:
-    """The segments of a whole signal.
+    """Computes the segments of a whole signal.
 
     Args:
         samples: ``(n,)`` floating-point mono, full scale 1.
@@ -179,7 +178,7 @@ def segments(samples: np.ndarray, **options: object) -> np.ndarray:
 
     Raises:
         DataError: The signal is not one channel of finite numbers, or too short.
-        SettingsError: An option is out of range, or the optional libraries for audio are not installed.
+        SettingsError: An option is out of range, or the optional audio libraries are not installed.
 
     Example:
         >>> segments(np.sin(np.arange(16000) / 4).astype(np.float32), rate=8000).shape[1]

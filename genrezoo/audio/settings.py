@@ -1,4 +1,4 @@
-"""What every kind of features has in common: its settings, which are stored with a run, and what it returns."""
+"""Base classes of all kinds of features: the settings, which are stored with a run, and the result."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ KINDS = tuple(HOMES)
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What one recording sounds like, in numbers.
+    """The features of one recording.
 
     Attributes:
         x: ``(n_segments, n_features)`` float32; for images ``(n_images, height, width, 3)`` uint8.
-        edges: ``(n_segments + 1,)`` float64: where each segment begins and the last one ends, in seconds from the
-            beginning of the excerpt.
+        edges: ``(n_segments + 1,)`` float64: start of each segment and end of the last, in seconds from the beginning
+            of the excerpt.
     """
 
     x: np.ndarray
@@ -47,18 +47,19 @@ class Features:
 
 
 class FeatureSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """Settings of one kind of features; each kind is a subclass in a file of its own.
+    """Settings of one kind of features; each kind is a subclass in a separate module.
 
-    They are plain data, so that a run's card can hold them and new recordings get the features of the training songs.
+    They are plain data, so that a run's card can store them and new recordings get the same features as the training
+    songs.
     """
 
     unit_of_values: ClassVar[str] = ""
     compiled: ClassVar[bool] = False  # by numba
 
     kind: str = Field(description="Name of the kind.")
-    rate: int = Field(22050, ge=4000, le=48000, description="Samples per second that audio is resampled to.")
-    offset: float = Field(0.0, ge=0, description="Seconds of each file that are left out at its beginning.")
-    duration: float | None = Field(None, ge=0.1, description="Seconds of each file that are used at most; None: all.")
+    rate: int = Field(22050, ge=4000, le=48000, description="Sample rate that audio is resampled to, in Hz.")
+    offset: float = Field(0.0, ge=0, description="Seconds to skip at the beginning of each file.")
+    duration: float | None = Field(None, ge=0.1, description="Maximum seconds to use of each file; None: all.")
 
     @property
     @abstractmethod
@@ -72,40 +73,40 @@ class FeatureSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fals
 
     @property
     def groups(self) -> dict[str, list[int]]:
-        """Columns that belong together, by name of the group; empty where there are no groups."""
+        """Columns of each feature group, by name; empty if there are no groups."""
         return {}
 
     @property
     def units(self) -> dict[str, str]:
-        """Unit of the columns of each group, or of all under the name of the kind."""
+        """Unit of the columns of each group, or of all columns under the name of the kind."""
         return {self.kind: self.unit_of_values}
 
     @abstractmethod
     def extract(self, blocks: Iterable[np.ndarray]) -> Features:
-        """The features of one recording.
+        """Computes the features of one recording.
 
         Args:
-            blocks: Consecutive pieces of the recording of any lengths, ``(n,)`` float32 mono at `rate`, full scale 1.
+            blocks: Consecutive blocks of the recording with any lengths, ``(n,)`` float32 mono at `rate`, full scale 1.
 
         Raises:
             DataError: The recording is too short.
         """
 
     def prepare(self) -> None:
-        """Gets what is needed besides the recordings, before any of them is read."""
+        """Obtains any other requirements before the first recording is read."""
 
     def digest(self) -> str:
-        """Sixteen hex digits that differ between any two settings; they name what is kept in a cache."""
+        """Returns a digest (16 hex digits) of the settings, which identifies cache entries."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def feature_settings(kind: str | Mapping[str, Any] | FeatureSettings, **options: Any) -> FeatureSettings:
-    """Settings by name of the kind, or from plain data.
+    """Returns settings by the name of the kind, or from plain data.
 
     Args:
-        kind: One of `KINDS`; or a dictionary with ``"kind"``, as a run's card holds it; or settings.
-        options: Fields of that kind's settings; they go before those of a dictionary or of settings.
+        kind: One of `KINDS`; or a dictionary with ``"kind"``, as on a run's card; or settings.
+        options: Fields of that kind's settings; they take precedence over those of a dictionary or of settings.
 
     Raises:
         UnknownNameError: There is no such kind, or it has no such option; the nearest names are suggested.
@@ -132,13 +133,13 @@ def feature_settings(kind: str | Mapping[str, Any] | FeatureSettings, **options:
 
 
 class Counted:
-    """Blocks of a recording, counted while they pass.
+    """Blocks of a recording, with a count of their samples.
 
     Attributes:
-        samples: Samples that have passed.
+        samples: Number of samples so far.
 
     Args:
-        blocks: Consecutive pieces of the recording.
+        blocks: Consecutive blocks of the recording.
     """
 
     def __init__(self, blocks: Iterable[np.ndarray]):
@@ -151,10 +152,10 @@ class Counted:
             yield block
 
     def check(self, seconds: float, settings: FeatureSettings) -> None:
-        """Refuses a recording that was too short; to be called when all blocks have passed.
+        """Rejects a recording that was too short; call it after the last block.
 
         Raises:
-            DataError: There were fewer seconds than that.
+            DataError: The recording was shorter.
         """
         if self.samples < seconds * settings.rate:
             raise DataError(
@@ -164,7 +165,7 @@ class Counted:
 
 
 def compute(kind: str, samples: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """The features of a whole signal that is in memory: what the function of each kind does.
+    """Computes the features of a whole signal in memory, for the function of each kind.
 
     Raises:
         DataError: ``samples`` is not one channel of finite float numbers, or too short.
@@ -183,9 +184,9 @@ def compute(kind: str, samples: np.ndarray, options: Mapping[str, Any]) -> np.nd
 
 
 def extract(settings: FeatureSettings, blocks: Iterable[np.ndarray]) -> Features:
-    """`FeatureSettings.extract` on one thread, so that the bits do not hang on how many there are.
+    """Runs `FeatureSettings.extract` on one thread, so that results do not depend on the number of threads.
 
-    The matrix products are small as well: more threads would only wait for each other.
+    The matrix products are small, so more threads would not help.
     """
     if settings.compiled:
         _compile(settings)
@@ -195,10 +196,10 @@ def extract(settings: FeatureSettings, blocks: Iterable[np.ndarray]) -> Features
 
 @functools.cache
 def _compile(settings: FeatureSettings) -> None:
-    """Compiles what the features need, in one process at a time.
+    """Compiles the functions for the features, in one process at a time.
 
-    Processes that write to numba's cache at once, as two that import librosa for the first time, can enter one function
-    under the name of another. Whoever reads it from there crashes, now and for ever.
+    Processes that write to numba's cache at the same time, such as two that import librosa for the first time, can
+    store a function under the name of another. Every process that reads it later crashes.
     """
     noise = np.random.default_rng(1).uniform(-1, 1, 3 * settings.rate).astype(np.float32)
     with contextlib.suppress(GenrezooError), lock_folder(default_cache() / "compiling", wait=True):

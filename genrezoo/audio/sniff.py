@@ -1,6 +1,6 @@
-"""What a file is by its first bytes, whatever its name ends in.
+"""Detection of a file's format by its first bytes, regardless of its name.
 
-Decoders are only given what looks like audio, and a web page saved under the name of a song is called a web page.
+Decoders only get files that look like audio, and a web page saved under the name of a song is reported as a web page.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ _HEAD = 4096  # bytes that decide
 
 
 class Kind(NamedTuple):
-    """What a file looks like.
+    """A detected format.
 
     Attributes:
-        name: In words, e.g. ``"WAV"`` or ``"HTML"``.
-        decoder: ``"soundfile"`` or ``"ffmpeg"``; None for what is no audio, or none that can be read.
-        demuxer: ffmpeg's name of the container, so that it need not guess (and cannot be made to guess a playlist).
+        name: Name of the format, e.g. ``"WAV"`` or ``"HTML"``.
+        decoder: ``"soundfile"`` or ``"ffmpeg"``; None for files that are not audio or cannot be read.
+        demuxer: ffmpeg's name of the container, so that it does not guess (and cannot be tricked into reading a
+            playlist).
     """
 
     name: str
@@ -37,7 +38,7 @@ _STARTS: tuple[tuple[bytes, Kind], ...] = (
     (b"caff", Kind("CAF", "ffmpeg", "caf")),
     (b"wvpk", Kind("WavPack", "ffmpeg", "wv")),
     (b"ADIF", Kind("AAC", "ffmpeg", "aac")),
-    (b"MThd", Kind("MIDI, which holds notes and no audio")),
+    (b"MThd", Kind("MIDI, which contains notes and no audio")),
     (b"\x89PNG\r\n\x1a\n", Kind("PNG")),
     (b"\xff\xd8\xff", Kind("JPEG")),
     (b"GIF8", Kind("GIF")),
@@ -68,7 +69,7 @@ _OGG_CODECS = ((b"\x01vorbis", "soundfile"), (b"OpusHead", "soundfile"), (b"\x7f
 
 
 def sniff(file: BinaryIO) -> Kind:
-    """What an open file is, by its bytes; a tag before the audio (ID3) is passed over.
+    """Detects the format of an open file; a tag before the audio (ID3) is skipped.
 
     Args:
         file: Open for reading in binary; left at its beginning.
@@ -111,7 +112,7 @@ def _of_bytes(head: bytes) -> Kind:
     if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xF6 == 0xF0:  # the layer is 0: not MPEG audio, but AAC
         return Kind("AAC", "ffmpeg", "aac")
     if head.startswith(b"RIFF") or head.startswith(b"FORM"):
-        return Kind(f"{head[:4].decode()} of another kind, or cut in its header")
+        return Kind(f"{head[:4].decode()} of another kind, or with a truncated header")
     frame = frame_header(head[:4])
     if frame is not None and (frame_header(head[frame.n_bytes : frame.n_bytes + 4]) or frame.n_bytes + 4 > len(head)):
         return Kind("MP3", "soundfile")

@@ -1,4 +1,4 @@
-"""What each frame is like, compiled by numba: from the spectrum and, for level and sign changes, from the samples."""
+"""Features of each frame, compiled by numba: from the spectrum and, for level and zero crossings, from the samples."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ def describe_spectra(
     mel: np.ndarray,
     facts: np.ndarray,
 ) -> None:
-    """All that is computed from one spectrum, for a group of frames while it is in the cache.
+    """Computes all features of a spectrum, for a group of frames while it is in the CPU cache.
 
-    The frames lie side by side, so that the processor does 8 or 16 of them at a time.
+    The frames lie side by side, so that the CPU processes 8 or 16 of them at a time.
 
     Args:
-        spectra: ``(bins, 2 * frames)`` float32, at most `GROUP` frames: complex spectra seen as pairs of real numbers.
+        spectra: ``(bins, 2 * frames)`` float32, at most `GROUP` frames: complex spectra viewed as pairs of real
+            numbers.
         frequencies: ``(bins,)`` float32, Hz.
         bands: Mel filters as `sparse_mel_filters` returns them.
-        power: ``(bins, GROUP)`` float32 where the power is written; 0 where there is no frame.
-        first: Column of the first frame in what follows.
-        mel: ``(n_mels, all frames)`` float32 where the mel power is written.
-        facts: ``(4, all frames)`` float32 where centroid, bandwidth and 85 % rolloff of the magnitude, in Hz, and the
-            greatest power are written.
+        power: ``(bins, GROUP)`` float32 for the power; 0 where there is no frame.
+        first: Column of the first frame in the following arrays.
+        mel: ``(n_mels, all frames)`` float32 for the mel power.
+        facts: ``(4, all frames)`` float32 for centroid, bandwidth and 85 % rolloff of the magnitude, in Hz, and the
+            maximum power.
 
     Reference: ``librosa.feature.spectral_centroid``, ``spectral_bandwidth``, ``spectral_rolloff``, ``melspectrogram``.
     """
@@ -88,10 +89,10 @@ def describe_spectra(
 
 @functools.lru_cache(maxsize=32)
 def sparse_mel_filters(rate: int, n_fft: int, n_mels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`mel_filters` without their zeros.
+    """Returns `mel_filters` without their zeros.
 
     Returns:
-        First bin of each band, the bin after its last one, and the weights of all bands one after the other.
+        First bin of each band, the bin after its last one, and the concatenated weights of all bands.
     """
     filters = mel_filters(rate, n_fft, n_mels)
     inside = filters > 0
@@ -103,15 +104,15 @@ def sparse_mel_filters(rate: int, n_fft: int, n_mels: int) -> tuple[np.ndarray, 
 
 @numba.njit(cache=True, fastmath=True)
 def describe_samples(samples: np.ndarray, hop: int, energy: np.ndarray, crossings: np.ndarray) -> None:
-    """Level and sign changes of frames of four hops, centred at each hop.
+    """Computes level and zero crossings of frames of four hops, centred at each hop.
 
     Args:
         samples: ``(n,)`` float32.
         hop: Samples from one frame to the next.
-        energy: ``(1 + n // hop,)`` float64 where the mean square of each frame is written, with silence before the
-            beginning and after the end.
-        crossings: As long, float64, where the share of a frame's samples is written that have another sign than the
-            sample before; up to 1e-10 counts as positive zero.
+        energy: ``(1 + n // hop,)`` float64 for the mean square of each frame, with silence before the beginning and
+            after the end.
+        crossings: Float64 of the same length for the fraction of a frame's samples with another sign than the sample
+            before; values up to 1e-10 count as positive zero.
 
     Reference: ``librosa.feature.rms(y=...)``, squared, and ``zero_crossing_rate``.
     """
@@ -149,7 +150,7 @@ def describe_samples(samples: np.ndarray, hop: int, energy: np.ndarray, crossing
 
 @numba.njit(cache=True, fastmath=True)
 def moments(values: np.ndarray) -> tuple[float, float]:
-    """Mean and variance, in float64 and in two passes, so that a large mean takes nothing from a small variance.
+    """Computes mean and variance in float64 and in two passes, so that a large mean does not affect a small variance.
 
     Args:
         values: ``(n,)`` float32 or float64.

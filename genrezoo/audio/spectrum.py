@@ -1,7 +1,7 @@
-"""The one short-time Fourier transform, from which every feature is derived: float32, frames centred, Hann window.
+"""The short-time Fourier transform from which all features are derived: float32, centred frames, Hann window.
 
-Frames are transformed in groups of `GROUP`, counted from the first frame of the recording. So it makes no difference to
-a single bit whether a recording comes whole or in blocks, and what is derived from a group finds it in the cache.
+Frames are transformed in groups of `GROUP`, counted from the first frame of the recording. So results are bit-identical
+whether a recording is passed whole or in blocks, and features of a group are computed while it is in the CPU cache.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ GROUP = 64  # 64 frames of 2,048 samples are half a megabyte
 
 
 def stft(samples: np.ndarray, *, n_fft: int = 2048, hop: int | Fraction = 512) -> np.ndarray:
-    """Short-time Fourier transform of a whole signal.
+    """Computes the short-time Fourier transform of a whole signal.
 
     Frame ``i`` is centred at sample ``i * hop``, with silence before the beginning and after the end.
 
     Args:
         samples: ``(n,)`` float32.
         n_fft: Samples of a frame, even.
-        hop: Samples from one frame to the next. Where it is no whole number, frame ``i`` is centred at the whole sample
+        hop: Samples from one frame to the next. If it is not a whole number, frame ``i`` is centred at the sample
             nearest to ``i * hop``.
 
     Returns:
@@ -52,15 +52,15 @@ def stft(samples: np.ndarray, *, n_fft: int = 2048, hop: int | Fraction = 512) -
 def spectrum_blocks(
     blocks: Iterable[np.ndarray], *, n_fft: int = 2048, hop: int | Fraction = 512
 ) -> Iterator[np.ndarray]:
-    """The frames of `stft`, of a signal that comes in blocks: to the bit those of the whole, in constant memory.
+    """Yields the frames of `stft` for a signal in blocks: bit-identical to the whole signal, in constant memory.
 
     Args:
-        blocks: Consecutive pieces of the signal, each ``(n,)`` float32, of any lengths.
+        blocks: Consecutive blocks of the signal, each ``(n,)`` float32, with any lengths.
         n_fft: As for `stft`.
         hop: As for `stft`.
 
     Yields:
-        ``(GROUP, n_fft // 2 + 1)`` complex64; the last one has the frames that are left.
+        ``(GROUP, n_fft // 2 + 1)`` complex64; the last one has the remaining frames.
 
     Raises:
         SettingsError: As for `stft`.
@@ -70,11 +70,11 @@ def spectrum_blocks(
 
 
 def transform(frames: np.ndarray, *, frequency_first: bool = False) -> np.ndarray:
-    """Spectra of frames.
+    """Computes the spectra of frames.
 
     Args:
         frames: ``(frames, n_fft)`` float32.
-        frequency_first: Whether the result is transposed, which costs nothing here.
+        frequency_first: Whether the result is transposed, at no extra cost.
 
     Returns:
         ``(frames, n_fft // 2 + 1)`` complex64, or ``(n_fft // 2 + 1, frames)``.
@@ -130,17 +130,17 @@ def frame_blocks(
 
 
 def centres(first: int, count: int, hop: Fraction) -> np.ndarray:
-    """Samples that frames ``first, first + 1, …`` are centred at, int64."""
+    """Returns the samples at which frames ``first, first + 1, …`` are centred, int64."""
     index = np.arange(first, first + count, dtype=np.int64)
     return (2 * index * hop.numerator + hop.denominator) // (2 * hop.denominator)
 
 
 @functools.cache
 def _real_fft() -> Callable[[np.ndarray, int], np.ndarray]:
-    """``scipy.fft.rfft`` on one thread: its compiled part, without SciPy, whose import takes longer than a clip.
+    """Returns ``scipy.fft.rfft`` on one thread: only its compiled part, because importing SciPy is slow.
 
-    0.17 of the 0.45 s of processor time that a cold prediction took went into that import. NumPy's own transform takes
-    three times as long and rounds differently.
+    The import took 0.17 of the 0.45 s of CPU time of a cold prediction. NumPy's transform takes three times as long and
+    rounds differently.
     """
     spec = importlib.util.find_spec("scipy")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
@@ -157,7 +157,7 @@ def _real_fft() -> Callable[[np.ndarray, int], np.ndarray]:
 
 
 def istft(spectra: Iterable[np.ndarray], *, n_fft: int = 2048, hop: int = 512, length: int) -> np.ndarray:
-    """The signal whose short-time Fourier transform is nearest to the given one.
+    """Returns the signal whose short-time Fourier transform is nearest to the given one.
 
     Args:
         spectra: Consecutive groups of frames of any sizes, each ``(frames, n_fft // 2 + 1)`` complex64, as
@@ -167,10 +167,10 @@ def istft(spectra: Iterable[np.ndarray], *, n_fft: int = 2048, hop: int = 512, l
         length: Samples of the signal.
 
     Returns:
-        ``(length,)`` float32; silence where no frame reaches.
+        ``(length,)`` float32; silence where there is no frame.
 
     Raises:
-        SettingsError: ``n_fft`` is no multiple of ``hop``.
+        SettingsError: ``n_fft`` is not a multiple of ``hop``.
 
     Example:
         >>> noise = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
@@ -202,7 +202,7 @@ def istft(spectra: Iterable[np.ndarray], *, n_fft: int = 2048, hop: int = 512, l
 
 
 def power(spectrum: np.ndarray) -> np.ndarray:
-    """Squared magnitude, float32, of the same shape."""
+    """Returns the squared magnitude, float32, of the same shape."""
     squares: np.ndarray = np.square(spectrum.real) + np.square(spectrum.imag)
     return squares
 

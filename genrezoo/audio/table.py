@@ -32,11 +32,11 @@ FEWEST = 31 * 512  # samples: as many frames as the window of the medians holds
 class FeatureTable(FeatureSettings):
     """Means and variances of 28 measures, and the tempo: the columns of the table ``features_30_sec.csv``.
 
-    Choose it to compare with the many results on that table, and for small models on whole songs. There is a row for
-    each window; a remainder shorter than half a window belongs to the last one, so a clip that is a little longer than
-    30 seconds is one row. The measures are librosa's with their defaults: ``chroma_stft`` with estimated tuning,
-    ``rms(y=...)``, spectral centroid, bandwidth and rolloff, zero-crossing rate, the harmonic and the percussive
-    waveform ("harmony" and "perceptr"), the tempo of ``beat_track``, 20 cepstral coefficients.
+    Choose it to compare with the many results on that table, and for small models on whole songs. There is one row per
+    window; a remainder shorter than half a window is added to the last one, so a clip of slightly more than 30 seconds
+    has one row. The measures are librosa's with their defaults: ``chroma_stft`` with estimated tuning, ``rms(y=...)``,
+    spectral centroid, bandwidth and rolloff, zero-crossing rate, the harmonic and the percussive waveform ("harmony"
+    and "perceptr"), the tempo of ``beat_track``, 20 cepstral coefficients.
 
     Example:
         >>> clicks = np.zeros(6 * 22050, np.float32)
@@ -51,7 +51,7 @@ class FeatureTable(FeatureSettings):
     compiled: ClassVar[bool] = True
 
     kind: Literal["feature_table"] = "feature_table"
-    window_seconds: float = Field(30.0, ge=1, le=3600, description="Seconds of a row.")
+    window_seconds: float = Field(30.0, ge=1, le=3600, description="Seconds per row.")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,28 +60,28 @@ class FeatureTable(FeatureSettings):
 
     @property
     def groups(self) -> dict[str, list[int]]:
-        """Chroma, loudness, spectral shape, separated parts, tempo, timbre."""
+        """Feature groups: chroma, loudness, spectral shape, separated parts, tempo, timbre."""
         owners = [next(name for name in GROUPS if _measure(column) in GROUPS[name]) for column in COLUMNS]
         return {name: [i for i, owner in enumerate(owners) if owner == name] for name in GROUPS}
 
     @property
     def units(self) -> dict[str, str]:
-        """Units of the means; variances have their squares."""
+        """Units of the means; variances have squared units."""
         return {
-            "chroma": "share of the strongest pitch class",
+            "chroma": "fraction of the strongest pitch class",
             "loudness": "amplitude re full scale",
-            "spectral": "Hz, and zero crossings a sample",
+            "spectral": "Hz, and zero crossings per sample",
             "separation": "amplitude re full scale",
             "tempo": "beats a minute",
             "timbre": "dB (cosine transform of mel bands)",
         }
 
     def extract(self, blocks: Iterable[np.ndarray]) -> Features:
-        """``x`` is ``(windows, 57)``; one window is held at a time.
+        """``x`` is ``(windows, 57)``; only one window is in memory at a time.
 
         Raises:
             DataError: There are fewer than 31 frames of 512 samples (0.72 s at 22,050 Hz).
-            SettingsError: The optional libraries for audio are not installed.
+            SettingsError: The optional audio libraries are not installed.
         """
         from genrezoo.audio.decode import import_audio
 
@@ -99,7 +99,7 @@ class FeatureTable(FeatureSettings):
         return Features(np.array(rows, np.float32), np.array(ends) / self.rate)
 
     def _windows(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Windows of the recording; the last one has between half and one and a half of the usual length."""
+        """Yields windows of the recording; the last one has between half and one and a half of the usual length."""
         size = round(self.window_seconds * self.rate)
         held: list[np.ndarray] = []
         length = 0
@@ -115,14 +115,14 @@ class FeatureTable(FeatureSettings):
 
 
 def feature_table(samples: np.ndarray, **options: object) -> np.ndarray:
-    """The 57 columns of a whole signal.
+    """Computes the 57 columns of a whole signal.
 
     Args:
         samples: ``(n,)`` floating-point mono, full scale 1.
         **options: Fields of `FeatureTable`, e.g. ``rate`` and ``window_seconds``.
 
     Returns:
-        ``(windows, 57)`` float32: Hz for centroid, bandwidth and rolloff, beats a minute for the tempo.
+        ``(windows, 57)`` float32: Hz for centroid, bandwidth and rolloff, beats per minute for the tempo.
 
     Raises:
         DataError: The signal is not one channel of finite numbers, or shorter than 31 frames.

@@ -1,4 +1,4 @@
-"""Mel spectra as the music taggers of Pons and others read them (``tagger_mel``)."""
+"""Mel spectra as input of the music taggers of Pons and others (``tagger_mel``)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ GAIN = np.float32(10_000)
 
 
 class TaggerMel(FeatureSettings):
-    """Mel power spectra on the scale that `musicnn` and `vgg_tagger` were trained on; nothing of it can be set.
+    """Mel power spectra with the fixed settings that `musicnn` and `vgg_tagger` were trained on.
 
-    Choose it for these networks and their weights. At 16,000 Hz there are frames of 512 samples every 256, so 62.5 a
-    second, and 96 bands up to 8,000 Hz. The value is ``log10(1 + 10000 power)``, 0 in silence. Frame ``i`` is centred
-    at ``256 i / 16000`` seconds; the last one, less than a step before the end, is left out: 3 s have 187 frames.
+    Choose it for these networks and their weights. At 16,000 Hz there are frames of 512 samples every 256, that is 62.5
+    per second, and 96 bands up to 8,000 Hz. The value is ``log10(1 + 10000 power)``, 0 in silence. Frame ``i`` is
+    centred at ``256 i / 16000`` seconds; the last one, less than a step before the end, is left out: 3 s have 187
+    frames.
 
     Example:
         >>> features = TaggerMel().extract([np.zeros(48_000, np.float32)])
@@ -34,7 +35,7 @@ class TaggerMel(FeatureSettings):
     unit_of_values: ClassVar[str] = "log10(1 + 10000 power)"
 
     kind: Literal["tagger_mel"] = "tagger_mel"
-    rate: Literal[16000] = Field(16000, description="Samples per second that audio is resampled to.")
+    rate: Literal[16000] = Field(16000, description="Sample rate that audio is resampled to, in Hz.")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ class TaggerMel(FeatureSettings):
         return Features(x, np.arange(len(x) + 1) * HOP / self.rate)
 
     def spectra(self, sound: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """The spectra of one recording group by group, ``(frames, 96)`` float32."""
+        """Yields the spectra of one recording group by group, ``(frames, 96)`` float32."""
         filters = mel_filters(self.rate, N_FFT, N_MELS)
         last = np.empty((0, N_MELS), np.float32)  # held back: the very last one is left out
         for spectrum in spectrum_blocks(sound, n_fft=N_FFT, hop=HOP):
@@ -64,7 +65,7 @@ class TaggerMel(FeatureSettings):
 
 
 def tagger_mel(samples: np.ndarray) -> np.ndarray:
-    """Mel spectra of a whole signal, as the taggers read them.
+    """Computes mel spectra of a whole signal, as input of the taggers.
 
     Args:
         samples: ``(n,)`` floating-point mono at 16,000 Hz, full scale 1.

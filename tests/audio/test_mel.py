@@ -71,7 +71,7 @@ def test_too_short(n):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_fft": 256}, "mel bands lie between two bins"),
+        ({"n_fft": 256}, "mel bands contain no bin"),
         ({"fmax": 12_000.0}, "fmax not above half the rate"),
         ({"fmin": 5000.0, "fmax": 4000.0}, "fmin must be below fmax"),
         ({"n_fft": 2047}, "multiple of 2"),

@@ -40,8 +40,8 @@ def test_describe_shows_genres_by_side_and_duplicates(archive):
     assert ["blues", "10", "4", "6", "20"] in rows
     assert ["hip [hop]", "10", "4", "5", "20"] in rows
     assert "split: official; songs in no side of it: 1" in words
-    assert "songs on two sides: 0" in words
-    assert "groups on two sides: 0" in words
+    assert "songs in two splits: 0" in words
+    assert "groups in two splits: 0" in words
     assert "exact duplicates in two splits: 1: 0 = 39" in words
     assert load_npz(archive).checksum() in words
 

@@ -56,7 +56,7 @@ def test_a_good_file(music):
 
 def test_a_cut_file(music):
     words = run(music / "cut.wav")
-    assert "1.25 s\nwarning: ends after 1.2 of 2.0 s: the file is cut\n" in words
+    assert "1.25 s\nwarning: ends after 1.2 of 2.0 s: the file is truncated\n" in words
 
 
 def test_a_refused_file_ends_with_exit_code_2_and_the_reason(music, monkeypatch, capsys):

@@ -105,7 +105,7 @@ HOSTILE = {
     "pipe.wav": (os.mkfifo, r"is not a regular file"),
     "folder.wav": (os.mkdir, r"is not a regular file"),
     "gone.wav": (lambda path: None, r"is no longer there"),
-    "<b>é" * 20 + ".wav": (lambda path: path.write_bytes(b"RIFF"), r"cut in its header"),
+    "<b>é" * 20 + ".wav": (lambda path: path.write_bytes(b"RIFF"), r"with a truncated header"),
 }
 
 

@@ -153,7 +153,7 @@ def test_refused_songs_leave_nothing_behind(tmp_path):
     with pytest.raises(DataError, match="song '3' has nan in segment 2, feature 1"):
         train(SMALL, bad, seed=1, out=tmp_path / "a")
     leaky = songs.with_split({**songs.splits, "test": songs.splits["train"][:3]}, "random")
-    with pytest.raises(DataError, match="3 songs are on two sides"):
+    with pytest.raises(DataError, match="3 songs are in two splits"):
         train(SMALL, leaky, seed=1, out=tmp_path / "a")
     with pytest.raises(UnknownNameError, match="unknown recipe 'lsmt'"):
         train("lsmt", songs, seed=1, out=tmp_path / "a")
