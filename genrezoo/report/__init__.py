@@ -1,6 +1,6 @@
 """The report: leaderboards, searches and runs from rows, predictions and journals alone, without Keras.
 
-Three rooms that do not know each other, `benchmark`, `search` and `run`, share one `style`.
+The packages `benchmark`, `search` and `run` are independent of each other and share `style`.
 """
 
 from genrezoo.report.benchmark.frame import read_rows

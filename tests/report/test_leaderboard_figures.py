@@ -203,9 +203,9 @@ def test_errors_of_heads_stand_beside_that_of_the_genre(panels):
         for title, axes in panels.items()
     }
     assert curves == {
-        "Error of head binary": [binary["binary_loss"], binary["valid_binary_loss"]],
-        "Error of head song": [song["song_loss"], song["valid_song_loss"]],
-        "Error of the genre": 2 * [heads["logits_loss"], heads["valid_logits_loss"]],
+        "Loss of head binary": [binary["binary_loss"], binary["valid_binary_loss"]],
+        "Loss of head song": [song["song_loss"], song["valid_song_loss"]],
+        "Loss of the genre": 2 * [heads["logits_loss"], heads["valid_logits_loss"]],
     }
 
 

@@ -88,7 +88,7 @@ def test_the_first_sentence_says_which_differences_are_real(folder):
     assert "and lucky (+5.4 points [" in text
     assert "are more accurate and weak (−40.2 points [" in text
     assert "than the baseline with the best validation accuracy, svm (71.4\u00a0%)." in text
-    assert text.endswith("The other models (1) cannot be told apart from it.")
+    assert text.endswith("The other models (1) do not differ significantly from it.")
 
 
 def test_every_output_shows_them(folder, tmp_path):
@@ -133,7 +133,7 @@ def test_without_a_baseline_or_a_second_split_nothing_is_compared(tmp_path):
     add_repeat(tmp_path, "svm", 1, 0.7)
     (board,) = leaderboard(tmp_path).repeated
     assert [entry.accuracy for entry in board.entries] == [0.8, 0.7]
-    assert "no model can be told apart from the baseline" in summary(board)
+    assert "no model differs significantly from the baseline" in summary(board)
     assert "; 0 were compared." in summary(board)
     render(tmp_path, tmp_path / "out")
     assert not list((tmp_path / "out").glob("figures/*"))

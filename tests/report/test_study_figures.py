@@ -133,7 +133,7 @@ def test_a_heat_map_holds_the_mean_of_every_cell(board, written_texts):
     means = [f"{100 * fmean(line(board, name).measured['valid_accuracy']):.1f}" for name in AXES]
     assert sorted(cells[:4]) == sorted(means)
     assert sorted(cells[4:]) == ["13.0", "3.00", "3.00", "3.00"]  # seeds 1 to 3, and ten more for the large one
-    assert "Where several" not in drawing.caption
+    assert "of several recipes" not in drawing.caption
 
 
 def test_a_place_with_several_lines_shows_the_best_by_validation_and_says_so(board, written_texts):
@@ -143,7 +143,7 @@ def test_a_place_with_several_lines_shows_the_best_by_validation_and_says_so(boa
     assert [text for text in written_texts if re.fullmatch(r"\d+\.\d", text)] == [
         f"{100 * value:.1f}" for value in best
     ]
-    assert "Where several recipes share a place" in drawing.caption
+    assert "A position of several recipes" in drawing.caption
 
 
 def test_curves_show_the_best_by_validation_accuracy(board, monkeypatch):

@@ -219,7 +219,7 @@ def test_the_learning_rate_curve_is_drawn_over_the_seeds_in_place_of_the_loss(st
     (drawing,) = draw_studies(report.boards[0], 1, plan)
     assert titles == ["Learning rate at the end of the epoch", "Accuracy (%)"]
     assert str([0.001] * 11) in lines  # as far as all seeds go
-    assert drawing.caption.startswith("The rate is the learning rate after the last step of each epoch.")
+    assert drawing.caption.startswith("Learning rates are those after the last step of each epoch.")
     bare = tuple(
         {key: value for key, value in one.items() if key != "learning_rate"} for one in line(report, "sgd").histories
     )

@@ -117,7 +117,7 @@ def test_what_does_not_fit_is_refused():
         draw(kind=".pgn")
     with pytest.raises(DataError, match="one edge more than windows"):
         draw(edges=np.arange(4))
-    with pytest.raises(DataError, match="one probability a genre"):
+    with pytest.raises(DataError, match="one probability per genre"):
         draw(genres=["blues", "jazz"])
     with pytest.raises(DataError):
         draw(np.zeros((0, 3)), answer=np.zeros(3))

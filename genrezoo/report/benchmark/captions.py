@@ -10,45 +10,45 @@ from genrezoo.report.style.number_format import interval, percent, plain, points
 from genrezoo.rows import SpeedRow
 
 INTERVALS = (
-    "Intervals have 95 % confidence. Without a mark they are over songs and seeds together: another training run on "
-    "other songs. Those marked † are bootstrap intervals over the songs alone: the same run, other songs; they stand "
-    "where there is one seed, or where all seeds agree."
+    "Intervals have 95 % confidence. Unmarked ones cover the variation over songs and seeds: another training run on "
+    "other songs. Those marked † are bootstrap intervals over songs only: the same run on other songs; they are used "
+    "with one seed, or if all seeds agree."
 )
 GROUPS = (
     "Models that share a letter cannot be told apart on these songs (McNemar's exact test between their representative "
-    "runs, Holm's correction over all pairs, 5 %). The run that stands for a recipe is the seed with the median "
-    "validation accuracy, never chosen by the test songs."
+    "runs, Holm's correction over all pairs, 5 %). A recipe is represented by the run with the median validation "
+    "accuracy; test songs do not influence this choice."
 )
 DIFFERENCES = (
-    "The difference is between the means over all seeds; its interval is over songs, in pairs, and over seeds together "
-    "(Student t with Welch's degrees of freedom), for each pair by itself. It compares recipes where the letters "
-    "compare single runs, so that the two can disagree."
+    "The difference is between the means over all seeds; its interval covers songs (paired) and seeds (Student t with "
+    "Welch's degrees of freedom), without correction for the number of pairs. It compares recipes, whereas the letters "
+    "compare single runs, so the two can disagree."
 )
 
 COMPARISON = (
-    "What the references report was measured by them, on their own data and mostly on the epoch that was best on the "
-    "validation songs: beside it stands the same metric measured here, on the songs above."
+    "The reported results were measured by the references, on their data and mostly with the best epoch on the "
+    "validation songs; the same metric measured here, on the songs above, is shown beside them."
 )
 
 EXPORTED = (
-    "The same models as ONNX files, answered by ONNX Runtime in a process without TensorFlow. The accuracy is that of "
-    "the model: an export is kept only if its answers are the same within rounding."
+    "The same models as ONNX files, run by ONNX Runtime in a process without TensorFlow. The accuracy is that of the "
+    "model: an export is kept only if its predictions agree up to rounding."
 )
 
 
 def exported(board: Board) -> list[Entry]:
-    """The entries whose exported models were timed, the fastest first."""
+    """Returns the entries whose exported models were timed, fastest first."""
     found = [entry for entry in board.entries if "onnx_p50" in entry.speed]
     return sorted(found, key=lambda entry: entry.speed["onnx_p50"])
 
 
 def compared(board: Board) -> list[Entry]:
-    """The entries whose references report results, the highest validation accuracy first."""
+    """Returns the entries whose references report results, with the highest validation accuracy first."""
     return sorted((entry for entry in board.entries if entry.reported), key=lambda entry: -entry.validation)
 
 
 def facts(board: Board) -> list[str]:
-    """What a board was measured on, one fact an item: split, sizes, duplicates, ceilings, checksum."""
+    """Describes the data of a board, one fact per item: split, sizes, duplicates, ceilings, checksum."""
     sides = ", ".join(f"{plain(size)} {side}" for side, size in board.sizes.items())
     duplicates = "not counted" if board.duplicates is None else plain(board.duplicates)
     items = [
@@ -62,26 +62,26 @@ def facts(board: Board) -> list[str]:
     elif board.segments is not None and board.features is not None:
         items.append(f"input: {plain(board.segments)} segments of {plain(board.features)} features")
     if board.bayes is not None:
-        items.append(f"best accuracy attainable at all: {percent(board.bayes)}\u00a0%")
+        items.append(f"best attainable accuracy: {percent(board.bayes)}\u00a0%")
     if board.order_free is not None:
-        items.append(f"best accuracy attainable without the order of segments: {percent(board.order_free)}\u00a0%")
+        items.append(f"best attainable accuracy without the order of segments: {percent(board.order_free)}\u00a0%")
     return [*items, f"checksum of songs and split: {board.checksum}"]
 
 
 def cautions(board: Board, speeds: Sequence[SpeedRow]) -> tuple[str, ...]:
-    """What a reader must know before believing a board's results.
+    """Returns cautions about a board's results.
 
     Args:
         board: The board.
-        speeds: Its speed rows.
+        speeds: Speed rows of the board.
     """
     found = []
     if board.provenance == "random":
         found.append(RANDOM_SPLIT)
     if board.duplicates:
         found.append(
-            f"{plain(board.duplicates)} songs occur bit-identical in more than one split: a model that "
-            "merely memorises gets them right."
+            f"{plain(board.duplicates)} songs occur bit-identical in more than one split: a model can classify them "
+            f"correctly by memorising."
         )
     if board.synthetic:
         found.append(SYNTHETIC.format("models"))
@@ -89,20 +89,18 @@ def cautions(board: Board, speeds: Sequence[SpeedRow]) -> tuple[str, ...]:
     for name, text in pretrained.items():
         resting = [entry.name for entry in board.entries if name in entry.pretrained]
         who = "all models here" if len(resting) == len(board.entries) else ", ".join(resting)
-        found.append(f"The weights {name}, on which {who} rest, have learnt from other songs. {text}")
+        found.append(f"The weights {name}, used by {who}, were trained on other songs. {text}")
     trained = [entry for entry in board.entries if entry.family == "zoo"]
     once = [entry.name for entry in trained if len(entry.seeds) == 1]
     if once:
         who = "Each recipe of the zoo" if len(once) == len(trained) else ", ".join(once)
-        found.append(
-            f"{who} was trained with one seed: nothing is known of how much another training run would differ."
-        )
+        found.append(f"{who} was trained with one seed, so the variation between training runs is unknown.")
     folded = [entry.name for entry in board.entries if entry.cross_validated]
     if 0 < len(folded) < len(board.entries):
         found.append(
-            f"The validation accuracies of {', '.join(folded)} are out of fold, and their models have learnt from "
-            "validation songs too. Do not compare them with those of the other models: where folds mix artists, they "
-            "are too high."
+            f"The validation accuracies of {', '.join(folded)} are out of fold, and their models were also trained on "
+            f"validation songs. Do not compare them with those of the other models: if artists are in several folds, "
+            f"they are too high."
         )
     places = {tuple(str(row.environment.get(key)) for key in ("processor", "cores", "threads")) for row in speeds}
     if len(places) > 1:
@@ -111,9 +109,9 @@ def cautions(board: Board, speeds: Sequence[SpeedRow]) -> tuple[str, ...]:
 
 
 def summary(board: Board) -> str:
-    """The board in two or three sentences: the best of the zoo, the best baseline, and whether they differ.
+    """Summarises the board in two or three sentences: the best of the zoo, the best baseline, and whether they differ.
 
-    "Best" is by validation accuracy: choosing by the test songs would flatter the chosen.
+    "Best" means the highest validation accuracy, because a choice by test accuracy would be optimistic.
     """
     best = {family: _best(board, family) for family in ("zoo", "baseline")}
     zoo, baseline = best["zoo"], best["baseline"]
@@ -123,11 +121,11 @@ def summary(board: Board) -> str:
         for entry, kind in ((zoo, "model of the zoo"), (baseline, "baseline")):
             if entry is not None:
                 best_one = f"the best {kind} by validation accuracy, {entry.name}"
-                return f"On {songs} of {board.data} {best_one}, is right on {_accuracy(entry)}."
+                return f"On {songs} of {board.data} {best_one}, reaches an accuracy of {_accuracy(entry)}."
         return "No recipe was measured."
     text = (
-        f"On {songs} of {board.data} the zoo's best model by validation accuracy, {zoo.name}, is right on "
-        f"{_accuracy(zoo)}; the best baseline, {baseline.name}, on {_accuracy(baseline)}."
+        f"On {songs} of {board.data} the zoo's best model by validation accuracy, {zoo.name}, reaches "
+        f"{_accuracy(zoo)}; the best baseline, {baseline.name}, reaches {_accuracy(baseline)}."
     )
     pair = between(board.differences, zoo.name, baseline.name)
     if pair is None:
@@ -137,7 +135,7 @@ def summary(board: Board) -> str:
     elif pair.high < 0:
         verdict = f"{baseline.name} is the better of the two"
     else:
-        verdict = "these runs do not show which is the better"
+        verdict = "these runs do not show which is better"
     drawn = "songs and seeds" if len(zoo.seeds) + len(baseline.seeds) > 2 else "songs"
     return (
         f"{text} The difference is {points(pair.mean)} points, 95 % interval {points(pair.low)} to {points(pair.high)} "
@@ -146,7 +144,7 @@ def summary(board: Board) -> str:
 
 
 def between(differences: Sequence[Difference], one: str, other: str) -> Difference | None:
-    """The difference ``one`` minus ``other``, whichever stands higher; None where they were not compared."""
+    """Returns the difference ``one`` minus ``other``; None if they were not compared."""
     for pair in differences:
         if (pair.upper, pair.lower) == (one, other):
             return pair
@@ -156,13 +154,13 @@ def between(differences: Sequence[Difference], one: str, other: str) -> Differen
 
 
 def groups(board: Board) -> list[tuple[str, list[str]]]:
-    """Each letter with the names of the entries that bear it."""
+    """Returns each letter with the names of its entries."""
     letters = dict.fromkeys("".join(entry.group for entry in board.entries))  # in the order of the entries
     return [(letter, [entry.name for entry in board.entries if letter in entry.group]) for letter in letters]
 
 
 def shapes(families: Iterable[str]) -> str:
-    """What the marks of a figure mean, of the families that are in it."""
+    """Explains the marks of a figure, for the families in it."""
     mixed = " Diamonds are ensembles of baselines and models of the zoo." if "mixed" in families else ""
     return f"Squares are baselines.{mixed}"
 

@@ -1,4 +1,4 @@
-"""From the rows of one recipe under one split to its leaderboard entry: what follows from the rows alone."""
+"""Leaderboard entries, computed from the rows of one recipe with one split."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _NOT_SETTINGS = ("name", "summary", "reference", "reported", "seed", "chosen")
 
 
 def entry_of(name: str, rows: Sequence[AccuracyRow], timings: Sequence[Row], bayes: float | None) -> Entry:
-    """The entry of a recipe.
+    """Builds the entry of a recipe.
 
     Args:
-        name: What the board calls it.
-        rows: Its finished accuracy rows, a seed each.
-        timings: Its rows of speeds and timed passes; the last of each kind counts.
-        bayes: Best accuracy attainable at all, where that is known.
+        name: Name on the board.
+        rows: Finished accuracy rows, one per seed.
+        timings: Rows of speeds and timed passes; the last of each kind counts.
+        bayes: Best attainable accuracy, if known.
     """
     validation = [row.valid.accuracy for row in rows]
     middle, first = median_run(validation), rows[0]
@@ -68,7 +68,7 @@ def entry_of(name: str, rows: Sequence[AccuracyRow], timings: Sequence[Row], bay
 
 
 def measured_values(rows: Sequence[AccuracyRow]) -> dict[str, tuple[float, ...]]:
-    """What the figures of a study may show of an entry, one value a seed: only what every row has.
+    """Returns the values of an entry for the figures of a study, one per seed, as far as every row has them.
 
     Args:
         rows: Finished accuracy rows of the entry, in the order of the seeds.
@@ -96,7 +96,7 @@ def _estimate(rows: Sequence[AccuracyRow], metric: str, middle: int) -> Estimate
 
 
 def speed_of(row: Row) -> dict[str, float | None]:
-    """What a row of speeds or timed passes says, under the names of `Entry.speed`."""
+    """Returns the values of a speed or passes row under the names of `Entry.speed`."""
     if isinstance(row, SpeedRow):
         found = {
             **{name: getattr(row.latency_ms, name) for name in ("p50", "p90", "p99")},
@@ -109,7 +109,7 @@ def speed_of(row: Row) -> dict[str, float | None]:
 
 
 def names_of(keys: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """What to call each (recipe, settings): the recipe's name, with what differs where it occurs more than once."""
+    """Names each (recipe, settings): the recipe's name, with the differing settings if it occurs more than once."""
     times = Counter(recipe for recipe, _ in keys)
     names: dict[tuple[str, str], str] = {}
     for recipe, total in times.items():
@@ -131,17 +131,17 @@ def _flat(value: Any, place: str = "") -> Mapping[str, Any]:
 
 
 def settings_of(row: Row) -> dict[str, Any]:
-    """The parts of a row's recipe that its results depend on."""
+    """Returns the parts of a row's recipe that its results depend on."""
     return {key: value for key, value in row.settings.items() if key not in _NOT_SETTINGS}
 
 
 def said_of(row: Row, name: str) -> str:
-    """The summary or reference of a row's recipe; empty if the row has none."""
+    """Returns the summary or reference of a row's recipe; empty if the row has none."""
     return str(row.settings.get(name) or "")
 
 
 def chosen_of(rows: Sequence[AccuracyRow]) -> dict[str, Any]:
-    """What tuned baselines and selected ensembles have chosen, by seed; empty for others."""
+    """Returns the choices of tuned baselines and selected ensembles, by seed; empty for others."""
     chosen = {f"seed {row.seed}": row.settings["chosen"] for row in rows if "chosen" in row.settings}
     return {"chosen": chosen} if chosen else {}
 

@@ -1,4 +1,4 @@
-"""The figures of a leaderboard as SVG text, each from plain data."""
+"""The figures of a leaderboard as SVG text, from plain data."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ MOST_CURVES = len(LINE_COLOURS)
 
 
 def draw_board(board: Board, number: int) -> list[Plot]:
-    """All figures of a board that its data allow.
+    """Draws all figures of a board that its data allow.
 
     Args:
         board: The board.
-        number: Its place in the report, from 1: part of the figures' names.
+        number: Position of the board in the report, from 1; part of the figures' names.
     """
     plots: list[Plot] = []
 
@@ -51,17 +51,17 @@ def draw_board(board: Board, number: int) -> list[Plot]:
     if board.entries:
         caption = f"Mean test accuracy with its 95 % interval. {marks}"
         if any(len(entry.seeds) > 1 for entry in board.entries):
-            caption += " Pale dots are the single seeds."
+            caption += " Pale dots are single seeds."
         if board.bayes is not None:
-            caption += " Dashed lines: the best accuracy attainable at all, and without the order of segments."
+            caption += " Dashed lines: the best attainable accuracy, and the best without the order of segments."
         add("accuracy", "Accuracy", caption, lambda name: accuracy_figure(board, name))
     if timed_entries(board):
         caption = (
-            "Median time for one song, on a logarithmic scale, against test accuracy. The line joins the models that "
-            f"no other beats in both. {marks} Point at a mark for its values."
+            "Median latency for one song, on a logarithmic scale, against test accuracy. The line joins the "
+            "Pareto-optimal models, which no other beats in both. {marks} Hover over a mark to see its values."
         )
         if any("onnx_p50" in entry.speed for entry in board.entries):
-            caption += " Hollow marks are exported models, answered by ONNX Runtime; a dotted line leads to each."
+            caption += " Hollow marks are exported models run by ONNX Runtime; a dotted line leads to each."
         add("speed", "Accuracy against latency", caption, lambda name: pareto_figure(board, name))
     trained = sorted((entry for entry in board.entries if entry.history), key=lambda entry: -entry.validation)
     if trained:
@@ -71,30 +71,39 @@ def draw_board(board: Board, number: int) -> list[Plot]:
         add("learning", "Learning curves", caption, lambda name: learning_curves(histories, name))
     f1 = {entry.name: entry.f1 for entry in board.entries if entry.f1}
     if f1:
+<<<<<<< HEAD
         caption = (
             f"In per cent, mean over the seeds; darker is better. The genres stand in order, the easiest first. {CELLS}"
         )
+=======
+        caption = "In per cent, mean over the seeds; darker is better. Genres are sorted from easy to hard."
+>>>>>>> 6952c06 (Reports: captions and columns in plain English)
         add("genres", "F1 of each genre", caption, lambda name: genre_figure(f1, board.genres, name))
     best = _best_of_each([entry for entry in board.entries if entry.confusion])
     confusions = {entry.name: entry.confusion for entry in best if entry.confusion}
     if confusions:
         caption = (
+<<<<<<< HEAD
             "Per cent of each genre's songs (rows) that were predicted as each genre (columns), by the representative "
             "run of the best models by validation accuracy. Cells below half a per cent are left blank. "
             f"{CELLS}"
+=======
+            "Percentage of each genre's songs (rows) predicted as each genre (columns), by the representative run of "
+            "the best models by validation accuracy. Cells below half a per cent are blank."
+>>>>>>> 6952c06 (Reports: captions and columns in plain English)
         )
         add("confusion", "Confusion", caption, lambda name: confusion_figure(confusions, board.genres, name))
     return plots
 
 
 def stem_of(board: Board, number: int) -> str:
-    """What the names of a board's figures begin with: its place in the report and the data's name."""
+    """Returns the prefix of the names of a board's figures: its position in the report and the data's name."""
     stem = re.sub(r"[^a-z0-9]+", "-", board.data.lower())[:40].strip("-")
     return f"{number}-{stem}" if stem else str(number)
 
 
 def accuracy_figure(board: Board, name: str = "accuracy") -> str:
-    """Test accuracy with intervals as a forest plot: the best on top, baselines in another colour and shape."""
+    """Draws test accuracy with intervals as a forest plot: best on top, baselines in another colour and shape."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -123,6 +132,7 @@ def accuracy_figure(board: Board, name: str = "accuracy") -> str:
 
 
 def pareto_figure(board: Board, name: str = "speed") -> str:
+<<<<<<< HEAD
     """Accuracy against the median latency of one song, with the front of models that no other beats in both."""
 
     def draw(figure: Figure, tips: dict[str, str]) -> None:
@@ -135,10 +145,22 @@ def pareto_figure(board: Board, name: str = "speed") -> str:
             )
 
     return as_tipped_svg(name, draw, height=5.6)
+=======
+    """Draws accuracy against the median latency of one song, with the Pareto front."""
+    svg = as_svg(name, lambda figure: draw_pareto(figure.subplots(), board), height=5.6)
+    tips = {}
+    for place, (entry, latency) in enumerate(timed_entries(board)):
+        exported = " (ONNX)" if latency == "onnx_p50" else ""
+        accuracy = f"{percent(entry.accuracy.mean)} % {interval(entry.accuracy)}"
+        tips[f"tip-{place}"] = (
+            f"{entry.name}{exported}\naccuracy {accuracy}\nlatency {significant(entry.speed[latency])} ms"
+        )
+    return with_tips(svg, tips)
+>>>>>>> 6952c06 (Reports: captions and columns in plain English)
 
 
 def draw_pareto(axes: Axes, board: Board) -> None:
-    """Draws accuracy against latency, with the front, on empty axes."""
+    """Draws accuracy against latency, with the Pareto front, on empty axes."""
     timed = timed_entries(board)
     entries = [entry for entry, _ in timed]
     points = [(entry.speed[name], 100 * entry.accuracy.mean) for entry, name in timed]
@@ -166,7 +188,7 @@ def draw_pareto(axes: Axes, board: Board) -> None:
 
 
 def timed_entries(board: Board) -> list[tuple[Entry, str]]:
-    """Each entry of a board with the name of each latency that was measured of it, the exported models last."""
+    """Yields each entry of a board with the names of its measured latencies, exported models last."""
     return [(entry, name) for name in ("p50", "onnx_p50") for entry in board.entries if name in entry.speed]
 
 
@@ -177,10 +199,10 @@ def _draw_interval(axes: Axes, place: list[float], entry: Entry, *, across: bool
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Positions of the points (cost, gain) that no other beats in one of the two without losing in the other.
+    """Returns the indices of the Pareto-optimal points (cost, gain).
 
     Returns:
-        Positions in the order of rising cost and gain.
+        Indices in order of ascending cost and gain.
 
     Example:
         >>> pareto_front([(1.0, 0.5), (2.0, 0.4), (3.0, 0.9)])
@@ -194,12 +216,12 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def genre_figure(f1: Mapping[str, Sequence[float]], genres: Sequence[str], name: str = "genres") -> str:
-    """F1 of each genre (columns) under each model (rows) as a heat map with the figures in it.
+    """Draws F1 of each genre (columns) for each model (rows) as a heat map with the values in it.
 
     Args:
-        f1: One value in [0, 1] a genre, by model.
+        f1: One value in [0, 1] per genre, by model.
         genres: Names of the genres.
-        name: Goes into the ids inside the figure.
+        name: Prefix of the ids inside the figure.
     """
     table = np.array(list(f1.values()))  # (models, genres)
     order = np.argsort(-table.mean(axis=0), kind="stable")
@@ -222,12 +244,12 @@ def genre_figure(f1: Mapping[str, Sequence[float]], genres: Sequence[str], name:
 def confusion_figure(
     confusions: Mapping[str, Sequence[Sequence[int]]], genres: Sequence[str], name: str = "confusion"
 ) -> str:
-    """Confusion matrices with each row as fractions of the genre's songs.
+    """Draws confusion matrices with each row as fractions of the genre's songs.
 
     Args:
         confusions: Songs by truth (rows) and prediction (columns), by model.
         genres: Names of the genres.
-        name: Goes into the ids inside the figure.
+        name: Prefix of the ids inside the figure.
     """
     beside = len(genres) <= 12  # more do not fit side by side
     rows, columns = (1, len(confusions)) if beside else (len(confusions), 1)
@@ -243,7 +265,7 @@ def confusion_figure(
 
 
 def _best_of_each(entries: Sequence[Entry]) -> list[Entry]:
-    """The best entry of each family by validation accuracy; the two best of the zoo where there is no baseline."""
+    """Returns the best entry of each family by validation accuracy; the two best of the zoo without a baseline."""
     ordered = sorted(entries, key=lambda entry: -entry.validation)
     firsts = [next((entry for entry in ordered if entry.family == family), None) for family in ("zoo", "baseline")]
     found = [entry for entry in firsts if entry is not None]

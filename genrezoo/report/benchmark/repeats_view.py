@@ -1,4 +1,4 @@
-"""What a report shows of repeated splits: the sentences, the columns and the figure."""
+"""Sentences, columns and the figure of the report on repeated splits."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from genrezoo.report.style.number_format import duration, interval, p_value, per
 METHOD = (
     "Each value is a mean over the splits; a split's value is the mean over its seeds. Intervals have 95 % confidence; "
     "they are corrected resampled t intervals (Nadeau and Bengio 2003), because the splits share songs and an ordinary "
-    "t interval would be too narrow. Differences are to the baseline with the best mean validation accuracy, in pairs "
-    "on the same splits; p is of the corrected paired t-test, and after Holm's correction over all models of the table."
+    "t interval would be too narrow. Differences are to the baseline with the best mean validation accuracy, paired by "
+    "split; p-values are from the corrected paired t-test, without and with Holm's correction over all models of the "
+    "table."
 )
 COLUMNS: tuple[Column[RepeatedEntry], ...] = (
     Column("model", "Model", "Recipe; baselines are models of other packages.", lambda e: e.name, look="text name"),
@@ -38,8 +39,14 @@ COLUMNS: tuple[Column[RepeatedEntry], ...] = (
         lambda e: e.family,
         look="text",
     ),
-    Column("accuracy", "Accuracy (%)", "Fraction of test songs that are right.", lambda e: e.accuracy, percent),
-    Column("macro_f1", "Macro F1 (%)", "Mean F1 of the genres.", lambda e: e.macro_f1, percent),
+    Column(
+        "accuracy",
+        "Accuracy (%)",
+        "Fraction of test songs that are classified correctly.",
+        lambda e: e.accuracy,
+        percent,
+    ),
+    Column("macro_f1", "Macro F1 (%)", "Mean F1 over the genres.", lambda e: e.macro_f1, percent),
     Column(
         "difference",
         "Difference (points)",
@@ -47,32 +54,44 @@ COLUMNS: tuple[Column[RepeatedEntry], ...] = (
         lambda e: e.difference,
         points,
     ),
-    Column("p", "p", "Of the corrected paired t-test, by itself.", lambda e: e.p, p_value),
-    Column("p_holm", "p after Holm", "Corrected for the number of models.", lambda e: e.adjusted, p_value),
+    Column(
+        "p",
+        "p",
+        "P-value of the corrected paired t-test, without correction for the number of models.",
+        lambda e: e.p,
+        p_value,
+    ),
+    Column(
+        "p_holm",
+        "p after Holm",
+        "P-value with Holm's correction for the number of models.",
+        lambda e: e.adjusted,
+        p_value,
+    ),
     Column(
         "valid_accuracy",
         "Valid. accuracy (%)",
-        "Fraction of validation songs that are right.",
+        "Fraction of validation songs that are classified correctly.",
         lambda e: e.validation,
         percent,
     ),
     Column("train_seconds", "Training", "Mean time of one training run.", lambda e: e.train_seconds, duration),
     Column(
-        "latency_p50_ms", "Latency p50 (ms)", "Time for one song, median.", lambda e: e.speed.get("p50"), significant
+        "latency_p50_ms", "Latency p50 (ms)", "Median latency for one song.", lambda e: e.speed.get("p50"), significant
     ),
     Column(
         "onnx_latency_p50_ms",
         "ONNX p50 (ms)",
-        "Time for one song, median, of the exported model by ONNX Runtime.",
+        "Median latency for one song with the exported model and ONNX Runtime.",
         lambda e: e.speed.get("onnx_p50"),
         significant,
     ),
-    Column("splits", "Splits", "Number of splits that it was measured on.", lambda e: float(len(e.splits))),
+    Column("splits", "Splits", "Number of splits with measurements.", lambda e: float(len(e.splits))),
 )
 
 
 def facts(board: RepeatedBoard) -> list[str]:
-    """What a board was measured on, one fact an item."""
+    """Describes the data of a board, one fact per item."""
     sides = ", ".join(f"{plain(round(size))} {side}" for side, size in board.sizes.items())
     return [
         f"{board.splits} splits, {PROVENANCE[board.provenance]}",
@@ -83,20 +102,20 @@ def facts(board: RepeatedBoard) -> list[str]:
 
 
 def cautions(board: RepeatedBoard) -> list[str]:
-    """What a reader must know before believing the results."""
+    """Returns cautions about the results."""
     found = [RANDOM_SPLIT] if board.provenance == "repeated, stratified" else []
     found += [SYNTHETIC.format("models")] if board.synthetic else []
     for name, text in board.pretrained.items():
-        found.append(f"The weights {name}, on which some models here rest, have learnt from other songs. {text}")
+        found.append(f"Some models use the weights {name}, which were trained on other songs. {text}")
     return found
 
 
 def summary(board: RepeatedBoard) -> str:
-    """Which differences to the reference are real; then how many are not."""
+    """Summarises which differences to the reference are significant, and how many are not."""
     if not board.entries:
         return "No recipe was measured."
     if board.reference is None:
-        return f"No baseline was measured on these {board.splits} splits: there is nothing to compare with."
+        return f"No baseline was measured on these {board.splits} splits: so there is nothing to compare with."
     reference = next(entry for entry in board.entries if entry.name == board.reference)
     compared = [entry for entry in board.entries if entry.difference is not None]
     sides = [
@@ -108,13 +127,13 @@ def summary(board: RepeatedBoard) -> str:
     where = f"Over {board.splits} splits of {board.data},"
     open_ones = len(compared) - sum(len(part) for _, part in sides)
     if not said:
-        return f"{where} no model can be told apart from {beside}; {open_ones} were compared."
-    rest = f" The other models ({open_ones}) cannot be told apart from it." if open_ones else ""
+        return f"{where} no model differs significantly from {beside}; {open_ones} were compared."
+    rest = f" The other models ({open_ones}) do not differ significantly from it." if open_ones else ""
     return f"{where} {' and '.join(said)} than {beside}.{rest}"
 
 
 def _listed(entries: Sequence[RepeatedEntry]) -> str:
-    """Entries with their differences, as a list in a sentence."""
+    """Lists entries with their differences in a sentence."""
     texts = [
         f"{entry.name} ({points(entry.difference.mean)} points {interval(entry.difference)})"
         for entry in entries
@@ -124,11 +143,11 @@ def _listed(entries: Sequence[RepeatedEntry]) -> str:
 
 
 def differences_plot(board: RepeatedBoard, number: int) -> Plot | None:
-    """The differences to the reference with their intervals around zero; None where nothing was compared.
+    """Draws the differences to the reference with their intervals; None if nothing was compared.
 
     Args:
         board: The board.
-        number: Its place in the report, from 1: part of the figure's name.
+        number: Position of the board in the report, from 1; part of the figure's name.
     """
     shown = [entry for entry in board.entries if entry.difference is not None]
     if not shown:
@@ -136,8 +155,9 @@ def differences_plot(board: RepeatedBoard, number: int) -> Plot | None:
     stem = re.sub(r"[^a-z0-9]+", "-", board.data.lower())[:40].strip("-")
     name = "-".join(filter(None, ("repeats", str(number), stem)))
     caption = (
-        f"Mean accuracy minus that of {board.reference} on the same splits, with its 95 % interval for each model by "
-        "itself. Filled marks are differences that are real after Holm's correction (5 %). "
+        f"Mean accuracy minus that of {board.reference} on the same splits, with the 95 % interval of each model, "
+        f"uncorrected for their number. Filled marks are differences that are significant after Holm's correction (5 "
+        f"%). "
         f"{shapes(entry.family for entry in shown)}"
     )
 

@@ -101,10 +101,17 @@ def _heat_map(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str
             axes.xaxis.set_label_position("top")
             axes.set_ylabel(short_axis(y))
 
+<<<<<<< HEAD
     caption = f"{about_values(entries, values)} Darker is more. {CELLS}"
     if several:
         caption += " Where several recipes share a cell, it shows the best by validation accuracy."
     return caption, as_tipped_svg(name, draw, height=1.3 + 0.45 * len(rows))
+=======
+    caption = f"{about_values(entries, values)} Darker is higher."
+    if several:
+        caption += " A cell of several recipes shows the best by validation accuracy."
+    return caption, as_svg(name, draw, height=1.3 + 0.45 * len(rows))
+>>>>>>> 6952c06 (Reports: captions and columns in plain English)
 
 
 def _bars(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) -> tuple[str, str] | None:
@@ -137,7 +144,7 @@ def _bars(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) ->
     if any(map(_can_be_guessed, values)):
         caption += " The dashed line is chance."
     if several:
-        caption += " Where several recipes share a place, it shows the best by validation accuracy."
+        caption += " A position of several recipes shows the best by validation accuracy."
     return caption, as_svg(name, draw, height=3.4 if plan.x else 0.9 + 0.32 * len(entries))
 
 
@@ -182,15 +189,15 @@ def _curves(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) 
     several = {label for label, entry in zip(labels, shown, strict=True) if len(entry.histories) > 1}
     caption = LEARNING
     if several:
-        caption += " Means over the seeds, as far as all of them go; the bands reach from the lowest to the highest."
+        caption += " Means over the seeds, up to the shortest run; the bands extend from the lowest to the highest."
     if len(trained) > len(shown):
         caption = f"The {len(shown)} best of {len(trained)} by validation accuracy. {caption}"
     curves = {label: mean for label, (mean, _) in parts.items()}
     bands = {label: edges for label, (_, edges) in parts.items() if label in several}
     if show == "learning_rate":
-        caption = f"The rate is the learning rate after the last step of each epoch. {caption}"
+        caption = f"Learning rates are those after the last step of each epoch. {caption}"
     if show == "heads":
-        caption = f"Errors without their weights and without penalties. {caption}"
+        caption = f"Losses are unweighted and without regularisation. {caption}"
     return caption, learning_curves(curves, name, bands, show=show)
 
 
@@ -211,7 +218,7 @@ def _difficulties(plan: FigurePlan, entries: Sequence[Entry], name: str) -> list
     for place, (label, entry) in enumerate(zip(labels_of(shown), shown, strict=True), 1):
         assert entry.difficulty is not None  # of those shown
         title = f"{plan.title}: {label}" if len(shown) > 1 else plan.title
-        what = "Cross entropy of each training song's genre under the run with the median validation accuracy."
+        what = "Cross-entropy of each training song's genre under the run with the median validation accuracy."
         caption = " ".join(filter(None, [plan.caption, what]))
         svg = difficulty_figure(entry.difficulty.model_dump(), f"{name}-{place}")
         found.append(Plot(f"{name}-{place}", title, caption, svg, study=True))

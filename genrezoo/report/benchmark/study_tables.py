@@ -88,7 +88,7 @@ def study_table(plan: FigurePlan, entries: Sequence[Entry], name: str) -> StudyT
     axis = plan.x
     best, several = best_at([entry for entry in entries if axis in entry.axes], (axis,))
     ordered = sorted(best.values(), key=lambda entry: order_of(entry.axes[axis]))
-    more = "Where several recipes share a place, it shows the best by validation accuracy." if several else ""
+    more = "A position of several recipes shows the best by validation accuracy." if several else ""
     labelled = [(text_of(entry.axes[axis]), "", entry) for entry in ordered]
     return _table(plan, labelled, name, short_axis(axis).capitalize(), more)
 
@@ -109,7 +109,10 @@ def tables_together(boards: Sequence[Board], plans: Sequence[FigurePlan]) -> lis
             ]
             if names:
                 labelled.sort(key=lambda one: min(names.index(n) for n in (one[2].recipe, one[2].study) if n in names))
-            more = "Each is measured on songs of its own set: compare where the sets hold the same recordings."
+            more = (
+                "Each entrant is measured on its own set of songs: compare them only if the sets hold the same "
+                "recordings."
+            )
             if table := _table(plan, labelled, f"0-study-{len(found) + 1}", "Model", more):
                 found.append(table)
     return found

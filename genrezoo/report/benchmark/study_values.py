@@ -110,9 +110,11 @@ def about_values(entries: Sequence[Entry], values: Sequence[str]) -> str:
     if any(len(entry.seeds) > 1 for entry in entries):
         sentences.append("Means over the seeds with 95 % intervals of Student's t.")
     if {"train_seconds", "seconds_per_epoch", "evaluation_seconds"} & set(values):
-        sentences.append("Trainings may have shared the machine: their seconds compare with each other alone.")
+        sentences.append("Trainings may have run in parallel, so their times are comparable only with each other.")
     if "seconds_per_pass" in values:
-        sentences.append("A pass predicts all training and validation songs; lines reach from fastest to slowest.")
+        sentences.append(
+            "A pass predicts all training and validation songs; lines extend from the fastest to the slowest."
+        )
     return " ".join(sentences)
 
 

@@ -43,7 +43,7 @@ def trade_off_figure(
         axes.set_ylim(low, high)
         axes.set_xlabel("Songs deferred to the teacher (%)")
         axes.set_ylabel("Accuracy (%)")
-        axes.set_title("Trade-off of a cascade; the dots are its threshold")
+        axes.set_title("Trade-off of a cascade; the dots mark its threshold")
         figure.legend(frameon=False, loc="outside right upper")
 
     return as_svg(name, draw, height=3.8, width=7.0)
@@ -82,8 +82,8 @@ def importance_figure(
         axes.grid(visible=False, axis="y")
         for place in range(1, len(genres)):
             axes.axhline(place - 0.5, color=MUTED, linewidth=0.4, alpha=0.5)
-        axes.set_xlabel("Recall lost when the group is permuted among the songs (points, 95 % intervals)")
-        axes.set_title("Importance of each group of features (recall with all of them)")
+        axes.set_xlabel("Loss of recall when the group is permuted among songs (points, 95 % intervals)")
+        axes.set_title("Importance of each feature group (recall with all features)")
         figure.legend(frameon=False, loc="outside right upper")
 
     return as_svg(name, draw, height=1.2 + 0.16 * len(genres) * (len(groups) + 1), width=8.6)

@@ -81,7 +81,7 @@ def cautions_of(run: Run, split: str) -> list[str]:
     found = []
     if split == "valid":
         found.append(
-            "There are no test songs, and the validation songs have chosen the epoch: the results are optimistic."
+            "There are no test songs, and the validation songs selected the epoch, so the results are optimistic."
         )
     if songs.get("provenance") == "random":
         found.append(RANDOM_SPLIT)

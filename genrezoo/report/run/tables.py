@@ -46,11 +46,11 @@ class SongRow:
 
 GENRES: list[Column[GenreRow]] = [
     Column("genre", "Genre", "Name of the genre.", attrgetter("genre"), look="text name"),
-    Column("songs", "Songs", "Number of its songs.", attrgetter("songs"), plain),
-    Column("precision", "Precision (%)", "Of those predicted as it, those that are.", attrgetter("precision"), percent),
-    Column("recall", "Recall (%)", "Of its songs, those predicted as it.", attrgetter("recall"), percent),
+    Column("songs", "Songs", "Number of songs of the genre.", attrgetter("songs"), plain),
+    Column("precision", "Precision (%)", "Correct fraction of its predictions.", attrgetter("precision"), percent),
+    Column("recall", "Recall (%)", "Fraction of its songs that are found.", attrgetter("recall"), percent),
     Column("f1", "F1 (%)", "Harmonic mean of precision and recall.", attrgetter("f1"), percent),
-    Column("taken_for", "Most often mistaken for", "And how many songs.", attrgetter("taken_for"), look="text"),
+    Column("taken_for", "Most often mistaken for", "And the number of songs.", attrgetter("taken_for"), look="text"),
 ]  # fmt: skip
 SONGS: list[Column[SongRow]] = [
     Column("id", "Song", "Id of the song.", attrgetter("id"), look="text name"),

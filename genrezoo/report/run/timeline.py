@@ -76,7 +76,7 @@ def timeline_figure(
     if not len(probabilities) or probabilities.shape != (len(edges) - 1, len(genres)) or len(answer) != len(genres):
         raise DataError(
             f"{len(edges)} edges, probabilities {probabilities.shape}, an answer {answer.shape}, {len(genres)} genres",
-            remedy="pass one edge more than windows, and one probability a genre",
+            remedy="pass one edge more than windows, and one probability per genre",
         )
 
     def draw(figure: Figure) -> None:

@@ -23,8 +23,8 @@ _OVER = {
 }
 _ENDS = {"budget": "finished: {}, the whole budget", "exhausted": "finished: {}, and no other point remains"}
 OPTIMISTIC = (
-    "The score of the best of {} trials is optimistic: the same validation songs that score it have chosen it. Check "
-    "it with other seeds and on the test songs."
+    "The score of the best of {} trials is optimistic, because it was selected on the same validation songs. Check it "
+    "with other seeds and on the test songs."
 )
 
 
@@ -43,12 +43,12 @@ def objective(search: SearchRecord) -> str:
         parts.append(f"mean over {' and '.join(over)}")
     parts.append("lower is better" if search.sign < 0 else "higher is better")
     if asked.get("latency_limit_ms"):
-        parts.append(f"at most {text_of(float(asked['latency_limit_ms']))} ms of processor time for one song")
+        parts.append(f"at most {text_of(float(asked['latency_limit_ms']))} ms of CPU time for one song")
     return ", ".join(parts)
 
 
 def status(search: SearchRecord) -> str:
-    """Whether the search has ended, and why."""
+    """Tells whether the search has ended, and why."""
     ended, budget, reason = len(search.ended), search.plan.get("max_trials"), search.journal.finished
     done = f"{plain(ended)} of {plain(budget)} trials have ended" if budget else f"{plain(ended)} trials have ended"
     if reason:
@@ -62,7 +62,7 @@ def counted(search: SearchRecord) -> str:
 
 
 def facts(search: SearchRecord) -> list[str]:
-    """What was searched, how and for what, one fact an item."""
+    """Describes the search, one fact per item."""
     plan, songs, recipe = search.plan, search.plan["songs"], search.plan["recipe"]
     about = [f"model {recipe['model']}"] if recipe.get("model") else []
     about += [f"trained by {recipe['procedure']}"] if recipe.get("procedure") else []
@@ -80,7 +80,7 @@ def facts(search: SearchRecord) -> list[str]:
         "songs": f"{songs['name']}, {PROVENANCE.get(provenance, f'split: {provenance or chr(8211)}')}",
         "sizes": "; ".join(filter(None, sizes)),
         "checksum of songs and split": songs.get("checksum"),
-        "objective": f"{'the front of latency and ' if search.pareto else ''}{objective(search)}",
+        "objective": f"{'the Pareto front of latency and ' if search.pareto else ''}{objective(search)}",
         "tuner": plan["tuner"]["name"]
         + _bracketed([f"{name.replace('_', ' ')} {text_of(value)}" for name, value in options.items()]),
         "budget": _budget(plan),
@@ -107,7 +107,7 @@ def summary(search: SearchRecord) -> str:
     if search.pareto and front:
         fast, slow = (significant(front[place].latency_ms) for place in (0, -1))
         size = f"one trial, at {fast}" if len(front) == 1 else f"{plain(len(front))} trials, {fast} to {slow}"
-        sentences.append(f"The front of score and latency has {size}\u00a0ms.")
+        sentences.append(f"The Pareto front of score and latency has {size}\u00a0ms.")
     if own is best:
         sentences.append(f"These are the recipe's own values{'; no other trial is better' if many > 1 else ''}.")
     elif own is not None and own.score is not None:
@@ -119,12 +119,12 @@ def summary(search: SearchRecord) -> str:
 
 
 def cautions(search: SearchRecord) -> list[str]:
-    """What a reader must know before believing the scores."""
+    """Returns cautions about the scores."""
     found, songs, completed = [], search.plan["songs"], search.counts["completed"]
     if completed > 1:
         found.append(OPTIMISTIC.format(plain(completed)))
     if search.plan["objective"].get("repeats", 1) == 1 and completed:
-        found.append("Each point was trained with one seed: trials with close scores may change places.")
+        found.append("Each point was trained with one seed, so trials with similar scores may swap ranks.")
     if songs.get("provenance") == "random":
         found.append(RANDOM_SPLIT)
     if songs["name"] == "synthetic":
@@ -132,10 +132,12 @@ def cautions(search: SearchRecord) -> list[str]:
     values = {} if search.best is None else search.best.values
     ends = [f"{one.name} ({one.text(values)}, the {end} end)" for one in search.space if (end := one.end_of(values))]
     if ends:
-        found.append(f"The best trial lies at an end of the range of {', '.join(ends)}: beyond it may be better ones.")
+        found.append(
+            f"The best trial lies at an end of the range of {', '.join(ends)}; there may be better ones beyond it."
+        )
     if failed := search.counts["failed"]:
         who = "One trial" if failed == 1 else f"{plain(failed)} trials"
-        found.append(f"{who} failed and count as the worst; the reasons stand below.")
+        found.append(f"{who} failed and count as the worst; the reasons are listed below.")
     return found
 
 

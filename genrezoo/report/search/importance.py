@@ -50,7 +50,7 @@ def importance(search: SearchRecord) -> Importance | str:
     if not search.space:
         return "nothing was searched."
     if len(trials) < LEAST:
-        return f"{plain(len(trials))} completed points are too few; it takes {LEAST} and more."
+        return f"{plain(len(trials))} completed points are too few; at least {LEAST} are needed."
     scores = np.array([search.merit(trial.score) for trial in trials if trial.score is not None])
     if np.ptp(scores) == 0:
         return "all completed trials have the same score."
@@ -71,9 +71,7 @@ def trust(found: Importance) -> str:
     """How far the forests may be believed, in a sentence."""
     r2 = f"R² {found.r2.mean:.2f}".replace("-", "−")
     about = f"On unseen trials the forests reach {r2}"
-    return (
-        f"{about}: they predict next to nothing, and the order may be chance." if found.r2.mean < 0.1 else f"{about}."
-    )
+    return f"{about}: they predict almost nothing, and the order may be chance." if found.r2.mean < 0.1 else f"{about}."
 
 
 def _one_forest(places: np.ndarray, scores: np.ndarray, seed: int) -> list[float]:

@@ -65,7 +65,7 @@ def convergence_plot(search: SearchRecord) -> Plot | None:
         axes.set_xlim(0.4, len(search.ended) + 0.6)
         _legend(figure, search)
 
-    caption = "The score of each trial, in the order in which they ended. The line is the best so far."
+    caption = "Score of each trial, in the order in which they ended. The line is the best so far."
     if search.own is not None:
         caption += " Dashed: the recipe's own values."
     if any(trial.score is None for trial in search.ended):
@@ -87,7 +87,7 @@ def front_plot(search: SearchRecord) -> Plot | None:
         points = {trial.number: _draw_trial(axes, search, trial, trial.latency_ms or 0.0, tips) for trial in timed}
         if limit:
             axes.axvline(limit, color=INK, linestyle=(0, (4, 3)), linewidth=1)
-        axes.set_xlabel("Latency: processor time for one song (ms)")
+        axes.set_xlabel("Latency: CPU time for one song (ms)")
         axes.margins(x=0.1)
         axes.autoscale_view(scaley=False)
         shown = front[:: -(-len(front) // 15) or 1]
@@ -96,7 +96,7 @@ def front_plot(search: SearchRecord) -> Plot | None:
         draw_front(axes, [points[one.number] for one in front], [points[one.number] for one in shown], labels, walls)
         _legend(figure, search)
 
-    caption = "The line joins the trials that no other beats in both score and latency."
+    caption = "The line joins the Pareto-optimal trials, which no other beats in both score and latency."
     if limit:
         caption += " Dashed: the latency limit; slower models were not trained."
     return tipped_plot("front", "Score against latency", caption + far(search), draw, height=4.6)
@@ -129,8 +129,8 @@ def rungs_plot(search: SearchRecord) -> Plot | None:
         axes.set_xlabel("Epochs reached")
 
     caption = (
-        "The score against the epochs after which it was taken. A line joins a trial to the one that continues it: the "
-        "best of a rung get more epochs."
+        "Score against the number of epochs at which it was measured. A line joins a trial to the one that continues "
+        "it: the best of a rung get more epochs."
     )
     return tipped_plot("rungs", "Rungs", caption + far(search), draw, height=3.8)
 

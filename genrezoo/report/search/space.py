@@ -91,8 +91,8 @@ def parallel_plot(search: SearchRecord) -> Plot | None:
 
     most = f"the {MOST_LINES} best of {plain(len(search.leaves))}" if len(search.leaves) > MOST_LINES else "all"
     caption = (
-        f"A line for each completed trial ({most}), through its values and its score on the right. The bluer the "
-        f"better; the best one is thick and orange.{' The best stand on top.' if search.sign < 0 else ''}"
+        f"One line per completed trial ({most}), through its values and, on the right, its score. Bluer is better; the "
+        f"best one is thick and orange.{' The best are at the top.' if search.sign < 0 else ''}"
     )
     return tipped_plot("parallel", "Parallel coordinates", caption + _continued(search) + far(search), draw, height=4.4)
 
@@ -115,8 +115,8 @@ def slices_plot(search: SearchRecord) -> Plot | None:
         for row in grid:
             row[0].set_ylabel(_wrapped(search.score.title, 28), fontsize=8)
 
-    caption = "A point for each completed trial. The star is the best one"
-    caption += ", the square the recipe's own." if search.own not in (None, search.best) else "."
+    caption = "One point per completed trial. The star is the best one"
+    caption += ", the square has the recipe's values." if search.own not in (None, search.best) else "."
     if any(one.conditions for one in space):
         caption += " Trials in which a hyperparameter is not active have no point."
     slanted = any(_slanted(one, inches) for one in space)
@@ -145,8 +145,8 @@ def importance_plot(search: SearchRecord, found: Importance) -> Plot:
 
     caption = (
         f"{FORESTS} random forests predict the score of {plain(found.trials)} completed trials. {trust(found)} Bars: "
-        "the R² that they lose on unseen trials when the values of one hyperparameter are shuffled, with 95 % "
-        "intervals over the forests; the spread over other sets of trials is not in them."
+        f"the loss of R² on unseen trials when the values of one hyperparameter are shuffled, with 95 % intervals over "
+        f"the forests, which do not include the variation between sets of trials."
     )
     return Plot(
         "importance",

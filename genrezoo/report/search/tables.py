@@ -25,22 +25,24 @@ MOST_MARKDOWN = 50
 
 def trial_columns(search: SearchRecord) -> list[Column[Trial]]:
     """The columns of the table of trials."""
-    intervals = " In brackets: 95 % interval of Student's t over folds or seeds."
+    intervals = " In brackets: 95 % interval (Student's t) over folds or seeds."
     about = f"The objective: {captions.objective(search)}."
     about += intervals if any(len(trial.scores) > 2 for trial in search.trials) else ""
     write = percent if search.score.scale == 100 else nats
     return [
-        Column("trial", "Trial", "In the order of asking, from 0.", lambda trial: float(trial.number)),
+        Column("trial", "Trial", "In order of request, from 0.", lambda trial: float(trial.number)),
         Column("status", "Status", "How it ended.", lambda trial: trial.status, look="text"),
         Column("score", search.score.title, about, search.estimate, write),
-        Column("latency_ms", "Latency (ms)", "Processor time for one song.", attrgetter("latency_ms"), significant),
+        Column("latency_ms", "Latency (ms)", "CPU time for one song.", attrgetter("latency_ms"), significant),
         *(_value_column(one) for one in search.space),
-        Column("epochs", "Epochs", "Reached by its training.", lambda trial: float(epochs_of(trial) or 0) or None),
+        Column(
+            "epochs", "Epochs", "Epochs reached by its training.", lambda trial: float(epochs_of(trial) or 0) or None
+        ),
         Column("origin", "Continues", "Trial whose training it continues.", attrgetter("origin")),
-        Column("parameters", "Parameters", "Weights of the model.", attrgetter("parameters"), count),
+        Column("parameters", "Parameters", "Number of parameters of the model.", attrgetter("parameters"), count),
         Column("seconds", "Time", "Wall time.", attrgetter("seconds"), duration),
         Column("attempts", "Attempts", "Number of starts.", lambda trial: float(trial.attempts)),
-        Column("by", "Suggested by", "Tuner, recipe's own values, or warm start.", lambda trial: trial.by, look="text"),
+        Column("by", "Suggested by", "Tuner, the recipe's values, or warm start.", lambda trial: trial.by, look="text"),
         Column("error", "Error", "Why it failed.", lambda trial: first_line(trial.error) or None, look="text prose"),
     ]
 

@@ -1,20 +1,25 @@
-"""Sentences that every page may need."""
+"""Sentences shared by all pages."""
 
 PROVENANCE = {
     "official": "official split: the one published with the data",
     "artist-filtered": "artist-filtered split: no artist is in two splits",
     "fault-filtered": "fault-filtered split: the published lists without faulty and repeated clips",
     "random": "random split: drawn without regard to artists",
-    "repeated, by group": "drawn anew by group: no artist is in two sides of a split",
-    "repeated, stratified": "drawn anew at random, without regard to artists",
+    "repeated, by group": "newly drawn by group: no artist is in two splits",
+    "repeated, stratified": "newly drawn at random, without regard to artists",
 }
 RANDOM_SPLIT = (
-    "The split is random: songs of one artist, or excerpts of one recording, may be in two splits, and then the "
-    "results are better than on songs of unknown artists."
+    "The split is random: songs of one artist, or excerpts of one recording, may be in two splits, in which case "
+    "results are better than for unknown artists."
 )
 LEARNING = (
+<<<<<<< HEAD
     "Solid: validation songs; dashed: training songs (with dropout and penalties where the recipe has them). The dot "
     "marks the best epoch by validation accuracy. Point at an epoch for its values."
+=======
+    "Solid: validation songs; dashed: training songs (with the recipe's dropout and regularisation). The dot marks the "
+    "best epoch by validation accuracy."
+>>>>>>> 6952c06 (Reports: captions and columns in plain English)
 )
 CELLS = "Point at a cell for its values."
 SYNTHETIC = "The songs are synthetic: the results compare {} with each other and say nothing about music."

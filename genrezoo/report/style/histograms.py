@@ -30,9 +30,9 @@ def difficulty_figure(table: Mapping[str, Any], name: str = "difficulty") -> str
         left.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         left.axvline(table["mean"], color=LINE_COLOURS[1], linewidth=1.2)
         right.plot(edges, np.concatenate([[0], np.cumsum(counts)]) / max(counts.sum(), 1) * 100, color=LINE_COLOURS[0])
-        right.set_title("Songs that are no harder (%)")
+        right.set_title("Songs of at most this difficulty (%)")
         for axes in (left, right):
-            axes.set_xlabel("Difficulty: cross entropy of the true genre (nats)")
+            axes.set_xlabel("Difficulty: cross-entropy of the true genre (nats)")
 
     return as_svg(name, draw, height=3.2)
 

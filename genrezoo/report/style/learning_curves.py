@@ -20,10 +20,10 @@ History = Mapping[str, Sequence[float]]
 COLUMNS = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy")
 DASHES = (0, (4, 2))
 TITLES = {
-    "loss": "Loss (cross entropy, nats)",
+    "loss": "Loss (cross-entropy, nats)",
     "learning_rate": "Learning rate at the end of the epoch",
     "accuracy": "Accuracy (%)",
-    "logits_loss": "Error of the genre",
+    "logits_loss": "Loss of the genre",
 }
 """Columns of a history, and the title of the panel that shows one; others are errors of heads."""
 MOST_TIPS = 60
@@ -99,7 +99,7 @@ def draw_curves(
         ends.append((history["epoch"][-1], values[solid][-1]))
     longest = max(len(history["epoch"]) for history in histories.values())
     for key, axes in panels.items():
-        axes.set_title(TITLES.get(key, f"Error of head {key.removesuffix('_loss')}"))
+        axes.set_title(TITLES.get(key, f"Loss of head {key.removesuffix('_loss')}"))
         axes.set_xlabel("Epoch")
         axes.xaxis.set_major_locator(MaxNLocator(min(6, longest), integer=True, min_n_ticks=1))
     if "learning_rate" in panels:
