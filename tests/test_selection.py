@@ -147,7 +147,7 @@ def test_posteriors_of_zero_have_finite_logarithms():
         ({"a": FIRST}, ZEROS[:1], DataError, r"labels \(1,\)"),
         ({"a": FIRST}, ZEROS + 0.5, DataError, "of float64"),
         ({"a": FIRST}, ZEROS + 2, DataError, "use 0 to 1"),
-        ({"a": FIRST[:0]}, ZEROS[:0], DataError, "labels of 0 songs"),
+        ({"a": FIRST[:0]}, ZEROS[:0], DataError, "there are 0 labels"),
         ({"a": FIRST * np.inf}, ZEROS, DataError, "logits of 'a' are not finite"),
     ],
 )
@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_refused(library, y, error, message):
 
 
 def test_folds_that_cannot_be_are_refused():
-    with pytest.raises(SettingsError, match="folds must be 2 or more, got 1"):
+    with pytest.raises(SettingsError, match="folds must be at least 2, got 1"):
         cross_selected({"a": FIRST}, ZEROS, folds=1)
     with pytest.raises(DataError, match="one song cannot be split into folds"):
         cross_selected({"a": FIRST[:1]}, ZEROS[:1])

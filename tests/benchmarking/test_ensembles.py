@@ -126,8 +126,8 @@ def test_a_suite_chooses_its_ensembles_with_its_entrants():
 @pytest.mark.parametrize(
     ("ensembles", "message"),
     [
-        ([{"name": "lstm"}], "is called 'lstm' already"),
-        ([{"name": "own"}, {"name": "own"}], "is called 'own' already"),
+        ([{"name": "lstm"}], "is already called 'lstm'"),
+        ([{"name": "own"}, {"name": "own"}], "is already called 'own'"),
         ([{"name": "own", "candidates": ["lstm", "gru*"]}], "ensemble 'own': 'gru\\*' is neither an entrant nor"),
         ([{"name": "own", "bags": 0}], "bags"),
         ([{"name": "own", "family": "peers"}], "family"),

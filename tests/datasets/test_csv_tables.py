@@ -50,7 +50,7 @@ def test_columns_that_are_wanted_alone(tmp_path):
         ("path,genre\na,b\nc,d,e\n", "line 3: 3 cells, but the header has 2"),
         ("path,genre\na\n", "line 2: 1 cells, but the header has 2"),
         ('path,genre\na,"b\n', "line 2: is not a CSV table"),
-        ("path,path\na,b\n", "header, column 1: column 'path' stands 2 times"),
+        ("path,path\na,b\n", "header, column 1: column 'path' occurs 2 times"),
         ("path,,\na,b,c\n", "header, column 2: 2 columns have no name"),
         ("path;genre\na;b\n", "no column 'path'; .*use commas as separators"),
         ("path,artist\na,b\n", "no column 'genre'; it has path, artist"),

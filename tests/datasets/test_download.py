@@ -72,7 +72,7 @@ def test_a_file_that_is_not_the_published_one_is_fetched_again(server, tmp_path)
 
 def test_a_transfer_that_breaks_off_leaves_nothing_and_can_be_repeated(server, tmp_path):
     server.cut = 1_000_000
-    with pytest.raises(DataError, match=r"a: http://127.* cannot be fetched .*run the same command again"):
+    with pytest.raises(DataError, match=r"a: http://127.* cannot be downloaded .*run the same command again"):
         fetch(server.file, tmp_path / "a")
     assert not list(tmp_path.iterdir())
     server.cut = None
@@ -81,7 +81,7 @@ def test_a_transfer_that_breaks_off_leaves_nothing_and_can_be_repeated(server, t
 
 def test_wrong_bytes_are_refused_and_removed(server, tmp_path):
     server.content = CONTENT[:-1] + b"x"
-    with pytest.raises(DataError, match=r"cannot be fetched .SHA256 hash of downloaded file"):
+    with pytest.raises(DataError, match=r"cannot be downloaded .SHA256 hash of downloaded file"):
         fetch(server.file, tmp_path / "a")
     assert not list(tmp_path.iterdir())
 
@@ -89,7 +89,7 @@ def test_wrong_bytes_are_refused_and_removed(server, tmp_path):
 def test_offline_says_what_to_get_and_where_to_put_it(server, tmp_path, monkeypatch):
     monkeypatch.setenv(OFFLINE, "1")
     with pytest.raises(
-        DataError, match=rf"{tmp_path}/a: is missing and GENREZOO_OFFLINE.*get {server.file.url} .sha256:"
+        DataError, match=rf"{tmp_path}/a: is missing and GENREZOO_OFFLINE.*download {server.file.url} .sha256:"
     ):
         fetch(server.file, tmp_path / "a")
     (tmp_path / "a").write_bytes(b"other")
@@ -105,7 +105,7 @@ def test_offline_says_what_to_get_and_where_to_put_it(server, tmp_path, monkeypa
 def test_a_refusal_and_no_network_are_told(server, tmp_path):
     with pytest.raises(DataError, match="404 Client Error"):
         fetch(server.file._replace(url=f"{server.file.url}/none"), tmp_path / "a")
-    with pytest.raises(DataError, match="cannot be fetched .*refused"):
+    with pytest.raises(DataError, match="cannot be downloaded .*refused"):
         fetch(server.file._replace(url="http://127.0.0.1:9/file"), tmp_path / "a")
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be fetched"):

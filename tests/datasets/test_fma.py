@@ -204,5 +204,5 @@ def test_a_download_gets_what_is_missing(tree, tmp_path, monkeypatch):
     load_fma(tmp_path / "new", features=FEATURES, download=True)
     assert len(asked) == 2
     monkeypatch.setenv(_download.OFFLINE, "1")
-    with pytest.raises(DataError, match="GENREZOO_OFFLINE forbids downloads.*get https://example.org/small"):
+    with pytest.raises(DataError, match="GENREZOO_OFFLINE forbids downloads.*download https://example.org/small"):
         load_fma(tmp_path / "other", features=FEATURES, download=True)

@@ -174,7 +174,7 @@ def test_rows_of_three_seconds_are_the_segments_of_one_song(tmp_path):
     for segment, piece in enumerate((0, 1, 2, 10)):
         np.testing.assert_array_equal(songs.x[0, segment], by_name[f"blues.00000.{piece}.wav"])
     check_split(songs)
-    with pytest.raises(SettingsError, match="rows of one clip on both sides"):
+    with pytest.raises(SettingsError, match="the rows of one clip between splits"):
         load_gtzan_table(path, songs="rows")
 
 

@@ -283,7 +283,7 @@ HOSTILE = {
     "no table": (no_songs, "has no data set metadata/songs"),
     "summary of many": (many_songs, r"shape \(3,\), expected a single row"),
     "blank artist": (blank_artist, "'artist_id' is b''"),
-    "artist is a number": (no_text, "no column 'artist_id' of text"),
+    "artist is a number": (no_text, "no text column 'artist_id'"),
 }
 
 
@@ -347,10 +347,10 @@ def test_bad_files_are_rejected_and_stop_nothing_unless_strict(tree, tmp_path):
     assert songs.n_songs == 4
     assert songs.about["rejected"] == {
         "broken/text.h5": "is not an HDF5 file; it begins with b'no HDF5'",
-        "twin.h5": f"track {track_id(3)} stands in 3.h5 too",
+        "twin.h5": f"track {track_id(3)} is also in 3.h5",
     }
     assert songs.about["files"] == 4
-    with pytest.raises(DataError, match=r"twin.h5: track .* stands in 3.h5 too .2 of 6 files cannot be read"):
+    with pytest.raises(DataError, match=r"twin.h5: track .* is also in 3.h5 .2 of 6 files cannot be read"):
         load_msd(tmp_path, strict=True)
 
 
@@ -444,7 +444,7 @@ def test_the_course_files_of_one_task_among_others(tmp_path):
 
 
 def test_course_files_that_are_missing_or_damaged_are_named(tmp_path):
-    with pytest.raises(DataError, match="not both msd-25-genre-train.npz and msd-25-genre-valid.npz"):
+    with pytest.raises(DataError, match="msd-25-genre-train.npz or msd-25-genre-valid.npz is missing"):
         load_msd(tmp_path, task="msd-25")
     make_course(tmp_path)
     (tmp_path / "msd-10-genre-valid.npz").write_bytes(b"PK broken")

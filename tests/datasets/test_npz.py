@@ -262,7 +262,7 @@ CONTENT = {
     "fractional length": ({"lengths": np.full(12, 3.5)}, ["lengths[0]", "3.5 is not a whole number"]),
     "a split of other words": ({"split": ["dev"] * 12}, ["split: no song is in train, valid or test"]),
     "a split one short": ({"split": ["train"] * 11}, ["split: ", "expected 12 names"]),
-    "a split from nowhere": ({"split_b": ["train"] * 12}, ["split_b: ", "not known", "provenance="]),
+    "a split from nowhere": ({"split_b": ["train"] * 12}, ["split_b: ", "is unknown", "provenance="]),
     "two splits": ({"split_a": ["train"] * 12, "split_b": ["test"] * 12}, ["several columns", "split_a, split_b"]),
     "feature names too few": ({"feature_names": ["rms"]}, ["feature_names: ", "expected 2 names"]),
 }
@@ -567,7 +567,7 @@ def test_refuses_a_folder_without_split_files(tmp_path):
         ({"n_segments": 0}, "positive integer, got 0"),
         ({"n_segments": True}, "positive integer, got True"),
         ({"n_segments": 2.0}, "positive integer, got 2.0"),
-        ({"n_segments": 3}, "have 4 segments already"),
+        ({"n_segments": 3}, "already have 4 segments"),
         ({"provenance": "official"}, "has no split"),
     ],
 )
@@ -634,7 +634,7 @@ def test_load_songs_tells_what_it_found(tmp_path):
     with pytest.raises(DataError, match=r"no \.npz file is named after a split"):
         load_songs(tmp_path)
     (tmp_path / "a.npz").rename(tmp_path / "a.mat")
-    with pytest.raises(DataError, match=r"holds 1 x \.mat"):
+    with pytest.raises(DataError, match=r"contains 1 x \.mat"):
         load_songs(tmp_path)
     with pytest.raises(DataError, match=r"is a \.mat file"):
         load_songs(tmp_path / "a.mat")

@@ -111,7 +111,7 @@ def test_songs_out_of_fold_choose_and_validation_songs_are_a_part_of_them(tmp_pa
 def test_a_model_that_is_best_alone_is_no_ensemble(tmp_path):
     add_baseline(tmp_path / "results", "oracle", skill=30.0)
     add_baseline(tmp_path / "results", "guess")
-    with pytest.raises(SettingsError, match=r"no ensemble of the 2 models is better than oracle alone: use .*oracle-1"):
+    with pytest.raises(SettingsError, match=r"no ensemble of the 2 models is better than oracle alone; use .*oracle-1"):
         greedy_ensemble(tmp_path / "results", family="all", settings=QUICK, out=tmp_path / "out")
 
 

@@ -180,7 +180,10 @@ def test_the_head_says_what_was_searched_and_what_was_found(tmp_path):
             {"metric": "loss", "latency_limit_ms": 2.5},
             "loss on validation songs of the best epoch, lower is better, at most 2.5 ms of CPU time for one song",
         ),
-        ({"pareto": True}, "the front of latency and accuracy on validation songs of the best epoch, higher is better"),
+        (
+            {"pareto": True},
+            "the Pareto front of latency and accuracy on validation songs of the best epoch, higher is better",
+        ),
     ],
 )
 def test_the_objective_is_said_in_words(tmp_path, objective, said):
