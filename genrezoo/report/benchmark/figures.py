@@ -71,26 +71,15 @@ def draw_board(board: Board, number: int) -> list[Plot]:
         add("learning", "Learning curves", caption, lambda name: learning_curves(histories, name))
     f1 = {entry.name: entry.f1 for entry in board.entries if entry.f1}
     if f1:
-<<<<<<< HEAD
-        caption = (
-            f"In per cent, mean over the seeds; darker is better. The genres stand in order, the easiest first. {CELLS}"
-        )
-=======
-        caption = "In per cent, mean over the seeds; darker is better. Genres are sorted from easy to hard."
->>>>>>> 6952c06 (Reports: captions and columns in plain English)
+        caption = f"In per cent, mean over the seeds; darker is better. Genres are sorted from easy to hard. {CELLS}"
         add("genres", "F1 of each genre", caption, lambda name: genre_figure(f1, board.genres, name))
     best = _best_of_each([entry for entry in board.entries if entry.confusion])
     confusions = {entry.name: entry.confusion for entry in best if entry.confusion}
     if confusions:
         caption = (
-<<<<<<< HEAD
-            "Per cent of each genre's songs (rows) that were predicted as each genre (columns), by the representative "
-            "run of the best models by validation accuracy. Cells below half a per cent are left blank. "
-            f"{CELLS}"
-=======
             "Percentage of each genre's songs (rows) predicted as each genre (columns), by the representative run of "
-            "the best models by validation accuracy. Cells below half a per cent are blank."
->>>>>>> 6952c06 (Reports: captions and columns in plain English)
+            "the best models by validation accuracy. Cells below half a per cent are blank. "
+            f"{CELLS}"
         )
         add("confusion", "Confusion", caption, lambda name: confusion_figure(confusions, board.genres, name))
     return plots
@@ -132,8 +121,7 @@ def accuracy_figure(board: Board, name: str = "accuracy") -> str:
 
 
 def pareto_figure(board: Board, name: str = "speed") -> str:
-<<<<<<< HEAD
-    """Accuracy against the median latency of one song, with the front of models that no other beats in both."""
+    """Draws accuracy against the median latency of one song, with the Pareto front."""
 
     def draw(figure: Figure, tips: dict[str, str]) -> None:
         draw_pareto(figure.subplots(), board)
@@ -145,18 +133,6 @@ def pareto_figure(board: Board, name: str = "speed") -> str:
             )
 
     return as_tipped_svg(name, draw, height=5.6)
-=======
-    """Draws accuracy against the median latency of one song, with the Pareto front."""
-    svg = as_svg(name, lambda figure: draw_pareto(figure.subplots(), board), height=5.6)
-    tips = {}
-    for place, (entry, latency) in enumerate(timed_entries(board)):
-        exported = " (ONNX)" if latency == "onnx_p50" else ""
-        accuracy = f"{percent(entry.accuracy.mean)} % {interval(entry.accuracy)}"
-        tips[f"tip-{place}"] = (
-            f"{entry.name}{exported}\naccuracy {accuracy}\nlatency {significant(entry.speed[latency])} ms"
-        )
-    return with_tips(svg, tips)
->>>>>>> 6952c06 (Reports: captions and columns in plain English)
 
 
 def draw_pareto(axes: Axes, board: Board) -> None:

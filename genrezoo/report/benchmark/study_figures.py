@@ -101,17 +101,10 @@ def _heat_map(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str
             axes.xaxis.set_label_position("top")
             axes.set_ylabel(short_axis(y))
 
-<<<<<<< HEAD
-    caption = f"{about_values(entries, values)} Darker is more. {CELLS}"
-    if several:
-        caption += " Where several recipes share a cell, it shows the best by validation accuracy."
-    return caption, as_tipped_svg(name, draw, height=1.3 + 0.45 * len(rows))
-=======
-    caption = f"{about_values(entries, values)} Darker is higher."
+    caption = f"{about_values(entries, values)} Darker is higher. {CELLS}"
     if several:
         caption += " A cell of several recipes shows the best by validation accuracy."
-    return caption, as_svg(name, draw, height=1.3 + 0.45 * len(rows))
->>>>>>> 6952c06 (Reports: captions and columns in plain English)
+    return caption, as_tipped_svg(name, draw, height=1.3 + 0.45 * len(rows))
 
 
 def _bars(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) -> tuple[str, str] | None:

@@ -82,14 +82,9 @@ def _plots(run: Run, metrics: dict[str, Any], split: str) -> list[Plot]:
     def draw(figure: Figure, tips: dict[str, str]) -> None:
         draw_confusion(figure.subplots(), metrics["confusion"], genres, inches=WIDTH * 0.85, tips=tips)
 
-<<<<<<< HEAD
-    caption = f"Per cent of each genre's {split} songs (rows) that were predicted as each genre (columns). {CELLS}"
+    caption = f"Percentage of each genre's {split} songs (rows) predicted as each genre (columns). {CELLS}"
     drawn = as_tipped_svg("confusion", draw, height=1.6 + 0.27 * len(genres))
     plots.append(Plot("confusion", "Confusion", caption, drawn))
-=======
-    caption = f"Percentage of each genre's {split} songs (rows) predicted as each genre (columns)."
-    plots.append(Plot("confusion", "Confusion", caption, as_svg("confusion", draw, height=1.6 + 0.27 * len(genres))))
->>>>>>> 6952c06 (Reports: captions and columns in plain English)
     return plots
 
 

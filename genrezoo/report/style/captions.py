@@ -13,13 +13,8 @@ RANDOM_SPLIT = (
     "results are better than for unknown artists."
 )
 LEARNING = (
-<<<<<<< HEAD
-    "Solid: validation songs; dashed: training songs (with dropout and penalties where the recipe has them). The dot "
-    "marks the best epoch by validation accuracy. Point at an epoch for its values."
-=======
     "Solid: validation songs; dashed: training songs (with the recipe's dropout and regularisation). The dot marks the "
-    "best epoch by validation accuracy."
->>>>>>> 6952c06 (Reports: captions and columns in plain English)
+    "best epoch by validation accuracy. Hover over an epoch to see its values."
 )
-CELLS = "Point at a cell for its values."
+CELLS = "Hover over a cell to see its values."
 SYNTHETIC = "The songs are synthetic: the results compare {} with each other and say nothing about music."
