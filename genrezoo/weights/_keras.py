@@ -53,4 +53,4 @@ def fetch(name: str, source: KerasFile, given: str | Path | None = None) -> Path
         )
         return Path(found)
     except Exception as error:  # Keras raises nothing narrower when it cannot fetch a file
-        raise DataError(f"weights {name!r} cannot be fetched ({error})", path=source.url, remedy=remedy) from error
+        raise DataError(f"weights {name!r} cannot be downloaded ({error})", path=source.url, remedy=remedy) from error

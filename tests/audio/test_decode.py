@@ -133,7 +133,7 @@ REFUSED = {
     },
     "wav without samples": (lambda: encode(np.zeros(0)), r"no audio \(0 samples\)"),
     "flac without samples": (lambda: encode(np.zeros(0), "FLAC"), "."),
-    "one sample": (lambda: encode(np.ones(1)), r"0\.00 s of audio could be decoded, at least 0\.1 s are needed"),
+    "one sample": (lambda: encode(np.ones(1)), r"0\.00 s of audio could be decoded, but at least 0\.1 s are needed"),
     "a twentieth of a second": (lambda: encode(tone(0.05)), r"0\.05 s of audio .* at least 0\.1 s"),
     "wav cut after 0.3 s": (lambda: whole("WAV")[:13274], r"0\.30 s .* 0\.5 s.*ends after 0\.3 of 3\.0 s"),
     "flac cut after 0.3 s": (lambda: whole("FLAC")[:10900], r"at least 0\.5 s are needed; only 0\.\d of"),
@@ -268,7 +268,7 @@ def test_an_excerpt_before_the_cut_is_not_blamed_for_it(write, kind):
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_an_excerpt_beyond_the_end_is_refused(write, kind):
-    with pytest.raises(DataError, match=r"begins at 3\.5 s, but it ends at 3\.0 s"):
+    with pytest.raises(DataError, match=r"begins at 3\.5 s, but the file ends at 3\.0 s"):
         read_audio(write(whole(kind)), offset=3.5)
 
 
@@ -468,7 +468,7 @@ def test_ffmpeg_gives_blocks_and_excerpts(ffmpeg, write):
     with AudioReader(path, rate=16000) as sound:
         np.testing.assert_array_equal(np.concatenate(list(sound.blocks(0.3))), read_audio(path, rate=16000).samples)
     np.testing.assert_array_equal(read_audio(path, offset=1.0, duration=0.5).samples, x[RATE : RATE * 3 // 2])
-    with pytest.raises(DataError, match=r"begins at 9 s, but it ends at 3\.0 s"):
+    with pytest.raises(DataError, match=r"begins at 9 s, but the file ends at 3\.0 s"):
         read_audio(path, offset=9.0)
 
 

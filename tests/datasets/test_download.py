@@ -108,7 +108,7 @@ def test_a_refusal_and_no_network_are_told(server, tmp_path):
     with pytest.raises(DataError, match="cannot be downloaded .*refused"):
         fetch(server.file._replace(url="http://127.0.0.1:9/file"), tmp_path / "a")
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="cannot be fetched"):
+    with pytest.raises(DataError, match="cannot be downloaded"):
         fetch(server.file, tmp_path / "file" / "a")
 
 

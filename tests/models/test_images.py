@@ -241,7 +241,7 @@ def test_imagenet_weights_are_fetched_once_and_a_failure_names_the_way_out(pretr
 
     monkeypatch.setattr(keras.utils, "get_file", fail)
     with pytest.raises(
-        DataError, match="cannot be fetched .URL fetch failure.*Remedy: .*resnet50.imagenet --from FILE"
+        DataError, match="cannot be downloaded .URL fetch failure.*Remedy: .*resnet50.imagenet --from FILE"
     ):
         create_model("resnet50", (32, 32, 3), 3, weights="imagenet")
     recipe = get_recipe("resnet50")

@@ -53,8 +53,11 @@ def test_nothing_in_it_can_be_changed():
         ({"ids": [1.5] * 8}, "ids: shape .* float64"),
         ({"ids": [None] * 8}, "ids: shape .* object"),
         ({"groups": [b"\xff"] * 8}, "groups: a name is not UTF-8"),
-        ({"splits": {"train": [0, 8]}, "provenance": "random"}, "split 'train' names song 8. Remedy: songs are 0 to 7"),
-        ({"splits": {"train": [-1, 3]}, "provenance": "random"}, "split 'train' names song -1"),
+        (
+            {"splits": {"train": [0, 8]}, "provenance": "random"},
+            "split 'train' contains song 8. Remedy: songs are 0 to 7",
+        ),
+        ({"splits": {"train": [-1, 3]}, "provenance": "random"}, "split 'train' contains song -1"),
         ({"splits": {"train": [[1, 3]]}, "provenance": "random"}, "shape"),
         ({"splits": {"train": [0.5]}, "provenance": "random"}, "float64"),
         ({"splits": {"train": [0]}}, "the split has no provenance.*official"),

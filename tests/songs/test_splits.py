@@ -216,7 +216,7 @@ def test_folds_hold_whole_groups(n_folds, seed):
 def test_folds_that_cannot_be():
     with pytest.raises(SettingsError, match="at least 2, got 1"):
         folds(make(np.arange(60) % 3), 1, seed=0)
-    with pytest.raises(DataError, match="4 folds, but genre 'genre 1' has 3 songs"):
+    with pytest.raises(DataError, match="4 folds, but genre 'genre 1' has only 3 songs"):
         folds(make(np.repeat([0, 1], [20, 3])), 4, seed=0)
     with pytest.raises(DataError, match="fewer folds"):
         folds(make(np.arange(60) % 3, groups=np.arange(60) % 3), 4, seed=0)
@@ -321,7 +321,7 @@ def one_sided(lacking):
 
 
 def test_a_genre_without_training_songs_is_refused():
-    with pytest.raises(DataError, match="split 'train' has no song of 'genre2': it cannot be learnt"):
+    with pytest.raises(DataError, match="split 'train' has no song of 'genre2', so it cannot be learnt"):
         check_genres(one_sided(["train"]))
 
 

@@ -112,7 +112,7 @@ def test_none_changes_nothing_but_padding():
 
 
 def test_another_number_of_features_is_refused():
-    with pytest.raises(DataError, match="songs have 2 features, fitted on 3"):
+    with pytest.raises(DataError, match="songs have 2 features, but the run was trained on 3"):
         Standardiser.none(3).apply(make(np.zeros((4, 1, 2))))
 
 

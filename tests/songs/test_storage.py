@@ -189,7 +189,7 @@ def test_songs_are_not_overwritten_unless_told(tmp_path):
 
 def test_arrays_of_somebody_else_are_not_overwritten(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros(3))
-    with pytest.raises(DataError, match=r"holds x\.npy, which no conversion left"):
+    with pytest.raises(DataError, match=r"contains x\.npy, which no conversion wrote"):
         save_songs(make(), tmp_path)
     assert np.load(tmp_path / "x.npy").tolist() == [0, 0, 0]
 
