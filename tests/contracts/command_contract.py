@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 Command = tuple[typer.Typer, list[str]]
 
@@ -30,7 +31,7 @@ def commands_of(app: typer.Typer) -> list[list[str]]:
         for name in sorted(inner):
             yield from walk(inner[name], [*words, name])
 
-    return list(walk(typer.main.get_command(app), []))
+    return list(walk(_built(app), []))
 
 
 def check_help(command: Command) -> None:
@@ -59,12 +60,17 @@ def check_usage(command: Command) -> None:
     assert answer.exit_code == 2, f"exit code {answer.exit_code}"
 
 
+@functools.cache
+def _built(app: typer.Typer) -> Any:
+    return typer.main.get_command(app)
+
+
 def _run(command: Command, *words: str) -> Any:
-    return CliRunner().invoke(command[0], [*command[1], *words])
+    return CliRunner().invoke(_built(command[0]), [*command[1], *words])
 
 
 def _of(command: Command) -> Any:
-    found = typer.main.get_command(command[0])
+    found = _built(command[0])
     for word in command[1]:
         found = found.commands[word]
     return found

@@ -112,7 +112,7 @@ def test_a_song_of_seconds_gets_the_mean_of_their_answers(tmp_path):
 
 
 def test_a_network_that_would_take_all_memory_is_refused_before_it_is_built():
-    with pytest.raises(SettingsError, match="conv_2 would have 200 x 200 x 3,000 x 3,000 weights"):
-        create_model("mel_cnn", (21, 128), 4, filters=(3000, 3000), kernel_size=200, padding=200)
+    with pytest.raises(SettingsError, match="conv_2 would have 200 x 200 x 3 x 3,000,000 weights"):
+        create_model("mel_cnn", (21, 128), 4, filters=(3, 3_000_000), kernel_size=200, padding=200)
     with pytest.raises(SettingsError, match=r"hidden_1 would have .* weights"):
         create_model("mel_cnn", (21, 128), 4, padding=2, pool_size=None, units=(100_000,))
