@@ -46,6 +46,22 @@ def checked_path(path: Any) -> Path:
     return Path(path)
 
 
+def existing_path(path: Any, remedy: str = "check the path") -> Path:
+    """The path, if something is there.
+
+    Args:
+        path: The path.
+        remedy: What to do where nothing is there.
+
+    Raises:
+        DataError: Nothing is there, or it is no path that can be looked at.
+    """
+    place = checked_path(path)
+    if not place.exists():
+        raise DataError("no such file or folder", path=path, remedy=remedy)
+    return place
+
+
 @contextlib.contextmanager
 def told(path: Any, what: str = "written") -> Iterator[None]:
     """Turns what the system refuses of a path within the block into an error that names it.

@@ -199,7 +199,8 @@ def test_the_card_of_a_model_of_ones_own_claims_no_licence():
     ("arguments", "error", "message"),
     [
         (("vgg_tager.msd",), gz.UnknownNameError, "Did you mean 'vgg_tagger.msd'"),
-        (("ltsm",), gz.UnknownNameError, "unknown run folder, weights or model 'ltsm'. Did you mean 'lstm'"),
+        (("ltsm",), gz.UnknownNameError, "unknown model, weights, file or folder 'ltsm'. Did you mean 'lstm'"),
+        (("runs/ltsm",), gz.DataError, "runs/ltsm: no such file or folder"),
         (("0",), gz.UnknownNameError, "Known: attention_pool, batch_norm_rnn, "),
         (("lstm", "mit"), gz.SettingsError, "is known"),
         (("vgg_tagger.msd", "mit"), gz.SettingsError, "is known"),

@@ -51,7 +51,7 @@ def card(run: Run | str | Path, *, licence: str | None = None) -> str:
     if licence is not None and not LICENCE.fullmatch(licence):
         raise SettingsError(f"licence must be a short name such as 'mit' or 'cc-by-4.0', got {licence!r}")
     if not isinstance(run, Run):
-        if not Path(run).exists():
+        if not Path(run).exists() and len(Path(run).parts) == 1:
             return _card_by_name(str(run), licence)
         run = load_run(run)
     known = pretrained(song_facts(run).about.features, run.card.recipe)
@@ -61,7 +61,7 @@ def card(run: Run | str | Path, *, licence: str | None = None) -> str:
 def _card_by_name(name: str, licence: str | None) -> str:
     builders = [*MODELS.names(), *COMPOSITIONS.names()]
     if name not in (*WEIGHTS.names(), *builders):
-        raise UnknownNameError("run folder, weights or model", name, [*WEIGHTS.names(), *builders])
+        raise UnknownNameError("model, weights, file or folder", name, [*WEIGHTS.names(), *builders])
     if licence is not None:
         raise SettingsError(f"the licence of {name} is known: leave `licence` out")
     return model_card(find_builder(name)) if name in builders else weights_card(WEIGHTS.get(name))

@@ -70,7 +70,7 @@ def benchmark(
 
         def advance(name: str, status: str, finished: int, total: int) -> None:
             progress.update(task, description=escape(f"{name}: {status}"), completed=finished, total=total)
-            tell(progress, f"{finished} of {total}: {name}: {status}")
+            tell(progress.console, f"{finished} of {total}: {name}: {status}")
             if status in ("failed", "refused"):
                 progress.console.print(f"{status}: {name}", style="yellow", markup=False)
 

@@ -41,7 +41,10 @@ def write_table(
             rate = (done - begin[0][1]) / seconds
             state = f"{rate:,.1f} files/s{f', {rejected:,} rejected' if rejected else ''}"
             progress.update(task, completed=done, state=state)
-            tell(progress, f"{done:,} of {total:,} files, {state}, {(total - done) / max(rate, 1e-9):,.0f} s to go")
+            tell(
+                progress.console,
+                f"{done:,} of {total:,} files, {state}, {(total - done) / max(rate, 1e-9):,.0f} s to go",
+            )
 
         found = gz.predict_table(
             model, paths, out=out, workers=workers, scheduler=scheduler, on_files=advance, **options

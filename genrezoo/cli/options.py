@@ -132,7 +132,7 @@ def interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def tell(progress: Progress, text: str) -> None:
+def tell(console: Console, text: str) -> None:
     """Prints a line where no bar is seen because output goes to a file; not more than one in ten seconds.
 
     Raises:
@@ -141,9 +141,9 @@ def tell(progress: Progress, text: str) -> None:
     if _state["interrupted"]:
         raise KeyboardInterrupt
     now = time.monotonic()
-    if not progress.console.is_terminal and now - _state["told"] > 10:
+    if not console.is_terminal and now - _state["told"] > 10:
         _state["told"] = now
-        progress.console.print(escape(shown_text(text)), highlight=False, soft_wrap=True)
+        console.print(escape(shown_text(text)), highlight=False, soft_wrap=True)
 
 
 _state: dict[str, float] = {"told": time.monotonic(), "interrupted": False}
@@ -168,7 +168,7 @@ class FileProgress:
         rate = task.completed / max(task.elapsed or 0, 1e-3)
         bad = f", {self._bad} rejected" if self._bad else ""
         self._progress.update(self._task, state=f"{rate:.1f} files/s{bad}")
-        tell(self._progress, f"{task.description}: {task.completed:.0f} of {task.total or 0:.0f} files{bad}")
+        tell(self._progress.console, f"{task.description}: {task.completed:.0f} of {task.total or 0:.0f} files{bad}")
 
 
 @contextlib.contextmanager

@@ -8,8 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.progress import TextColumn
+from rich.console import Console
 
 from genrezoo.cli.options import (
     MLflow,
@@ -136,41 +135,27 @@ def train(
 def _train(
     recipe: Recipe, songs: SongSet, seed: int, out: Path, workers: int | None, logs: dict[str, Any], where: str = ""
 ) -> Run:
-    """One training with its progress and its last line."""
+    """One training: a bar on a terminal, lines elsewhere, and a last line."""
     import genrezoo as gz  # here, so that --help does not wait for Keras
     from genrezoo.runs.loggers import loggers
     from genrezoo.runs.predictions import OUT_OF_FOLD, stored_splits
+    from genrezoo.runs.progress import epoch_scores, member_scores
 
     settings = recipe.procedure_settings()
     total = getattr(settings, "epochs", 1)
     values = {"recipe": recipe.name, "seed": seed, **recipe.arguments, **settings.model_dump(mode="json")}
     name = recipe.run_name(songs.name, seed, songs.checksum()) + where.replace(" ", "-")
-    with (
-        loggers(name=name, values=values, **logs) as callbacks,
-        progress_bar(TextColumn("{task.fields[scores]}")) as progress,
-    ):
-        task = progress.add_task(f"{recipe.name}, seed {seed}{where}", total=total, scores="")
-
-        def advance(record: dict[str, float]) -> None:
-            scores = f"loss {record['loss']:.3f}  valid {record['valid_accuracy']:.3f}"
-            progress.update(task, completed=record["epoch"], scores=scores)
-            tell(progress, f"epoch {record['epoch']:.0f} of {total}: {scores}")
-
-        def advance_member(member: str, record: dict[str, float]) -> None:
-            scores = f"member {member}: epoch {record['epoch']:.0f}, {record['valid_accuracy']:.3f}"
-            progress.update(task, scores=escape(scores))
-            tell(progress, scores)
-
+    console = Console(stderr=True)
+    with loggers(name=name, values=values, **logs) as callbacks:
         run = gz.train(
             recipe,
             songs,
             seed=seed,
             out=out,
-            on_epoch=advance,
-            on_member=advance_member,
+            on_epoch=lambda record: tell(console, f"epoch {record['epoch']:.0f} of {total}: {epoch_scores(record)}"),
+            on_member=lambda member, record: tell(console, member_scores(member, record)),
             workers=workers or 1,
             callbacks=callbacks,
-            verbose=0,
             tested="test" in songs.splits,
         )
     split = "test" if "test" in songs.splits else "valid"

@@ -148,7 +148,7 @@ def tune(
                 best[:] = [(min if smaller else max)([*best, trial.score])]
             shown = f"best {best[0]:.4f}" if best else ""
             progress.update(task, completed=ended, best=shown)
-            tell(progress, f"{ended} of {budget or 'all'} trials, {shown}")
+            tell(progress.console, f"{ended} of {budget or 'all'} trials, {shown}")
             if trial.status == "failed":
                 progress.console.print(f"trial {trial.number} failed: {trial.error}", style="yellow", markup=False)
 

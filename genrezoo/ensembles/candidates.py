@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from genrezoo.errors import DataError, GenrezooWarning, SettingsError, UnknownNameError
-from genrezoo.files import checked_path
+from genrezoo.files import existing_path
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
 from genrezoo.rows import FILE, AccuracyRow, CellFacts, read_row_file
@@ -122,7 +122,7 @@ def find_candidates(folders: Iterable[str | Path]) -> list[Candidate]:
         DataError: A folder is neither, or its content is damaged.
     """
     found: dict[Path, Candidate] = {}
-    for folder in map(checked_path, folders):
+    for folder in map(existing_path, folders):
         if (folder / FILE).is_file():
             rows = {row.identity: row for row in read_row_file(folder / FILE).rows}.values()
             fit = [row for row in rows if isinstance(row, AccuracyRow) and row.model != GREEDY]

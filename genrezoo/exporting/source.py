@@ -74,7 +74,7 @@ def open_source(source: Run | str | Path, *, embedding: bool = False, layer: str
         if source in WEIGHTS.names():
             return _of_weights(WEIGHTS.get(source), embedding, layer)
         if not Path(source).is_absolute() and len(Path(source).parts) == 1:
-            raise UnknownNameError("run folder or weights", source, WEIGHTS.names())
+            raise UnknownNameError("weights, file or folder", source, WEIGHTS.names())
     return _of_run(source if isinstance(source, Run) else load_run(source), embedding, layer)
 
 

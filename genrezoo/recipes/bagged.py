@@ -22,7 +22,8 @@ def bagged(recipe: str | Path | Recipe, *, folds: int = 5, rule: str = "mean", n
 
     The run's seed splits the songs of ``train`` and ``valid`` into stratified folds, of whole groups if the songs have
     groups. Each fold is the validation split of the model that is trained without it, and selects that model's epoch,
-    so out-of-fold predictions are slightly better than predictions for new songs.
+    so out-of-fold predictions are slightly better than predictions for new songs. If the recipe is calibrated, these
+    songs also select its temperature, so their log loss and calibration error are slightly too low.
 
     Args:
         recipe: A recipe, its name or its file.

@@ -97,7 +97,9 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     clip: float | None = Field(None, gt=0, description="Clip standardised features at this many standard deviations.")
     chunks: Chunks | None = Field(None, description="Cut songs into chunks; None: whole songs.")
     calibrate: bool = Field(
-        False, description="Fit a temperature for the logits on the validation songs after training."
+        False,
+        description="Fit a temperature for the logits on the validation songs after training. Out-of-fold predictions "
+        "share it.",
     )
     features: tuple[str, ...] | None = Field(
         None, min_length=1, description="Groups of features to use, e.g. chroma; None: all."

@@ -66,8 +66,11 @@ def out_of_fold(
 
     Folds are stratified, and consist of whole groups if the songs have groups. The held-out songs of a fold are its
     validation songs: the model is not trained on them, but they select its best epoch, from which their logits are
-    taken. Call it again after an interruption to continue: finished folds are kept, and the others resume after their
-    last finished epoch.
+    taken. If the recipe is calibrated, they also select the temperature of their fold: this one number leaks from their
+    labels into their log loss and calibration error, but not into their accuracy.
+
+    Call it again after an interruption to continue: finished folds are kept, and the others resume after their last
+    finished epoch.
 
     Args:
         recipe: A recipe without members, or its name.

@@ -1,4 +1,4 @@
-"""The progress bar of a training that is started from Python."""
+"""The progress bar of a training, whether it is started from Python or from the command line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ from genrezoo.recipes import Recipe
 
 Watcher = Callable[..., None]
 """Callback with an epoch's history record; for members, preceded by the member's name."""
+
+
+def epoch_scores(record: dict[str, Any]) -> str:
+    """What is shown of an epoch."""
+    return f"loss {record['loss']:.3f}  valid {record['valid_accuracy']:.3f}"
+
+
+def member_scores(name: str, record: dict[str, Any]) -> str:
+    """What is shown of an epoch of a member."""
+    return f"member {name}: epoch {record['epoch']:.0f}, {record['valid_accuracy']:.3f}"
 
 
 @contextlib.contextmanager
@@ -43,14 +53,12 @@ def training_progress(
         task = bar.add_task(f"{recipe.name}, seed {seed}", total=epochs, scores="")
 
         def epoch(record: dict[str, Any]) -> None:
-            scores = f"loss {record['loss']:.3f}  valid {record['valid_accuracy']:.3f}"
-            bar.update(task, completed=record["epoch"], scores=scores)
+            bar.update(task, completed=record["epoch"], scores=epoch_scores(record))
             if on_epoch:
                 on_epoch(record)
 
         def member(name: str, record: dict[str, Any]) -> None:
-            scores = f"member {name}: epoch {record['epoch']:.0f}, {record['valid_accuracy']:.3f}"
-            bar.update(task, scores=escape(scores))
+            bar.update(task, scores=escape(member_scores(name, record)))
             if on_member:
                 on_member(name, record)
 

@@ -394,15 +394,17 @@ def load_run(folder: str | Path) -> Run:
     """Opens a run folder without loading Keras; the network is built when it is first used.
 
     Raises:
-        DataError: The folder is not a run folder, the training is unfinished, or the card is damaged or out of range.
+        DataError: The folder does not exist or is not a run folder, the training is unfinished, or the card is damaged
+            or out of range.
     """
-    folder = files.checked_path(folder)
+    remedy = "use a folder made by training"
+    folder = files.existing_path(folder, remedy)
     path = folder / "card.json"
     if not path.exists():
         if (folder / "plan.json").is_file():
             remedy = "train it again with the same command to finish it"
             raise DataError("an unfinished training", path=folder, remedy=remedy)
-        raise DataError("not a run folder", path=folder, remedy="use a folder made by training")
+        raise DataError("not a run folder", path=folder, remedy=remedy)
     plain, remedy = files.read_json(path), "restore the card or train again"
     if isinstance(plain, dict) and "digest" in plain and plain["digest"] != _digest(plain):
         raise DataError("was changed after it was written: its digest differs", path=path, remedy=remedy)

@@ -58,12 +58,12 @@ def test_ctrl_c_says_that_the_same_command_continues(monkeypatch, capsys):
 
 def test_ctrl_c_ends_a_command_even_where_its_exception_is_swallowed(monkeypatch):
     monkeypatch.setitem(options._state, "interrupted", False)
-    with options.progress_bar() as progress:
-        options.tell(progress, "goes on")
-        with contextlib.suppress(KeyboardInterrupt):  # as Python does in callbacks of the garbage collector
-            options.interrupt(signal.SIGINT, None)
-        with pytest.raises(KeyboardInterrupt):
-            options.tell(progress, "goes on")
+    console = Console(stderr=True)
+    options.tell(console, "goes on")
+    with contextlib.suppress(KeyboardInterrupt):  # as Python does in callbacks of the garbage collector
+        options.interrupt(signal.SIGINT, None)
+    with pytest.raises(KeyboardInterrupt):
+        options.tell(console, "goes on")
 
 
 def test_the_package_runs_as_a_module():
@@ -157,6 +157,11 @@ OPTION_OF_SONGS = "genrezoo data convert synthetic songs --set n_train=…, then
         (["train", "lstm", "--data", "SONGS", "--out", "OUT", "--set", "units=0"], "units"),
         (["train", "snippet_lstm", "--data", "SONGS", "--out", "OUT", "--set", "snippets=50"], "snippets"),
         (["evaluate", "SONGS"], "not a run folder"),
+        (["evaluate", "/none.onnx"], "/none.onnx: no such file or folder"),
+        (["predict", "/none.onnx", "SONGS"], "/none.onnx: no such file or folder"),
+        (["export", "/none", "onnx", "/none.onnx"], "/none: no such file or folder"),
+        (["card", "/none"], "/none: no such file or folder"),
+        (["report", "/none"], "/none: no such file or folder"),
         (["benchmark", "quik"], "unknown suite 'quik'. Did you mean 'quick'"),
         (["benchmark", "--models", "svm", "--out", "OUT"], "unknown recipe or baseline 'svm'"),
         (["report", "SONGS"], "rows"),

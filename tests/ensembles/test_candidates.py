@@ -42,6 +42,8 @@ def test_each_model_is_found_once_and_ensembles_are_no_candidates(results):
 def test_a_folder_without_models_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"has neither rows.jsonl nor card.json"):
         find_candidates([tmp_path])
+    with pytest.raises(DataError, match="none: no such file or folder"):
+        find_candidates([tmp_path / "none"])
 
 
 def test_candidates_are_chosen_by_name_pattern_family_and_songs(results):

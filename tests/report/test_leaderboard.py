@@ -367,11 +367,15 @@ def test_environments_say_where_and_when(report):
 def test_a_folder_without_rows_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"has no rows.jsonl. Remedy: specify a folder that genrezoo benchmark wrote"):
         leaderboard([tmp_path])
+    with pytest.raises(DataError, match=r"none: no such file or folder"):
+        leaderboard([tmp_path / "none"])
     with pytest.raises(DataError, match="no folder was given"):
         leaderboard([])
     (tmp_path / "rows.jsonl").write_text("{torn\nnot json\n", encoding="utf-8")
     with pytest.raises(DataError, match="none of its 2 lines is a row"):
         leaderboard([tmp_path])
+    with pytest.raises(DataError, match=r"none: no such file or folder"):
+        leaderboard([tmp_path / "none"])
 
 
 def test_torn_lines_and_other_kinds_are_noted(results):

@@ -437,6 +437,8 @@ def test_unfinished_and_strange_folders_are_told_apart(trained, tmp_path):
     with pytest.raises(DataError, match="an unfinished training.*same command"):
         load_run(folder)
     with pytest.raises(DataError, match="not a run folder"):
+        load_run(tmp_path)
+    with pytest.raises(DataError, match="none: no such file or folder. Remedy: use a folder made by training"):
         load_run(tmp_path / "none")
 
 

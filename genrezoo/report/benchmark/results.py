@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from genrezoo.errors import DataError, check_type
-from genrezoo.files import checked_path, read_columns, read_json, sha256_of
+from genrezoo.files import existing_path, read_columns, read_json, sha256_of
 from genrezoo.rows import FILE, AccuracyRow, Row, read_row_file
 from genrezoo.runs import predictions
 
@@ -88,7 +88,7 @@ def read_folders(
 def as_paths(folders: str | Path | Iterable[str | Path]) -> list[Path]:
     """One folder or several as a list; a text is one folder, not an iterable of letters."""
     check_type("folders", folders, (str, Path, Iterable), "a folder or several")
-    return [checked_path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
+    return [existing_path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
 
 
 def read_predictions(row: AccuracyRow, folder: Path) -> Predictions:
