@@ -417,13 +417,13 @@ def kill_a_worker(bench: Bench) -> Iterator[tuple[str, list[str]]]:
     options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder.parent)]
     commands = [[dask, "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]]
     started = [Process(lambda c=c: os.execv(dask, c)) for c in commands + [[dask, "worker", address, *options]] * 3]  # type: ignore[misc]
-    process, victim = bench.start(folder, trials=12, epochs=60, where=("--scheduler", address)), started[2]
+    process, victim = bench.start(folder, trials=12, epochs=60, where=("--scheduler", address), page=False), started[2]
     while process.wait(0.05) is None and not (len(events(folder, "start")) > 3 and victim.descendants() > 1):
         pass  # a fork server alone is one that waits for a trial
     before = [whole_lines(folder)]
     victim.kill()
     problems = process.problems(0) + victim.died_out()
-    problems = problems or faults(folder, 12, before)
+    problems = problems or faults(folder, 12, before, page=False)
     yield "a worker of three killed while it ran a trial of twelve", problems
     for one in started:
         one.kill()

@@ -35,7 +35,7 @@ def feature_cache(tmp_path_factory):
 
 @pytest.fixture
 def no_children(monkeypatch):
-    """Features are computed in this process: for tests of what becomes of them, not of the child processes."""
+    """What child processes would do is done in this one: for tests of what becomes of it, not of the processes."""
     monkeypatch.setattr("genrezoo.parallel.ProcessExecutor", HereExecutor)
 
 

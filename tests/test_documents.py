@@ -30,7 +30,7 @@ COSTLY = {
     "runs",
     "tune",
     "tuning",
-}  # their Python trains in processes of its own, or for long
+}  # their Python trains for long
 BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^>\n]*) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
 
 
@@ -126,7 +126,7 @@ def test_generated_parts_are_up_to_date(path):
 
 
 def costly_ones_slow(documents, costly):
-    """Parameters for documents; those that train in processes of their own are for the slow tests."""
+    """Parameters for documents; those that train for long are for the slow tests."""
     return [
         pytest.param(path, id=name_of(path), marks=[pytest.mark.slow] if path.stem in costly else [])
         for path in documents
@@ -137,7 +137,7 @@ def costly_ones_slow(documents, costly):
     "document",
     costly_ones_slow([path for path in DOCUMENTS if runnable(path)], COSTLY),
 )
-def test_python_blocks_run_one_after_another(document, tmp_path, monkeypatch):
+def test_python_blocks_run_one_after_another(document, tmp_path, monkeypatch, no_children):
     monkeypatch.chdir(tmp_path)
     known = {registry: set(registry.names()) for registry in (MODELS, DATASETS)}
     namespace = {"__name__": "document"}
@@ -177,7 +177,7 @@ def test_the_check_of_command_lines_finds_mistakes(line, problem):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if marked_runs(path)], ids=name_of)
-def test_marked_commands_run(document, tmp_path, monkeypatch):
+def test_marked_commands_run(document, tmp_path, monkeypatch, no_children):
     monkeypatch.chdir(tmp_path)
     render_audio("music", n_genres=2, n_train=6, n_valid=4, n_test=4, seconds=3.0)  # what the documents call so
     for line in marked_runs(document):

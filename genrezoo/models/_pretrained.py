@@ -88,29 +88,41 @@ def begin_with(model: Any, weights: Any, **arguments: Any) -> Any:
     return model
 
 
-def load_resnet50(backbone: Any, weights: str | None, sha256: str | None) -> None:
-    """Loads the initial weights of ResNet50 without its top.
+def find_resnet50(weights: str | None, sha256: str | None) -> Path | None:
+    """Fetches or checks the file of the initial weights of ResNet50 without its top.
 
     Args:
-        backbone: `keras.applications.ResNet50` without its top; changed in place.
-        weights: ``"imagenet"`` or the name of these weights, the path of a local HDF5 file, or None, which changes
-            nothing.
+        weights: ``"imagenet"`` or the name of these weights, the path of a local HDF5 file, or None.
         sha256: Checksum of the local file, 64 hex digits; None for the other two.
+
+    Returns:
+        The file; None for None.
 
     Raises:
         SettingsError: A local file comes without its sha256, or a sha256 without a local file.
-        DataError: The weights cannot be obtained, have another sha256, or are not those of ResNet50.
+        DataError: The weights cannot be obtained, or have another sha256.
     """
     if weights in (None, "imagenet", RESNET50):
         if sha256 is not None:
             raise SettingsError(
                 f"weights_sha256 applies to a local file only, but weights is {weights!r}; leave it out"
             )
-        if weights is None:
-            return
-        path = fetch_weights(RESNET50)
-    else:
-        path = _checked(weights, sha256)
+        return None if weights is None else fetch_weights(RESNET50)
+    return _checked(weights, sha256)
+
+
+def load_resnet50(backbone: Any, path: Path | None) -> None:
+    """Loads the initial weights of ResNet50 without its top.
+
+    Args:
+        backbone: `keras.applications.ResNet50` without its top; changed in place.
+        path: The file from `find_resnet50`; None changes nothing.
+
+    Raises:
+        DataError: The weights are not those of ResNet50.
+    """
+    if path is None:
+        return
     try:
         with warnings.catch_warnings():
             # of files from older versions; a layer that is left without its weights is an error all the same

@@ -14,7 +14,7 @@ from genrezoo.lazy import keras, layers
 from genrezoo.models._checks import InputShape, check_count, check_image_shape, check_rate
 from genrezoo.models._conv2d import MOMENTUM, conv_stack
 from genrezoo.models._frame import classify
-from genrezoo.models._pretrained import load_resnet50
+from genrezoo.models._pretrained import find_resnet50, load_resnet50
 from genrezoo.registry import MODELS
 from genrezoo.spaces import Choice, Float, Int
 
@@ -146,10 +146,11 @@ def build_resnet50(
     unfrozen = check_count("unfrozen", unfrozen, least=0, most=len(LAST_FROZEN) - 1)  # a negative one would count back
     if min(height, width) < 32:
         raise SettingsError(f"ResNet50 needs images of at least 32 x 32, got {height} x {width}; make them larger")
+    path = find_resnet50(weights, weights_sha256)  # before the network is built, because that takes longer
     backbone = keras.applications.ResNet50(
         include_top=False, weights=None, input_shape=(height, width, 3), pooling="avg"
     )
-    load_resnet50(backbone, weights, weights_sha256)
+    load_resnet50(backbone, path)
     border = backbone.get_layer(LAST_FROZEN[unfrozen]).output
     images = keras.Input((height, width, channels), name="songs")
     x = layers.Frozen(keras.Model(backbone.input, border), name="frozen")(

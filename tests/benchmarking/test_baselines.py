@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -9,6 +11,13 @@ from genrezoo.benchmarking.baselines import BASELINES, fit_baseline, flatten, st
 from genrezoo.errors import DataError
 
 NAN = np.nan
+SONGS = make_songs(120)
+
+
+@functools.cache
+def answers_of(name, seed):
+    """The log posteriors of the test songs."""
+    return fit_baseline(BASELINES[name], SONGS, seed=seed).log_posterior(SONGS.split("test"))
 
 
 def test_forms_by_hand():
@@ -27,20 +36,15 @@ BOOSTED = {"hist_gradient_boosting_flat", "hist_gradient_boosting_stats"}
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in BOOSTED else []) for name in sorted(BASELINES)]
 )
 def test_every_baseline_beats_chance_and_gives_log_posteriors(name):
-    songs = make_songs(120)
-    fitted = fit_baseline(BASELINES[name], songs, seed=1)
-    test = songs.split("test")
-    logits = fitted.log_posterior(test)
+    logits = answers_of(name, seed=1)
     np.testing.assert_allclose(np.exp(logits).sum(axis=1), 1, atol=1e-4)
-    assert (logits.argmax(1) == test.y).mean() > 0.6
+    assert (logits.argmax(1) == SONGS.split("test").y).mean() > 0.6
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(BASELINES))
 def test_the_seed_matters_where_it_is_said_to(name):
-    songs = make_songs(120)
-    one, other = (fit_baseline(BASELINES[name], songs, seed=seed).log_posterior(songs.split("test")) for seed in (1, 2))
-    assert BASELINES[name].seeded == (not np.array_equal(one, other))
+    assert BASELINES[name].seeded == (not np.array_equal(answers_of(name, seed=1), answers_of(name, seed=2)))
 
 
 def test_decisions_are_scikit_learns_own():

@@ -79,9 +79,8 @@ def songs_folder(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _cells_in_this_process(request, monkeypatch):
-    if "slow" not in request.keywords:
-        monkeypatch.setattr(parallel, "ProcessExecutor", HereExecutor)
+def _cells_in_this_process(monkeypatch):
+    monkeypatch.setattr(parallel, "ProcessExecutor", HereExecutor)
 
 
 @pytest.fixture(scope="module")
@@ -98,14 +97,17 @@ def finished(songs_folder, tmp_path_factory):
 
 
 @pytest.mark.slow  # each of the processes imports TensorFlow
-def test_processes_of_their_own_give_the_same_rows(finished, tmp_path):
+def test_processes_of_their_own_give_the_same_rows(finished, tmp_path, monkeypatch):
     folder, path, _ = finished
-    assert len(benchmark(path, out=tmp_path / "out").joinpath("rows.jsonl").read_bytes().splitlines()) == 12
-    for kind in ("accuracy", "speed", "passes"):
+    monkeypatch.undo()
+    models = ["fully_connected", "snippet_lstm", "logistic_regression_flat"]
+    benchmark(path, models=models, seeds=1, out=tmp_path / "out")
+    for kind, number in (("accuracy", 3), ("speed", 3), ("passes", 2)):
         there, here = (
             {(row["key"], row.get("engine")): row for row in rows_of(one, kind)} for one in (tmp_path / "out", folder)
         )
-        assert there.keys() == here.keys()
+        assert there.keys() <= here.keys()
+        assert len(there) == number
         for key, row in there.items():
             assert row["status"] == here[key]["status"]
             assert row["status"] != "ok" or row["environment"]["threads"] == 1
@@ -267,7 +269,7 @@ def test_bagged_entrants_are_cells_that_share_no_member(songs_folder, tmp_path):
     other = {**entrant, "name": "wider", "changes": {**entrant["changes"], "units": [5]}}
     data = [{"source": str(songs_folder)}]
     suite = Suite(name="own", summary="s", data=data, recipes=[entrant, other], seeds=2)
-    folder = benchmark(suite, out=tmp_path / "out", workers=1)
+    folder = benchmark(suite, out=tmp_path / "out")
     rows = [row for row in rows_of(folder) if row["kind"] == "accuracy"]
     rows.sort(key=lambda row: (row["recipe"], row["seed"]))
     assert [(row["recipe"], row["folds"]) for row in rows] == [("bagged_fully_connected", 2)] * 2 + [("wider", 2)] * 2
@@ -372,7 +374,7 @@ def test_nothing_to_run_is_refused(songs_folder, tmp_path):
 @pytest.mark.slow
 def test_an_interrupted_benchmark_goes_on(songs_folder, tmp_path):
     """Really kills the parent while cells run; baselines only, whose processes start fast."""
-    baselines = ["logistic_regression_flat", "random_forest_flat", "extra_trees_flat", "logistic_regression_stats"]
+    baselines = ["logistic_regression_flat", "random_forest_flat"]
     suite = tmp_path / "baselines.toml"
     suite.write_text(
         f'name = "own"\nsummary = "s"\nseeds = 2\nbaselines = {json.dumps(baselines)}\ndata = ["{songs_folder}"]\n'
@@ -391,7 +393,7 @@ def test_an_interrupted_benchmark_goes_on(songs_folder, tmp_path):
     after = files.read_json_lines(rows)
     assert after[: len(kept)] == kept
     names = [(row["kind"], row["recipe"], row["seed"]) for row in after]
-    assert len(names) == len(set(names)) == 6 + 4
+    assert len(names) == len(set(names)) == 3 + 2
 
 
 def test_songs_without_a_split_get_a_seeded_one(tmp_path):
@@ -420,7 +422,7 @@ def test_reports_holds_the_measured_against_the_reported_on_the_documents_own_fi
             targets = np.arange(number) % genres
             np.savez(folder / f"msd-{genres}-genre-{split}.npz", inputs=x, targets=targets, label_map=names)
     monkeypatch.chdir(tmp_path)
-    out = benchmark("reports", models=["fully_connected"], seeds=1, changes={"epochs": 1}, out="out", workers=2)
+    out = benchmark("reports", models=["fully_connected"], seeds=1, changes={"epochs": 1}, out="out")
     rows = {row["data"]: row for row in rows_of(out)}
     assert {name: row["status"] for name, row in rows.items()} == {"MSD-10": "ok", "MSD-25": "ok"}
     assert rows["MSD-10"]["sizes"] == {"train": 68, "valid": 20, "test": 12}

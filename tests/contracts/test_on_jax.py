@@ -16,6 +16,14 @@ GRADIENTS = (
     "layers/test_stabiliser.py::test_gradient_is_finite_where_states_are_zero",
     "layers/test_cells.py::test_compiled_training_step_follows_the_plain_loop",
 )
+AVERAGES = tuple(
+    f"training/test_averaging.py::test_{name}"
+    for name in (
+        "the_exponential_average_by_hand",
+        "the_mean_over_epochs_by_hand",
+        "a_weight_that_is_held_at_zero_has_an_average_of_zero",
+    )
+)
 MODEL, LAYER, RULE, COMPOSITION = (
     f"contracts/test_{kind}_contract.py" for kind in ("model", "layer", "rule", "composition")
 )
@@ -29,16 +37,19 @@ ONCE = (
     "wrong_rank",
     "layer_arguments",
     "refusals",
-    "has_a",
+    "has_a_case",
 )
 """What has nothing to do with the backend, or is about the checks themselves, is checked once."""
 
 
-def run_on_jax(*tests: str, which: str = "", optimised: bool = False) -> None:
+COMPILES_FAST = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+"""Compiling takes the time here, not running; so it takes a third."""
+
+
+def run_on_jax(*tests: str, which: str = "") -> None:
     which = " and ".join([*filter(None, [which]), *(f"not {name}" for name in ONCE)])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", which, *tests]
-    # compiling takes the time here, not running; except for many layers of convolutions
-    quick = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": str(int(not optimised))}
+    quick = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": COMPILES_FAST}
     paths = os.pathsep.join([str(Path(genrezoo.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": paths, "PYTEST_ADDOPTS": "", **quick}
     done = subprocess.run(command, cwd=TESTS, env=environment, capture_output=True, text=True, check=False)
@@ -47,21 +58,11 @@ def run_on_jax(*tests: str, which: str = "", optimised: bool = False) -> None:
 
 
 @pytest.mark.slow
-def test_layers_and_rules_pass_on_jax():
-    run_on_jax(LAYER, RULE, *GRADIENTS)
-
-
-@pytest.mark.slow
-def test_averaged_weights_on_jax():
-    run_on_jax("training/test_averaging.py", which="by_hand or zero")
+def test_layers_rules_and_averaged_weights_pass_on_jax():
+    run_on_jax(LAYER, RULE, *GRADIENTS, *AVERAGES)
 
 
 @pytest.mark.slow
 def test_all_models_and_compositions_pass_on_jax():
-    run_on_jax(MODEL, COMPOSITION, which="not resnet50 and not efficientnet")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("network", ["resnet50", "efficientnet and not learns"])
-def test_deep_networks_on_images_pass_on_jax(network):
-    run_on_jax(MODEL, which=network, optimised=True)
+    # of the deep networks on images, smaller networks of the same layers are built twice, seeded and trained
+    run_on_jax(MODEL, COMPOSITION, which="not ((resnet50 or efficientnet) and (builds or seed or learns))")

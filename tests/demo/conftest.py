@@ -34,7 +34,7 @@ def runs(tmp_path_factory):
     return [folder / "first", folder / "second"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(runs, tmp_path_factory):
     """Address of the page, and the folder of everything temporary that its process makes; both end with the tests."""
     place = tmp_path_factory.mktemp("served")

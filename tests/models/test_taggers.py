@@ -3,9 +3,13 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import safetensors.numpy
+from toys import make_songs
 
 from genrezoo.errors import SettingsError
 from genrezoo.models import create_model
+from genrezoo.recipes import Recipe
+from genrezoo.runs import load_run, train
 
 array = keras.ops.convert_to_numpy
 SMALL = {"timbral_filters": 4, "temporal_filters": 3, "filters": 5, "units": 6}
@@ -73,6 +77,19 @@ def moved_by_training(name, shape, **options):
 )
 def test_the_named_part_of_musicnn_alone_is_trained(trainable, moved):
     assert moved_by_training("musicnn", (20, 8), trainable=trainable, **SMALL) == moved
+
+
+@pytest.mark.slow
+def test_a_trained_network_is_opened_without_the_weights_that_it_began_with(tmp_path):
+    songs, path = make_songs(n_segments=20, n_features=8), tmp_path / "begun.safetensors"
+    begun = create_model("musicnn", (20, 8), 3, seed=2, **SMALL)
+    safetensors.numpy.save_file({weight.path: array(weight) for weight in begun.weights}, path)
+    arguments = {**SMALL, "weights": str(path), "trainable": "head"}
+    about = {"summary": "s", "reference": "r", "settings": {"epochs": 1}}
+    run = train(Recipe(name="tuned", model="musicnn", arguments=arguments, **about), songs, out=tmp_path / "run")
+    np.testing.assert_array_equal(array(run.network.get_layer("hidden_1").kernel), begun.get_layer("hidden_1").kernel)
+    path.unlink()
+    np.testing.assert_allclose(load_run(tmp_path / "run").predict(songs.x), run.predict(songs.x), atol=1e-6)
 
 
 @pytest.mark.parametrize(

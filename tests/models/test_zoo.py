@@ -157,15 +157,16 @@ def test_clash_is_reported_to_the_newcomer_even_before_the_first_look_up(tmp_pat
 
 @pytest.mark.parametrize("name", MODELS.names())
 @pytest.mark.slow
-def test_twenty_random_points_of_the_space_build(name):
+def test_random_points_of_the_space_build(name):
     recipe = Recipe(name="mine", summary="mine", reference="me", model=name)
     space = search_space(recipe, only=list(MODELS.get(name).space))
-    points = set()
-    for point in itertools.islice(random_points(space, 1), 20):
-        points.add(str(point))
-        model = create_model(name, ROOMY.get(name, (40, 5)), 3, **space.recipe(point).arguments)
+    drawn = [space.recipe(point).arguments for point in itertools.islice(random_points(space, 1), 12)]
+    assert len({str(arguments) for arguments in drawn}) > 2  # of spaces without real numbers many come twice
+    # one of those that differ in real numbers alone, such as dropout: its layers are theirs
+    unlike = {str({key: value for key, value in one.items() if not isinstance(value, float)}): one for one in drawn}
+    for arguments in unlike.values():
+        model = create_model(name, ROOMY.get(name, (40, 5)), 3, **arguments)
         assert model.get_layer("logits").output.shape == (None, 3)
-    assert len(points) > 2  # of spaces without real numbers many come twice
 
 
 @pytest.mark.parametrize("name", MODELS.names())

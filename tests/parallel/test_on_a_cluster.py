@@ -1,4 +1,4 @@
-"""The commands' work on a real cluster: as here, and with one of three workers killed."""
+"""The commands' work on a real cluster: as here, and with one of two workers killed."""
 
 import contextlib
 import os
@@ -28,20 +28,20 @@ MEL = feature_settings("log_mel", n_mels=16)
 
 
 @contextlib.contextmanager
-def three_workers(folder):
-    """A cluster of three workers, of which the first that makes a call is killed at once."""
+def two_workers(folder):
+    """A cluster of two workers, of which the first that makes a call is killed at once."""
     killed = []
 
     def kill(cluster):
         with Client(cluster.address, set_as_default=False) as client:
-            wait_for(lambda: len(client.nthreads()) == 3)
+            wait_for(lambda: len(client.nthreads()) == 2)
             processes = client.run(os.getpid)
             ready.set()
             wait_for(lambda: any(client.processing().values()))
             killed[:] = [processes[name] for name, calls in client.processing().items() if calls][:1]
             os.kill(killed[0], signal.SIGKILL)
 
-    with start_cluster(folder, 3) as cluster:
+    with start_cluster(folder, 2) as cluster:
         ready = threading.Event()
         thread = threading.Thread(target=kill, args=[cluster])
         thread.start()
@@ -56,7 +56,7 @@ def test_features_are_those_of_this_machine_though_a_worker_dies(tmp_path):
         write_noise(tmp_path / "music" / f"{number:02d}.wav", 2, seed=number)
     (tmp_path / "music" / "bad.mp3").write_text("<html>not found</html>")
     paths = sorted((tmp_path / "music").iterdir())
-    with three_workers(tmp_path) as address:
+    with two_workers(tmp_path) as address:
         found = extract_files(paths, MEL, cache=tmp_path / "shared", scheduler=address)
     expected = extract_files(paths, MEL, cache=tmp_path / "own", workers=1)
     assert (found.paths, found.rejected, found.computed) == (expected.paths, expected.rejected, 24)
@@ -75,9 +75,9 @@ def test_workers_that_do_not_see_the_files_are_no_reason_to_reject_them(tmp_path
 
 def test_folds_are_those_of_this_machine_though_a_worker_dies(tmp_path):
     songs, recipe = make_songs(), get_recipe("fully_connected").changed({"epochs": 2, "units": [4]})
-    expected = out_of_fold(recipe, songs, n_folds=3, seed=1, out=tmp_path / "own", workers=2)
-    with three_workers(tmp_path) as address:
-        found = out_of_fold(recipe, songs, n_folds=3, seed=1, out=tmp_path / "shared", scheduler=address)
+    expected = out_of_fold(recipe, songs, n_folds=2, seed=1, out=tmp_path / "own", workers=2)
+    with two_workers(tmp_path) as address:
+        found = out_of_fold(recipe, songs, n_folds=2, seed=1, out=tmp_path / "shared", scheduler=address)
     assert found.weights_sha256 == expected.weights_sha256
     np.testing.assert_array_equal(found.logits, expected.logits)
 
@@ -85,7 +85,7 @@ def test_folds_are_those_of_this_machine_though_a_worker_dies(tmp_path):
 def test_a_benchmark_has_a_row_for_each_cell_though_a_worker_dies(tmp_path):
     save_songs(make_songs(), tmp_path / "songs")
     given = {"data": [tmp_path / "songs"], "models": ["fully_connected", "logistic_regression_flat"], "seeds": 2}
-    with three_workers(tmp_path) as address:
+    with two_workers(tmp_path) as address:
         folder = benchmarking.benchmark(
             "quick", **given, changes={"epochs": 2}, out=tmp_path / "shared", scheduler=address, engines=["keras"]
         )
@@ -109,7 +109,7 @@ def test_a_table_is_that_of_this_machine_though_a_worker_dies(tmp_path):
     (tmp_path / "music" / "bad.mp3").write_text("<html>not found</html>")
     model, music = tmp_path / "run.onnx", tmp_path / "music"
     gz.predict_table(model, music, out=tmp_path / "here.csv", workers=2)
-    with three_workers(tmp_path) as address:
+    with two_workers(tmp_path) as address:
         found = gz.predict_table(model, music, out=tmp_path / "there.csv", scheduler=address)
     assert (found.files, found.rejected) == (61, 1)
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()

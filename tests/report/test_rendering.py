@@ -123,7 +123,9 @@ def test_tables_show_the_first_line_of_a_reason_the_page_and_the_csv_all_of_it(r
     report = leaderboard(results)
     assert "| failed | it broke |" in markdown(report)
     assert '"it broke\nTraceback: x"' in comma_separated(report)
-    assert "it broke\nTraceback: x</pre>" in render(results).read_text("utf-8")
+    page = render(results).read_text("utf-8")
+    assert "it broke\nTraceback: x</pre>" in page
+    assert "Measured and reported" not in page  # no suite asks for it
 
 
 def test_long_names_are_folded_not_cut_and_markup_is_shown_as_it_is(results):

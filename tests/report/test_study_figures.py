@@ -240,7 +240,6 @@ def test_measured_stands_beside_reported_where_the_suite_asks(study, capsys):
 @pytest.mark.slow
 def test_nothing_is_said_of_the_reported_where_no_suite_asks(results):
     assert "Measured and reported" not in markdown(leaderboard(results))
-    assert "Measured and reported" not in render(results).read_text(encoding="utf-8")
 
 
 def test_a_model_without_epochs_has_no_curves_and_no_complaint(tmp_path):

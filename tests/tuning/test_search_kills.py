@@ -1,9 +1,9 @@
 """Killed searches lose nothing and do nothing twice: some cases of ``benchmarks/kill_search.py``."""
 
 import os
-import shlex
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,10 +27,6 @@ def run_benchmark(*arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("arguments", "cases"),
-    [("steps --step 'half of ask' --step cleaning", 3), ("cuts --cuts 8", 8), ("cluster", 1)],
-    ids=["steps", "cuts", "cluster"],
-)
-def test_whatever_happens_nothing_is_lost(arguments, cases):
-    assert len(run_benchmark(*shlex.split(arguments))) == cases
+def test_whatever_happens_nothing_is_lost():
+    cases = run_benchmark("steps", "cuts", "cluster", "--step", "half of ask", "--step", "cleaning", "--cuts", "4")
+    assert Counter(case.partition(":")[0] for case in cases) == {"steps": 3, "cuts": 4, "cluster": 1}
