@@ -186,22 +186,23 @@ def models_page() -> str:
     parts = [
         f"{WARNING}\n",
         "# Models, compositions, recipes and procedures\n",
-        "A model is built by `gz.create_model(NAME, input_shape, num_classes, ...)`. Its card, a click away, lists its "
+        "A model is built by `gz.create_model(NAME, input_shape, num_classes, ...)`. Its card lists its "
         "options, all of them keywords, the recipes that train it, and its results; `genrezoo card NAME` prints it. "
-        "*Masks padding* means that padded segments have no influence on the answer, *any length* that one model takes "
+        "*Masks padding* means that padded segments have no influence on the prediction, *any length* that one model "
+        "takes "
         "songs of any number of segments.\n",
-        "These arguments mean the same wherever they stand:\n",
+        "These arguments have the same meaning in all models:\n",
         table(["argument", "meaning"], [[f"`{name}`", meaning] for name, meaning in SHARED.items()]),
         "## Models\n",
         models_table(MODELS.members(), "models"),
         "## Compositions\n",
         "A composition is built of other models, its members: `build_NAME(members, input_shape, num_classes, ...)`. A "
-        "recipe names its members; each is trained first, or given as a finished run. What a composition can take is "
-        "what all its members can.\n",
+        "recipe names its members; each is trained first, or passed as a finished run. A composition takes the "
+        "inputs that all its members take.\n",
         models_table(COMPOSITIONS.members(), "models"),
         "## Recipes\n",
         "A recipe is a model, its options, a procedure and its settings under one name; `genrezoo show NAME` prints it "
-        "whole. Reported figures are the references' own, on their data, and never ours.\n",
+        "whole. Reported results come from the references, on their data, and never from genrezoo.\n",
         table(
             ["recipe", "what it is", "model", "procedure", "reference", "reported there"],
             [

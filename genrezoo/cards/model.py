@@ -83,7 +83,7 @@ def _reads(entry: Entry) -> list[str]:
             "length: one model reads songs of any number of segments"
             if entry.any_length
             else "length: a model reads the number of segments that it was built for; shorter songs are padded",
-            "padding: what stands in padded segments has no influence on the answer"
+            "padding: values in padded segments have no influence on the prediction"
             if entry.masks_padding
             else "padding: padded segments are read like all others",
         ]

@@ -123,7 +123,7 @@ class SyntheticSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
 
 @DATASETS.register(
     "synthetic",
-    summary="songs from hidden Markov models whose best attainable accuracy is known; not music",
+    summary="Songs from hidden Markov models whose best attainable accuracy is known; not music",
     reference="L. R. Rabiner, A tutorial on hidden Markov models, Proceedings of the IEEE 77(2), 1989",
     licence="MIT",
 )

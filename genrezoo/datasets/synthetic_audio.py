@@ -145,7 +145,7 @@ class Recording(NamedTuple):
 
 @DATASETS.register(
     "synthetic_audio",
-    summary="synthesised recordings of made-up genres, through the audio features; not music",
+    summary="Synthesised recordings of made-up genres, with audio features; not music",
     reference="genrezoo.datasets.synthetic_audio",
     licence="MIT",
 )

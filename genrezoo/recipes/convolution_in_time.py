@@ -33,7 +33,7 @@ SEGMENT_CNN = Recipe(
 
 SPARSE_KERNELS = Recipe(
     name="sparse_kernels",
-    summary="The network on each segment with L1 instead of L2 in its convolutions",
+    summary="The segment network with L1 instead of L2 in its convolutions",
     reference="document B, section 3.2",
     model="segment_cnn",
     arguments={"conv_l1": 1e-3, "conv_l2": 0.0},
@@ -42,7 +42,7 @@ SPARSE_KERNELS = Recipe(
 
 PRUNED = Recipe(
     name="pruned",
-    summary="The network on each segment with sparse kernels, whose small weights are then pruned",
+    summary="The segment network with sparse kernels, whose small weights are then pruned",
     reference="document B, section 3.2",
     model="segment_cnn",
     arguments={"conv_l2": 1e-2},

@@ -152,7 +152,7 @@ STUDENT_MLP_SMALL = Recipe(
 
 CASCADE = Recipe(
     name="cascade",
-    summary="The student, which consults the recurrent network where it is uncertain",
+    summary="A student that consults the recurrent teacher where it is uncertain",
     reference="document A, Future work",
     model="cascade",
     members={"student": Member(recipe=STUDENT_MLP), "teacher": Member(recipe=RNN)},

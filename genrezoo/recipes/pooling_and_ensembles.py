@@ -36,7 +36,7 @@ BAG_OF_SEGMENTS = Recipe(
 STATISTICS_MLP = Recipe(
     name="statistics_mlp",
     summary="One hidden layer on each feature's mean and standard deviation over the song, with strong dropout",
-    reference="genrezoo, after statistics pooling after Snyder et al. 2018",
+    reference="genrezoo, with statistics pooling after Snyder et al. 2018",
     model="statistics_mlp",
     # of the two most accurate of five on the validation songs of GTZAN features (three seeds), the one with the
     # lower log loss: so few songs make accuracy too coarse a scale, and so loss chooses the epoch as well

@@ -36,7 +36,7 @@ MEL_CNN_PLAIN = Recipe(
 
 MEL_CNN_POOLED = Recipe(
     name="mel_cnn_pooled",
-    summary="The linear network with padding of 2 and max pooling of 2 in its convolutions",
+    summary="The linear mel-spectrogram network with padding of 2 and max pooling of 2 in its convolutions",
     reference="document D, question 2, step 4",
     model="mel_cnn",
     arguments={**PLAIN, "pool_size": 2, "padding": 2},
@@ -46,7 +46,7 @@ MEL_CNN_POOLED = Recipe(
 
 MEL_CNN_RELU = Recipe(
     name="mel_cnn_relu",
-    summary="The network with padding, pooling and ReLU",
+    summary="The mel-spectrogram network with padding, pooling and ReLU",
     reference="document D, question 3, step 2",
     model="mel_cnn",
     arguments={"pool_size": 2, "padding": 2, "batch_norm": False, "activation": "relu"},
@@ -56,7 +56,7 @@ MEL_CNN_RELU = Recipe(
 
 MEL_CNN_BATCH_NORM = Recipe(
     name="mel_cnn_batch_norm",
-    summary="The network without padding and pooling, with batch norm before each ReLU",
+    summary="The mel-spectrogram network without padding and pooling, with batch norm before each ReLU",
     reference="document D, question 2, step 2, with question 3, step 4",
     model="mel_cnn",
     arguments={**PLAIN, "batch_norm": True, "activation": "relu"},
