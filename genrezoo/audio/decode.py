@@ -380,7 +380,7 @@ class _Faults:
             if declared.cut:
                 what = f"ends after {end:.{digits}f} of {declared.seconds:.{digits}f} s: the file is truncated"
             else:
-                reason = "cut or damaged" if self.decoder else declared.reason
+                reason = "truncated or damaged" if self.decoder else declared.reason
                 what = (
                     f"only {end:.{digits}f} of {declared.seconds:.{digits}f} s could be decoded: the file is {reason}"
                 )

@@ -155,7 +155,7 @@ def read_tree(root: str | Path) -> Tree:
         ...     _ = write_atomic(root / name, b"")
         >>> tree = read_tree(root)
         >>> [file.genre for file in tree.files], tree.passed_over
-        (['jazz', 'rock'], {"outside genre folders": 1})
+        (['jazz', 'rock'], {'outside genre folders': 1})
     """
     root = Path(root)
     files, rejected, passed_over = [], {}, Counter[str]()

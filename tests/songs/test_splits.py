@@ -221,7 +221,7 @@ def test_folds_that_cannot_be():
     with pytest.raises(DataError, match="fewer folds"):
         folds(make(np.arange(60) % 3, groups=np.arange(60) % 3), 4, seed=0)
     absent = dataclasses.replace(make(np.arange(60) % 3), genres=("a", "b", "c", "d"))
-    with pytest.raises(DataError, match="genre 'd' has 0 songs"):
+    with pytest.raises(DataError, match="genre 'd' has only 0 songs"):
         folds(absent, 4, seed=0)
 
 
