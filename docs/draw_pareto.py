@@ -1,0 +1,18 @@
+"""Plots ``docs/pareto.png``, accuracy against latency from committed rows: ``python docs/draw_pareto.py RESULTS``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import genrezoo as gz
+
+
+def main(folder: str) -> None:
+    """Draws the results of a folder."""
+    axes = gz.plot.pareto(folder)
+    axes.figure.savefig(Path(__file__).with_name("pareto.png"), dpi=110, bbox_inches="tight")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
