@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+
 import genrezoo as gz
 
 
 def main(folder: str) -> None:
     """Draws the results of a folder."""
-    axes = gz.plot.pareto(folder)
-    axes.figure.savefig(Path(__file__).with_name("pareto.png"), dpi=110, bbox_inches="tight")
+    figure, ax = plt.subplots(figsize=(9, 6))
+    gz.plot.pareto(folder, ax=ax)
+    figure.savefig(Path(__file__).with_name("pareto.png"), dpi=110, bbox_inches="tight")
 
 
 if __name__ == "__main__":
