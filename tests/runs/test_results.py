@@ -60,7 +60,7 @@ def test_recipes_are_compared_over_their_seeds(runs):
 def test_runs_of_other_songs_are_not_compared(runs, tmp_path):
     songs = gz.split_stratified(make_songs(seed=9), valid=0.25, test=0.25, seed=2)
     other = gz.train("fully_connected", songs, epochs=1, out=tmp_path / "other")
-    with pytest.raises(gz.DataError, match="answered other test songs"):
+    with pytest.raises(gz.DataError, match="has predictions for other test songs"):
         gz.compare(runs[0], other)
 
 
