@@ -136,7 +136,7 @@ def test_two_rows_of_one_name_are_refused(music, tmp_path):
         file.writeframes(second)
     answer = run("data", "features", folder, tmp_path / "a.csv", "--window", 1)
     assert isinstance(answer.exception, DataError)
-    assert "x.wav: would have the same row name 'x.0.wav', as " in str(answer.exception)
+    assert "x.wav: would have the same row name 'x.0.wav' as " in str(answer.exception)
     assert not (tmp_path / "a.csv").exists()
 
 
