@@ -145,7 +145,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
 
     def digest(self, seed: int, checksum: str) -> str:
         """Digest (16 hex digits) of everything that a training's result depends on: recipe, seed, songs, version."""
-        about = self.model_dump(mode="json", exclude={"summary", "reference", "reported"})
+        about = _without_words(self.model_dump(mode="json"))
         parts = ["zoo", self.name, about, seed, checksum, versions()["genrezoo"]]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -261,6 +261,16 @@ RECIPES: Registry[Recipe] = Registry("recipe", package="genrezoo.recipes")
 def safe_name(name: str) -> str:
     """Replaces characters in a name that some file systems do not allow."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:40].lstrip(".") or "songs"
+
+
+def _without_words(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe as plain data, its members' included, without what no training depends on."""
+    members = {
+        name: {**member, "recipe": member["recipe"] and _without_words(member["recipe"])}
+        for name, member in recipe["members"].items()
+    }
+    words = ("summary", "reference", "reported", "members")
+    return {**{name: value for name, value in recipe.items() if name not in words}, "members": members}
 
 
 def _check_plain(value: Any, levels: int = 20) -> None:

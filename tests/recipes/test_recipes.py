@@ -196,6 +196,18 @@ def test_members_that_do_not_fit_are_refused(changes, error, message):
         check_members(PAIR.model_copy(update=changes))
 
 
+def test_a_training_keeps_its_name_when_a_recipe_or_a_member_is_described_in_other_words():
+    recipe = get_recipe("lstm_ensemble")
+    words = {"summary": "in other words", "reference": "elsewhere", "reported": {}}
+    members = {
+        name: member.model_copy(update={"recipe": member.recipe.model_copy(update=words)})
+        for name, member in recipe.members.items()
+    }
+    reworded = recipe.model_copy(update={**words, "members": members})
+    assert reworded.digest(1, "songs") == recipe.digest(1, "songs")
+    assert recipe.changed({"members.epochs": 3}).digest(1, "songs") != recipe.digest(1, "songs")
+
+
 def test_changes_may_be_given_as_keywords():
     recipe = get_recipe("lstm")
     assert recipe.changed(epochs=3, units=8) == recipe.changed({"epochs": 3, "units": 8})
