@@ -34,6 +34,15 @@ def feature_cache(tmp_path_factory):
 
 
 @pytest.fixture
+def one_thread():
+    """Baselines have one thread, as in a benchmark: threads beyond the cores spend most of the time in waiting."""
+    from threadpoolctl import threadpool_limits  # here, because few tests need it
+
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture
 def no_children(monkeypatch):
     """What child processes would do is done in this one: for tests of what becomes of it, not of the processes."""
     monkeypatch.setattr("genrezoo.parallel.ProcessExecutor", HereExecutor)

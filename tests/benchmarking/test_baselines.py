@@ -10,6 +10,8 @@ from toys import make_songs
 from genrezoo.benchmarking.baselines import BASELINES, fit_baseline, flatten, statistics
 from genrezoo.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NAN = np.nan
 SONGS = make_songs(120)
 

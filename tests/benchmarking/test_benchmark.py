@@ -25,6 +25,8 @@ from genrezoo.runs import load_run
 from genrezoo.songs import splits
 from genrezoo.songs.storage import save_songs
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SUITE = """
 name = "tiny"
 summary = "Two recipes that train, one that cannot take the songs, one that diverges, and a baseline"

@@ -12,6 +12,8 @@ from genrezoo.report.benchmark.leaderboard import leaderboard
 from genrezoo.rows import AccuracyRow, CellFacts, NotMeasured, read_row_file
 from genrezoo.runs.predictions import read_predictions
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QUICK = {"bags": 2, "steps": 5}
 ENTRANTS = ("svm_rbf_flat", "extra_trees_flat", "random_forest_flat")  # no seed changes the first
 

@@ -17,6 +17,8 @@ from genrezoo.runs.predictions import read_predictions
 from genrezoo.songs import repeated_split
 from genrezoo.songs.storage import save_songs
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):

@@ -18,6 +18,8 @@ from genrezoo.files import read_json, read_json_lines
 from genrezoo.runs.predictions import read_predictions
 from genrezoo.songs.storage import save_songs
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NAN = np.nan
 
 
