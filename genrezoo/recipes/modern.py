@@ -16,6 +16,9 @@ ATTENTION_POOL = Recipe(
     summary="Gated attention over segments, each encoded by a hidden layer of 128 units",
     reference="genrezoo, after Ilse, Tomczak and Welling 2018",
     model="attention_pool",
+    # the lower validation log loss, as against none and quantile, on GTZAN features (0.63, 0.67, 0.64; five seeds) and
+    # AudioSet embeddings (1.10, 1.13, 1.15; three seeds)
+    transform="signed_log",
     settings=PATIENT,
 )
 

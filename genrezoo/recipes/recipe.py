@@ -92,7 +92,8 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     )
     transform: Transform | None = Field(
         None,
-        description="Transform of standardised features with long tails: signed_log, smooth_clip or quantile.",
+        description="Transform of standardised features with long tails: signed_log, smooth_clip or quantile; "
+        "'none' in a TOML file switches it off.",
     )
     clip: float | None = Field(None, gt=0, description="Clip standardised features at this many standard deviations.")
     chunks: Chunks | None = Field(None, description="Cut songs into chunks; None: whole songs.")
@@ -122,6 +123,11 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     def _plain(cls, value: dict[str, Any]) -> dict[str, Any]:
         _check_plain(value)
         return value
+
+    @field_validator("transform", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return None if value == "none" else value  # a TOML file has no other way to switch it off
 
     @field_validator("members", mode="before")
     @classmethod

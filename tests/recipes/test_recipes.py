@@ -80,6 +80,13 @@ def test_changes_reach_arguments_settings_and_input():
     assert OWN.arguments == {"units": 8}
 
 
+def test_a_transform_is_switched_off_by_a_word_because_toml_has_none():
+    assert get_recipe("attention_pool").transform == "signed_log"
+    assert get_recipe("attention_pool").changed({"transform": "none"}).transform is None
+    with pytest.raises(SettingsError, match="transform: must be"):
+        get_recipe("attention_pool").changed({"transform": "no"})
+
+
 def test_unknown_changes_suggest_the_nearest():
     with pytest.raises(UnknownNameError, match="unknown option 'unit'. Did you mean 'units'"):
         OWN.changed({"unit": 16})
