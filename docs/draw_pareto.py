@@ -12,9 +12,9 @@ import genrezoo as gz
 
 def main(folder: str) -> None:
     """Draws the results of a folder."""
-    figure, ax = plt.subplots(figsize=(9, 6))
+    figure, ax = plt.subplots(figsize=(12, 8), layout="constrained")
     gz.plot.pareto(folder, ax=ax)
-    figure.savefig(Path(__file__).with_name("pareto.png"), dpi=110, bbox_inches="tight")
+    figure.savefig(Path(__file__).with_name("pareto.png"), dpi="figure")  # labels are placed in its pixels
 
 
 if __name__ == "__main__":
