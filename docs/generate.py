@@ -30,7 +30,7 @@ from genrezoo.models import SHARED
 from genrezoo.recipes import RECIPES
 from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES, Entry
 from genrezoo.report.benchmark import repeats_view
-from genrezoo.report.benchmark.columns import COST, FAMILY, LATENCY, NAME, ONNX_LATENCY, PARAMETERS, QUALITY
+from genrezoo.report.benchmark.columns import EVERY, FAMILY, NAME, PARAMETERS, QUALITY
 from genrezoo.report.benchmark.leaderboard import leaderboard
 from genrezoo.report.benchmark.records import Board, Leaderboard
 from genrezoo.report.style.markup import column_table, escaped
@@ -50,7 +50,6 @@ intervals and tests. The songs themselves are not part of the repository: the co
 VALUES = {int: "N", float: "X", Path: "PATH"}
 SHOWN = ("accuracy", "macro_f1", "valid_accuracy", "seeds")
 SHOWN_COLUMNS = (NAME, FAMILY, *(column for column in QUALITY if column.key in SHOWN))
-COST_COLUMNS = (*(column for column in COST if column.key == "train_seconds"), LATENCY, ONNX_LATENCY)
 WARNING = "<!-- Written by docs/generate.py; edit the docstrings or the help texts instead. -->"
 
 
@@ -87,11 +86,12 @@ def leaderboards_page() -> str:
             title = f"### {escaped(board.data)}, {escaped(form_of(board))}"
             best = sorted(board.entries, key=lambda entry: -entry.validation)
             blocks += [title, escaped(place.get("compared", board.summary))]
-            if "picture" in place:
-                blocks += [column_table((*SHOWN_COLUMNS, *COST_COLUMNS), best), place["caption"]]
-                blocks.append(f"![Accuracy against the time of one answer]({place['picture']})")
+            if "columns" in place:  # then all models are of interest
+                blocks.append(column_table([one for one in EVERY if one.key in ("model", *place["columns"])], best))
             else:
                 blocks.append(column_table(SHOWN_COLUMNS, best[:MOST_ENTRIES]))
+        if "picture" in place:
+            blocks += [place["caption"], f"![Accuracy against the time of one answer]({place['picture']})"]
     return "\n\n".join(blocks) + "\n"
 
 
