@@ -43,10 +43,11 @@ MEASURED = TOP / "genrezoo" / "cards" / "measured.json"
 MOST_ENTRIES = 10
 NEXT = "\n"  # a command a line
 BEFORE_LEADERBOARDS = f"""The rows of these results are in `benchmarks/results`, one folder for each section.
-`genrezoo report FOLDER` shows all of them, with every metric; a table here has the {MOST_ENTRIES} models that are best
-on validation songs. Intervals have 95 % confidence. The sentence above a table says whether the zoo and the baselines
-differ; where it does not, do not infer it from the table. [How results are measured](explanation.md) explains splits,
-intervals and tests. The songs themselves are not part of the repository: the commands name folders to put them in."""
+`genrezoo report FOLDER` shows all of them, with every metric; a table here has all models, or the {MOST_ENTRIES} that
+are best on validation songs. Intervals have 95 % confidence. The sentence above a table says whether the zoo and the
+baselines differ; where it does not, do not infer it from the table. [How results are measured](explanation.md)
+explains splits, intervals and tests. The songs themselves are not part of the repository: the commands name folders
+to put them in."""
 VALUES = {int: "N", float: "X", Path: "PATH"}
 SHOWN = ("accuracy", "macro_f1", "valid_accuracy", "seeds")
 SHOWN_COLUMNS = (NAME, FAMILY, *(column for column in QUALITY if column.key in SHOWN))
@@ -107,7 +108,9 @@ def measured_json() -> str:
             for entry in board.entries:
                 if entry.family == "zoo":
                     cells = [board.data, form_of(board), *(column.text(entry) for column in columns)]
-                    found.setdefault(entry.model, []).append(cells)
+                    rows = found.setdefault(entry.model, [])
+                    if cells not in rows:  # one training can stand in two folders
+                        rows.append(cells)
     heads = ["Songs", "Recipe", *(column.heading for column in columns[1:])]
     return json.dumps({"heads": heads, "models": found}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
@@ -195,8 +198,7 @@ def models_page() -> str:
         "A model is built by `gz.create_model(NAME, input_shape, num_classes, ...)`. Its card lists its "
         "options, all of them keywords, the recipes that train it, and its results; `genrezoo card NAME` prints it. "
         "*Masks padding* means that padded segments have no influence on the prediction, *any length* that one model "
-        "takes "
-        "songs of any number of segments.\n",
+        "takes songs of any number of segments.\n",
         "These arguments have the same meaning in all models:\n",
         table(["argument", "meaning"], [[f"`{name}`", meaning] for name, meaning in SHARED.items()]),
         "## Models\n",

@@ -1,7 +1,6 @@
 """Fixtures of all tests."""
 
 import gc
-import importlib
 import os
 import shutil
 import tempfile
@@ -50,12 +49,16 @@ def no_children(monkeypatch):
 
 @pytest.fixture
 def songs():
-    return importlib.import_module("toys").make_songs()  # here, because the process that hands tests out needs no Keras
+    from toys import make_songs  # here, because the process that hands tests out needs no Keras
+
+    return make_songs()
 
 
 @pytest.fixture
 def model():
-    return importlib.import_module("toys").make_model()
+    from toys import make_model  # as above
+
+    return make_model()
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ class EnsemblePlan(GreedySettings, frozen=True, extra="forbid"):
 
 
 def groups_of(plan: EnsemblePlan, cells: Sequence[Cell]) -> list[tuple[int, list[Cell]]]:
-    """Yields the candidate cells of each ensemble of a plan, all on the same songs, and the ensemble's seed.
+    """Returns the candidate cells of each ensemble of a plan, all on the same songs, and the ensemble's seed.
 
     A baseline that does not depend on the seed belongs to every seed.
     """

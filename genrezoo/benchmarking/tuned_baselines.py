@@ -93,7 +93,7 @@ class TunedBaseline:
 
 
 def _grid(**axes: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Returns all combinations of the parameters' values, with the last varying fastest."""
+    """Yields all combinations of the parameters' values, with the last varying fastest."""
     names = list(axes)
     found: list[dict[str, Any]] = [{}]
     for name in names:

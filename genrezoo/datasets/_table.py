@@ -145,7 +145,7 @@ def _check_present(path: Path, names: list[str], wanted: Sequence[str]) -> None:
 
 
 def _body(path: Path, reader: Any, width: int) -> Iterator[list[str]]:
-    """Returns the rows after the header, without blank lines."""
+    """Yields the rows after the header, without blank lines."""
     for row in reader:
         if not row:
             continue

@@ -36,6 +36,7 @@ def test_figures_are_well_formed_and_hold_no_date_no_raster_and_no_text_that_nee
         kinds = {element.tag.rpartition("}")[2] for element in root.iter()}
         assert not kinds & {"image", "text", "script", "style", "metadata", "foreignObject"}
         assert "<!--" not in drawing.svg
+        assert not set("{}") & {*drawing.title, *drawing.caption}  # a name that was never filled in
 
 
 def test_ids_of_two_figures_never_meet(drawings):

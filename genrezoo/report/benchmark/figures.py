@@ -58,7 +58,7 @@ def draw_board(board: Board, number: int) -> list[Plot]:
     if timed_entries(board):
         caption = (
             "Median latency for one song, on a logarithmic scale, against test accuracy. The line joins the "
-            "Pareto-optimal models, which no other beats in both. {marks} Hover over a mark to see its values."
+            f"Pareto-optimal models, which no other beats in both. {marks} Hover over a mark to see its values."
         )
         if any("onnx_p50" in entry.speed for entry in board.entries):
             caption += " Hollow marks are exported models run by ONNX Runtime; a dotted line leads to each."
@@ -164,7 +164,7 @@ def draw_pareto(axes: Axes, board: Board) -> None:
 
 
 def timed_entries(board: Board) -> list[tuple[Entry, str]]:
-    """Yields each entry of a board with the names of its measured latencies, exported models last."""
+    """Returns each entry of a board with the name of each of its measured latencies, exported models last."""
     return [(entry, name) for name in ("p50", "onnx_p50") for entry in board.entries if name in entry.speed]
 
 
