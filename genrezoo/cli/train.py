@@ -68,8 +68,8 @@ def train(
         bool,
         typer.Option(
             "--test/--no-test",
-            help="Hold back test songs, or train on all songs but those for validation, for a model that is tested "
-            "elsewhere.",
+            help="Hold back test songs, or train on all but the validation songs, for a model that is tested "
+            "elsewhere; songs that have a split keep it.",
         ),
     ] = True,
     workers: Annotated[

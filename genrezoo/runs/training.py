@@ -65,8 +65,8 @@ def train(
             recipe's own epochs, not for its members', and never where the run is finished already. See
             `genrezoo.training.callbacks.Callbacks`.
         tested: Whether there must be test songs. Pass False to train on all songs but those for validation (15 % of
-            songs without a split), for a model that is tested elsewhere: the run then stores validation predictions
-            alone, and nothing is measured on songs that have chosen nothing.
+            songs without a split; a split that there is stays as it is), for a model that is tested elsewhere: a run
+            without test songs stores validation predictions alone.
 
     Returns:
         The run.
