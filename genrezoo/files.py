@@ -201,7 +201,7 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], None]) 
 
 
 def copy_folder(source: str | Path, path: str | Path) -> Path:
-    """Copies a folder whole or not at all; one that is there is replaced.
+    """Copies a folder whole or not at all, and replaces what is there: a folder, a file or a link.
 
     Raises:
         DataError: It cannot be written.
@@ -221,8 +221,11 @@ def copy_folder(source: str | Path, path: str | Path) -> Path:
                 os.replace(before, path)
             raise
         finally:
-            for left in (temporary, before):
-                shutil.rmtree(left, ignore_errors=True)
+            for rest in (temporary, before):
+                if rest.is_dir() and not rest.is_symlink():
+                    shutil.rmtree(rest, ignore_errors=True)
+                else:
+                    rest.unlink(missing_ok=True)
         _sync_folder(path.parent)
     return path
 

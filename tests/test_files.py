@@ -215,3 +215,21 @@ def test_names_that_are_not_utf_8_are_not_written(tmp_path):
     with pytest.raises(DataError, match="its name is not UTF-8"), files.lock_folder(tmp_path / name):
         pass
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("before", ["nothing", "folder", "file", "link"])
+def test_a_copied_folder_replaces_what_is_there_and_leaves_nothing_beside(tmp_path, before):
+    source, target = tmp_path / "source", tmp_path / "to" / "target"
+    files.write_text(source / "new", "")
+    target.parent.mkdir()
+    if before == "folder":
+        files.write_text(target / "old", "")
+    elif before == "file":
+        target.write_text("old")
+    elif before == "link":
+        target.symlink_to(source)
+    files.copy_folder(source, target)
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert not target.is_symlink()
+    assert os.listdir(target.parent) == ["target"]
+    assert (source / "new").exists()

@@ -1,7 +1,7 @@
-"""Exported models: one ONNX file from raw features to logits, which answers without TensorFlow in the process.
+"""Exported models: one ONNX file from raw features to logits, which runs without TensorFlow in the process.
 
-`metadata` says what such a file holds and how it is sealed, `container` checks one before it is believed, and `model`
-answers with it. The writers are in `genrezoo.exporting`.
+`metadata` defines the content of such a file and its checksum, `container` validates a file, and `model` computes its
+answers. The writers are in `genrezoo.exporting`.
 """
 
 from genrezoo.exported.metadata import DOMAINS, IR_VERSION, OPERATORS, OPSET, Metadata, Parity, seal

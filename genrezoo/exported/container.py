@@ -1,8 +1,8 @@
-"""What is believed of a file before ONNX Runtime sees it.
+"""The validation of a file before ONNX Runtime loads it.
 
 A file may come from anybody. Its size, its checksum and its metadata are checked, then every operator, tensor and
-attribute of its graph, those of the graphs inside `If` and `Scan` included. What a graph asks for while it runs is
-bounded by the memory that ONNX Runtime is given, see `genrezoo.exported.model`.
+attribute of its graph, including the subgraphs of `If` and `Scan`. The memory of a running graph is limited in
+`genrezoo.exported.model`.
 """
 
 from __future__ import annotations
@@ -19,25 +19,33 @@ from genrezoo.exported.messages import model_class
 from genrezoo.exported.metadata import DOMAINS, IR_VERSION, KEY, OPERATORS, Metadata, digest, entry
 
 MOST_BYTES = 2**30
-"""Bytes that a file may have."""
+"""Largest size of a file, in bytes."""
 
 MOST_METADATA = 2**24
-"""Bytes of its metadata."""
+"""Largest size of its metadata, in bytes."""
 
 MOST_NODES = 50_000
-"""Operators that a file may have, those of inner graphs included."""
+"""Largest number of operators of a file, including those of subgraphs."""
 
-_DEEPEST = 4  # graphs within graphs
-_MOST_UNPACKED = 2**16  # numbers of a tensor that is not stored as raw bytes
-_BITS = {1: 32, 6: 32, 7: 64, 9: 8, 11: 64}  # float, int32, int64, bool, double: bits of a number by its type
+_DEEPEST = 4  # levels of subgraphs
+_MOST_UNPACKED = 2**16  # elements of a tensor that is not stored as raw bytes
+_BITS = {1: 32, 6: 32, 7: 64, 9: 8, 11: 64}  # float, int32, int64, bool, double: bits of an element by type
 _FLOAT = 1
+_AGAIN = "download the file again, or export the model again"
 
 
 def read_model(path: Path) -> tuple[bytes, Metadata]:
-    """The bytes of an exported model and its metadata, checked.
+    """Reads an exported model and validates it.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its bytes, and its metadata.
 
     Raises:
-        DataError: The file is damaged, was not written by `genrezoo.export`, or holds what no model needs.
+        DataError: The file is damaged, was not written by `genrezoo.export`, or contains parts that no exported model
+            has.
     """
     raw = files.read_bytes(path, most=MOST_BYTES)
     model = _parse(raw, path)
@@ -57,16 +65,15 @@ def _parse(raw: bytes, path: Path) -> Any:
     try:
         model.ParseFromString(raw)
     except DecodeError as error:
-        remedy = "fetch the file again, or export the run anew"
-        raise DataError("is no ONNX model, or is cut or damaged", path=path, remedy=remedy) from error
+        raise DataError("is not an ONNX model, or is truncated or damaged", path=path, remedy=_AGAIN) from error
     return model
 
 
 def _metadata(raw: bytes, model: Any, path: Path) -> Metadata:
-    """The metadata of a file whose checksum fits."""
-    foreign = "is an ONNX model that genrezoo did not write, or that was changed afterwards"
+    """Returns the metadata of a file, after checking its checksum."""
+    foreign = "is an ONNX model that genrezoo did not write, or that was changed later"
     if [one.key for one in model.metadata_props] != [KEY.encode()]:
-        _refuse(path, f"{foreign}: it has no metadata of its own")
+        _refuse(path, f"{foreign}: it has no metadata of genrezoo")
     text = model.metadata_props[0].value
     if len(text) > MOST_METADATA:
         _refuse(path, f"has {len(text):,} bytes of metadata, the limit is {MOST_METADATA:,}")
@@ -74,13 +81,13 @@ def _metadata(raw: bytes, model: Any, path: Path) -> Metadata:
         plain = files.from_json(text)
         tail = entry(text.decode())
     except ValueError as error:
-        _refuse(path, f"{foreign}: its metadata are no JSON ({error})")
+        _refuse(path, f"{foreign}: its metadata are not valid JSON ({error})")
     if not isinstance(plain, dict) or not raw.endswith(tail):
         _refuse(path, f"{foreign}: its metadata are not at its end")
     stated = plain.pop("digest", None)
     if stated != digest(memoryview(raw)[: -len(tail)], plain):
-        _refuse(path, "is damaged or was changed: its checksum differs", "fetch the file again, or export the run anew")
-    remedy = "export it with this version of genrezoo"
+        _refuse(path, "is damaged or was changed: its checksum differs", _AGAIN)
+    remedy = "export the model with this version of genrezoo"
     return checked(
         lambda: Metadata.model_validate_json(json.dumps(plain)),
         lambda what: DataError(what, path=path, where="metadata", remedy=remedy),
@@ -90,26 +97,26 @@ def _metadata(raw: bytes, model: Any, path: Path) -> Metadata:
 def _check_versions(model: Any, path: Path) -> None:
     given = {one.domain.decode(errors="replace"): one.version for one in model.opset_import}
     if given != DOMAINS or len(model.opset_import) != len(DOMAINS) or not 3 <= model.ir_version <= IR_VERSION:
-        what = f"is written with operators {given} of format {model.ir_version}, expected {DOMAINS} of {IR_VERSION}"
-        _refuse(path, what)
+        found, expected = f"{given}, format {model.ir_version}", f"{DOMAINS}, format 3 to {IR_VERSION}"
+        _refuse(path, f"uses the versions of operators {found}, expected {expected}")
     if model.training_info or model.functions or model.configuration:
-        _refuse(path, "holds training steps, functions or configurations, which no exported model has")
+        _refuse(path, "contains training steps, functions or configurations, which no exported model has")
 
 
 def _nodes(graph: Any, path: Path, depth: int) -> Iterator[Any]:
-    """The nodes of a graph and of those inside it, checked."""
+    """Yields the nodes of a graph and of its subgraphs, and checks them and its tensors."""
     if depth > _DEEPEST:
-        _refuse(path, f"has graphs inside graphs, more than {_DEEPEST} deep")
+        _refuse(path, f"has subgraphs more than {_DEEPEST} levels deep")
     if graph.sparse_initializer or graph.quantization_annotation:
-        _refuse(path, "holds sparse or quantised tensors, which no exported model has")
+        _refuse(path, "contains sparse or quantised tensors, which no exported model has")
     for tensor in graph.initializer:
         _check_tensor(tensor, path)
     for node in graph.node:
         name = node.op_type.decode(errors="replace")
         if node.domain.decode(errors="replace") not in DOMAINS or name not in OPERATORS or node.overload:
-            _refuse(path, f"uses the operator {name[:100]!r}, which no exported model needs")
+            _refuse(path, f"uses the operator {name[:100]!r}, which no exported model has")
         if node.device_configurations:
-            _refuse(path, "asks for devices, which no exported model does")
+            _refuse(path, "configures devices, which no exported model does")
         yield node
         for attribute in node.attribute:
             _check_attribute(attribute, name, path)
@@ -126,14 +133,14 @@ def _check_attribute(attribute: Any, operator: str, path: Path) -> None:
     ):
         _refuse(path, f"has an attribute of {operator} of a kind that no exported model has")
     if attribute.HasField("g") and operator not in ("If", "Scan"):
-        _refuse(path, f"has a graph inside {operator}")
+        _refuse(path, f"has a subgraph in the operator {operator!r}")
     if any(abs(number) > 2**31 for number in (attribute.i, *attribute.ints)):
         name = attribute.name.decode(errors="replace")[:100]
         _refuse(path, f"has an attribute {name!r} of {operator} that is out of range")
 
 
 def _check_tensor(tensor: Any, path: Path) -> None:
-    """Refuses tensors that are elsewhere, and those whose bytes are not those that their shape needs."""
+    """Refuses tensors of other files, and those whose stored size does not match their shape."""
     name = tensor.name.decode(errors="replace")[:100]
     if tensor.data_location or tensor.external_data or tensor.HasField("segment"):
         _refuse(path, f"keeps the tensor {name!r} in another file")
@@ -143,26 +150,26 @@ def _check_tensor(tensor: Any, path: Path) -> None:
     size = math.prod(tensor.dims) if min(tensor.dims, default=0) >= 0 else -1
     stored = len(tensor.raw_data) * 8 // bits if tensor.raw_data else min(size, _MOST_UNPACKED)
     if size != stored:
-        _refuse(path, f"declares the tensor {name!r} of shape {list(tensor.dims)}, which is not what is stored of it")
+        _refuse(path, f"declares the tensor {name!r} of shape {list(tensor.dims)} and stores another size")
 
 
 def _check_border(graph: Any, metadata: Metadata, path: Path) -> None:
-    """Refuses a graph whose input and output are not those that the metadata state."""
+    """Refuses a graph whose input and output differ from the metadata."""
     stored = {tensor.name for tensor in graph.initializer}
     inputs = [_value(one) for one in graph.input if one.name not in stored]
     outputs = [_value(one) for one in graph.output]
     song, output = [None, *metadata.input_shape], [None, metadata.n_outputs]
     if inputs != [("songs", _FLOAT, song)] or outputs != [(metadata.output, _FLOAT, output)]:
-        what = f"reads {inputs} and answers {outputs}; its metadata state songs {song} and {metadata.output} {output}"
-        _refuse(path, what[:1000])
+        what = f"has the inputs {inputs} and the outputs {outputs}"
+        _refuse(path, f"{what}; its metadata declare songs {song} and {metadata.output} {output}"[:1000])
 
 
 def _value(value: Any) -> tuple[str, int, list[int | None]]:
-    """Name, type and shape of an input or output; a dimension of any size is None."""
+    """Returns name, type and shape of an input or output; a dimension of any size is None."""
     kind = value.type.tensor_type
     shape = [one.dim_value if one.HasField("dim_value") else None for one in kind.shape.dim]
     return value.name.decode(errors="replace"), kind.elem_type, shape
 
 
-def _refuse(path: Path, what: str, remedy: str = "export it anew with `genrezoo export`") -> NoReturn:
+def _refuse(path: Path, what: str, remedy: str = "export the model again with `genrezoo export`") -> NoReturn:
     raise DataError(what, path=path, remedy=remedy)

@@ -1,7 +1,7 @@
-"""ONNX's file format as far as it is checked here, read by protobuf's own parser.
+"""The part of ONNX's file format that is validated here, read by protobuf's own parser.
 
-The package ``onnx`` would do, but takes 12 MB and a third of the time that a whole prediction has, and a machine that
-predicts would need it for nothing else. Fields that are not named here are passed over by the parser.
+The package ``onnx`` could do this, but it takes 12 MB and a third of the time of a whole prediction, and a machine that
+predicts needs it for nothing else. The parser skips the fields that are not listed here.
 
 Reference: ``onnx/onnx.proto`` of ONNX 1.16 and later.
 """
@@ -14,7 +14,7 @@ from typing import Any
 _SCALARS = {"int64": 3, "int32": 5, "bytes": 12}  # numbers of types in FieldDescriptorProto
 _MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3
 
-MESSAGES = {  # of each message the fields read: number, type, and "*" for a list
+MESSAGES = {  # the fields of each message: number, type, and "*" for a list
     "Model": {
         "ir_version": (1, "int64"), "graph": (7, "Graph"), "opset_import": (8, "Opset*"),
         "metadata_props": (14, "Entry*"), "training_info": (20, "Ignored*"), "functions": (25, "Ignored*"),
@@ -49,12 +49,12 @@ MESSAGES = {  # of each message the fields read: number, type, and "*" for a lis
     "Dimension": {"dim_value": (1, "int64"), "dim_param": (2, "bytes")},
     "Ignored": {},
 }  # fmt: skip
-"""The messages: those that are only looked for are ``Ignored``."""
+"""The messages. Those whose presence alone matters are ``Ignored``."""
 
 
 @functools.cache
 def model_class() -> Any:
-    """Protobuf's class of a whole file."""
+    """Returns protobuf's class of a whole file."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     file = descriptor_pb2.FileDescriptorProto(name="genrezoo/onnx.proto", package="genrezoo.onnx", syntax="proto2")

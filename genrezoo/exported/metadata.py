@@ -1,9 +1,9 @@
-"""What an exported model is: the operators that its graph may use, and its metadata.
+"""The definition of an exported model: the operators that its graph may use, and its metadata.
 
 The graph has one input ``songs``, float32: ``(batch, segments, features)`` with padding as NaN, or images
 ``(batch, height, width, channels)``; and one output ``logits`` (of a network without its last layer ``embedding``),
 float32 ``(batch, n_outputs)``. Everything is in one file. Its metadata are one JSON text at the end of the file, with a
-checksum of everything else, so that a file that was damaged or changed is refused and does not answer wrongly.
+checksum of everything else, so that a damaged or changed file is refused instead of giving wrong answers.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ KEY = "genrezoo"
 """Key of the metadata in the file."""
 
 OPSET = 21
-"""Version of ONNX's operators; onnxruntime knows it since 1.18, and all that models here need is in it."""
+"""Version of ONNX's operators; onnxruntime supports it since 1.18."""
 
 IR_VERSION = 10
-"""Version of the file format, which belongs to `OPSET`."""
+"""Version of the file format that goes with `OPSET`."""
 
 DOMAINS = {"": OPSET}
 """Sets of operators that a file may use, with their versions."""
@@ -47,7 +47,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Parity(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """How near the file's answers are to those of the model that it was made from."""
+    """The comparison of the file's answers with those of its model."""
 
     largest_difference: float = Field(ge=0, description="Largest difference of a logit, relative to their scale.")
     tolerance: float = Field(gt=0, description="Difference that was allowed.")
@@ -56,7 +56,7 @@ class Parity(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
 
 class Cascade(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """That a second model answers only where the first one is not sure."""
+    """The rule by which a second model answers the songs of which the first one is uncertain."""
 
     threshold: float = Field(
         ge=0, le=1, description="Uncertainty of the first model, 0 to 1, above which the second is asked."
@@ -64,7 +64,7 @@ class Cascade(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
 
 class Metadata(Reading, frozen=True, extra="forbid", allow_inf_nan=False):
-    """What a file knows of itself besides the graph; checked when it is written and when it is read."""
+    """The metadata of a file, validated when it is written and when it is read."""
 
     format: Literal[1] = 1
     genrezoo: Name = Field(description="Version of the package that wrote the file.")
@@ -76,14 +76,14 @@ class Metadata(Reading, frozen=True, extra="forbid", allow_inf_nan=False):
 
 
 def seal(model: bytes, metadata: Metadata) -> bytes:
-    """An ONNX model with its metadata and a checksum of both, as the bytes of a file.
+    """Adds metadata, and a checksum of model and metadata, to an ONNX model.
 
     Args:
-        model: The model, serialised, without metadata of its own.
-        metadata: What the file says of itself.
+        model: The serialised model, without metadata of its own.
+        metadata: The metadata.
 
     Returns:
-        The bytes of the same model whose ``metadata_props`` have the one entry `KEY`.
+        The bytes of the same model with one entry `KEY` in its ``metadata_props``.
     """
     plain = metadata.model_dump(mode="json")
     text = json.dumps({**plain, "digest": digest(model, plain)}, sort_keys=True)
@@ -91,16 +91,16 @@ def seal(model: bytes, metadata: Metadata) -> bytes:
 
 
 def digest(model: bytes | memoryview, metadata: dict[str, Any]) -> str:
-    """The sha256 of a model without its metadata, and of these."""
+    """Returns the sha256 of the metadata followed by the model without them."""
     sha256 = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     sha256.update(model)
     return sha256.hexdigest()
 
 
 def entry(text: str) -> bytes:
-    """The bytes of one entry of ``metadata_props`` (field 14 of a model, with a key and a value), in protobuf's form.
+    """Encodes one entry of ``metadata_props`` (field 14 of a model, with a key and a value) for protobuf.
 
-    A message followed by a field of it is the message with that field.
+    Appending an encoded field to an encoded message adds the field to the message.
     """
     return _field(14, _field(1, KEY.encode()) + _field(2, text.encode()))
 

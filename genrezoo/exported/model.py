@@ -1,4 +1,4 @@
-"""`Exported`: a model from one file, answered by ONNX Runtime; neither TensorFlow nor Keras is in the process."""
+"""`Exported`: a model from one file, run by ONNX Runtime, with neither TensorFlow nor Keras in the process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from genrezoo import files
 from genrezoo.archive import available_bytes
-from genrezoo.errors import DataError, SettingsError
+from genrezoo.errors import DataError, ResourceError, SettingsError
 from genrezoo.exported.container import read_model
 from genrezoo.exported.metadata import Metadata
 from genrezoo.parallel import ChildError, ProcessExecutor
@@ -20,13 +20,13 @@ from genrezoo.songs import SongSet
 from genrezoo.songs.chunks import combine_chunks, cut_chunks
 
 MOST_MEMORY = 2**32
-"""Bytes that ONNX Runtime may hold in a process, all models together, whatever their files ask for.
+"""Most memory of ONNX Runtime in a process, in bytes, for all models together.
 
-It gets no more than half of what is free when it is first used.
+The limit is half of the memory that is free at its first use, if that is less.
 """
 
-_NUMBERS = 2**18  # of features that are answered together: more does not fit the processor's caches
-_BATCH = 256  # songs that are answered together at most
+_NUMBERS = 2**18  # most features in a batch: more do not fit into the processor's caches
+_BATCH = 256  # most songs in a batch
 
 
 class Exported:
@@ -34,8 +34,8 @@ class Exported:
 
     Attributes:
         path: The file.
-        metadata: What it says of itself.
-        threads: Threads of one answer; songs are better divided among processes, see `logits`.
+        metadata: Its metadata.
+        threads: Threads of one answer. To use more cores, divide the songs among processes, see `logits`.
     """
 
     def __init__(self, path: str | Path, content: bytes, metadata: Metadata, *, threads: int = 1):
@@ -54,7 +54,7 @@ class Exported:
 
     @property
     def reading(self) -> Reading:
-        """What the model reads, and what its answers are."""
+        """The model's input, and its answers."""
         return self.metadata
 
     @property
@@ -64,7 +64,7 @@ class Exported:
 
     @functools.cached_property
     def session(self) -> Any:
-        """ONNX Runtime's session, made when it is first used.
+        """ONNX Runtime's session, which is created at its first use.
 
         Raises:
             DataError: ONNX Runtime refuses the file.
@@ -74,16 +74,16 @@ class Exported:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what it refuses is raised
+        options.log_severity_level = 4  # errors are raised, so they need not be logged
         options.add_session_config_entry("session.use_env_allocators", "1")
         options.add_session_config_entry("optimization.constant_folding_max_output_size_in_bytes", str(2**24))
         try:
             return runtime.InferenceSession(self._content, options, providers=["CPUExecutionProvider"])
         except _faults() as error:
-            raise self._fault("cannot be loaded", error) from error
+            raise self._fault("cannot be loaded by ONNX Runtime", error) from error
 
     def answers(self, x: np.ndarray) -> np.ndarray:
-        """What the graph answers to songs as it reads them, without any preparation.
+        """Runs the graph on songs, without any preparation.
 
         Args:
             x: ``(n_songs, *reading.input_shape)`` float32, padding as NaN.
@@ -97,26 +97,29 @@ class Exported:
         try:
             (found,) = self.session.run(None, {"songs": x})
         except _faults() as error:
-            raise self._fault(f"cannot answer songs of shape {x.shape}", error) from error
+            raise self._fault(f"ONNX Runtime cannot compute the answers to songs of shape {x.shape}", error) from error
         if found.shape != (len(x), self.metadata.n_outputs):
-            what = f"answered an array of shape {found.shape} to {len(x)} songs"
-            raise DataError(what, path=self.path, remedy="export it anew with `genrezoo export`")
+            what = f"gave answers of shape {found.shape}, expected {(len(x), self.metadata.n_outputs)}"
+            raise DataError(what, path=self.path, remedy="export the model again with `genrezoo export`")
         answer: np.ndarray = found
         return answer
 
     def logits(self, songs: SongSet, *, workers: int = 1) -> np.ndarray:
-        """Logits of songs, ``(n_songs, n_genres)`` float32; of an embedding ``(n_songs, n_outputs)``.
-
-        Songs of like length are answered together.
+        """Computes the logits of songs. Songs of similar length share a batch.
 
         Args:
-            songs: The songs, with all the features that the run was trained on.
-            workers: Processes, of one thread each, among which the songs are divided. They take half a second to begin,
-                so they pay where the songs take longer than that.
+            songs: The songs, with all features of the training songs.
+            workers: Processes among which the songs are divided, with one thread each. They take half a second to
+                start, so they pay off for songs that take longer than that.
+
+        Returns:
+            ``(n_songs, n_genres)`` float32; of an embedding ``(n_songs, n_outputs)``.
 
         Raises:
-            DataError: The songs have other features, or a length that the model cannot read.
+            DataError: The songs have other features, or a length that the model cannot read; or ONNX Runtime refuses
+                the file.
             SettingsError: ``workers`` is below 1.
+            ResourceError: A worker process was killed, or lacked memory or room on the disk.
         """
         if workers < 1:
             raise SettingsError(f"workers must be at least 1, got {workers}")
@@ -126,8 +129,8 @@ class Exported:
             songs, owner = cut_chunks(songs, segments=chunks.segments, hop=chunks.hop)
         logits = self._divided(songs, workers) if workers > 1 else self._in_batches(songs)
         if not np.isfinite(logits).all():
-            what = "the answers are not finite numbers: the features are beyond what the model was trained on"
-            raise songs.error(what, remedy="use songs with the features that the model was trained on")
+            what = "the answers are not finite numbers: the features are far from those of the training songs"
+            raise songs.error(what, remedy="use songs with the same features as the training songs")
         if owner is None or chunks is None:
             return logits
         combined = combine_chunks(logits, owner, rule=chunks.rule)
@@ -135,29 +138,30 @@ class Exported:
         return combined if temperature is None else combined / np.float32(temperature)
 
     def predict(self, x: np.ndarray, lengths: np.ndarray | None = None, *, workers: int = 1) -> np.ndarray:
-        """Probabilities of each genre; of a tagger activations, each for itself.
+        """Computes the probability of each genre; for a tagger, the independent activation of each tag.
 
         Args:
-            x: Features as in the songs trained on, not standardised: ``(n_songs, n_segments, n_features)``, or one song
+            x: Features as in the training songs, not standardised: ``(n_songs, n_segments, n_features)``, or one song
                 as ``(n_segments, n_features)``; images as ``(n_songs, height, width, channels)`` or one without the
                 first axis.
             lengths: Real segments of each song; all of them if left out.
-            workers: As of `logits`.
+            workers: As in `logits`.
 
         Returns:
             ``(n_songs, n_genres)`` float32; probabilities sum to 1.
 
         Raises:
-            DataError: Wrong shape, a length that cannot be, or NaN or infinite features outside padding.
-            SettingsError: The model was exported without its output layer; `logits` are then its embedding.
+            DataError: The shape is wrong, a length is out of range, or features outside of padding are not finite.
+            SettingsError: The model was exported without its output layer; `logits` returns its embedding.
         """
         if self.metadata.output != "logits":
-            raise SettingsError(f"{self.path}: was exported without its output layer and answers no genres")
+            what = "was exported without its output layer, so it has no genres"
+            raise SettingsError(f"{self.path}: {what}. Use `logits` for its embedding, or export the whole model")
         songs = self.metadata.songs(x, lengths, path=self.where)
         return self.metadata.scores(self.logits(songs, workers=workers))
 
     def _in_batches(self, songs: SongSet) -> np.ndarray:
-        """Logits of songs as the graph reads them, in batches of like length."""
+        """Computes the answers to songs (or chunks) in batches of similar length."""
         free, image = self.metadata.input_shape[0] is None, self.metadata.kind == "image"
         logits = np.empty((len(songs), self.metadata.n_outputs), np.float32)
         order = np.argsort(songs.lengths, kind="stable")
@@ -173,17 +177,17 @@ class Exported:
         return logits
 
     def _divided(self, songs: SongSet, workers: int) -> np.ndarray:
-        """Logits of songs as the graph reads them, from processes that share the songs as files."""
+        """Computes the answers to songs (or chunks) in worker processes, which read the songs from files."""
         with tempfile.TemporaryDirectory(prefix="genrezoo-") as place:
             folder = Path(place)
             (folder / "model.onnx").write_bytes(self._content)
             np.save(folder / "x.npy", songs.x)
             np.save(folder / "lengths.npy", songs.lengths)
-            number = min(2 * workers, len(songs))  # one that has to wait delays half of a worker's share
-            parts = [np.arange(first, len(songs), number) for first in range(number)]
+            n_parts = min(2 * workers, len(songs))  # two a worker, so that a slow worker delays only half of its songs
+            parts = [np.arange(first, len(songs), n_parts) for first in range(n_parts)]
             for number, part in enumerate(parts):
                 np.save(folder / f"part{number}.npy", part)
-            # ONNX Runtime starts a thread when it is imported: workers that have it could not be forked
+            # ONNX Runtime is not preloaded: it starts a thread when it is imported, and then workers cannot be forked.
             with ProcessExecutor(workers, threads=1, preload=("genrezoo.exported.model",)) as executor:
                 calls = [executor.submit(answer_part, place, number) for number in range(len(parts))]
                 try:
@@ -192,6 +196,8 @@ class Exported:
                 except ChildError as error:
                     if error.user:
                         raise DataError(str(error)) from error
+                    if error.died or error.scarce:
+                        raise ResourceError(f"{error}. Remedy: free memory, or use fewer workers.") from error
                     raise
             logits = np.empty((len(songs), self.metadata.n_outputs), np.float32)
             for number, part in enumerate(parts):
@@ -199,23 +205,27 @@ class Exported:
         return logits
 
     def _fault(self, what: str, error: Exception) -> DataError:
-        """An error of ONNX Runtime's in one line."""
-        told = " ".join(str(error).split())[:500]
-        remedy = "export it anew with `genrezoo export`; if memory is short, pass fewer segments or free some"
-        return DataError(f"{what} ({told})", path=self.path, remedy=remedy)
+        """Makes an error of one line from an error of ONNX Runtime."""
+        reason = " ".join(str(error).split())[:500]
+        remedy = "export the model again with `genrezoo export`; if memory is short, free some or pass fewer segments"
+        return DataError(f"{what} ({reason})", path=self.path, remedy=remedy)
 
 
 def load_exported(path: str | Path, *, threads: int = 1) -> Exported:
-    """Opens an exported model, with neither TensorFlow nor Keras; ONNX Runtime is loaded when it is first used.
+    """Opens an exported model, with neither TensorFlow nor Keras. ONNX Runtime is loaded at its first use.
 
-    The file need not be trusted: it is validated before it is used, and cannot use more than `MOST_MEMORY` of memory.
+    The file need not be trusted: it is validated first, and it cannot use more memory than `MOST_MEMORY`.
 
     Args:
         path: A file that `genrezoo.export` wrote.
         threads: Threads of one answer. One is best for small models; for many songs see `Exported.logits`.
 
+    Returns:
+        The model.
+
     Raises:
-        DataError: No exported model, or one that is damaged, was changed, or holds what no model needs.
+        DataError: The file is not an exported model, is damaged or was changed, or contains parts that no exported
+            model has.
         SettingsError: ``threads`` is below 1.
 
     Example:
@@ -230,7 +240,7 @@ def load_exported(path: str | Path, *, threads: int = 1) -> Exported:
 
 
 def answer_part(folder: str, number: int) -> None:
-    """A worker's side of `Exported.logits`: answers a part of the songs in a folder."""
+    """Computes the answers to a part of the songs in a folder; the worker's side of `Exported.logits`."""
     place = Path(folder)
     x, lengths = np.load(place / "x.npy", mmap_mode="r"), np.load(place / "lengths.npy")
     part = np.load(place / f"part{number}.npy")
@@ -243,7 +253,7 @@ def answer_part(folder: str, number: int) -> None:
 
 @functools.cache
 def _runtime() -> Any:
-    """ONNX Runtime, whose models share a bounded memory."""
+    """Returns ONNX Runtime, after limiting the memory that its models share."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -253,13 +263,13 @@ def _runtime() -> Any:
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
     most = min(MOST_MEMORY, available_bytes() // 2)
-    limits = onnxruntime.OrtArenaCfg({"max_mem": most, "arena_extend_strategy": 1})  # 1: no more than is asked for
+    limits = onnxruntime.OrtArenaCfg({"max_mem": most, "arena_extend_strategy": 1})  # 1: only as much as is requested
     onnxruntime.create_and_register_allocator(memory, limits)
     return onnxruntime
 
 
 def _faults() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises."""
+    """Returns the exceptions of ONNX Runtime."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     names = (

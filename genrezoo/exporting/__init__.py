@@ -1,4 +1,4 @@
-"""Exports of trained models, each compared with the model that it was made from before it is kept."""
+"""Exports of trained models. Each is compared with its model before it is written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genrezoo import files
-from genrezoo.errors import DataError, GenrezooError, SettingsError, check_known, check_type
+from genrezoo.errors import GenrezooError, ResourceError, SettingsError, check_known, check_type, is_scarce
 from genrezoo.lazy import load_keras
 from genrezoo.songs import SongSet
 
@@ -42,18 +42,19 @@ def export(
         format: ``"onnx"``; or ``"keras"``, ``"saved_model"`` (a folder), ``"litert"`` or ``"openvino"`` (a file .xml
             and one .bin beside it).
         path: The file to write.
-        songs: Songs to compare on besides random ones: with the features of those that the run was trained on.
+        songs: Songs to compare on besides random ones, with the same features as the run's training songs.
         embedding: Export the model without its output layer.
         layer: The layer whose output is the embedding; what the output layer reads if left out.
-        overwrite: Replace a file that is there.
+        overwrite: Replace existing files of these names, or the folder of an earlier export. Other folders stay.
 
     Returns:
-        What the file knows of itself, with how near its answers are to the model's.
+        The metadata of the file, with the largest difference between its answers and the model's.
 
     Raises:
         UnknownNameError: There is no such format, there are no such weights, or no such layer.
         SettingsError: A package is missing, or the model cannot be expressed in the format.
-        DataError: The run folder is damaged, the file exists, or its answers differ from the model's.
+        DataError: The run folder is damaged, the target exists, or the answers of the export differ from the model's.
+        ResourceError: The disk is full.
 
     Example:
         >>> import tempfile, genrezoo as gz
@@ -65,20 +66,19 @@ def export(
         20
     """
     load_keras()
-    from genrezoo.exporting.formats import FORMATS, check_format
+    from genrezoo.exporting.formats import FORMATS, check_format, check_target
     from genrezoo.exporting.parity import compare
     from genrezoo.exporting.source import open_source
 
     check_known("format", [format], FORMATS)
     path = files.checked_path(path)
     kind = check_format(format, path)
-    if path.exists() and not overwrite:
-        raise DataError("already exists", path=path, remedy="use another file, or overwrite it (overwrite=True)")
+    check_target(kind, path, overwrite=overwrite)
     if songs is not None:
         check_type("songs", songs, SongSet, "a SongSet (see genrezoo.load_songs)")
     opened = open_source(source, embedding=embedding, layer=layer)
     if songs is not None and (opened.run is None or embedding):
-        raise SettingsError("songs to compare on are of a run's logits; leave them out")
+        raise SettingsError("songs are compared by the logits of a run; leave `songs` out for weights and embeddings")
     if songs is not None and opened.run is not None:
         opened.run.check(songs)
     with tempfile.TemporaryDirectory() as folder:
@@ -95,7 +95,7 @@ def export(
 
 
 def converted(source: Source, name: str, format: Format, folder: Path) -> tuple[Any, Answers]:
-    """What a format makes of a source, and what computes with it.
+    """Converts a model to a format.
 
     Args:
         source: The model.
@@ -103,8 +103,12 @@ def converted(source: Source, name: str, format: Format, folder: Path) -> tuple[
         format: The format.
         folder: An empty folder.
 
+    Returns:
+        The result of `Format.write`, and a function that computes its answers.
+
     Raises:
         SettingsError: The model cannot be expressed in the format.
+        ResourceError: The disk is full.
     """
     from genrezoo.exporting.parity import random_songs, sizes
 
@@ -112,11 +116,13 @@ def converted(source: Source, name: str, format: Format, folder: Path) -> tuple[
         made = format.write(source, folder)
         answers = format.answers(made)
         size, length = next(sizes(source))
-        answers(random_songs(source, size, length, np.random.default_rng(0)))  # some fail no earlier
+        answers(random_songs(source, size, length, np.random.default_rng(0)))  # some converters fail only here
     except GenrezooError:
         raise
-    except Exception as error:  # of converters that are not ours, which raise what they like
+    except Exception as error:  # converters of other packages share no class of errors
         reason = " ".join(str(error).split()) or type(error).__name__
+        if is_scarce(error):
+            raise ResourceError(f"the export cannot be written: {reason}. Remedy: free some space.") from error
         shown = f"{reason[:300]}{'…' * (len(reason) > 300)}"
         raise SettingsError(f"{source.reading.name} cannot be expressed in format {name!r}: {shown}") from error
     return made, answers

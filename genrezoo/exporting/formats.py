@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from genrezoo.errors import SettingsError
+from genrezoo.errors import DataError, SettingsError
 from genrezoo.exported import Metadata, seal
 from genrezoo.exporting.parity import Answers
 from genrezoo.exporting.source import Source
@@ -28,11 +29,12 @@ class Format:
     """A format.
 
     Attributes:
-        write: Makes of a source, in an empty folder, what `answers` and `finish` take.
-        answers: What computes with it.
-        finish: The files to keep, by what their names add to that of the target: the target itself is ``""``. The
-            bytes of a file, or a folder.
-        ending: Of the name of a file; empty where any name will do.
+        write: Converts a source, with an empty folder for its files. Its result is the argument of `answers` and the
+            first one of `finish`.
+        answers: Returns a function that computes the answers of the converted model.
+        finish: Returns the content of each file by its ending, or the folder to copy; ``""`` stands for the target.
+        ending: Ending of the target's name; empty if the target is a folder, which may have any name.
+        beside: Ending of a second file, beside the target; empty if there is none.
         needs: Packages that it needs besides those that genrezoo always needs, as pip calls them.
         backend: The backend of Keras that it needs; None for any.
     """
@@ -41,6 +43,7 @@ class Format:
     answers: Callable[[Any], Answers]
     finish: Callable[[Any, Metadata], dict[str, bytes | Path]]
     ending: str
+    beside: str = ""
     needs: tuple[str, ...] = ()
     backend: str | None = None
 
@@ -66,7 +69,7 @@ def onnx_answers(model: bytes) -> Answers:
 
 
 def _write_openvino(source: Source, folder: Path) -> Path:
-    """By way of ONNX, with recurrent operators that are not told lengths: OpenVINO would not heed them."""
+    """Converts by way of ONNX, without the lengths of songs in recurrent operators, because OpenVINO ignores them."""
     openvino: Any = importlib.import_module("openvino")
     model, path = folder / "model.onnx", folder / "model.xml"
     model.write_bytes(to_onnx(source.model, source.reading.output, sequence_lens=False))
@@ -76,7 +79,7 @@ def _write_openvino(source: Source, folder: Path) -> Path:
 
 def _openvino_answers(path: Path) -> Answers:
     openvino: Any = importlib.import_module("openvino")
-    # Its default on some processors is bfloat16, whose answers differ by a hundredth.
+    # On some processors the default is bfloat16, and answers then differ by one per cent.
     compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda x: np.asarray(compiled(x)[0])
 
@@ -113,7 +116,7 @@ def _saved_model_answers(path: Path) -> Answers:
     import tensorflow
 
     loaded = tensorflow.saved_model.load(str(path))
-    return _eager(lambda x: loaded.serve(x))  # which keeps the variables alive
+    return _eager(lambda x: loaded.serve(x))  # a reference to `loaded` keeps its variables alive
 
 
 def _finish_saved_model(path: Path, metadata: Metadata) -> dict[str, bytes | Path]:
@@ -142,7 +145,7 @@ def _litert_answers(path: Path) -> Answers:
 
 
 def _finish_archive(path: Path, metadata: Metadata) -> dict[str, bytes | Path]:
-    """A zip archive, or what may have one at its end as LiteRT's files do, with one more file in it."""
+    """Adds the metadata to a zip archive, or appends an archive with them: LiteRT's files may end with one."""
     buffer = io.BytesIO(path.read_bytes())
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr(METADATA, metadata.model_dump_json(indent=2))
@@ -173,24 +176,54 @@ FORMATS = {
         needs=("ai-edge-litert",),
         backend="tensorflow",
     ),
-    "openvino": Format(_write_openvino, _openvino_answers, _finish_openvino, ending=".xml", needs=("openvino", "onnx")),
+    "openvino": Format(
+        _write_openvino,
+        _openvino_answers,
+        _finish_openvino,
+        ending=".xml",
+        beside=".bin",
+        needs=("openvino", "onnx"),
+    ),
 }
-"""By name."""
+"""The formats by name."""
 
 
 def check_format(name: str, path: Path) -> Format:
-    """A format that can be written here.
+    """Returns a format, if it can be written here.
+
+    Args:
+        name: Name of the format.
+        path: The target.
 
     Raises:
-        SettingsError: A package is missing, Keras runs on another backend, or the file's name has another ending.
+        SettingsError: A package is missing, Keras runs on another backend, or the target's name has another ending.
     """
     format = FORMATS[name]
     modules = {package: package.replace("-", "_") for package in format.needs}
     if missing := [package for package, module in modules.items() if importlib.util.find_spec(module) is None]:
         packages = " ".join(missing)
-        raise SettingsError(f"format {name!r} needs {packages.replace(' ', ' and ')}; pip install {packages}")
+        raise SettingsError(f"format {name!r} needs {' and '.join(missing)}; pip install {packages}")
     if format.backend not in (None, keras.backend.backend()):
         raise SettingsError(f"format {name!r} needs the backend {format.backend!r}, not {keras.backend.backend()!r}")
     if format.ending and path.suffix != format.ending:
         raise SettingsError(f"the name of a file of format {name!r} must end in {format.ending}, got {path.name!r}")
     return format
+
+
+def check_target(format: Format, path: Path, *, overwrite: bool) -> None:
+    """Refuses a target that exists, unless it may be overwritten; a folder of other files is never overwritten.
+
+    Args:
+        format: The format.
+        path: The target.
+        overwrite: Whether existing files, or the folder of an earlier export, may be replaced.
+
+    Raises:
+        DataError: The target, or the file beside it, exists.
+    """
+    for place in (path, path.with_suffix(format.beside) if format.beside else path):
+        if os.path.lexists(place) and not overwrite:
+            raise DataError("already exists", path=place, remedy="use another file, or overwrite it (overwrite=True)")
+    earlier = not format.ending and (path / "saved_model.pb").exists()
+    if path.is_dir() and not earlier and (format.ending or any(path.iterdir())):
+        raise DataError("is a folder that does not hold an earlier export", path=path, remedy="use another name")

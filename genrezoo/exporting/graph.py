@@ -1,4 +1,4 @@
-"""An ONNX graph while it is written: values, nodes, constants and branches."""
+"""A builder of ONNX graphs: values, nodes, constants and subgraphs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from genrezoo.exported import IR_VERSION, OPSET
 Shape = tuple[int | None, ...]
 
 ALL_OUTPUTS = {"TopK"}
-"""Operators that must name all of their outputs, those that nothing reads too."""
+"""Operators that must name all of their outputs, even those that no other operator reads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +27,11 @@ class Value:
 
     Attributes:
         name: Its name in the graph.
-        shape: In Keras's order of axes, channels last; None for a size that is known when the graph runs.
-        dtype: Name of its type as NumPy writes it.
-        array: Its content where that is constant.
-        fill: The number that all its elements are, where it is such a tensor.
-        first: It is stored with the channels as its second axis, as ONNX's convolutions want it.
+        shape: In Keras's order of axes, channels last; None for a size that is known only when the graph runs.
+        dtype: NumPy's name of its type.
+        array: Its content, if it is constant.
+        fill: The value of all its elements, if they are known to be equal.
+        first: Whether it is stored with the channels as its second axis, the layout of ONNX's convolutions.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Value:
 
 @dataclass
 class Node:
-    """An operator with what it reads and writes; ``bodies`` are the graphs inside it, by attribute."""
+    """An operator with the names of its inputs and outputs; ``bodies`` are its subgraphs by attribute."""
 
     operator: str
     inputs: tuple[str, ...]
@@ -55,7 +55,7 @@ class Node:
 
 @dataclass
 class Scope:
-    """The nodes of a graph, or of a body; ``known`` finds a node that was there before."""
+    """The nodes of a graph or subgraph; ``known`` finds an earlier node with the same inputs and attributes."""
 
     nodes: list[Node] = field(default_factory=list)
     known: dict[Any, tuple[str, ...]] = field(default_factory=dict)
@@ -64,14 +64,14 @@ class Scope:
 
 
 class Graph:
-    """Writes nodes one after the other.
+    """Builds a graph node by node.
 
-    The same operator on the same values is written once. Values carry their layout: two convolutions in a row, and what
-    stands element by element between them, keep the channels first, so that no pair of transpositions arises.
+    The same operator on the same values is written once. Values know their layout: successive convolutions, and the
+    elementwise operators between them, keep the channels first, so that no pair of transpositions is written.
 
     Args:
-        sequence_lens: Recurrent operators are told the songs' lengths; if not, all steps are computed and the last real
-            one is looked up, which takes up to 6 % longer in ONNX Runtime.
+        sequence_lens: Whether recurrent operators get the lengths of the songs. If not, all steps are computed and the
+            last real one is looked up, which takes up to 6 % longer in ONNX Runtime.
     """
 
     def __init__(self, *, sequence_lens: bool = True) -> None:
@@ -85,7 +85,7 @@ class Graph:
     # ----- values
 
     def constant(self, array: Any, dtype: str | None = None) -> Value:
-        """A constant; equal ones are one."""
+        """Returns a constant; equal arrays share one constant."""
         array = np.ascontiguousarray(array, dtype) if np.ndim(array) else np.asarray(array, dtype)
         key = f"{array.dtype}{array.shape}".encode() + array.tobytes()
         name = f"constant_{hashlib.sha256(key).hexdigest()[:16]}"
@@ -93,7 +93,7 @@ class Graph:
         return Value(name, array.shape, str(array.dtype), array)
 
     def value(self, given: Any, dtype: str) -> Value:
-        """A value, a number or an array as a value of a type."""
+        """Returns a value, a number or an array as a value of the given type."""
         if not isinstance(given, Value):
             return self.constant(given, dtype)
         if given.dtype == dtype:
@@ -118,12 +118,12 @@ class Graph:
         return Value(name, tuple(shape), dtype, first=first)
 
     def made_by(self, value: Any, operator: str) -> tuple[Any, ...]:
-        """What the operator read that a value was made by; nothing if it was made by another one."""
+        """Returns the inputs of the operator whose output a value is; nothing if that is another operator."""
         found, inputs, _ = self._made.get(getattr(value, "name", ""), ("", (), {}))
         return inputs if found == operator else ()
 
     def again(self, value: Value, other: Value) -> Value:
-        """What the operator that a value was made by makes of another one in place of its first input."""
+        """Applies the operator whose output a value is to another first input."""
         operator, inputs, attributes = self._made[value.name]
         return self.emit(operator, [other, *inputs[1:]], other.shape, other.dtype, first=value.first, **attributes)
 
@@ -142,11 +142,11 @@ class Graph:
     # ----- layout
 
     def last(self, value: Value) -> Value:
-        """The value with its axes as Keras has them."""
+        """Returns the value with the channels as its last axis, as in Keras."""
         return self._transposed(value, False) if value.first else value
 
     def first(self, value: Value) -> Value:
-        """The value with its channels as the second axis."""
+        """Returns the value with the channels as its second axis."""
         return value if value.first else self._transposed(value, True)
 
     def _transposed(self, value: Value, first: bool) -> Value:
@@ -157,26 +157,26 @@ class Graph:
         if value.name in self._other_layout:
             return self._other_layout[value.name]
         if rank == 3 and first and (made := self.made_by(value, "Unsqueeze")) and made[1].array.tolist() == [2]:
-            one = self.constant(np.array([1], np.int64))  # a channel alone is put where it belongs
+            one = self.constant(np.array([1], np.int64))  # a single channel is inserted at its final place
             return self.emit("Unsqueeze", [made[0], one], value.shape, value.dtype, first=True)
         found = self.emit("Transpose", [value], value.shape, value.dtype, first=first, perm=order)
         self._other_layout[found.name] = value
         return found
 
     def elementwise(self, operator: str, values: Sequence[Value], shape: Shape, dtype: str, **attributes: Any) -> Value:
-        """Writes an operator that works element by element, in the layout that its inputs have."""
+        """Writes an elementwise operator in the layout of its inputs."""
         rank = len(shape)
-        if any(value.fill is None and value.shape == tuple(shape) for value in values):  # the others are stretched
+        if any(value.fill is None and value.shape == tuple(shape) for value in values):  # the others broadcast
             values = [v if v.fill is None else self.constant(v.fill, v.dtype) for v in values]
         first = any(value.first for value in values)
         if first and all(value.array is not None or len(value.shape) in (0, rank) for value in values):
-            values = [self._stretched(value, rank) for value in values]
+            values = [self._broadcastable(value, rank) for value in values]
         else:
             first, values = False, [self.last(value) for value in values]
         return self.emit(operator, values, shape, dtype, first=first, **attributes)
 
-    def _stretched(self, value: Value, rank: int) -> Value:
-        """A value of this rank with its channels first; of one number as it is."""
+    def _broadcastable(self, value: Value, rank: int) -> Value:
+        """Returns a value of the given rank with its channels first; a scalar is returned as it is."""
         if value.array is not None and value.array.ndim and not value.first:
             value = self.constant(value.array.reshape((1,) * (rank - value.array.ndim) + value.array.shape))
         return self.first(value) if value.shape else value
@@ -185,7 +185,7 @@ class Graph:
 
     @contextlib.contextmanager
     def body(self, *inputs: tuple[Shape, str]) -> Iterator[Scope]:
-        """Writes into a graph of its own until left; it may read what the graphs around it have written before."""
+        """Writes a subgraph until the block ends; it may read the earlier values of the graphs around it."""
         scope = Scope(inputs=tuple(Value(self._name("input"), shape, dtype) for shape, dtype in inputs))
         self._scopes.append(scope)
         try:
@@ -196,7 +196,7 @@ class Graph:
     def within(
         self, operator: str, inputs: Sequence[Value], bodies: dict[str, Scope], outputs: int, **attributes: Any
     ) -> tuple[str, ...]:
-        """Writes an operator that has graphs inside, and returns the names of its outputs."""
+        """Writes an operator with subgraphs and returns the names of its outputs."""
         written = tuple(self._name(operator) for _ in range(outputs))
         read = tuple(value.name for value in inputs)
         self._scopes[-1].nodes.append(Node(operator, read, written, attributes, bodies))
@@ -205,33 +205,32 @@ class Graph:
     def choose(
         self, condition: Value, then: Callable[[], Value], otherwise: Callable[[], Value], shape: Shape, dtype: str
     ) -> Value:
-        """One of two values, of which only that one is computed."""
+        """Writes an ``If``: only the chosen one of two values is computed."""
         bodies = {}
         for name, compute in (("then_branch", then), ("else_branch", otherwise)):
             with self.body() as scope:
                 found = self.last(compute())
-                scope.outputs = (self.emit("Identity", [found], shape, dtype),)  # a body's output is its own
+                # A subgraph may only output values of its own.
+                scope.outputs = (self.emit("Identity", [found], shape, dtype),)
             bodies[name] = scope
         return Value(self.within("If", [condition], bodies, 1)[0], shape, dtype)
 
     # ----- the whole
 
     def finish(self, inputs: Sequence[Value], outputs: dict[str, Value], *, name: str) -> onnx.ModelProto:
-        """The graph as an ONNX model, of which everything that no output needs is left out.
+        """Returns the graph as an ONNX model, without the nodes and constants that no output needs.
 
         Args:
-            inputs: What the graph reads.
-            outputs: What it gives, by the names that they get.
+            inputs: The inputs of the graph.
+            outputs: Its outputs by name.
             name: Name of the graph.
         """
         scope = self._scopes[0]
         scope.inputs = tuple(inputs)
         ends = []
         for own, value in outputs.items():
-            (found,) = self.names("Identity", [self.last(value)], 1)
-            scope.nodes[-1].outputs = (own,)
+            scope.nodes.append(Node("Identity", (self.last(value).name,), (own,), {}))
             ends.append(Value(own, value.shape, value.dtype))
-            assert found
         scope.outputs = tuple(ends)
         used: set[str] = set()
         graph = self._assemble(scope, name, used)
@@ -269,7 +268,7 @@ class Graph:
 
 
 def onnx_type(dtype: str) -> int:
-    """The number by which ONNX knows a type."""
+    """Returns ONNX's number of a type."""
     try:
         return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
     except (TypeError, KeyError) as error:
@@ -277,7 +276,7 @@ def onnx_type(dtype: str) -> int:
 
 
 def _info(value: Value) -> onnx.ValueInfoProto:
-    """What a graph says of an input or output; the batch is called so, other free sizes by the axis."""
+    """Describes an input or output; the first axis is called ``batch``, other axes of free size by their position."""
     sizes = [
         size if size is not None else ("batch" if axis == 0 else "segments" if axis == 1 else f"axis_{axis}")
         for axis, size in enumerate(value.shape)

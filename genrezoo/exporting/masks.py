@@ -1,8 +1,8 @@
-"""What need not be computed because masks hold nothing but zeros and ones.
+"""Simplifications of a graph that hold because masks consist of zeros and ones.
 
-Layers mask what they read and what they write, each for itself, and make numbers of masks and masks of numbers. Here
-what is known already is found in what a value was made by. On one song, an operator that is left out saves half a
-microsecond: of the 68 that `conv_in_time` took, all this saves 17.
+Each layer masks its input and its output, and converts masks to numbers and back. The functions here look at the
+operators that made a value and leave out those that change nothing. Each saves half a microsecond on one song: in
+total 17 of the 68 microseconds of `conv_in_time`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from genrezoo.exporting.graph import Graph, Value
 
 FAR = 1e29
-"""What is subtracted from masked numbers, so that they lose every maximum, is larger."""
+"""Penalties that keep masked numbers from being a maximum are larger than this."""
 
 
 def is_binary(graph: Graph, value: Any) -> bool:
-    """Whether a value has no other numbers than 0 and 1."""
+    """Whether all elements of a value are known to be 0 or 1."""
     for operator in ("MaxPool", "Unsqueeze", "Squeeze", "Transpose", "Slice", "Cast"):
         if found := graph.made_by(value, operator):
             return found[0].dtype == "bool" if operator == "Cast" else is_binary(graph, found[0])
@@ -27,19 +27,19 @@ def is_binary(graph: Graph, value: Any) -> bool:
 
 
 def numbers_of(graph: Graph, mask: Any) -> Value | None:
-    """The zeros and ones that a mask was made of; None if it was made in another way."""
+    """Returns the zeros and ones that a mask was made of; None if it was made in another way."""
     made = graph.made_by(mask, "Greater")
     return made[0] if made and is_binary(graph, made[0]) and not np.any(made[1].array) else None
 
 
 def is_masked(graph: Graph, value: Any, mask: Value) -> bool:
-    """Whether a value is zero wherever a mask is."""
+    """Whether a value is known to be zero wherever a mask is."""
     names = {mask.name, graph.first(mask).name} if len(mask.shape) > 2 else {mask.name}
     return not names.isdisjoint(_masks_of(graph, value))
 
 
 def masked(graph: Graph, value: Value, mask: Value) -> Value | None:
-    """A value whose NaN became zeros, with zeros where the segment of one of them is: one choice does both."""
+    """Replaces NaN and masks the segments with NaN in one step; None if the value was not made like that."""
     made = graph.made_by(value, "Where")
     padding = made and graph.made_by(made[0], "IsNaN")
     real = graph.made_by(mask, "Unsqueeze") and graph.made_by(graph.made_by(mask, "Unsqueeze")[0], "Cast")
@@ -53,7 +53,7 @@ def masked(graph: Graph, value: Value, mask: Value) -> Value | None:
 
 
 def without_penalty(graph: Graph, value: Value) -> Value:
-    """What is pooled by its maximum, without what makes masked numbers small: zeros are small enough beside others."""
+    """Leaves out the penalty of masked numbers before max pooling, if they are zero and no other is negative."""
     parts = graph.made_by(value, "Add")
     for kept, penalty in (parts, parts[::-1]) if parts else ():
         factors = graph.made_by(penalty, "Mul")
@@ -65,7 +65,7 @@ def without_penalty(graph: Graph, value: Value) -> Value:
 
 
 def _masks_of(graph: Graph, value: Any) -> Iterator[str]:
-    """Names of masks outside of which a value is known to be zero."""
+    """Yields the names of masks; wherever one of them is zero, the value is known to be zero."""
     yield from (factor.name for factor in graph.made_by(value, "Mul") if is_binary(graph, factor))
     if (pooled := graph.made_by(value, "MaxPool")) and _not_negative(graph, pooled[0]):
         for factor in graph.made_by(pooled[0], "Mul"):

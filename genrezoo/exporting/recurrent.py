@@ -1,9 +1,9 @@
 """Recurrent layers, each as one operator that runs a whole song: ONNX's own for LSTM and GRU, a loop for other cells.
 
-Padding stands at the end of a song: what is computed of it is not looked at.
+Padding is at the end of a song, so the outputs of the real steps do not depend on it.
 
-ONNX has an operator for the plain cell too, `RNN`. ONNX Runtime's multiplies by weights that it has not packed: with
-341 units the loop takes 0.54 of its time on one song, and 0.32 on 32 songs.
+ONNX has an operator for the plain cell too, `RNN`, but ONNX Runtime does not pack its weights: with 341 units the loop
+takes 0.54 of the operator's time on one song, and 0.32 on 32 songs.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ ACTIVATIONS = {"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "softsign":
 """ONNX's names of activations, by Keras's."""
 
 Step = Callable[[Value, list[Value]], tuple[Value, list[Value]]]
-"""From a segment and the states before it to the output and the states after it."""
+"""Computes one step: from a segment and the states before it to the output and the states after it."""
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a recurrent layer computes.
+    """The results of a recurrent layer.
 
     Attributes:
         every: The outputs of all steps, ``(batch, segments, units)``.
@@ -57,13 +57,13 @@ def recurrent(
 
     Args:
         graph: The graph.
-        layer: A `keras.layers.RNN` of any cell, or one of its children.
+        layer: A `keras.layers.RNN` with any cell, or a layer of a subclass.
         sequence: ``(batch, segments, features)``.
         trace: Writes a function of `keras.ops`: ``trace(function, arguments, options)``.
-        initial_state: The state to begin with, or a list of states; None for zeros.
+        initial_state: The initial state, or a list of states; None for zeros.
         mask: ``(batch, segments)``, True where a segment is real; None if all are.
-        training: Has no effect.
-        backwards: The layer is meant to go backwards, and the sequence is reversed already.
+        training: Ignored; Keras may pass it.
+        backwards: The layer has ``go_backwards``, and the sequence is already reversed.
 
     Raises:
         SettingsError: There is no translation.
@@ -107,7 +107,7 @@ def recurrent(
 def bidirectional(
     graph: Graph, layer: Any, sequence: Value, trace: Callable[..., Any], *, mask: Value | None = None
 ) -> Value:
-    """Writes a `keras.layers.Bidirectional`: its second layer reads the real segments of each song from the last one.
+    """Writes a `keras.layers.Bidirectional`: its second layer reads the real segments of each song in reverse order.
 
     Args:
         graph: The graph.
@@ -121,8 +121,8 @@ def bidirectional(
     """
     if layer.merge_mode != "concat" or layer.return_state:
         raise SettingsError(
-            f"layer {layer.name!r} merges by {layer.merge_mode!r} or returns its states: a bidirectional layer is "
-            "translated to ONNX where it has merge_mode='concat' and return_state=False"
+            f"layer {layer.name!r} has merge_mode={layer.merge_mode!r} and return_state={layer.return_state}; only "
+            "bidirectional layers with merge_mode='concat' and return_state=False have a translation to ONNX"
         )
     sequence = graph.last(sequence)
     forward = recurrent(graph, layer.forward_layer, sequence, trace, mask=mask)
@@ -137,7 +137,7 @@ def bidirectional(
 
 
 def _reversed(graph: Graph, sequence: Value, mask: Value | None) -> Value:
-    """``(batch, segments, features)`` with the real segments of each song in reverse, padding in its place."""
+    """Reverses the real segments of each song, ``(batch, segments, features)``; padding stays at the end."""
     if mask is None:
         start, end, axis, step = (graph.constant(np.array([n], np.int64)) for n in (-1, -(2**31) + 1, 1, -1))
         return graph.emit("Slice", [sequence, start, end, axis, step], sequence.shape, sequence.dtype)
@@ -146,7 +146,7 @@ def _reversed(graph: Graph, sequence: Value, mask: Value | None) -> Value:
 
 
 def _lengths(graph: Graph, mask: Value) -> Value:
-    """The number of real segments of each song, ``(batch,)``."""
+    """Returns the number of real segments of each song, ``(batch,)``."""
     steps = graph.value(graph.last(mask), "int32")
     return graph.emit("ReduceSum", [steps, _axis(graph, 1)], mask.shape[:1], "int32", keepdims=0)
 
@@ -159,7 +159,7 @@ def _lstm(graph: Graph, layer: Any, by_step: Value, states: list[Value], lengths
 
 
 def _gru(graph: Graph, layer: Any, by_step: Value, states: list[Value], lengths: Value | None) -> Outputs:
-    cell = layer.cell  # its gates stand in ONNX's order; the bias is of the input, then of the state
+    cell = layer.cell  # its gates have ONNX's order; the bias of the input is before that of the state
     activations = [_activation(part) for part in (cell.recurrent_activation, cell.activation)]
     after = int(cell.reset_after)
     return _operator(
@@ -176,7 +176,7 @@ def _operator(
     lengths: Value | None,
     **attributes: Any,
 ) -> Outputs:
-    """One of ONNX's operators, whose axes are steps, directions, songs and units."""
+    """Writes ``LSTM`` or ``GRU``, whose axes are steps, directions, songs and units."""
     kernel, recurrent_kernel, bias = parts
     units, dtype = recurrent_kernel.shape[0], by_step.dtype
     full = np.zeros(2 * recurrent_kernel.shape[1], dtype)
@@ -184,8 +184,8 @@ def _operator(
     segments, batch, _ = by_step.shape
     weights = [graph.constant(part.T[None], dtype) for part in (kernel, recurrent_kernel)]
     begin = [graph.emit("Unsqueeze", [state, _axis(graph, 0)], (1, *state.shape), dtype) for state in states]
-    told = lengths if graph.sequence_lens else None
-    inputs = [by_step, *weights, graph.constant(full[None]), told, *begin]
+    sequence_lens = lengths if graph.sequence_lens else None
+    inputs = [by_step, *weights, graph.constant(full[None]), sequence_lens, *begin]
     outputs = 3 if operator == "LSTM" else 2
     names = graph.names(operator, inputs, outputs, hidden_size=units, **attributes)
     every = Value(names[0], (segments, 1, batch, units), dtype)
@@ -193,14 +193,14 @@ def _operator(
     final = [Value(name, (1, batch, units), dtype) for name in names[1:]]
     final = [graph.emit("Squeeze", [state, _axis(graph, 0)], (batch, units), dtype) for state in final]
     every = _by_song(graph, every)
-    if lengths is not None and told is None:
+    if lengths is not None and sequence_lens is None:
         empty = states[0] if states else graph.constant(np.zeros((), dtype))
         final[0] = _of_last_step(graph, every, lengths, empty)
     return Outputs(every, final[0], final)
 
 
 def _loop(graph: Graph, by_step: Value, states: Sequence[Value], lengths: Value | None, step: Step) -> Outputs:
-    """A loop over the steps. The outputs and states of all of them are kept, and those of the last one looked up."""
+    """Writes a loop that keeps the outputs and states of all steps; those of the last real step are looked up."""
     segments, batch, features = by_step.shape
     dtype = by_step.dtype
     with graph.body(*((state.shape, dtype) for state in states), ((batch, features), dtype)) as body:
@@ -222,7 +222,7 @@ def _loop(graph: Graph, by_step: Value, states: Sequence[Value], lengths: Value 
 
 
 def _of_last_step(graph: Graph, every: Value, lengths: Value | None, empty: Value) -> Value:
-    """What the last real step of each song gave, ``(batch, units)``, or ``empty`` for a song that has none."""
+    """Returns the values of the last real step of each song, ``(batch, units)``; ``empty`` for a song without any."""
     batch, _, units = every.shape
     if lengths is None:
         last = graph.constant(np.asarray(-1, np.int64))
@@ -237,13 +237,13 @@ def _of_last_step(graph: Graph, every: Value, lengths: Value | None, empty: Valu
 
 
 def _by_song(graph: Graph, every: Value) -> Value:
-    """``(segments, batch, units)`` as ``(batch, segments, units)``."""
+    """Transposes ``(segments, batch, units)`` to ``(batch, segments, units)``."""
     segments, batch, units = every.shape
     return graph.emit("Transpose", [every], (batch, segments, units), every.dtype, perm=[1, 0, 2])
 
 
 def _zeros(graph: Graph, by_step: Value, units: int) -> Value:
-    """The state before the first step, ``(batch, units)``."""
+    """Returns a state of zeros, ``(batch, units)``."""
     batch = graph.emit("Shape", [by_step], (1,), "int64", start=1, end=2)
     size = graph.emit("Concat", [batch, graph.constant(np.array([units], np.int64))], (2,), "int64", axis=0)
     zero = graph.constant(np.zeros((1, 1), by_step.dtype))
@@ -251,7 +251,7 @@ def _zeros(graph: Graph, by_step: Value, units: int) -> Value:
 
 
 def _plain(cell: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, str] | None:
-    """Kernels, bias and activation of a cell whose state is one affine map, activated; None for other cells."""
+    """Returns kernels, bias and activation of a cell whose new state is an activated affine map, else None."""
     if isinstance(cell, TanhCell):
         kernel, bias = _array(cell.kernel), _array(cell.bias)
         return kernel[: -cell.units], kernel[-cell.units :], bias, "Tanh"
@@ -266,14 +266,14 @@ def _plain(cell: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, str] | None:
 
 
 def _parts(cell: Any) -> list[np.ndarray]:
-    """Kernel, recurrent kernel and bias of a cell of Keras."""
+    """Returns kernel, recurrent kernel and bias of a Keras cell."""
     kernel, recurrent_kernel = _array(cell.kernel), _array(cell.recurrent_kernel)
     bias = _array(cell.bias) if cell.use_bias else np.zeros(kernel.shape[1], kernel.dtype)
     return [kernel, recurrent_kernel, bias]
 
 
 def _gates(part: np.ndarray, order: Sequence[int], units: int) -> np.ndarray:
-    """The columns of the gates in another order."""
+    """Reorders the columns of the gates."""
     return np.concatenate([part[..., gate * units : (gate + 1) * units] for gate in order], axis=-1)
 
 

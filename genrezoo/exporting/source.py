@@ -1,4 +1,4 @@
-"""What is exported: a trained model as one Keras model from raw features to its answer, and what is known of it."""
+"""The model to export: one Keras model from raw features to its answers, with its metadata."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from genrezoo.runs.calibration import at_temperature
 from genrezoo.weights import WEIGHTS, Weights
 
 PIXELS = (127.0, 60.0)
-"""Centre and spread of images that are not standardised."""
+"""Mean and standard deviation of the pixels of random images."""
 
 DECIBELS = (2.0, 1.0)
-"""The same of the logarithms of mel spectra that taggers read."""
+"""Mean and standard deviation of random log-mel spectra for taggers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +35,11 @@ class Source:
 
     Attributes:
         model: From raw features, padding as NaN, to the output; functional, with one input and one output.
-        reading: What it reads, and what its answers are.
-        origin: The fields of `Metadata` that say where it comes from.
-        centre: ``(features,)``: what a typical song has of each feature; that and `spread` make songs to compare on.
-        spread: ``(features,)``: the standard deviation of each.
-        run: Where it comes from; None for published weights.
+        reading: Its input and its answers.
+        origin: The fields of `Metadata` on its origin.
+        centre: Mean of each feature in random songs, ``(features,)``.
+        spread: Standard deviation of each feature in random songs, ``(features,)``.
+        run: The run; None for published weights.
     """
 
     model: keras.Model
@@ -50,12 +50,12 @@ class Source:
     run: Run | None = None
 
     def metadata(self, parity: Parity) -> Metadata:
-        """What an export of it says of itself."""
+        """Returns the metadata of an export of this model."""
         return Metadata(**self.reading.model_dump(), **self.origin, genrezoo=__version__, parity=parity)
 
 
 def open_source(source: Run | str | Path, *, embedding: bool = False, layer: str | None = None) -> Source:
-    """Opens what is to be exported.
+    """Opens a model to export.
 
     Args:
         source: A run, its folder, or the name of published weights.
@@ -64,12 +64,12 @@ def open_source(source: Run | str | Path, *, embedding: bool = False, layer: str
 
     Raises:
         UnknownNameError: There are no such weights, or no such layer.
-        SettingsError: A layer is named, but no embedding is wanted; the layer's output is no vector; or the weights'
-            labels are no genres.
-        DataError: The run folder is damaged, or the weights cannot be had.
+        SettingsError: ``layer`` is passed without ``embedding``; the layer's output is not a vector; or the labels of
+            the weights are not music genres.
+        DataError: The run folder is damaged, or the weights cannot be fetched.
     """
     if layer is not None and not embedding:
-        raise SettingsError(f"layer {layer!r} is of an embedding; pass embedding=True")
+        raise SettingsError(f"layer {layer!r} chooses an embedding; pass embedding=True as well")
     if isinstance(source, str) and not Path(source).exists():
         if source in WEIGHTS.names():
             return _of_weights(WEIGHTS.get(source), embedding, layer)
@@ -102,10 +102,10 @@ def _of_run(run: Run, embedding: bool, layer: str | None) -> Source:
 
 
 def _standardised(model: keras.Model, columns: np.ndarray) -> Iterator[tuple[np.ndarray, Standardise]]:
-    """Layers inside by which members standardise features themselves, and which of the columns each reads."""
+    """Yields the columns and the layer of each member that standardises its features itself."""
     for layer in model.layers:
         inner = layer.model if isinstance(layer, Frozen) else layer
-        if isinstance(inner, Standardise):  # what follows it reads what it selects
+        if isinstance(inner, Standardise):  # the layers after it read the selected columns
             columns = columns if inner.columns is None else columns[np.array(inner.columns)]
             if inner.as_weights:
                 yield columns, inner
@@ -114,7 +114,7 @@ def _standardised(model: keras.Model, columns: np.ndarray) -> Iterator[tuple[np.
 
 
 def _whole(run: Run) -> keras.Model:
-    """`Run.model` with the logits alone, and without the optimiser of a run that was trained in this process."""
+    """Returns `Run.model` with the logits alone, and without the optimiser of a run that this process has trained."""
     network = run.network
     logits = network.output["logits"] if isinstance(network.output, dict) else network.output
     songs = keras.Input((*network.input_shape[1:-1], run.reading.n_features), name="songs")
@@ -151,10 +151,11 @@ def _of_weights(entry: Weights, embedding: bool, layer: str | None) -> Source:
 
 
 def _embedding(reading: Reading, model: keras.Model, layer: str | None) -> Reading:
-    """The reading of a model's embedding."""
+    """Returns the reading of a model without its output layer."""
     if len(model.output_shape) != 2:
         raise SettingsError(
-            f"layer {layer!r} does not give a vector per song: its output shape is {model.output_shape[1:]}"
+            f"the embedding must be one vector per song; the output of layer {layer!r} has the shape "
+            f"{model.output_shape[1:]}"
         )
     size = int(model.output_shape[-1])
     own = {"output": "embedding", "layer": layer, "n_outputs": size, "genres": (), "other_tags": 0}

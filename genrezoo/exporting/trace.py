@@ -1,13 +1,13 @@
-"""From a Keras model to an ONNX graph: its layers in the order in which they are needed.
+"""The translation of a Keras model to an ONNX graph.
 
-Keras records how the layers of a functional model are put together, masks included, and layers that are written in
-`keras.ops` alone can be called on symbolic tensors, which records the operations inside them. So there is no table of
-layers here, only one of operations (`genrezoo.exporting.operations`), and a few layers that have an operator of their
-own or that must not be called.
+Keras records how the layers of a functional model are connected, masks included. Layers that are written in
+`keras.ops` alone can be called on symbolic tensors, which records the operations inside them. Therefore only operations
+need translations (`genrezoo.exporting.operations`), and the few layers that have an ONNX operator of their own or that
+must not be called.
 
-Keras's own exporter was measured first. It goes by way of TensorFlow's graph, in which a recurrent layer that masks
-padding is a loop of small operators: on one song `lstm` took 1.4 ms, where ONNX's operator for it takes 0.2 ms. It
-needs TensorFlow as the backend, and runs both members of a cascade on every song.
+Keras's own exporter is slower. It goes through TensorFlow's graph, in which a recurrent layer that masks padding is a
+loop of small operators: `lstm` takes 1.4 ms for one song, and 0.2 ms with ONNX's operator. It also needs the TensorFlow
+backend, and runs both members of a cascade on every song.
 """
 
 from __future__ import annotations
@@ -38,19 +38,22 @@ UNCHANGED = (
     keras.layers.SpatialDropout1D,
     keras.layers.SpatialDropout2D,
 )
-"""Layers that pass their input on when nothing is trained."""
+"""Layers that return their input outside of training."""
 
 
 def to_onnx(model: Any, output: str = "logits", *, sequence_lens: bool = True) -> bytes:
-    """A functional model as an ONNX model, without metadata.
+    """Translates a functional model to ONNX, without metadata.
 
     Args:
-        model: A model of one input; of several outputs that called ``logits`` is taken.
+        model: A model with one input; of several outputs the one called ``logits`` is translated.
         output: Name of the output in the graph; the input is called ``songs``.
         sequence_lens: As in `Graph`.
 
+    Returns:
+        The serialised ONNX model.
+
     Raises:
-        SettingsError: A layer of it has no translation.
+        SettingsError: One of its layers has no translation.
 
     Example:
         >>> from genrezoo.models import create_model
@@ -82,8 +85,8 @@ class Translator:
 
         Args:
             model: The model.
-            inputs: What it reads.
-            outputs: Those of its symbolic tensors that are wanted; all of its outputs if left out.
+            inputs: Its inputs.
+            outputs: The symbolic tensors to compute; all of its outputs if left out.
 
         Returns:
             The values in the structure of the outputs.
@@ -94,12 +97,15 @@ class Translator:
         return self.tensors(model._outputs_struct if outputs is None else outputs, known, model.inputs)
 
     def tensors(self, wanted: Any, known: dict[int, Value], inputs: Sequence[Any]) -> Any:
-        """Writes what symbolic tensors are computed by.
+        """Writes the operations that compute symbolic tensors.
 
         Args:
             wanted: A structure of symbolic tensors.
-            known: Values by the identity of their tensors; what is written is added.
-            inputs: The tensors that everything is computed from.
+            known: Values by the identity of their tensors; new values are added.
+            inputs: The symbolic inputs of the model.
+
+        Returns:
+            The values in the structure of ``wanted``.
         """
         open_ends = [tensor for tensor in keras.tree.flatten(wanted) if isinstance(tensor, keras.KerasTensor)]
         while open_ends:
@@ -123,7 +129,7 @@ class Translator:
         return keras.tree.map_structure(lambda one: self._filled(one, known), wanted)
 
     def operation(self, operation: Any, outputs: Sequence[Any], args: Any, kwargs: Mapping[str, Any]) -> Any:
-        """Writes one layer or one operation of `keras.ops`; values and constants in, values out."""
+        """Writes one layer or one operation of `keras.ops`, applied to values and constants."""
         if not isinstance(operation, keras.layers.Layer):
             name = type(operation).__name__
             if name not in OPERATIONS:
@@ -144,12 +150,12 @@ class Translator:
             return last or self.traced(operation.call, args, kwargs)
         if isinstance(operation, keras.layers.Flatten | keras.layers.Reshape):
             return self._reshape(args[0], outputs[0])
-        if isinstance(operation, keras.layers.Rescaling):  # is written for arrays of every kind
+        if isinstance(operation, keras.layers.Rescaling):  # its `call` is not written in keras.ops
             return self.traced(lambda x: x * operation.scale + operation.offset, args, kwargs)
         return self.traced(operation.call, args, kwargs)
 
     def traced(self, call: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Any:
-        """Writes the operations that a function is made of, which it shows when it is called on symbolic tensors."""
+        """Writes the operations of a function, which are recorded when it is called on symbolic tensors."""
         known: dict[int, Value] = {}
         inputs = []
 
@@ -167,7 +173,7 @@ class Translator:
         return self.tensors(call(*symbols, **options), known, inputs)
 
     def _filled(self, part: Any, known: Mapping[int, Value]) -> Any:
-        """A symbolic tensor's value, a variable's or an array's content, and all else as it is."""
+        """Returns the value of a symbolic tensor, the content of a variable or tensor, and anything else unchanged."""
         if isinstance(part, keras.KerasTensor):
             return known[id(part)]
         if isinstance(part, keras.Variable) or keras.ops.is_tensor(part):
@@ -177,7 +183,7 @@ class Translator:
     def _node(self, tensor: Any) -> Any:
         history = tensor._keras_history
         if history.operation is None:
-            raise SettingsError("a layer reads what is none of the model's inputs")
+            raise SettingsError("a layer reads a tensor that does not depend on the model's inputs")
         return history.operation._inbound_nodes[history.node_index]
 
     def _reshape(self, x: Value, output: Any) -> Value:
@@ -185,14 +191,14 @@ class Translator:
         return reshaped(self.graph, x, sizes, output.shape)
 
     def _recurrent(self, layer: Any, outputs: Sequence[Any], sequence: Value, **options: Any) -> Any:
-        """A recurrent layer; what it gave is remembered by its outputs."""
+        """Writes a recurrent layer and remembers its last output, for `LastSegment`."""
         found = recurrent(self.graph, layer, sequence, self.traced, **options)
         self._last_outputs[found.every.name, _name(options.get("mask"))] = found.last
         output = found.every if layer.return_sequences else found.last
         return [output, *found.states] if layer.return_state else output
 
     def _cascade(self, node: Any, known: dict[int, Value], inputs: Sequence[Any]) -> Value:
-        """The first model's answer; where it asks, and only then, the second model runs on the songs it asks about."""
+        """Writes a cascade: the second model runs only if songs are deferred to it, and only on these."""
         graph, layer = self.graph, node.operation
         first_tensor, second_tensor = node.input_tensors
         first = known[id(first_tensor)]

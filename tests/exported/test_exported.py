@@ -4,17 +4,20 @@ import json
 import subprocess
 import sys
 import wave
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
+from here_executor import HereExecutor
 from made_exports import GENRES, graph, metadata, model, regression, sealed, weights
 
 import genrezoo as gz
 from genrezoo import exported
 from genrezoo.audio.extract import extract_file
 from genrezoo.audio.settings import feature_settings
-from genrezoo.errors import DataError, SettingsError
+from genrezoo.errors import DataError, ResourceError, SettingsError
 from genrezoo.evaluation import softmax
+from genrezoo.parallel import ChildError
 from genrezoo.songs import SongSet
 
 HEAVY = (
@@ -136,6 +139,19 @@ def test_workers_answer_the_same(file):
     np.testing.assert_allclose(opened.logits(made, workers=2), opened.logits(made), atol=1e-6)
     with pytest.raises(SettingsError, match="workers must be at least 1"):
         opened.logits(made, workers=0)
+
+
+@pytest.mark.parametrize(("fault", "error"), [({"died": True}, ResourceError), ({"user": True}, DataError)])
+def test_workers_that_fail_raise_errors_that_name_the_remedy(file, monkeypatch, fault, error):
+    class Failing(HereExecutor):
+        def submit(self, *_):
+            future = Future()
+            future.set_exception(ChildError("the worker process ended with signal SIGKILL", **fault))
+            return future
+
+    monkeypatch.setattr("genrezoo.exported.model.ProcessExecutor", Failing)
+    with pytest.raises(error, match="ended with signal SIGKILL"):
+        gz.load_exported(file).logits(songs(4), workers=2)
 
 
 WATCH = """

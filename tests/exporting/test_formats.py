@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import importlib
 import json
 import zipfile
@@ -11,8 +13,8 @@ import numpy as np
 import pytest
 
 import genrezoo as gz
-from genrezoo.errors import SettingsError
-from genrezoo.exporting.formats import FORMATS, METADATA
+from genrezoo.errors import ResourceError, SettingsError
+from genrezoo.exporting.formats import FORMATS, METADATA, check_target
 
 
 def answers(name, path, x):
@@ -54,9 +56,10 @@ def test_format(name, perceptron, songs, tmp_path):
     assert metadata(name, path)["parity"]["largest_difference"] == found.parity.largest_difference
 
 
-def test_folder_that_is_there_is_replaced_only_if_asked(perceptron, tmp_path):
+def test_earlier_export_is_replaced_only_if_asked(perceptron, tmp_path):
     path = tmp_path / "model"
     path.mkdir()
+    gz.export(perceptron, "saved_model", path, overwrite=True)  # an empty folder
     (path / "mine").touch()
     with pytest.raises(gz.DataError, match="already exists"):
         gz.export(perceptron, "saved_model", path)
@@ -64,6 +67,32 @@ def test_folder_that_is_there_is_replaced_only_if_asked(perceptron, tmp_path):
     gz.export(perceptron, "saved_model", path, overwrite=True)
     assert not (path / "mine").exists()
     assert [one.name for one in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize(("name", "ending"), [("saved_model", ""), ("onnx", ".onnx")])
+def test_folder_of_other_files_is_never_replaced(perceptron, tmp_path, name, ending):
+    path = tmp_path / f"songs{ending}"
+    path.mkdir()
+    (path / "song.wav").touch()
+    with pytest.raises(gz.DataError, match="is a folder that does not hold an earlier export"):
+        gz.export(perceptron, name, path, overwrite=True)
+    assert (path / "song.wav").exists()
+
+
+def test_file_beside_the_target_is_replaced_only_if_asked(tmp_path):
+    (tmp_path / "model.bin").write_bytes(b"mine")
+    with pytest.raises(gz.DataError, match=r"model\.bin: already exists"):
+        check_target(FORMATS["openvino"], tmp_path / "model.xml", overwrite=False)
+    check_target(FORMATS["openvino"], tmp_path / "model.xml", overwrite=True)
+
+
+def test_full_disk_is_not_blamed_on_the_format(perceptron, tmp_path, monkeypatch):
+    def full(source, folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(FORMATS, "keras", dataclasses.replace(FORMATS["keras"], write=full))
+    with pytest.raises(ResourceError, match="No space left on device"):
+        gz.export(perceptron, "keras", tmp_path / "a.keras")
 
 
 def test_model_that_a_format_cannot_express_is_refused_with_the_reason(run, tmp_path):

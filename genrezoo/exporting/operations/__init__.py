@@ -1,6 +1,6 @@
-"""Each operation of `keras.ops` that layers are made of, in ONNX's operators.
+"""The translations of the operations of `keras.ops` to ONNX operators.
 
-To add one, write a function in the file that it belongs to and put the name of the operation's class above it.
+To add one, write a function in the file of its kind and decorate it with the name of the operation's class.
 """
 
 from genrezoo.exporting.operations import elementwise, reductions, shapes, windows

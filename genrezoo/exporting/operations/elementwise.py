@@ -1,4 +1,4 @@
-"""Operations that work element by element."""
+"""Elementwise operations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genrezoo.exporting.operations.registry import OPERATIONS, Translation, of
 
 
 def _elementwise(operator: str, *, compares: bool = False, **attributes: Any) -> Translation:
-    """An operator on tensors of one type, which is that of the result except for comparisons."""
+    """Translates to an operator whose inputs have one type: that of the result, except for comparisons."""
 
     def translate(graph: Graph, operation: Any, output: Any, *arguments: Any) -> Value:
         dtype = _common(arguments) if compares else output.dtype
@@ -25,7 +25,7 @@ def _elementwise(operator: str, *, compares: bool = False, **attributes: Any) ->
 
 
 def _common(arguments: Sequence[Any]) -> str:
-    """The type in which tensors are compared; numbers and constants take that of the tensors."""
+    """Returns the type in which tensors are compared; numbers and constants are cast to it."""
     types = [argument.dtype for argument in arguments if isinstance(argument, Value)]
     return max(types, key=lambda dtype: (dtype.startswith("float"), np.dtype(dtype).itemsize))
 
@@ -72,7 +72,7 @@ for _name, _operator in {
 
 @of("LogicalAnd", "LogicalOr")
 def _logical(graph: Graph, operation: Any, output: Any, x1: Any, x2: Any) -> Value:
-    if isinstance(x1, Value) and isinstance(x2, Value) and x1.name == x2.name:  # a sum's mask, of its parts' one mask
+    if isinstance(x1, Value) and isinstance(x2, Value) and x1.name == x2.name:  # a sum combines the masks of its terms
         return x1
     operator = {"LogicalAnd": "And", "LogicalOr": "Or"}[type(operation).__name__]
     return _elementwise(operator)(graph, operation, output, x1, x2)

@@ -1,4 +1,4 @@
-"""Operations over an axis: sums, means, maxima, softmax, sorting."""
+"""Operations along an axis: sums, means, maxima, softmax, sorting."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _reduced(graph: Graph, operator: str, operation: Any, shape: Sequence[int | 
 
 
 def _axes(graph: Graph, x: Value, axis: Any, keepdims: bool) -> tuple[Value, Value]:
-    """The tensor, and the axes to reduce in its layout, which stays where what is left has one order only."""
+    """Returns the tensor and the axes to reduce; channels stay first if this does not change the result."""
     rank = len(x.shape)
     axes = {a % rank for a in (range(rank) if axis is None else [axis] if isinstance(axis, int) else axis)}
     if x.first and (keepdims or axes >= set(range(1, rank - 1))):
@@ -43,7 +43,7 @@ OPERATIONS["Logsumexp"] = _reduction("ReduceLogSumExp")
 @of("Any", "All")
 def _any_or_all(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
     if (made := graph.made_by(x, "IsNaN")) and type(operation).__name__ == "Any":
-        total = _reduced(graph, "ReduceSum", operation, output.shape, made[0])  # NaN if one of the numbers is
+        total = _reduced(graph, "ReduceSum", operation, output.shape, made[0])  # NaN if any of the numbers is NaN
         return graph.emit("IsNaN", [total], tuple(output.shape), "bool", first=total.first)
     operator = {"Any": "ReduceMax", "All": "ReduceMin"}[type(operation).__name__]
     return _reduction(operator)(graph, operation, output, x)
@@ -62,7 +62,7 @@ def _cumsum(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
 
 @of("Sort")
 def _sort(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
-    """All of the axis's numbers as the smallest ones; the operator has a second output, their places."""
+    """Writes ``TopK`` with the size of the axis; its second output, the positions, is not used."""
     x = graph.last(x)
     axis = operation.axis % len(x.shape)
     size = graph.emit("Shape", [x], (1,), "int64", start=axis, end=axis + 1)

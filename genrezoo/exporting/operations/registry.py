@@ -1,4 +1,4 @@
-"""The translations by the names of the operations."""
+"""The registry of translations."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable
 from genrezoo.exporting.graph import Value
 
 Translation = Callable[..., Value]
-"""``(graph, operation, output, *arguments)``: the Keras operation with its settings, the shape and type that it
-promises, and what it is called with, tensors as `Value`, constants as arrays."""
+"""``(graph, operation, output, *arguments)``: the Keras operation with its settings, a symbolic tensor with the shape
+and type of its output, and its arguments, tensors as `Value` and constants as arrays."""
 
 OPERATIONS: dict[str, Translation] = {}
-"""By the name of the operation's class in Keras."""
+"""The translations by the name of the operation's class in Keras."""
 
 
 def of(*names: str) -> Callable[[Translation], Translation]:
-    """Decorator: the translation of the operations of these names."""
+    """Decorates the translation of the operations of these names."""
 
     def register(translation: Translation) -> Translation:
         OPERATIONS.update(dict.fromkeys(names, translation))

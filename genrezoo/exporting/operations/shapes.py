@@ -1,4 +1,4 @@
-"""Operations that move numbers about: reshaping, joining, indexing."""
+"""Operations that rearrange tensors: reshaping, joining, indexing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genrezoo.exporting.operations.registry import of
 
 
 def reshaped(graph: Graph, x: Value, sizes: Sequence[int | None], output_shape: Sequence[int | None]) -> Value:
-    """A tensor in another shape; None where a size is that of the input's same axis, -1 for what is left."""
+    """Reshapes a tensor; None copies the size of the same axis of the input, and -1 infers the size."""
     target = graph.constant(np.array([0 if size is None else size for size in sizes], np.int64))
     return graph.emit("Reshape", [graph.last(x), target], tuple(output_shape), x.dtype)
 
@@ -28,7 +28,7 @@ def _squeeze(graph: Graph, operation: Any, output: Any, x: Value) -> Value:
     rank = len(x.shape)
     given = [a for a, size in enumerate(x.shape) if size == 1] if operation.axis is None else operation.axis
     axes = sorted(a % rank for a in ([given] if isinstance(given, int) else given))
-    if x.first and rank - 1 in axes:  # the channel: what is left has one order only
+    if x.first and rank - 1 in axes:  # without channels, the other axes have the same order in both layouts
         axes = sorted(1 if a == rank - 1 else a + 1 for a in axes)
     else:
         x = graph.last(x)
@@ -57,7 +57,7 @@ def _concatenate(graph: Graph, operation: Any, output: Any, xs: Sequence[Any]) -
 
 
 def joined(graph: Graph, values: Sequence[Value], axis: int, shape: Sequence[int | None]) -> Value:
-    """Tensors one behind the other along an axis, in the layout that all of them have."""
+    """Concatenates tensors along an axis, with channels first if all of them have this layout."""
     rank = len(shape)
     first, axis = all(value.first for value in values), axis % rank
     if first:

@@ -1,4 +1,4 @@
-"""Affine maps: products of matrices, convolutions, normalisation; and windows: pooling, zeros around."""
+"""Matrix products, convolutions, normalisation, pooling and padding."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def _conv(graph: Graph, operation: Any, output: Any, x: Value, kernel: Any) -> V
     weights = graph.constant(kernel.transpose(rank + 1, rank, *range(rank)))  # (filters, channels, …)
     around: dict[str, Any] = {"auto_pad": {"valid": "VALID", "same": "SAME_UPPER"}[operation.padding]}
     x, dilations = graph.first(x), _sizes(operation.dilation_rate, rank)
-    if operation.padding == "same" and max(dilations) > 1:  # which auto_pad knows not, in ONNX Runtime
+    if operation.padding == "same" and max(dilations) > 1:  # ONNX Runtime has no auto_pad for it
         reach = [dilation * (size - 1) for dilation, size in zip(dilations, kernel.shape[:rank], strict=True)]
         around = {"pads": [*(size // 2 for size in reach), *(size - size // 2 for size in reach)]}
     if operation.padding == "valid" and (made := graph.made_by(x, "Pad")) and not np.any(made[2].array):
         before, after = made[1].array.reshape(2, -1)
-        if not any((*before[:2], *after[:2])):  # zeros around are a part of the convolution
+        if not any((*before[:2], *after[:2])):  # the convolution pads with zeros itself
             x, around = made[0], {"pads": [*before[2:].tolist(), *after[2:].tolist()]}
     return graph.emit(
         "Conv",
@@ -55,7 +55,7 @@ def _conv(graph: Graph, operation: Any, output: Any, x: Value, kernel: Any) -> V
 def _batch_norm(
     graph: Graph, operation: Any, output: Any, x: Value, mean: Any, variance: Any, offset: Any = None, scale: Any = None
 ) -> Value:
-    """One factor and one summand for each channel."""
+    """Writes one factor and one summand for each channel."""
     factor = np.asarray(1 / np.sqrt(np.asarray(variance, np.float64) + operation.epsilon))
     factor = factor * (1 if scale is None else np.asarray(scale))
     shift = (0 if offset is None else np.asarray(offset)) - np.asarray(mean) * factor
@@ -71,10 +71,10 @@ def _batch_norm(
 def _layer_norm(graph: Graph, operation: Any, output: Any, x: Value, gamma: Any = None, beta: Any = None) -> Value:
     axes = [operation.axis] if isinstance(operation.axis, int) else list(operation.axis)
     if axes not in ([-1], [len(x.shape) - 1]) or operation.rms_scaling:
-        raise SettingsError("layer normalisation is translated to ONNX over the last axis alone")
+        raise SettingsError("layer normalisation must be over the last axis, without RMS scaling, for ONNX")
     units = x.shape[-1] or 0
     scale = np.ones(units) if gamma is None else gamma
-    shift = np.zeros(units) if beta is None else beta  # ONNX Runtime crashes where it is left out
+    shift = np.zeros(units) if beta is None else beta  # ONNX Runtime crashes without it
     values = [graph.last(x), *(graph.constant(np.asarray(part), x.dtype) for part in (scale, shift))]
     epsilon = float(operation.epsilon or keras.config.epsilon())
     return graph.emit("LayerNormalization", values, output.shape, output.dtype, axis=-1, epsilon=epsilon)
@@ -104,7 +104,7 @@ def _pad(graph: Graph, operation: Any, output: Any, x: Value, constant_values: A
     if operation.mode != "constant":
         raise SettingsError(f"padding by mode {operation.mode!r} has no translation to ONNX")
     widths = [tuple(pair) for pair in operation.pad_width]
-    if len(widths) == 4 and widths[0] == widths[3] == (0, 0):  # an image, which a convolution will read
+    if len(widths) == 4 and widths[0] == widths[3] == (0, 0):  # an image, the input of a convolution
         x = graph.first(x)
     if x.first:
         widths = [widths[0], widths[-1], *widths[1:-1]]
@@ -119,4 +119,4 @@ def _sizes(value: Any, rank: int) -> list[int]:
 
 def _channels_last(operation: Any) -> None:
     if operation.data_format not in (None, "channels_last"):
-        raise SettingsError(f"only channels_last is translated to ONNX, got {operation.data_format!r}")
+        raise SettingsError(f"data_format must be 'channels_last' for ONNX, got {operation.data_format!r}")
