@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from leaderboards import leaderboards_page, measured_json
 from typer.models import ArgumentInfo
 
 from genrezoo import card, files
@@ -29,28 +30,12 @@ from genrezoo.cli import app
 from genrezoo.models import SHARED
 from genrezoo.recipes import RECIPES
 from genrezoo.registry import COMPOSITIONS, MODELS, PROCEDURES, Entry
-from genrezoo.report.benchmark import repeats_view
-from genrezoo.report.benchmark.columns import EVERY, FAMILY, NAME, PARAMETERS, QUALITY
-from genrezoo.report.benchmark.leaderboard import leaderboard
-from genrezoo.report.benchmark.records import Board, Leaderboard
-from genrezoo.report.style.markup import column_table, escaped
 from genrezoo.tuning import list_search_plans, load_search_plan
 from genrezoo.weights import WEIGHTS
 
 TOP = Path(__file__).resolve().parents[1]
-RESULTS = TOP / "benchmarks" / "results"
 MEASURED = TOP / "genrezoo" / "cards" / "measured.json"
-MOST_ENTRIES = 10
-NEXT = "\n"  # a command a line
-BEFORE_LEADERBOARDS = f"""The rows of these results are in `benchmarks/results`, one folder for each section.
-`genrezoo report FOLDER` shows all of them, with every metric; a table here has all models, or the {MOST_ENTRIES} that
-are best on validation songs. Intervals have 95 % confidence. The sentence above a table says whether the zoo and the
-baselines differ; where it does not, do not infer it from the table. [How results are measured](explanation.md)
-explains splits, intervals and tests. The songs themselves are not part of the repository: the commands name folders
-to put them in."""
 VALUES = {int: "N", float: "X", Path: "PATH"}
-SHOWN = ("accuracy", "macro_f1", "valid_accuracy", "seeds")
-SHOWN_COLUMNS = (NAME, FAMILY, *(column for column in QUALITY if column.key in SHOWN))
 WARNING = "<!-- Written by docs/generate.py; edit the docstrings or the help texts instead. -->"
 
 
@@ -71,60 +56,6 @@ def documents() -> dict[Path, Callable[[], str]]:
     }
     # what was measured comes first, because the cards are made of it
     return {MEASURED: measured_json, **{TOP / name: make for name, make in pages.items()}}
-
-
-def leaderboards_page() -> str:
-    """The best of each set of committed rows, which differences are real, and the command that repeats it."""
-    places = tomllib.loads((RESULTS / "leaderboards.toml").read_text(encoding="utf-8"))
-    blocks = [WARNING, "# Leaderboards", BEFORE_LEADERBOARDS]
-    for name, place in places.items():
-        report = results_in(name)
-        blocks += [f"## {place['title']}", place["about"], f"```\n{place['command'].replace('; ', NEXT)}\n```"]
-        for repeated in report.repeated:
-            blocks += [f"### {repeated.splits} repeated splits", escaped(repeats_view.summary(repeated))]
-            blocks += [column_table(repeats_view.COLUMNS, repeated.entries), repeats_view.METHOD]
-        for board in report.boards:
-            title = f"### {escaped(board.data)}, {escaped(form_of(board))}"
-            best = sorted(board.entries, key=lambda entry: -entry.validation)
-            blocks += [title, escaped(place.get("compared", board.summary))]
-            if "columns" in place:  # then all models are of interest
-                blocks.append(column_table([one for one in EVERY if one.key in ("model", *place["columns"])], best))
-            else:
-                blocks.append(column_table(SHOWN_COLUMNS, best[:MOST_ENTRIES]))
-        if "picture" in place:
-            blocks += [place["caption"], f"![Accuracy against the time of one answer]({place['picture']})"]
-    return "\n\n".join(blocks) + "\n"
-
-
-def measured_json() -> str:
-    """What the cards of models show of the committed rows, by model: a board's name and form, and the entry's columns.
-
-    It is part of the package, so that a card holds results wherever it is printed.
-    """
-    columns = (NAME, *(column for column in QUALITY if column.key in SHOWN), PARAMETERS)
-    found: dict[str, list[list[str]]] = {}
-    for name in tomllib.loads((RESULTS / "leaderboards.toml").read_text(encoding="utf-8")):
-        for board in results_in(name).boards:
-            for entry in board.entries:
-                if entry.family == "zoo":
-                    cells = [board.data, form_of(board), *(column.text(entry) for column in columns)]
-                    rows = found.setdefault(entry.model, [])
-                    if cells not in rows:  # one training can stand in two folders
-                        rows.append(cells)
-    heads = ["Songs", "Recipe", *(column.heading for column in columns[1:])]
-    return json.dumps({"heads": heads, "models": found}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-@functools.cache
-def results_in(name: str) -> Leaderboard:
-    """The leaderboard of a folder of committed rows."""
-    return leaderboard(RESULTS / name)
-
-
-def form_of(board: Board) -> str:
-    """The size of a board's songs, and the origin of its split."""
-    size = board.shape or (board.segments, board.features)
-    return f"{' x '.join(map(str, size))}, {board.provenance} split"
 
 
 def with_part(document: str, name: str, content: str) -> str:

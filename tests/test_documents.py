@@ -39,10 +39,9 @@ def name_of(document):
 
 
 def load_generator():
-    spec = importlib.util.spec_from_file_location("generate", TOP / "docs" / "generate.py")
-    module = sys.modules["generate"] = importlib.util.module_from_spec(spec)  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(TOP / "docs")
+        return importlib.import_module("generate")
 
 
 GENERATE = load_generator()
