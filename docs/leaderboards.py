@@ -41,6 +41,7 @@ KINDS = {
     "greedy_baselines": "Ensemble of baselines",
     "greedy_all": "Ensemble of both",
 }
+REPEATED_KINDS = ("bagged", "greedy_zoo", "greedy_all")
 SHOWN = ("accuracy", "macro_f1", "valid_accuracy", "seeds")
 SHOWN_COLUMNS = (NAME, FAMILY, *(column for column in QUALITY if column.key in SHOWN))
 
@@ -86,17 +87,28 @@ def measured_json() -> str:
     return json.dumps({"heads": heads, "models": found}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def repeated_bests() -> list[tuple[dict[str, Any], RepeatedEntry, dict[str, Any]]]:
+    """Each set of songs that was split repeatedly: its text, its best baseline, and the best entry of each kind."""
+    boards = [(place, board) for name, place in _places().items() for board in _results(name).repeated]
+    return [
+        (place, next(entry for entry in board.entries if entry.name == board.reference), _best_of_kinds(board.entries))
+        for place, board in boards
+    ]
+
+
 def _repeated_summary() -> list[str]:
     """One line for each set of songs that was split repeatedly: the differences to its best baseline."""
-    lines = []
-    for name, place in _places().items():
-        for board in _results(name).repeated:
-            (reference,) = (entry for entry in board.entries if entry.name == board.reference)
-            best = _best_of_kinds(board.entries)
-            differences = [_difference(best.get(kind)) for kind in ("bagged", "greedy_zoo", "greedy_all")]
-            lines.append([_link(place), f"{reference.name} {percent(reference.mean)}", *differences])
-    heads = ["Songs", "Best baseline", "One bagged network", KINDS["greedy_zoo"], KINDS["greedy_all"]]
-    return ["## Ten splits of each set", BEFORE_REPEATED, pipe_table(heads, lines, texts=len(heads))]
+    lines = [
+        [
+            _link(place),
+            f"{reference.name} {percent(reference.mean)}",
+            *(_difference(best.get(kind)) for kind in REPEATED_KINDS),
+        ]
+        for place, reference, best in repeated_bests()
+    ]
+    heads = ["Songs", "Best baseline", *(KINDS[kind] for kind in REPEATED_KINDS)]
+    tables = [BEFORE_REPEATED, pipe_table(heads, lines, texts=len(heads))]
+    return ["## Ten splits of each set", *tables, "![Differences to the best baseline of each set](differences.png)"]
 
 
 def _tuned_summary() -> list[str]:
