@@ -53,8 +53,8 @@ def benchmark(
     Args:
         suite: A suite, the name of one that comes with the package, or a TOML file's path.
         data: Sources of songs to use in place of the suite's; songs without a split get a seeded one (70/15/15), by
-            group where they have groups, stratified at random otherwise. Of songs with training and validation songs
-            alone, 15 % of the training songs become the test songs.
+            group where they have groups, stratified at random otherwise. Where a split lacks validation or test songs,
+            15 % of the training songs take their place.
         models: Names of recipes and baselines to use in place of the suite's.
         seeds: Trainings per recipe in place of the suite's number; with ``repeats`` one for each split if left out.
         repeats: Number of splits of each set of songs, drawn anew, in place of its own split: all its songs are

@@ -3,10 +3,10 @@
 This is the usual exchange format. Two sets of keys are supported, as in published data sets:
 
 - ``inputs``, ``targets`` and ``label_map`` (the Million Song Dataset tasks of the Edinburgh courses), or
-- ``x``, ``y`` and ``class_names``,
+- ``x``, ``y`` and ``class_names``.
 
-and optionally ``lengths`` (segments of each song; the rest is padding), ids, groups, a column with each song's split,
-and ``feature_names``. Other plain arrays are ignored.
+Labels that are text may do without the names of the genres. A file may also hold ``lengths`` (segments of each song,
+before the padding), ids, groups, a column with each song's split, and ``feature_names``. Other plain arrays are ignored.
 
 Reference: NumPy Enhancement Proposal 1, "A Simple File Format for NumPy Arrays".
 """
@@ -26,16 +26,11 @@ from genrezoo.archive import MAX_BYTES, Header, available_bytes, read_array, rea
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import PROVENANCES, SongSet
-from genrezoo.songs.columns import SIDES, to_float32, to_integers, to_names
+from genrezoo.songs.columns import GROUPS, IDS, SIDES, to_float32, to_integers, to_names
+from genrezoo.songs.convert import labels_in
 
 KEY_SETS = (("inputs", "targets", "label_map"), ("x", "y", "class_names"))
 """Keys of the features, labels and names of the genres."""
-
-IDS = ("ids", "id", "song_id", "song_ids", "track_id", "video_id", "clip_id")
-"""Keys that may hold the songs' ids; the first existing one is used."""
-
-GROUPS = ("groups", "group", "artist_id", "artist", "artists")
-"""Keys that may hold the songs' groups; the first existing one is used."""
 
 _SPLIT_COLUMNS = {
     "split": "official",
@@ -124,9 +119,10 @@ def load_npz(
     about: dict[str, Any] = {"files": [file.name for part in parts for file in part.files]}
     if "feature_names" in parts[0].keys:
         about["feature_names"] = list(_names(path, parts, "feature_names", parts[0].n_features))
+    columns["y"], genres = _labels(path, parts, columns["y"])
     songs = SongSet(
         **columns,
-        genres=_names(path, parts, "genres"),
+        genres=genres,
         splits=splits,
         provenance=provenance or source,
         name=name or (path.resolve().name if path.is_dir() else path.stem),
@@ -180,7 +176,8 @@ class _Part:
         values = read_array(file, key)
         if role == "x":
             return to_float32(values.reshape(self.shape), path=file, where=key)
-        convert = to_integers if role in ("y", "lengths") else to_names
+        numbers = role == "lengths" or (role == "y" and values.dtype.kind not in "US")
+        convert = to_integers if numbers else to_names
         return convert(values, self.n_songs, path=file, where=key)
 
     def texts(self, role: str, number: int | None = None) -> list[str]:
@@ -319,12 +316,21 @@ def _check_alike(path: Path, parts: list[_Part]) -> None:
             )
 
 
+def _labels(path: Path, parts: list[_Part], y: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns labels as positions in the genres, and the genres, which text labels name themselves."""
+    if y.dtype.kind != "U":
+        return y, _names(path, parts, "genres")
+    named = any("genres" in part.keys for part in parts)
+    labels, genres = labels_in(y, _names(path, parts, "genres") if named else None, str(path))
+    return labels, tuple(genres)
+
+
 def _names(path: Path, parts: list[_Part], role: str, number: int | None = None) -> tuple[str, ...]:
     """Returns the names of genres or features, which must be the same and in the same order in all files."""
     named = {part.files[0].name: tuple(part.texts(role, number)) for part in parts if role in part.keys}
     if not named:
         key = next(names for x, _, names in KEY_SETS if x == parts[0].keys["x"])
-        remedy = f"add the genres' names in the order of their labels: np.savez(path, …, {key}=['blues', …])"
+        remedy = f"name them in the order of the labels, np.savez(path, …, {key}=['blues', …]), or save labels as text"
         raise DataError(f"{key!r} is missing", path=path, remedy=remedy)
     if len(set(named.values())) > 1:
         lists = "; ".join(f"{file}: {', '.join(names[:10])}" for file, names in named.items())

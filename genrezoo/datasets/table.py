@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,19 @@ from genrezoo.datasets._table import MAX_BYTES, read_table, to_numbers
 from genrezoo.errors import DataError
 from genrezoo.registry import DATASETS
 from genrezoo.songs import SongSet
+from genrezoo.songs.columns import GROUPS, IDS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LABELS = ("genre", "label", "class", "target")
 """Default columns of the labels; the first existing one is used."""
+
+NAMES = (*IDS, "index", "unnamed: 0", "")
+"""Default columns of the ids; the first existing one is used. A nameless one holds the index of a data frame."""
+
+SPLIT = "split"
+"""Default column of the splits."""
 
 ENDINGS = (".csv", ".parquet")
 
@@ -42,15 +49,19 @@ def load_table(
 ) -> SongSet:
     r"""Loads songs from a feature table.
 
+    Columns that are named like labels, ids, groups or splits (`LABELS`, `NAMES`, `genrezoo.songs.columns.GROUPS` and
+    `SPLIT`, in small or capital letters) have that role if no other column is passed for it, and are never features
+    unless ``features`` names them: a number of the row, the artist or a second label would give the genre away.
+
     Args:
         path: A CSV file (UTF-8, with a header) or a Parquet file, which needs pyarrow.
         label: Column of the labels; the default is the first existing one of `LABELS`.
-        group: As in `SongSet.from_frame`.
-        id: As in `SongSet.from_frame`.
-        split: As in `SongSet.from_frame`.
-        features: As in `SongSet.from_frame`.
+        group: Column of groups that a split must not divide, such as artists.
+        id: Column of the songs' ids.
+        split: Column of the splits, ``train``, ``valid`` and ``test``; blank for none.
+        features: Columns of the features; the default is all that are not named like another role.
         genres: As in `SongSet.from_frame`.
-        provenance: As in `SongSet.from_frame`.
+        provenance: As in `SongSet.from_frame`; the default for the column `SPLIT` is ``official``.
         name: Name of the set in tables; the default is the file's name.
 
     Returns:
@@ -70,14 +81,17 @@ def load_table(
     path = Path(path)
     parquet = path.suffix.lower() == ".parquet"
     table = _parquet(path) if parquet else read_table(path)
+    taken = {label, group, id, split, *(features or ())}
+    free = {str(column).strip().lower(): column for column in table.columns if column not in taken}
+    label = label or _first(LABELS, free)
     if label is None:
-        known = [column for column in table.columns if str(column).lower() in LABELS]
-        label = min(known, key=lambda column: LABELS.index(column.lower()), default=None)
-        if label is None:
-            what = f"no column of labels; it has {', '.join(map(str, table.columns[:20]))}"
-            raise DataError(what, path=path, remedy="pass its name: label=… (--set label=…)")
-    roles = [column for column in (label, group, id, split) if column is not None]
-    chosen = [str(column) for column in table.columns if column not in roles] if features is None else list(features)
+        what = f"no column of labels; it has {', '.join(map(str, table.columns[:20]))}"
+        raise DataError(what, path=path, remedy="pass its name: label=… (--set label=…)")
+    group, id, split = group or _first(GROUPS, free), id or _first(NAMES, free), split or free.get(SPLIT)  # noqa: A001
+    if provenance is None and str(split).lower() == SPLIT:
+        provenance = "official"
+    others = {label, group, id, split} | {free.get(name) for name in (*LABELS, *GROUPS, *NAMES, SPLIT)}
+    chosen = [str(column) for column in table.columns if column not in others] if features is None else list(features)
     if not parquet:
         missing = [column for column in chosen if column not in table.columns]
         if not missing:  # from_frame names one that is
@@ -95,12 +109,20 @@ def load_table(
     return songs.validate(path)
 
 
+def _first(names: Sequence[str], columns: Mapping[str, str]) -> str | None:
+    """Returns the column with the first of these names that exists."""
+    return next((columns[name] for name in names if name in columns), None)
+
+
 def _check_numbers(table: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
     """Rejects a text column with a message that says what to do."""
     for column in columns:
         if not any(_is_number(cell) for cell in table[column].head(100)):
             what, where = f"is not numeric ({table[column].iloc[0]!r}, …)", f"column {column!r}"
-            remedy = "pass the names of the features (features=[…]), or pass the column as label, group, id or split"
+            remedy = (
+                "pass the names of the features (features=[…]), or pass the column as label, group, id or split. If "
+                "several rows belong to one recording, its name must be their group"
+            )
             raise DataError(what, path=path, where=where, remedy=remedy)
 
 

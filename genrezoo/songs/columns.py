@@ -21,6 +21,12 @@ SIDES = {
 }
 """Names of splits in columns and file names, and the splits that they stand for."""
 
+IDS = ("ids", "id", "song_id", "song_ids", "track_id", "video_id", "clip_id")
+"""Names of columns that hold the songs' ids; the first existing one is used."""
+
+GROUPS = ("groups", "group", "artist_id", "artist", "artists")
+"""Names of columns that hold the songs' groups; the first existing one is used."""
+
 
 def to_array(values: Any, *, path: str | Path, where: str) -> np.ndarray:
     """Converts values, including pandas objects, to an array.

@@ -35,7 +35,7 @@ def fields_of_arrays(
         x = to_array(x, path=name, where="x")
         if x.ndim == 2:
             x = x[:, None]  # (songs, 1, features)
-    labels, known = _labels(y, genres, name)
+    labels, known = labels_in(y, genres, name)
     if split is not None:
         columns["splits"] = _sides(split, len(labels), name)
     kind = "image" if x.ndim == 4 else "segments"
@@ -101,7 +101,7 @@ def stacked(songs: Sequence[Any], name: str) -> tuple[np.ndarray, np.ndarray]:
     return x, lengths
 
 
-def _labels(y: Any, genres: Sequence[str] | None, name: str) -> tuple[np.ndarray, Sequence[str]]:
+def labels_in(y: Any, genres: Sequence[str] | None, name: str) -> tuple[np.ndarray, Sequence[str]]:
     """Returns labels as positions in the genres, and the genres; genres of text labels are sorted unless passed."""
     values = to_array(y, path=name, where="y")
     if values.ndim != 1:

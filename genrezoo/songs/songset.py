@@ -494,10 +494,13 @@ class SongSet:
             what = f"no song has the label of {', '.join(map(repr, missing[:5]))}"
             refuse(what, "y", "number the genres without gaps")
         if count.min() < 2:
-            refuse(f"genre {self.genres[count.argmin()]!r} has one song", "y", "pass at least two songs of each genre")
+            rare = ", ".join(repr(self.genres[label]) for label in np.flatnonzero(count < 2)[:5])
+            what = f"genre {rare} has one song" if (count < 2).sum() == 1 else f"genres {rare} have one song each"
+            refuse(what, "y", "remove the genre, or pass at least two songs of it")
         names, times = np.unique(self.ids, return_counts=True)
         if times.max() > 1:
-            refuse(f"id {str(names[times.argmax()])!r} occurs {times.max()} times", "ids", "use unique ids")
+            remedy = "use unique ids; if the examples are parts of one song, pass the songs as groups"
+            refuse(f"id {str(names[times.argmax()])!r} occurs {times.max()} times", "ids", remedy)
         self.check_lengths(path)
         self.check_finite(path)
         self._known["valid"] = True

@@ -49,6 +49,9 @@ def split_stratified(songs: SongSet, *, valid: float = 0.15, test: float = 0.15,
 
     def deal(index: np.ndarray, fraction: float, name: str) -> tuple[np.ndarray, np.ndarray]:
         number = max(1, round(fraction * songs.n_songs))  # of all songs: 0.15 of the rest would round 15 of 100 to 16
+        if number < songs.num_classes:
+            what = f"{name!r} would have {number} of {songs.n_songs} songs, fewer than the {songs.num_classes} genres"
+            raise songs.error(what, remedy="pass more songs or larger fractions, or remove small genres")
         draw = child_seed(seed, "split", name)
         try:
             kept, taken = model_selection.train_test_split(
@@ -139,28 +142,30 @@ def hold_out(songs: SongSet, valid: float = 0.15, *, seed: int) -> SongSet:
 def default_split(songs: SongSet, *, tested: bool = True) -> SongSet:
     """The songs with the split that they have or, where they have none, the same 70/15/15 one each time.
 
-    It is by group where the songs have groups, stratified at random otherwise. Where a published split has no test
-    songs with labels, 15 % of its training songs stand in for them; the validation songs stay whole, so that accuracies
-    on them can be held against published ones. The split is then called random, because its test side is.
+    It is by group where the songs have groups, stratified at random otherwise. Where a published split lacks validation
+    songs, or test songs with labels, 15 % of its training songs stand in for each; its other songs stay where they are,
+    so that accuracies on them can be held against published ones. If its test songs are drawn in this way, the split is
+    no longer called official.
 
     Args:
         songs: The songs.
         tested: Whether there must be test songs; without them, songs that have no split get that of `hold_out`.
     """
-    if not tested:
-        return songs if songs.splits else hold_out(songs, seed=0)
+    if not songs.splits and not tested:
+        return hold_out(songs, seed=0)
     if not songs.splits:
         return (split_stratified if songs.groups is None else split_by_group)(songs, seed=0)
-    if "test" in songs.splits or not {"train", "valid"} <= set(songs.splits):
+    missing = [name for name in ("valid", "test") if name not in songs.splits and (tested or name == "valid")]
+    if not missing or "train" not in songs.splits:
         return songs
     train = songs.splits["train"]
-    dealt = default_split(songs.take(train)).splits
-    splits = {
-        "train": np.sort(train[np.concatenate([dealt["train"], dealt["valid"]])]),
-        "valid": songs.splits["valid"],
-        "test": train[dealt["test"]],
-    }
-    return songs.with_split(splits, "random")
+    dealt = default_split(songs.take(train), tested="test" in missing)
+    drawn = {name: train[dealt.splits[name]] for name in missing}
+    left = np.setdiff1d(train, np.concatenate([*drawn.values()]))
+    known = {**songs.splits, **drawn, "train": left}
+    splits = {name: known[name] for name in ("train", "valid", "test") if name in known}
+    provenance = songs.provenance if "test" not in missing else dealt.provenance if "valid" in missing else "random"
+    return songs.with_split(splits, str(provenance))
 
 
 def repeated_split(songs: SongSet, repeat: int) -> SongSet:
@@ -259,7 +264,8 @@ def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
     if count.min() < n_folds:
         genre = songs.genres[count.argmin()]
         raise songs.error(
-            f"{n_folds} folds, but genre {genre!r} has only {count.min()} songs", remedy="use fewer folds"
+            f"{n_folds} folds, but genre {genre!r} has only {count.min()} songs",
+            remedy="use fewer folds, or remove the genre",
         )
     kind = model_selection.StratifiedKFold if songs.groups is None else model_selection.StratifiedGroupKFold
     dealer = kind(n_folds, shuffle=True, random_state=child_seed(seed, "folds"))
@@ -282,7 +288,7 @@ def fold_splits(
 
     Raises:
         SettingsError: As `folds`.
-        DataError: As `folds`.
+        DataError: As `folds`, or a fold holds all songs of a genre, because they are in one or few groups.
 
     Example:
         >>> import numpy as np
@@ -294,6 +300,11 @@ def fold_splits(
     """
     pool = np.sort(np.concatenate([songs.splits[split] for split in splits]))
     held = [pool[part] for part in folds(songs.take(pool), n_folds, seed=seed)]
+    for number, part in enumerate(held, start=1):  # said before the first fold is trained, not by the last one
+        left = np.bincount(songs.y[np.setdiff1d(pool, part)], minlength=songs.num_classes)
+        if left.min() == 0:
+            what = f"fold {number} of {n_folds} would hold all songs of genre {songs.genres[left.argmin()]!r}"
+            raise songs.error(what, remedy="use fewer folds, or remove the genre")
     return [{**songs.splits, "train": np.setdiff1d(pool, part), "valid": part} for part in held]
 
 
@@ -409,14 +420,23 @@ def _held_out(dealer: Any, index: np.ndarray, songs: SongSet, *, remedy: str) ->
 
 def _complete(songs: SongSet) -> SongSet:
     """Checks that each genre is in every split and returns the songs."""
+    pool = np.concatenate([*songs.splits.values()])
     for split, index in songs.splits.items():
         count = np.bincount(songs.y[index], minlength=songs.num_classes)
-        if count.min() == 0:
+        if rare := [_size_of(songs, pool, label) for label in np.flatnonzero(count == 0)]:
+            what = f"{'genre' if len(rare) == 1 else 'genres'} {', '.join(rare[:5])}{', …' if len(rare) > 5 else ''}"
             raise songs.error(
-                f"genre {songs.genres[count.argmin()]!r} would have no song in {split!r}",
+                f"{what} would have no song in {split!r}",
                 remedy="pass more songs (or groups) of the genre or larger fractions, or remove the genre",
             )
     return _checked(songs)
+
+
+def _size_of(songs: SongSet, index: np.ndarray, label: int) -> str:
+    """Returns a genre's name with the number of its songs, and of their groups if there are any."""
+    own = index[songs.y[index] == label]
+    groups = "" if songs.groups is None else f" in {len(np.unique(songs.groups[own]))} groups"
+    return f"{songs.genres[label]!r} (songs: {len(own)}{groups})"
 
 
 def _checked(songs: SongSet) -> SongSet:

@@ -90,6 +90,13 @@ def test_the_other_set_of_keys_and_a_name(tmp_path):
     np.testing.assert_array_equal(songs.x[:, 0], X[:, 0])
 
 
+@pytest.mark.parametrize("names", [None, GENRES[::-1]])
+def test_labels_as_text_name_their_genres(tmp_path, names):
+    songs = load_npz(save(tmp_path / "a.npz", y=np.array(GENRES)[Y], class_names=names))
+    assert songs.genres == tuple(names or GENRES)
+    assert [songs.genres[label] for label in songs.y] == [GENRES[label] for label in Y]
+
+
 @pytest.mark.parametrize("kind", ["u1", "<f8", ">f4", ">i2", "<f2", "i8"])
 def test_any_kind_of_number_becomes_native_float32(tmp_path, kind):
     songs = load_npz(save(tmp_path / "a.npz", x=X.astype(kind), y=Y.astype(">i4")))
@@ -242,7 +249,7 @@ CONTENT = {
     "one-hot labels": ({"y": np.eye(3)[Y]}, ["y: shape (12, 3)", "one number per song"]),
     "fractional label": ({"y": np.where(np.arange(12) == 4, 0.5, Y)}, ["y[4]", "0.5 is not a whole number"]),
     "label NaN": ({"y": np.where(np.arange(12) == 4, np.nan, Y)}, ["y[4]", "nan"]),
-    "labels as text": ({"y": np.array(GENRES)[Y]}, ["y: type <U5", "pass integers"]),
+    "labels that are no genre": ({"y": np.array([*GENRES[:2], "skå"])[Y]}, ["y[2]", "'skå' is none of the genres"]),
     "label too large": ({"y": np.where(np.arange(12) == 7, 3, Y)}, ["y[7]", "label 3 of song '7'", "0 to 2"]),
     "negative label": ({"y": Y - 1}, ["y[0]", "label -1"]),
     "gap in the labels": ({"y": np.where(Y == 1, 2, Y)}, ["no song has the label of 'jazz'", "without gaps"]),

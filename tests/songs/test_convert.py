@@ -112,7 +112,9 @@ def test_saved_songs_are_loaded_again(tmp_path):
         ("tempo,kind\n1,a\n2,b\n", {}, "no column of labels; it has tempo, kind"),
         ("tempo,genre\n1,a\n,b\n3,a\n4,b\n", {}, "row 3, column 'tempo'"),
         ("tempo,genre\n1,a\n2,\n3,a\n4,b\n", {}, "row 3, column 'genre': the cell is blank"),
-        ("tempo,artist,genre\n1,x,a\n2,y,b\n", {}, r"column 'artist': is not numeric \('x', …\)"),
+        ("tempo,singer,genre\n1,x,a\n2,y,b\n", {}, r"column 'singer': is not numeric \('x', …\)"),
+        ("tempo,artist,genre\n1,x,a\n2,,b\n", {}, "row 3, column 'artist': the cell is blank"),
+        ("tempo,song_id,genre\n1,x,a\n2,x,b\n3,y,a\n4,z,b\n", {}, "'x' occurs 2 times.*songs as groups"),
         ("tempo,genre\n1,a\n2,b\n", {"label": "style", "features": ["tempo"]}, "label: no column 'style'"),
     ],
 )
@@ -128,6 +130,21 @@ def test_a_csv_table_with_a_split(tmp_path):
     songs = load_songs(tmp_path / "mine.csv", split="side", provenance="artist-filtered")
     assert (songs.genres, songs.name) == (("a", "b"), "mine")
     assert songs.splits["valid"].tolist() == [4, 5, 6, 7]
+
+
+def test_columns_that_name_a_song_its_artist_or_its_side_are_no_features(tmp_path):
+    header = ",Track_ID,tempo,artist,genre,label,split"
+    rows = [
+        f"{n},{n + 7},{n},{'xyz'[n // 4]},{'ab'[n % 2]},{n % 2},{('train', 'valid', 'test')[n // 4]}" for n in range(12)
+    ]
+    (tmp_path / "mine.csv").write_text("\n".join([header, *rows]))
+    songs = load_songs(tmp_path / "mine.csv")
+    assert songs.about["feature_names"] == ["tempo"]
+    assert (songs.ids[0], songs.groups[4], songs.genres, songs.provenance) == ("7", "y", ("a", "b"), "official")
+    assert songs.splits["test"].tolist() == [8, 9, 10, 11]
+    chosen = load_songs(tmp_path / "mine.csv", group="Track_ID", features=["tempo", "label"], provenance="random")
+    assert chosen.about["feature_names"] == ["tempo", "label"]
+    assert (chosen.ids[0], chosen.groups[0], chosen.provenance) == ("0", "7", "random")
 
 
 def test_a_list_of_audio_files_with_labels(tmp_path):

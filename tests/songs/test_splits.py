@@ -15,6 +15,7 @@ from genrezoo.songs import (
     check_split,
     default_split,
     find_leaks,
+    fold_splits,
     folds,
     split_by_group,
     split_by_ids,
@@ -89,8 +90,8 @@ def test_fractions_out_of_range(split, fractions):
     ("counts", "message"),
     [
         ((50, 1), "least populated class|class"),
-        ((50, 3), "genre 'genre 1' would have no song in"),
-        ((3, 3), "larger fractions"),
+        ((50, 3), r"genre 'genre 1' \(songs: 3\) would have no song in"),
+        ((3, 3), "'test' would have 1 of 6 songs, fewer than the 2 genres.*larger fractions"),
     ],
 )
 def test_a_genre_too_small_for_three_sides(counts, message):
@@ -225,6 +226,14 @@ def test_folds_that_cannot_be():
         folds(absent, 4, seed=0)
 
 
+def test_a_fold_with_all_songs_of_a_genre_is_refused_before_any_is_trained():
+    group = np.r_[np.arange(40), np.full(6, 40)]
+    songs = make(np.repeat([0, 1], [40, 6]), groups=group)
+    songs = songs.with_split({"train": np.arange(46), "valid": []}, "official")
+    with pytest.raises(DataError, match=r"fold \d of 3 would hold all songs of genre 'genre 1'.*fewer folds"):
+        fold_splits(songs, 3, seed=1)
+
+
 # Leaks
 
 
@@ -312,6 +321,34 @@ def test_the_default_split_keeps_a_given_one_and_never_tears_groups():
     np.testing.assert_array_equal(default_split(plain).splits["test"], default_split(plain).splits["test"])
     grouped = dataclasses.replace(plain, groups=np.arange(100) // 4)
     assert default_split(grouped).provenance == "artist-filtered"
+
+
+@pytest.mark.parametrize(
+    ("given", "sizes", "provenance"),
+    [
+        (("train", "test"), {"train": 63, "valid": 12, "test": 15}, "official"),  # 6 of each genre
+        (("train", "valid"), {"train": 64, "valid": 15, "test": 11}, "random"),
+        (("train",), {"train": 53, "valid": 11, "test": 11}, "random"),
+        (("test",), {"test": 15}, "official"),
+    ],
+)
+def test_the_default_split_draws_the_sides_that_are_missing_from_the_training_songs(given, sizes, provenance):
+    sides = {"train": np.arange(25, 100), "valid": np.arange(15), "test": np.arange(15)}
+    songs = make(np.arange(100) % 2).with_split({name: sides[name] for name in given}, "official")
+    split = default_split(songs)
+    assert {name: len(index) for name, index in split.splits.items()} == sizes
+    assert split.provenance == provenance
+    for name in set(given) - {"train"}:
+        np.testing.assert_array_equal(split.splits[name], sides[name])
+    drawn = [index for name, index in split.splits.items() if name == "train" or name not in given]
+    assert sorted(np.concatenate([*drawn, []])) == (list(range(25, 100)) if "train" in given else [])
+
+
+def test_validation_songs_are_drawn_by_group_where_no_test_songs_are_needed():
+    songs = make(np.arange(100) % 2, groups=np.arange(100) // 4).with_split({"train": np.arange(100)}, "official")
+    split = default_split(songs, tested=False)
+    assert set(split.splits) == {"train", "valid"}
+    assert find_leaks(split).groups == ()
 
 
 def one_sided(lacking):
