@@ -5,8 +5,8 @@ This is the usual exchange format. Two sets of keys are supported, as in publish
 - ``inputs``, ``targets`` and ``label_map`` (the Million Song Dataset tasks of the Edinburgh courses), or
 - ``x``, ``y`` and ``class_names``.
 
-Labels that are text may do without the names of the genres. A file may also hold ``lengths`` (segments of each song,
-before the padding), ids, groups, a column with each song's split, and ``feature_names``. Other plain arrays are ignored.
+Labels that are text may do without the names of the genres. A file may also hold ``lengths`` (segments of each song;
+the rest is padding), ids, groups, a column with each song's split, and ``feature_names``. Other arrays are ignored.
 
 Reference: NumPy Enhancement Proposal 1, "A Simple File Format for NumPy Arrays".
 """

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from made_results import add_results
 from scipy import stats
 
 from genrezoo.errors import DataError
@@ -299,6 +300,14 @@ def test_cautions_say_what_to_beware_of(results, boards):
     assert "say nothing about music" in text
     only(results, seed=(1,))
     assert "Each recipe of the zoo was trained with one seed" in " ".join(leaderboard([results]).boards[0].cautions)
+
+
+def test_few_test_songs_are_cautioned_against(tmp_path):
+    for folder, songs in ((tmp_path / "few", 40), (tmp_path / "enough", 50)):
+        add_results(folder, zoo={"a": 1.0}, baselines={}, songs=songs, resamples=5)
+    few, enough = (" ".join(leaderboard(tmp_path / name).boards[0].cautions) for name in ("few", "enough"))
+    assert "only 40 test songs: one song is worth 2.5 points" in few
+    assert "test songs" not in enough
 
 
 def test_validation_accuracies_out_of_fold_are_told_apart_from_others(results):

@@ -11,7 +11,7 @@ from rich.console import Console
 from scipy import stats
 
 from genrezoo.report import leaderboard, print_leaderboard, render
-from genrezoo.report.benchmark.repeats_view import summary
+from genrezoo.report.benchmark.repeats_view import cautions, summary
 
 SIZES = {"train": 60, "valid": 20, "test": 20}
 ACCURACIES = {  # of five splits
@@ -89,6 +89,13 @@ def test_the_first_sentence_says_which_differences_are_real(folder):
     assert "are more accurate and weak (−40.2 points [" in text
     assert "than the baseline with the best validation accuracy, svm (71.4\u00a0%)." in text
     assert text.endswith("The other models (1) do not differ significantly from it.")
+
+
+def test_songs_on_two_sides_are_counted_over_the_splits(tmp_path):
+    for repeat, number in enumerate((2, 5), 1):
+        add_repeat(tmp_path, "svm", repeat, 0.7, duplicates=number)
+    (board,) = leaderboard(tmp_path).repeated
+    assert "On average 3.5 songs occur bit-identical in more than one split" in " ".join(cautions(board))
 
 
 def test_every_output_shows_them(folder, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from genrezoo.report.benchmark.records import Board, Difference, Entry
-from genrezoo.report.style.captions import PROVENANCE, RANDOM_SPLIT, SYNTHETIC
+from genrezoo.report.style.captions import DUPLICATES, PROVENANCE, RANDOM_SPLIT, SYNTHETIC
 from genrezoo.report.style.number_format import interval, percent, plain, points
 from genrezoo.rows import SpeedRow
 
@@ -29,6 +29,9 @@ COMPARISON = (
     "The reported results were measured by the references, on their data and mostly with the best epoch on the "
     "validation songs; the same metric measured here, on the songs above, is shown beside them."
 )
+
+FEW_SONGS = 50
+"""Test songs below which a caution says that intervals over songs are too narrow."""
 
 EXPORTED = (
     "The same models as ONNX files, run by ONNX Runtime in a process without TensorFlow. The accuracy is that of the "
@@ -79,9 +82,11 @@ def cautions(board: Board, speeds: Sequence[SpeedRow]) -> tuple[str, ...]:
     if board.provenance == "random":
         found.append(RANDOM_SPLIT)
     if board.duplicates:
+        found.append(DUPLICATES.format(plain(board.duplicates)))
+    if 0 < (tested := board.sizes.get("test", 0)) < FEW_SONGS:
         found.append(
-            f"{plain(board.duplicates)} songs occur bit-identical in more than one split: a model can classify them "
-            f"correctly by memorising."
+            f"There are only {tested} test songs: one song is worth {100 / tested:.1f} points, and bootstrap intervals "
+            f"of so few songs are too narrow. Repeat the split (--repeats 10)."
         )
     if board.synthetic:
         found.append(SYNTHETIC.format("models"))

@@ -230,6 +230,7 @@ class RepeatedBoard:
         pooled: Checksum of the songs without a split.
         provenance: How the splits were drawn.
         sizes: Songs of each side, the mean over the splits.
+        duplicates: Songs that occur bit-identical in more than one side, the mean over the splits.
         genres: Names of the classes.
         synthetic: Whether the songs were made by a program.
         pretrained: Weights from elsewhere that results rest on, by name: what is known of them.
@@ -243,6 +244,7 @@ class RepeatedBoard:
     pooled: str
     provenance: str
     sizes: Mapping[str, float]
+    duplicates: float
     genres: tuple[str, ...]
     synthetic: bool
     pretrained: Mapping[str, str]

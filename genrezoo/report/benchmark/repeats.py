@@ -45,6 +45,7 @@ def _board(rows: Sequence[Row]) -> RepeatedBoard:
         pooled=rows[0].pooled or "",
         provenance=rows[0].provenance,
         sizes=sizes,
+        duplicates=fmean(row.duplicates or 0 for row in one_of_each),
         genres=rows[0].genres,
         synthetic=rows[0].synthetic,
         pretrained={name: text for row in measured for name, text in row.pretrained.items()},

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from genrezoo.report.benchmark.captions import shapes
 from genrezoo.report.benchmark.records import RepeatedBoard, RepeatedEntry
-from genrezoo.report.style.captions import PROVENANCE, RANDOM_SPLIT, SYNTHETIC
+from genrezoo.report.style.captions import DUPLICATES, PROVENANCE, RANDOM_SPLIT, SYNTHETIC
 from genrezoo.report.style.columns import Column
 from genrezoo.report.style.drawing import (
     FAMILY_COLOURS,
@@ -104,6 +104,8 @@ def facts(board: RepeatedBoard) -> list[str]:
 def cautions(board: RepeatedBoard) -> list[str]:
     """Returns cautions about the results."""
     found = [RANDOM_SPLIT] if board.provenance == "repeated, stratified" else []
+    if board.duplicates:
+        found.append(f"On average {DUPLICATES.format(plain(board.duplicates))}")
     found += [SYNTHETIC.format("models")] if board.synthetic else []
     for name, text in board.pretrained.items():
         found.append(f"Some models use the weights {name}, which were trained on other songs. {text}")
