@@ -163,7 +163,7 @@ def default_split(songs: SongSet, *, tested: bool = True) -> SongSet:
     drawn = {name: train[dealt.splits[name]] for name in missing}
     left = np.setdiff1d(train, np.concatenate([*drawn.values()]))
     known = {**songs.splits, **drawn, "train": left}
-    splits = {name: known[name] for name in ("train", "valid", "test") if name in known}
+    splits: dict[str, np.ndarray] = {name: known[name] for name in ("train", "valid", "test") if name in known}
     provenance = songs.provenance if "test" not in missing else dealt.provenance if "valid" in missing else "random"
     return songs.with_split(splits, str(provenance))
 
@@ -423,7 +423,7 @@ def _complete(songs: SongSet) -> SongSet:
     pool = np.concatenate([*songs.splits.values()])
     for split, index in songs.splits.items():
         count = np.bincount(songs.y[index], minlength=songs.num_classes)
-        if rare := [_size_of(songs, pool, label) for label in np.flatnonzero(count == 0)]:
+        if rare := [_size_of(songs, pool, label) for label in np.flatnonzero(count == 0).tolist()]:
             what = f"{'genre' if len(rare) == 1 else 'genres'} {', '.join(rare[:5])}{', …' if len(rare) > 5 else ''}"
             raise songs.error(
                 f"{what} would have no song in {split!r}",
