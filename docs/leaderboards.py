@@ -147,6 +147,7 @@ def _difference(entry: RepeatedEntry | None) -> str:
 
 def _named(name: str, text: str) -> str:
     """A name and a text, without the name if the column is for it alone."""
+    text = text.replace(" ", "\u00a0")  # on one line
     return text if name in KINDS else f"{name} {text}"
 
 
