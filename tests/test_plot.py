@@ -12,6 +12,7 @@ import genrezoo as gz
 from genrezoo.cli import app
 from genrezoo.errors import DataError, SettingsError, UnknownNameError
 from genrezoo.predict import Prediction
+from genrezoo.runs import Run
 
 
 @pytest.fixture(autouse=True)
@@ -141,5 +142,8 @@ def test_the_page_of_a_run_without_test_songs_says_so(table, tmp_path):
 
     page = render_run(table, tmp_path).read_text()
     assert "There are no test songs" in page
+    card = table.card.model_copy(update={"songs": {**table.card.songs, "splits": 3}})
+    with pytest.raises(DataError, match="card.json: songs: splits"):
+        render_run(Run(table.folder, card), tmp_path)
     with pytest.raises(DataError, match="no predictions of split 'test'"):
         table.evaluate()

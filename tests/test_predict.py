@@ -132,6 +132,7 @@ def test_samples_in_memory_are_answered_as_their_file_is(runs, here, tmp_path):
         (np.zeros((2, 2, 2)), r"shape \(2, 2, 2\) and type float64"),
         (np.zeros(0), r"shape \(0,\)"),
         (np.zeros(9, np.uint8), "type uint8"),
+        (np.zeros((2, 4000)), r"4,000 channels of 2. Remedy: pass samples.T"),
         (np.array([0.0, np.nan]), "samples reach nan"),
         (np.array([0.0, -17.0]), "samples reach 17.* 16 is the limit"),
         (np.zeros(10), "audio"),
@@ -286,18 +287,24 @@ def with_about(run, *, columns=26, **about):
 def test_runs_without_feature_settings_are_refused(tmp_path):
     recipe = gz.get_recipe("fully_connected").changed({**SMALL, "epochs": 1})
     run = gz.train(recipe, make_songs(name="tables"), seed=1, out=tmp_path / "a")
-    with pytest.raises(DataError, match=r"it is not known how the features of 'tables'.*genrezoo data build"):
+    with pytest.raises(DataError, match=r"without feature settings \(tables\), so its features .*genrezoo data build"):
         predict_audio(run.folder, "a.wav")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"columns": 25}, "trained on 25 features.*it makes 26"),
-        ({"columns": 3, "feature_names": ["mfcc1_mean", "mfcc1_std", "flux"]}, r"does not make \['flux'\]"),
-        ({"columns": 26, "feature_names": [], "features": {"kind": "log_mel"}}, "log_mel does not make as many"),
+        ({"columns": 25}, "trained on 25 features, mfcc_statistics computes 26[.]"),
+        (
+            {"columns": 3, "feature_names": ["mfcc1_mean", "mfcc1_std", "flux"]},
+            "computes 26, without 'flux'",
+        ),
+        (
+            {"columns": 26, "feature_names": [], "features": {"kind": "log_mel"}},
+            "26 features, log_mel computes",
+        ),
         ({"features": {"kind": "mfccs"}}, "unknown kind of features 'mfccs'"),
-        ({"features": ["log_mel"]}, "it is not known how"),
+        ({"features": ["log_mel"]}, "without feature settings"),
     ],
 )
 def test_features_that_do_not_fit_are_refused(runs, change, message):
@@ -383,6 +390,7 @@ def test_what_files_are_found(tmp_path):
     assert names(tmp_path / "s*") == ["a.wav"]  # a pattern may match folders
     assert find_audio(empty) == ([empty], {empty: "no audio file in it"})
     assert find_audio(tmp_path / "*.flac")[1] == {tmp_path / "*.flac": "no file matches"}
+    assert names("a" * 300, tmp_path / "b.mp3") == ["a" * 300, "b.mp3"]  # a name too long for the system is a bad file
 
 
 @pytest.mark.parametrize("name", ["chunks", "fixed", "free"])

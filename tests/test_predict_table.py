@@ -191,6 +191,8 @@ def test_what_cannot_be_is_refused_before_any_work(model, music, tmp_path, monke
         gz.predict_table(model, music, out=tmp_path / "t.csv", workers=1, scheduler="tcp://127.0.0.1:1")
     with pytest.raises(SettingsError, match="hop must be at most the window"):
         gz.predict_table(model, music, out=tmp_path / "t.csv", hop=3, window=2)
+    with pytest.raises(DataError, match="no paths were passed"):
+        gz.predict_table(model, [], out=tmp_path / "t.csv")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(SettingsError, match=r"pip install 'genrezoo\[parquet\]', or write a .csv"):
         gz.predict_table(model, music, out=tmp_path / "t.parquet")

@@ -1,7 +1,10 @@
 // The mark on every timeline follows the player, and a click on a timeline moves the player there.
 () => {
   const player = () => document.querySelector(".gz-player audio");
-  const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+  const two = (number) => String(Math.floor(number)).padStart(2, "0");
+  const clock = (seconds, hours) => hours
+    ? `${Math.floor(seconds / 3600)}:${two(seconds / 60 % 60)}:${two(seconds % 60)}`
+    : `${Math.floor(seconds / 60)}:${two(seconds % 60)}`;
 
   const parsed = new WeakMap();
   let frame = 0;
@@ -21,7 +24,7 @@
       let column = 0;
       while (column < scores.length - 1 && edges[column + 1] <= at) column += 1;
       const ranked = genres.map((name, row) => [name, scores[column][row]]).sort((one, two) => two[1] - one[1]);
-      const text = `${clock(at)}  ` + ranked.slice(0, 3).map(([name, score]) => `${name} ${score.toFixed(2)}`).join(", ");
+      const text = `${clock(at, last > 3600)}  ` + ranked.slice(0, 3).map(([name, score]) => `${name} ${score.toFixed(2)}`).join(", ");
       timeline.querySelector(".gz-now").textContent = text;
       plot.setAttribute("aria-valuenow", at.toFixed(1));
       plot.setAttribute("aria-valuetext", text);

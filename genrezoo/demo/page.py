@@ -98,6 +98,8 @@ def check_address(host: str, port: int | None) -> None:
             raise ResourceError(what) from error
         reason = error.strerror or error
         raise SettingsError(f"the page cannot be shown at {host!r}, port {port or 'any'} ({reason})") from error
+    except UnicodeError as error:  # of a host with a label that is empty or too long
+        raise SettingsError(f"host must be the name or address of this machine, got {host!r}") from error
 
 
 def check_gradio() -> None:

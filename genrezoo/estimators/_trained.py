@@ -148,12 +148,18 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Plain parameters, and the run's files as bytes: neither a model nor code."""
+        """Returns plain parameters and the run's files as bytes: neither a model nor code.
+
+        Raises:
+            DataError: The run folder was removed.
+        """
         state: dict[str, Any] = dict(super().__getstate__())
         if isinstance(state["recipe"], Recipe):
             state["recipe"] = state["recipe"].model_dump(mode="json")
         if "run_" in state:
             folder = self.run_.folder
+            if not (folder / "card.json").exists():
+                raise DataError("the run folder of the classifier is gone", path=folder, remedy="fit it again")
             state["run_"] = {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
         return state
 

@@ -102,8 +102,6 @@ class AudioGenreClassifier(TrainedClassifier):
             paths, labels=names, groups=None if groups is None else [str(group) for group in groups],
             features=self.features, cache=self.cache, workers=self.workers, strict=True,
         )  # fmt: skip
-        places = {plain_name(str(label)): place for place, label in enumerate(self.classes_.tolist())}
-        self.classes_ = self.classes_[[places[genre] for genre in songs.genres]]  # numbers are sorted as text there
         return self._train(recipe, songs)
 
     def timelines(self, X: Sequence[str | Path]) -> list[Prediction]:
@@ -119,7 +117,9 @@ class AudioGenreClassifier(TrainedClassifier):
 
     def _logits(self, X: Any) -> np.ndarray:
         found = np.stack([prediction.probabilities for prediction in self.timelines(X)])
-        logits: np.ndarray = np.log(np.maximum(found, np.finfo(np.float32).tiny))
+        # The run sorts its genres as text, classes_ are sorted as numbers if they are numbers.
+        order = [self.run_.genres.index(plain_name(str(label))) for label in self.classes_.tolist()]
+        logits: np.ndarray = np.log(np.maximum(found[:, order], np.finfo(np.float32).tiny))
         return logits
 
     def __sklearn_tags__(self) -> Tags:

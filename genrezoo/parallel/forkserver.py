@@ -149,7 +149,7 @@ class _Worker:
     def end(self) -> dict[str, Any]:
         """What became of a process that has answered or ended."""
         answer = None
-        with contextlib.suppress(EOFError):
+        with contextlib.suppress(EOFError, OSError):  # OSError: it was killed in the middle of its answer
             answer = self.answer.recv_bytes().decode()
         self.process.join(10)
         self.process.kill()  # one that has closed its files and goes on

@@ -144,6 +144,8 @@ def _mono(samples: np.ndarray) -> np.ndarray:
         what = f"samples have shape {samples.shape} and type {samples.dtype}"
         remedy = "pass (n_samples,) or (n_samples, n_channels), floating-point numbers or integers of 16 or 32 bits"
         raise DataError(what, remedy=remedy)
+    if samples.ndim == 2 and samples.shape[1] > len(samples):  # of libraries that have the channels first
+        raise DataError(f"samples have {samples.shape[1]:,} channels of {len(samples):,}", remedy="pass samples.T")
     level = np.abs(samples).max()
     if not level <= MAX_LEVEL:  # so written that NaN ends here too
         raise DataError(f"samples reach {level:.3g}", remedy=f"scale them to 1; {MAX_LEVEL:g} is the limit")

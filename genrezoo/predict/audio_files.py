@@ -30,18 +30,18 @@ def audio_settings(model: Answering) -> tuple[FeatureSettings, list[int] | None]
     reading = model.reading
     remedy = "make features with `genrezoo data build` and train on them"
     if reading.features is None:
-        what = f"it is not known how the features of {reading.trained_on!r} were computed from audio"
-        what = f"{reading.name} was trained on songs without feature settings: {what}"
-        raise DataError(what, path=model.where, remedy=remedy)
+        what = f"{reading.name} was trained on songs without feature settings ({reading.trained_on})"
+        raise DataError(f"{what}, so its features cannot be computed from audio", path=model.where, remedy=remedy)
     settings = feature_settings(reading.features)
     if reading.kind == "image":  # an image has no columns
         return settings, None
     own = list(settings.names)
     names = list(reading.feature_names or own)
     if len(names) != reading.n_features or not set(names) <= set(own):
-        unknown = sorted(set(names) - set(own))[:3] or "as many"
-        what = f"{reading.name} was trained on {reading.n_features} features, of which {settings.kind} does not make"
-        raise DataError(f"{what} {unknown}: it makes {len(own)}", path=model.where, remedy=remedy)
+        unknown = sorted(set(names) - set(own))[:3]
+        others = f", without {', '.join(map(repr, unknown))}" if unknown else ""
+        what = f"{reading.name} was trained on {reading.n_features} features, {settings.kind} computes {len(own)}"
+        raise DataError(f"{what}{others}", path=model.where, remedy=remedy)
     return settings, None if names == own else [own.index(name) for name in names]
 
 
@@ -96,7 +96,7 @@ def iterate_audio(paths: str | Path | Iterable[str | Path]) -> Iterator[tuple[Pa
 
 def _files_of(path: Path) -> Iterator[tuple[Path, str | None]]:
     """A file, or those below a folder; folders in it that cannot be read, with the reason."""
-    if not path.is_dir():
+    if not os.path.isdir(path):  # unlike `Path.is_dir` it refuses no path
         yield path, None
         return
     problems: list[DataError] = []

@@ -124,6 +124,8 @@ def predict_table(
     settings.prepare()
     place = str(Path(opened.where).absolute()) if os.path.exists(opened.where) else opened.where
     given = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not given:
+        raise DataError("no paths were passed", remedy="pass audio files, folders of them, or shell patterns")
     record = {
         "model": opened.reading.name,
         "digest": _digest(opened),

@@ -30,6 +30,9 @@ KINDS = {
 }
 """The kinds of songs, segments in time or images, with the axes of their arrays."""
 
+MOST_LETTERS = 1000
+"""Letters of a genre's name; a run's card has the same limit."""
+
 BLOCK_BYTES = 64 * 2**20  # features looked at together, so that a memory-mapped set is never loaded whole
 
 
@@ -481,6 +484,8 @@ class SongSet:
             refuse(number, "genres", "at least two genres are needed")
         if len(set(self.genres)) < self.num_classes:
             refuse("a genre name occurs twice", "genres", "use unique names")
+        if not all(0 < len(genre) <= MOST_LETTERS for genre in self.genres):
+            refuse(f"a genre name is empty or longer than {MOST_LETTERS} letters", "genres", "use short names")
         outside = np.flatnonzero((self.y < 0) | (self.y >= self.num_classes))
         if outside.size:
             refuse(

@@ -48,11 +48,11 @@ def fetch_weights(
         >>> fetch_weights("vgg_tagger.msd", from_file="music.mp3", cache="/tmp/none")
         Traceback (most recent call last):
             ...
-        genrezoo.errors.DataError: music.mp3: no such file. Remedy: check the path.
+        genrezoo.errors.DataError: music.mp3: cannot be read (No such file or directory). Remedy: check the path.
     """
     entry = WEIGHTS.get(name)
-    if from_file is not None and not Path(from_file).is_file():
-        raise DataError("no such file", path=from_file, remedy="check the path")
+    if from_file is not None:
+        files.open_regular(from_file).close()
     if isinstance(entry.source, KerasFile):
         return _keras.fetch(entry.name, entry.source, from_file)
     target = weights_path(name, cache=cache)
@@ -106,12 +106,13 @@ def remove_weights(name: str, *, cache: str | Path | None = None) -> bool:
     """
     entry, path = WEIGHTS.get(name), weights_path(name, cache=cache)
     there = path.is_file()
-    if isinstance(entry.source, KerasFile):
-        path.unlink(missing_ok=True)
-    elif path.parent.is_dir():
-        with files.lock_folder(path.parent, wait=True):
-            for one in path.parent.glob("[!.]*"):
-                one.unlink()
+    with files.told(path, "removed"):
+        if isinstance(entry.source, KerasFile):
+            path.unlink(missing_ok=True)
+        elif path.parent.is_dir():
+            with files.lock_folder(path.parent, wait=True):
+                for one in path.parent.glob("[!.]*"):
+                    one.unlink()
     return there
 
 

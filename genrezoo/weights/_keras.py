@@ -43,8 +43,10 @@ def fetch(name: str, source: KerasFile, given: str | Path | None = None) -> Path
             what = f"not {source.file}: the md5 is not {source.md5}"
             raise DataError(what, path=given, remedy="download the file again from its publisher")
         return files.write_atomic(path, content)
-    if offline() and not path.is_file():
-        what = f"weights {name!r} are not there and {OFFLINE} forbids downloads"
+    if path.is_file() and is_whole(path, source):
+        return path
+    if offline():
+        what = f"weights {name!r} are not in the cache, or damaged, and {OFFLINE} forbids downloads"
         raise DataError(what, path=source.url, remedy=remedy)
     try:
         home = path.parents[1]

@@ -352,3 +352,5 @@ def test_an_address_that_cannot_be_listened_on_is_refused_at_once():
     check_address("127.0.0.1", port)
     with pytest.raises(SettingsError, match=r"cannot be shown at '192\.0\.2\.1', port any"):  # of no machine
         check_address("192.0.2.1", None)
+    with pytest.raises(SettingsError, match=r"host must be the name or address of this machine, got '\.'"):
+        check_address(".", None)

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -71,6 +72,13 @@ def test_a_pickle_holds_bytes_and_answers_alike(fitted, table):
     again = pickle.loads(data)
     np.testing.assert_array_equal(again.predict_proba(table[0]), fitted.predict_proba(table[0]))
     assert again.run_.folder != fitted.run_.folder
+
+
+def test_a_classifier_without_its_run_folder_is_not_pickled(table, tmp_path):
+    model = small(epochs=1, store=tmp_path / "runs").fit(*table)
+    shutil.rmtree(tmp_path / "runs")
+    with pytest.raises(DataError, match="run folder of the classifier is gone"):
+        pickle.dumps(model)
 
 
 def test_a_pickle_that_was_changed_is_refused(fitted):

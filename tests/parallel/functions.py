@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import struct
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,13 @@ def noisy():
 def kill_self(number=signal.SIGKILL):
     print("last words", flush=True)
     os.kill(os.getpid(), number)
+
+
+def half_an_answer():
+    """Sends the length of an answer and a part of it, and is killed."""
+    answer = sys._getframe(1).f_locals["answer"]
+    os.write(answer.fileno(), struct.pack("!i", 100) + b"{")
+    kill_self()
 
 
 def leave(code):

@@ -14,6 +14,7 @@ from functions import (
     copy_text,
     draws,
     fail_with,
+    half_an_answer,
     interrupt,
     kill_self,
     leave,
@@ -294,6 +295,12 @@ def test_one_call_can_be_stopped_before_and_after_it_began(tmp_path):
 def test_no_workers_or_threads_are_refused(workers, threads):
     with pytest.raises(SettingsError, match="at least 1"):
         ProcessExecutor(workers, threads=threads)
+
+
+def test_a_process_that_is_killed_in_the_middle_of_its_answer_ends_alone(executor):
+    with pytest.raises(ChildError, match="ended with signal SIGKILL"):
+        executor.submit(half_an_answer).result()
+    assert executor.submit(divmod, 7, 3).result() == [2, 1]
 
 
 def test_an_exit_by_a_signal_without_a_name_is_told():

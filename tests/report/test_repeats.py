@@ -10,6 +10,7 @@ from made_results import append
 from rich.console import Console
 from scipy import stats
 
+from genrezoo.errors import DataError
 from genrezoo.report import leaderboard, print_leaderboard, render
 from genrezoo.report.benchmark.repeats_view import cautions, summary
 
@@ -144,6 +145,13 @@ def test_without_a_baseline_or_a_second_split_nothing_is_compared(tmp_path):
     assert "; 0 were compared." in summary(board)
     render(tmp_path, tmp_path / "out")
     assert not list((tmp_path / "out").glob("figures/*"))
+
+
+def test_rows_without_sizes_are_refused(tmp_path):
+    for repeat in (1, 2):
+        add_repeat(tmp_path, "svm", repeat, 0.7, sizes={})
+    with pytest.raises(DataError, match="repeated splits of toy lacks the sizes of train and test"):
+        leaderboard(tmp_path)
 
 
 def test_ordinary_rows_of_the_same_songs_stay_apart(written, folder, tmp_path):

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace as Namespace
 
 import made_search
 import numpy as np
@@ -21,6 +22,7 @@ from genrezoo.errors import DataError, SettingsError
 from genrezoo.report import print_search, render_search
 from genrezoo.report.search.captions import cautions, counted, facts, status, summary
 from genrezoo.report.search.importance import EPOCHS, Importance, importance, trust
+from genrezoo.report.search.progress import far
 from genrezoo.report.search.records import read_search
 
 KINDS = {"usual": made_search.usual, "grid": made_search.grid, "hyperband": made_search.hyperband,
@@ -338,6 +340,8 @@ def test_two_hundred_trials_of_twelve_hyperparameters(tmp_path):
     render_search(search.folder)
     assert figures_of(search.folder) == ["convergence", "curves", "importance", "parallel", "slices"]
     assert "5 far worse trials are drawn at the edge" in text_of(search.folder)
+    one = Namespace(score=1e6)
+    assert far(Namespace(trials=[one], bounded=lambda score: 3.0)) == " One far worse trial is drawn at the edge."
     assert len(text_of(search.folder)) < 4e6
 
 

@@ -215,6 +215,8 @@ def spoilt(song, segment, feature, value):
         ({"genres": ()}, "genres: no genre"),
         ({"genres": ("blues",), "y": np.zeros(8)}, "genres: one genre"),
         ({"genres": ("blues", "blues")}, "genres: a genre name occurs twice"),
+        ({"genres": ("blues", "")}, "genres: a genre name is empty or longer than 1000 letters"),
+        ({"genres": ("blues", "a" * 1001)}, "genres: a genre name is empty or longer than 1000 letters"),
         ({"y": [0, 1, 2, 0, 1, 0, 1, 0]}, r"y\[2\]: label 2 of song '2' is out of range.*0 to 1"),
         ({"y": [0, 1, 0, 0, 1, 0, -1, 0]}, r"y\[6\]: label -1 of song '6'"),
         ({"y": np.zeros(8)}, "y: no song has the label of 'jazz'"),

@@ -226,6 +226,13 @@ def test_a_cache_that_cannot_be_written_is_told(registered, cache, tmp_path):
         fetch_weights(NAME, from_file=registered, cache=cache)
 
 
+def test_weights_that_cannot_be_removed_are_told(registered):
+    path = fetch_weights(NAME, from_file=registered)
+    (path.parent / "notes").mkdir()
+    with pytest.raises(DataError, match="cannot be removed"):
+        remove_weights(NAME)
+
+
 def test_weights_in_a_read_only_cache_are_used(registered, monkeypatch):
     path = fetch_weights(NAME, from_file=registered)
     monkeypatch.setattr(_cache.files, "lock_folder", None)  # nothing is written, not even a lock
@@ -243,7 +250,9 @@ def test_a_truncated_or_exchanged_wheel_is_refused(registered, tmp_path, damage)
             archive.writestr("toytaggers/small/.index", b"else")
     elif damage != "nothing":
         path.write_bytes(content[:-100] if damage == "cut off" else b"<html>")
-    with pytest.raises(DataError, match="the sha256 is [0-9a-f]{64}, that of toytaggers|no such file"):
+    with pytest.raises(
+        DataError, match="the sha256 is [0-9a-f]{64}, that of toytaggers|is a folder, not a file|No such file"
+    ):
         fetch_weights(NAME, from_file=path)
     assert not weights_path(NAME).exists()
 
@@ -272,6 +281,11 @@ def test_the_file_that_keras_would_download_is_taken_from_elsewhere_if_it_is_tha
     path = fetch_weights("resnet50.imagenet", from_file=tmp_path / "a.h5")
     assert path == weights_path("resnet50.imagenet") == verify_weights("resnet50.imagenet")
     assert path.read_bytes() == b"weights"
+    monkeypatch.setenv("GENREZOO_OFFLINE", "1")
+    assert fetch_weights("resnet50.imagenet") == path
+    path.write_bytes(b"damaged")
+    with pytest.raises(DataError, match="or damaged, and GENREZOO_OFFLINE forbids downloads"):
+        fetch_weights("resnet50.imagenet")
     assert remove_weights("resnet50.imagenet")
     assert not path.exists()
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
+from genrezoo.errors import DataError
 from genrezoo.evaluation import corrected_interval, corrected_p
 from genrezoo.report.benchmark.entries import chosen_of, names_of, said_of, settings_of, speed_of
 from genrezoo.report.benchmark.records import RepeatedBoard, RepeatedEntry
@@ -31,6 +32,9 @@ def _board(rows: Sequence[Row]) -> RepeatedBoard:
     measured = [row for row in rows if isinstance(row, AccuracyRow)]
     one_of_each = {row.repeat: row for row in rows}.values()
     sizes = {side: fmean(row.sizes.get(side, 0) for row in one_of_each) for side in rows[0].sizes}
+    if not (sizes.get("train") and sizes.get("test")):
+        what = f"a row of repeated splits of {rows[0].data} lacks the sizes of train and test"
+        raise DataError(what, remedy="remove the line or run its cell again")
     speeds: dict[str, dict[str, float | None]] = {}
     for row in rows:
         if isinstance(row, SpeedRow):

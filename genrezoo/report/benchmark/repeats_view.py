@@ -94,7 +94,7 @@ def facts(board: RepeatedBoard) -> list[str]:
     """Describes the data of a board, one fact per item."""
     sides = ", ".join(f"{plain(round(size))} {side}" for side, size in board.sizes.items())
     return [
-        f"{board.splits} splits, {PROVENANCE[board.provenance]}",
+        f"{board.splits} splits, {PROVENANCE.get(board.provenance, board.provenance)}",
         f"songs of a split: {sides}",
         f"{len(board.genres)} genres: {', '.join(board.genres)}",
         f"checksum of the songs: {board.pooled}",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from genrezoo.evaluation import bootstrap_intervals
+from genrezoo.report.run.song_facts import song_facts
 from genrezoo.report.style.captions import RANDOM_SPLIT, SYNTHETIC
 from genrezoo.report.style.number_format import Quantity, nats, tenths
 
@@ -60,7 +61,7 @@ class Result:
 
 def stored_split(run: Run) -> tuple[str, dict[str, Any]]:
     """The split that a run is judged by, and its predictions: test songs, or validation songs where there are none."""
-    split = "test" if "test" in (run.card.songs.get("splits") or {}) else "valid"
+    split = "test" if "test" in song_facts(run).splits else "valid"
     return split, run.predictions(split)
 
 
@@ -77,14 +78,14 @@ def results_of(metrics: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Re
 
 def cautions_of(run: Run, split: str) -> list[str]:
     """What weakens the results of a run on a split, one sentence or two an item."""
-    songs = run.card.songs
+    songs = song_facts(run)
     found = []
     if split == "valid":
         found.append(
             "There are no test songs, and the validation songs selected the epoch, so the results are optimistic."
         )
-    if songs.get("provenance") == "random":
+    if songs.provenance == "random":
         found.append(RANDOM_SPLIT)
-    if "synthetic" in str(songs.get("name")):
+    if "synthetic" in songs.name:
         found.append(SYNTHETIC.format("models"))
     return found

@@ -154,6 +154,8 @@ def curves_plot(search: SearchRecord) -> Plot | None:
 def far(search: SearchRecord) -> str:
     """A sentence on scores that lie beyond the edge of the figures; empty without them."""
     beyond = sum(trial.score is not None and search.bounded(trial.score) != trial.score for trial in search.trials)
+    if beyond == 1:
+        return " One far worse trial is drawn at the edge."
     return f" {plain(beyond)} far worse trials are drawn at the edge." if beyond else ""
 
 
