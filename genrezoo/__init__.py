@@ -57,7 +57,6 @@ _HOMES = {
     "load_suite": "benchmarking",
     "predict_audio": "predict",
     "predict_samples": "predict",
-    "predict_sound": "predict",
     "predict_table": "predict.bulk",
     "read_rows": "report",
     "render": "report",
@@ -109,7 +108,6 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from genrezoo.models import register_model as register_model
     from genrezoo.predict import predict_audio as predict_audio
     from genrezoo.predict import predict_samples as predict_samples
-    from genrezoo.predict import predict_sound as predict_sound
     from genrezoo.predict.bulk import predict_table as predict_table
     from genrezoo.recipes import Recipe as Recipe
     from genrezoo.recipes import get_recipe as get_recipe

@@ -108,7 +108,7 @@ def timeline(prediction: Prediction, *, ax: Axes | None = None) -> Axes:
     """Plots the probability of each genre over the course of a recording; a blue line marks the highest.
 
     Args:
-        prediction: One of what `genrezoo.predict_audio` or `genrezoo.predict_sound` returns.
+        prediction: One prediction of `genrezoo.predict_audio`.
         ax: As in `confusion`; the scale of the colours is put beside it.
 
     Returns:

@@ -326,8 +326,8 @@ def test_songs_with_some_of_the_columns_get_them_in_their_order(songs, here, tmp
 @pytest.mark.parametrize(
     ("run", "times", "message"),
     [
-        ("chunks", {"window": 3}, "window cannot be chosen: fully_connected reads 1 segments"),
-        ("fixed", {"window": 3}, "window cannot be chosen"),
+        ("chunks", {"window": 3}, "window must be left out: fully_connected reads 1 segments"),
+        ("fixed", {"window": 3}, "window must be left out"),
         ("free", {"window": 0}, "window must be from"),
         ("free", {"hop": float("nan")}, "hop must be from"),
         ("free", {"window": 3, "hop": 4}, "hop must be at most the window"),

@@ -180,7 +180,7 @@ def test_a_folder_of_another_command_or_a_damaged_one_is_refused(model, music, h
     with pytest.raises(DataError, match="files.txt"):
         gz.predict_table(**given)
     (parts / "manifest.json").write_text("[]")
-    with pytest.raises(DataError, match="manifest.json: is not a list of predictions"):
+    with pytest.raises(DataError, match="manifest.json: is not the manifest of a table"):
         gz.predict_table(**given)
 
 
@@ -208,7 +208,7 @@ def test_a_file_that_kills_its_worker_is_a_row_with_the_reason(model, music, her
     monkeypatch.setattr("genrezoo.parallel.ProcessExecutor", type("Dying", (HereExecutor,), {"send": send}))
     found = gz.predict_table(model, music, out=tmp_path / "t.csv")
     (row,) = (row for row in rows_of(tmp_path / "t.csv") if row["file"].endswith("5.wav"))
-    assert row["reason"] == "answering it failed: the worker process ended with signal SIGSEGV"
+    assert row["reason"] == "its prediction failed: the worker process ended with signal SIGSEGV"
     assert found.rejected == 3
 
 

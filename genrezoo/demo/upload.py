@@ -242,8 +242,5 @@ def without_place(text: str, path: Path) -> str:
 
 def _answered(path: Path, settings: FeatureSettings, model: Tried, cache: str) -> Prediction:
     """A model's answer to a file whose features are in the cache."""
-    (found,) = predict_files(
-        [path], settings, model.genres, model.answer,
-        cache=cache, workers=0, scheduler=None, strict=True, on_start=None, on_file=None,
-    )  # fmt: skip
+    (found,) = predict_files([path], settings, model.genres, model.answer, cache=cache, workers=0, strict=True)
     return found

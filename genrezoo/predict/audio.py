@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -43,31 +44,38 @@ def predict_audio(
     it was trained on, with a hop of a quarter. A model that takes any length reads the whole recording for its
     prediction, and windows for the timeline.
 
+    Published weights need no training. Their prediction is the mean over windows of 2.992 s, the length of their
+    training, or of ``window``, without overlap if ``hop`` is left out; a recording that is shorter than a window is
+    repeated. Taggers give independent activations of tags, which do not sum to 1 over the genres.
+
     Args:
-        run: A run that was trained on features made from audio, published weights, or what `open_model` takes.
-        paths: Files, folders (looked through with all they hold) and shell patterns.
-        rule: How the answer is made of the windows: ``mean`` or ``product`` of the posteriors. If left out, the rule of
-            the recipe's chunks, the mean, or for a model of any length its answer to the whole recording.
-        window: For a model of any length: about how many seconds a window has, in whole segments; 10 if left out, or
-            the longest song trained on if that is shorter. A recording that is shorter is one window.
-        hop: About how many seconds from one window to the next, in whole segments, at most a window; if left out, that
-            of the recipe's chunks, or a quarter of a window.
-        excerpt: Read of each file the excerpt that was taken of the training songs, not the whole.
-        cache: Folder where features are kept; `genrezoo.environment.default_cache` if left out.
+        run: A run that was trained on features of audio, its folder, an exported model or its file, or the name of
+            published weights, which are fetched if they are not in the cache.
+        paths: Audio files, folders (with all their subfolders) and shell patterns.
+        rule: How the answers to the windows are combined: ``mean`` or ``product`` of the posteriors. If left out, the
+            rule of the recipe's chunks; else, for a model of any length, its answer to the whole recording; else the
+            mean.
+        window: For a model of any length: seconds of a window, rounded to whole segments; 10 if left out, or the length
+            of the longest training song if that is shorter. A shorter recording is one window.
+        hop: Seconds from the start of one window to the start of the next, rounded to whole segments, at most a window;
+            if left out, the hop of the recipe's chunks, or a quarter of a window.
+        excerpt: Read the same excerpt of each file as of the training songs, not the whole file.
+        cache: Folder of cached features; `genrezoo.environment.default_cache` if left out.
         workers: Processes that compute features; one a core if left out.
-        scheduler: Address of a Dask scheduler whose workers compute them, in place of this machine; they need to see
+        scheduler: Address of a Dask scheduler whose workers compute them instead of this machine; the workers must see
             the files and the cache.
-        strict: Stop at the first file that cannot be predicted.
+        strict: Raise an error for the first file that cannot be predicted.
         on_start: Called with the number of files before their features are computed.
-        on_file: Called with each file when its features are there, and None or why there are none.
+        on_file: Called with each file after its features are computed, and with None or the reason why there are none.
 
     Returns:
-        One prediction a file, in the order of the files; one that cannot be predicted has its reason.
+        One prediction per file, in the order of the files; that of a file that cannot be predicted has a reason.
 
     Raises:
-        DataError: The run was trained on songs that no feature settings are known of, or that other features than
-            today's were made of; with ``strict``, the first file that cannot be predicted.
-        SettingsError: ``window`` or ``hop`` is out of range, or does not fit the model.
+        DataError: The run was trained on songs without feature settings, or on features that these settings do not
+            compute; with ``strict``, the first file that cannot be predicted.
+        SettingsError: ``window`` or ``hop`` is out of range, an option does not fit the model, or the labels of the
+            weights are not music genres.
         UnknownNameError: There is no such rule.
 
     Example:
@@ -100,13 +108,13 @@ def predict_samples(
     window: float | None = None,
     hop: float | None = None,
 ) -> Prediction:
-    """Predicts the genre of a recording in memory, as `predict_audio` predicts that of a file with the same samples.
+    """Predicts the genre of a recording in memory, with the same result as `predict_audio` for a file with its samples.
 
     Args:
-        run: As in `predict_audio`; published weights by name too.
-        samples: ``(n_samples,)``, or ``(n_samples, n_channels)``, whose mean is taken: floating-point numbers with a
-            full scale of 1, or integers of 16 or 32 bits.
-        rate: Samples per second, Hz; they are resampled to the rate of the model's features.
+        run: As in `predict_audio`.
+        samples: ``(n_samples,)``, or ``(n_samples, n_channels)``, of which the mean is used: floating-point numbers
+            with a full scale of 1, or integers of 16 or 32 bits.
+        rate: Sampling rate in Hz, from 1,000 to 768,000; samples are resampled to the rate of the model's features.
         rule: As in `predict_audio`.
         window: As in `predict_audio`.
         hop: As in `predict_audio`.
@@ -115,8 +123,8 @@ def predict_samples(
         The prediction; its path is ``samples``.
 
     Raises:
-        DataError: No such samples, too few of them, or what `predict_audio` raises of the run.
-        SettingsError: ``rate`` is out of range, or what `predict_audio` raises of the options.
+        DataError: The samples have another shape or type, are not finite, too loud or too few; or as `predict_audio`.
+        SettingsError: ``rate`` is out of range; or as `predict_audio`.
         UnknownNameError: As `predict_audio`.
 
     Example:
@@ -136,7 +144,7 @@ def predict_samples(
 
 
 def _mono(samples: np.ndarray) -> np.ndarray:
-    """Samples as one channel of float32, full scale 1."""
+    """Converts samples to one channel of float32 with a full scale of 1."""
     samples = np.asarray(samples)
     if samples.dtype in (np.int16, np.int32):
         samples = samples / -float(np.iinfo(samples.dtype).min)
@@ -144,10 +152,10 @@ def _mono(samples: np.ndarray) -> np.ndarray:
         what = f"samples have shape {samples.shape} and type {samples.dtype}"
         remedy = "pass (n_samples,) or (n_samples, n_channels), floating-point numbers or integers of 16 or 32 bits"
         raise DataError(what, remedy=remedy)
-    if samples.ndim == 2 and samples.shape[1] > len(samples):  # of libraries that have the channels first
+    if samples.ndim == 2 and samples.shape[1] > len(samples):  # as torchaudio and librosa have them
         raise DataError(f"samples have {samples.shape[1]:,} channels of {len(samples):,}", remedy="pass samples.T")
     level = np.abs(samples).max()
-    if not level <= MAX_LEVEL:  # so written that NaN ends here too
+    if not level <= MAX_LEVEL:  # true for NaN as well
         raise DataError(f"samples reach {level:.3g}", remedy=f"scale them to 1; {MAX_LEVEL:g} is the limit")
     return mean_of_channels(samples.reshape(len(samples), -1).astype(np.float32))
 
@@ -155,7 +163,7 @@ def _mono(samples: np.ndarray) -> np.ndarray:
 def answering(
     model: Answering, *, rule: str | None = None, window: float | None = None, hop: float | None = None, excerpt: bool
 ) -> tuple[FeatureSettings, Callable[[Features], Prediction]]:
-    """What features a model needs of a file, and the function that answers to them.
+    """Prepares predictions by a model.
 
     Args:
         model: A run, an exported model or published weights.
@@ -163,6 +171,9 @@ def answering(
         window: As in `predict_audio`.
         hop: As in `predict_audio`.
         excerpt: As in `predict_audio`.
+
+    Returns:
+        The settings of the features that the model reads, and a function from these features to a prediction.
 
     Raises:
         DataError: As `predict_audio`.
@@ -174,9 +185,7 @@ def answering(
     if not excerpt:
         settings = settings.model_copy(update={"offset": 0.0, "duration": None})
     elif model.reading.source == "weights":
-        raise SettingsError(
-            f"excerpt is of a run: {model.reading.name} was trained on songs of which nothing is stored"
-        )
+        raise SettingsError(f"excerpt needs a run: the training songs of {model.reading.name} are not known")
 
     def answer(features: Features) -> Prediction:
         x = features.x if columns is None else features.x[:, columns]
@@ -186,72 +195,25 @@ def answering(
     return settings, answer
 
 
-def predict_sound(
-    weights: str,
-    paths: str | Path | Iterable[str | Path],
-    *,
-    window: float | None = None,
-    hop: float | None = None,
-    cache: str | Path | None = None,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    strict: bool = False,
-    on_start: Callable[[int], None] | None = None,
-    on_file: Callable[[Path, str | None], None] | None = None,
-) -> list[Prediction]:
-    """Predicts the genre of audio files with published weights, without any training.
-
-    The prediction for a recording is the mean over its windows. Taggers give independent activations of tags, not
-    probabilities that sum to one over the genres. A recording that is shorter than a window is repeated. The weights
-    are fetched if they are not in the cache.
+def open_model(name: str | Path) -> Answering:
+    """Opens a run folder, an exported model (a file), or published weights.
 
     Args:
-        weights: A name from `genrezoo.list_weights` whose labels are genres of music.
-        paths: As in `predict_audio`.
-        window: For networks that read any length: seconds of a window; 2.992 if left out, on which they were trained.
-        hop: Seconds from one window to the next, at most a window; a window if left out.
-        cache: As in `predict_audio`.
-        workers: As in `predict_audio`.
-        scheduler: As in `predict_audio`.
-        strict: As in `predict_audio`.
-        on_start: As in `predict_audio`.
-        on_file: As in `predict_audio`.
+        name: The folder or the file; or, if nothing has this path, a name from `genrezoo.list_weights`.
 
     Returns:
-        One prediction a file, in the order of the files; its genres come first, then other tags.
+        The model.
 
     Raises:
-        UnknownNameError: There are no such weights.
-        SettingsError: Their labels are not music genres, or ``window`` or ``hop`` is out of range.
-        DataError: The weights cannot be had; with ``strict``, the first file that cannot be predicted.
-
-    Example:
-        >>> predict_sound("efficientnet_lite0.imagenet", "song.mp3")
-        Traceback (most recent call last):
-            ...
-        genrezoo.errors.SettingsError: the labels of 'efficientnet_lite0.imagenet' are not music genres; ...
-    """
-    return predict_audio(
-        Published(weights), paths,
-        window=window, hop=hop, cache=cache, workers=workers, scheduler=scheduler, strict=strict,
-        on_start=on_start, on_file=on_file,
-    )  # fmt: skip
-
-
-def open_model(name: str | Path) -> Answering:
-    """A model by its place or name: a run folder, an exported model (a file), or published weights.
-
-    Args:
-        name: The folder, the file, or, where nothing has that path, a name from `genrezoo.list_weights`.
-
-    Raises:
-        DataError: Nothing is there, or it is neither a run folder nor an exported model.
+        DataError: There is no such path or name, or the path is neither a run folder nor an exported model.
         SettingsError: The labels of the weights are not music genres.
     """
     if not os.path.exists(name):
         if str(name) in WEIGHTS.names():
             return Published(str(name))
         remedy = "pass a run folder, an exported model, or a name that `genrezoo list --kind weights` shows"
+        if near := difflib.get_close_matches(str(name), WEIGHTS.names(), n=1):
+            remedy = f"did you mean {near[0]!r}? Otherwise {remedy}"
         raise DataError("no such file or folder, and no published weights have that name", path=name, remedy=remedy)
     if os.path.isfile(name):
         return load_exported(name)

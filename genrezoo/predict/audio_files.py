@@ -1,4 +1,4 @@
-"""The audio files that are named, the features that a model needs of them, and the answer to each file."""
+"""Finding audio files, computing the features that a model reads, and the prediction for each file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from genrezoo.reading import Answering
 
 
 def audio_settings(model: Answering) -> tuple[FeatureSettings, list[int] | None]:
-    """How the features that a model reads are computed from audio.
+    """Returns the settings of the features that a model reads.
 
     Returns:
-        The settings, and which of their columns it reads; None for all of them in their order.
+        The settings, and the columns that the model reads; None for all of them in their order.
 
     Raises:
-        DataError: It was trained on songs that were not made from audio, or whose features are not those that the
-            settings give.
+        DataError: The model was trained on songs without feature settings, or on features that the settings do not
+            compute.
     """
     reading = model.reading
     remedy = "make features with `genrezoo data build` and train on them"
@@ -33,7 +33,7 @@ def audio_settings(model: Answering) -> tuple[FeatureSettings, list[int] | None]
         what = f"{reading.name} was trained on songs without feature settings ({reading.trained_on})"
         raise DataError(f"{what}, so its features cannot be computed from audio", path=model.where, remedy=remedy)
     settings = feature_settings(reading.features)
-    if reading.kind == "image":  # an image has no columns
+    if reading.kind == "image":  # images have no columns
         return settings, None
     own = list(settings.names)
     names = list(reading.feature_names or own)
@@ -46,17 +46,17 @@ def audio_settings(model: Answering) -> tuple[FeatureSettings, list[int] | None]
 
 
 def find_audio(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], dict[Path, str]]:
-    """Files, folders and shell patterns as files.
+    """Finds the audio files of paths, folders and shell patterns.
 
-    Of a folder all files are taken, those of its folders too, but hidden ones and those that are known not to be audio
-    by their endings (``.txt``, ``.csv``, ``.jpg``, …).
+    A folder stands for all files in it and in its subfolders, without hidden files and files whose ending is known not
+    to be audio (``.txt``, ``.csv``, ``.jpg``, …).
 
     Args:
-        paths: One of them, or several.
+        paths: One or several files, folders or patterns.
 
     Returns:
-        The files, each once, in the order given, those of a folder or a pattern sorted; and the reason why something
-        named, which is among them too, holds no file.
+        The files, each once, in the order of ``paths``, those of a folder or a pattern sorted; and by path, for those
+        of them that are folders or patterns without files, the reason.
 
     Example:
         >>> import tempfile
@@ -70,13 +70,13 @@ def find_audio(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], di
 
 
 def iterate_audio(paths: str | Path | Iterable[str | Path]) -> Iterator[tuple[Path, str | None]]:
-    """Yields what `find_audio` returns, so that the files of one folder need no memory.
+    """Yields what `find_audio` returns, so that the files of a large folder need no memory.
 
     Args:
         paths: As in `find_audio`.
 
     Yields:
-        Each file once, with None, and what is named but holds no file, with the reason.
+        Each file once with None, and each path without files with the reason.
     """
     given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     seen: set[Path] = set()
@@ -95,7 +95,7 @@ def iterate_audio(paths: str | Path | Iterable[str | Path]) -> Iterator[tuple[Pa
 
 
 def _files_of(path: Path) -> Iterator[tuple[Path, str | None]]:
-    """A file, or those below a folder; folders in it that cannot be read, with the reason."""
+    """Yields a file, or the files below a folder, and the subfolders that cannot be read with the reason."""
     if not os.path.isdir(path):  # unlike `Path.is_dir` it refuses no path
         yield path, None
         return
@@ -113,26 +113,29 @@ def predict_files(
     genres: tuple[str, ...],
     answer: Callable[[Features], Prediction],
     *,
-    cache: str | Path | None,
-    workers: int | None,
-    scheduler: str | None,
-    strict: bool,
-    on_start: Callable[[int], None] | None,
-    on_file: Callable[[Path, str | None], None] | None,
+    cache: str | Path | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    strict: bool = False,
+    on_start: Callable[[int], None] | None = None,
+    on_file: Callable[[Path, str | None], None] | None = None,
 ) -> list[Prediction]:
-    """The answer to each file, or why there is none.
+    """Predicts the genre of files.
 
     Args:
-        paths: As in `predict_audio`, as all that follows.
-        settings: What features to compute.
-        genres: Names of the answers.
-        answer: Makes a prediction of the features of a recording.
-        cache: Folder where features are kept.
+        paths: As in `predict_audio`.
+        settings: Settings of the features.
+        genres: Names of the model's answers.
+        answer: Makes a prediction from the features of a recording.
+        cache: As in `predict_audio`, like the arguments below.
         workers: Processes that compute features.
         scheduler: Address of a Dask scheduler whose workers compute them.
-        strict: Stop at the first file that cannot be predicted.
+        strict: Raise an error for the first file that cannot be predicted.
         on_start: Called with the number of files.
         on_file: Called with each file.
+
+    Returns:
+        One prediction per file.
 
     Raises:
         DataError: With ``strict``, the first file that cannot be predicted.

@@ -1,13 +1,15 @@
-"""Any number of audio files to one table: in shards, so that a killed command continues and memory does not grow.
+"""Predictions for any number of audio files as one table.
 
-Beside the table ``answers.parquet`` is the folder ``answers.parquet.parts`` until the table is whole. It holds
-``files.txt``, the list of files, one JSON line each; ``manifest.json``, what is answered and how; and the shards,
-``000000032-000000064.json`` with the rows of these files of the list. A shard is written when all of its files are
-answered: what is in it is not done again.
+The table is made of shards, so that an interrupted command continues and memory does not grow with the number of files.
 
-A worker process opens the model, answers the files of one shard, one after the other, and ends. Shards are as large as
-takes `SHARD_SECONDS`: the start of a process is then a small share of its work, and a kill costs no more. An answer
-depends on its file alone, so that the table is the same however often the command was killed.
+Beside the table ``answers.parquet`` is the folder ``answers.parquet.parts`` until the table is complete. It contains
+``files.txt``, the list of files with one JSON line each; ``manifest.json``, the model and its options; and the shards,
+e.g. ``000000032-000000064.json`` with the rows of these files of the list. A shard is written when all of its files are
+predicted, and it is not computed again.
+
+A worker process opens the model, predicts the files of one shard, and ends. A shard takes about `SHARD_SECONDS`: the
+start of a process is then a small fraction of its work, and an interruption costs no more. A prediction depends on its
+file alone, so the table is the same however often the command was interrupted.
 """
 
 from __future__ import annotations
@@ -37,26 +39,26 @@ from genrezoo.weights import WEIGHTS
 
 SHARD_SECONDS = 5
 SHARD_FILES = (16, 1024)
-"""How long a shard should take, and how many files it may have; the first have the least."""
+"""Seconds that a shard should take, and its least and largest number of files; the first shards have the least."""
 
 MANIFEST, LIST = "manifest.json", "files.txt"
 
 _PRELOAD = ("genrezoo.predict.bulk", "genrezoo.audio.decode", "scipy.fft", "soundfile")
 _PRELOAD_KERAS = ("keras", "genrezoo.runs")
-"""What workers import once. ONNX Runtime is not among it: it starts a thread, so that no worker could be forked, and
-takes 20 ms."""
+"""Modules that are imported once for all workers. ONNX Runtime takes 20 ms and is not one of them: it starts a thread,
+and then workers could not be forked."""
 
 Task = tuple[int, str, str | None]
-"""A file: its number in the list, its path, and why it cannot be answered if that is known already."""
+"""A file: its number in the list, its path, and the reason if it is already known that it has no prediction."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A whole table.
+    """The numbers of a complete table.
 
     Attributes:
-        files: Its rows.
-        rejected: How many of them hold a reason in place of an answer.
+        files: Number of rows.
+        rejected: Number of rows with a reason instead of a prediction.
         seconds: Seconds of audio that were read.
     """
 
@@ -80,34 +82,36 @@ def predict_table(
 ) -> Answered:
     """Predicts the genre of any number of audio files and writes a table with one row per file.
 
-    The predictions are those of `predict_audio` for whole recordings. If it is interrupted, call it again with the same
-    arguments: the first call lists the files, and later calls skip the files of finished shards. Memory does not grow
-    with the number of files, and features are not cached.
+    The predictions are those of `predict_audio` for whole recordings. After an interruption, call it again with the
+    same arguments: the first call lists the files, and later calls skip the files of finished shards. Memory does not
+    grow with the number of files, and features are not cached.
 
-    The columns are ``file``, ``genre``, one of each genre (of a tagger: each tag) with its score, ``seconds``,
-    ``warnings`` and ``reason``, which says why a file has no answer.
+    The columns are ``file``, ``genre``, one per genre (of a tagger: per tag) with its score, ``seconds``, ``warnings``
+    and ``reason``, why a file has no prediction.
 
     Args:
-        model: What `open_model` takes, or a model that it has opened.
+        model: As in `predict_audio`.
         paths: As in `predict_audio`.
         out: The table, ``.parquet`` (needs the extra ``parquet``) or ``.csv``; it must not exist.
         rule: As in `predict_audio`.
         window: As in `predict_audio`.
         hop: As in `predict_audio`.
         excerpt: As in `predict_audio`.
-        workers: Processes, one thread each; one a core if left out.
-        scheduler: Address of a Dask scheduler whose workers answer, in place of this machine; they need to see the
+        workers: Processes with one thread each; one a core if left out.
+        scheduler: Address of a Dask scheduler whose workers predict instead of this machine; the workers must see the
             files and the model under the same paths.
-        on_files: Called first and after each call of a worker with the number of files done, of all files, and of
-            those that this call of the function has rejected.
+        on_files: Called at the start and after each shard, with the number of finished files, of all files, and of
+            those that this call has rejected.
 
     Returns:
-        What the table holds.
+        The numbers of files and of seconds.
 
     Raises:
-        DataError: As `predict_audio`; the table exists; its unfinished part is of another command, or damaged.
-        SettingsError: As `predict_audio`; PyArrow is missing; workers together with a scheduler.
-        ResourceError: A full disk, or no worker of the cluster sees the files and the model; call again to continue.
+        DataError: As `predict_audio`; no paths are passed; the table exists; or its unfinished part belongs to another
+            command or is damaged.
+        SettingsError: As `predict_audio`; PyArrow is missing; or both ``workers`` and ``scheduler`` are passed.
+        ResourceError: The disk is full, or no worker of the cluster sees the files and the model; call again to
+            continue.
         UnknownNameError: The table has another ending.
 
     Example:
@@ -154,11 +158,14 @@ def predict_table(
 
 
 def answer_files(tasks: Sequence[Sequence[Any]], order: Mapping[str, Any]) -> dict[str, Any]:
-    """The worker's side: the rows of files, as plain data, without their names, and the seconds that they took.
+    """Predicts files in a worker process.
 
     Args:
         tasks: The files, as `Task`.
-        order: The model, its options, the folder that paths are relative to, and whether it is another machine's.
+        order: The model, its options, the folder that paths are relative to, and whether that is on another machine.
+
+    Returns:
+        The rows without the names of the files, and the seconds that they took, as plain data.
     """
     settings, answer = answering(open_model(order["model"]), **order["options"])
     begin, rows = time.monotonic(), []
@@ -174,15 +181,15 @@ def answer_files(tasks: Sequence[Sequence[Any]], order: Mapping[str, Any]) -> di
                 reason = error.reason
             else:
                 scores = [round(float(score), 6) for score in found.probabilities]
-                told = spelt_out("; ".join((*warnings, *found.warnings)))
-                rows.append([found.genre, scores, round(found.seconds, 3), told, None])
+                remarks = spelt_out("; ".join((*warnings, *found.warnings)))
+                rows.append([found.genre, scores, round(found.seconds, 3), remarks, None])
                 continue
         rows.append([None, [], None, "", spelt_out(reason)])
     return {"rows": rows, "seconds": time.monotonic() - begin}
 
 
 def _digest(model: Answering) -> str:
-    """The sha256 of what decides a model's answers: an exported file, a run's card, or published weights."""
+    """Returns the sha256 of an exported file, of a run's card, or of published weights, which identifies the model."""
     if os.path.isdir(model.where):
         return files.sha256_of(Path(model.where) / "card.json")
     if os.path.isfile(model.where):
@@ -191,11 +198,11 @@ def _digest(model: Answering) -> str:
     return str(entry.weights_sha256 or entry.source)
 
 
-# --- the folder of an unfinished table ---
+# ----- the folder of an unfinished table
 
 
 def _begin(parts: Path, record: dict[str, Any], paths: Sequence[str | Path]) -> dict[str, Any]:
-    """The manifest: of a fresh folder after listing the files, of an unfinished one if it is of the same command."""
+    """Returns the manifest of an interrupted call with the same arguments, or a new one with a list of files."""
     path = parts / MANIFEST
     if not os.path.exists(path):
         manifest = {"asked": record, **_write_list(parts / LIST, paths), "done": None}
@@ -204,16 +211,16 @@ def _begin(parts: Path, record: dict[str, Any], paths: Sequence[str | Path]) -> 
     known = files.read_json(path)
     remedy = "repeat that command, use another file, or delete the folder"
     if not isinstance(known, dict) or set(known) != {"asked", "files", "sha256", "root", "done"}:
-        raise DataError("is not a list of predictions", path=path, remedy="delete its folder")
+        raise DataError("is not the manifest of a table", path=path, remedy="delete its folder")
     if different := differences(known["asked"], json.loads(files.json_text(record))):
         raise DataError(f"belongs to another command ({different[0]})", path=parts, remedy=remedy)
     if known["done"] is None and files.sha256_of(parts / LIST) != known["sha256"]:
-        raise DataError("was changed", path=parts / LIST, remedy="remove its folder")
+        raise DataError("was changed", path=parts / LIST, remedy="delete its folder")
     return known
 
 
 def _write_list(path: Path, paths: Sequence[str | Path]) -> dict[str, Any]:
-    """Writes the list of files; returns their number, the list's sha256, and the folder that all of them are in."""
+    """Writes the list of files; returns their number, the list's sha256, and their lowest common folder that exists."""
     digest, number, root = hashlib.sha256(), 0, ""
 
     def write(file: BinaryIO) -> None:
@@ -227,26 +234,29 @@ def _write_list(path: Path, paths: Sequence[str | Path]) -> dict[str, Any]:
             root = os.path.commonpath([root, folder]) if root else folder
 
     files.write_atomic(path, write)
-    while not os.path.isdir(root):  # of files that are not there
+    while not os.path.isdir(root):  # none of the files may exist
         root = os.path.dirname(root)
     return {"files": number, "sha256": digest.hexdigest(), "root": root}
 
 
 def _tasks(path: Path) -> Iterator[Task]:
-    """The list of files, read line by line."""
+    """Yields the files of the list, which is read line by line."""
     with open(path, "rb") as file:
         for number, line in enumerate(file):
             yield (number, *json.loads(line))
 
 
 def _shards(parts: Path) -> list[tuple[range, Path]]:
-    """The shards that are there, by the numbers of their files."""
+    """Returns the finished shards, each with the numbers of its files."""
     found = sorted(parts.glob("[0-9]*-[0-9]*.json"))
     return [(range(*map(int, path.stem.split("-"))), path) for path in found]
 
 
 def _shard_size(pace: float | None) -> int:
-    """Files of the next shard, if one takes so many seconds.
+    """Returns the number of files of the next shard.
+
+    Args:
+        pace: Seconds per file so far; None before the first shard.
 
     Example:
         >>> _shard_size(None), _shard_size(0.1), _shard_size(60), _shard_size(0.0001)
@@ -264,17 +274,17 @@ def _answer_all(
     reads: Sequence[Path],
     on_files: Callable[[int, int, int], None] | None,
 ) -> None:
-    """Answers the files that are in no shard, and writes each shard when it is whole."""
+    """Predicts the files that are in no shard, and writes each shard when it is complete."""
     total, rejected = int(manifest["files"]), 0
     there = [numbers for numbers, _ in _shards(parts)]
     done = sum(map(len, there))
     if on_files:
         on_files(done, total, rejected)
     pace: float | None = None
-    rows: dict[range, dict[int, list[Any]]] = {}  # of the shards that are being made
+    rows: dict[range, dict[int, list[Any]]] = {}  # of unfinished shards
 
     def missing() -> Iterator[list[Task]]:
-        """What is between the shards that are there, in shards."""
+        """Yields the files between the finished shards, in shards."""
         tasks, position = _tasks(parts / LIST), 0
         for stop, after in [(numbers.start, numbers.stop) for numbers in there] + [(total, total)]:
             while position < stop:
@@ -286,7 +296,7 @@ def _answer_all(
 
     for tasks, found in parallel.in_chunks(executor, answer_files, missing(), order, reads=reads):
         if isinstance(found, parallel.ChildError):
-            found = {"rows": [[None, [], None, "", f"answering it failed: {found}"]], "seconds": None}
+            found = {"rows": [[None, [], None, "", f"its prediction failed: {found}"]], "seconds": None}
         elif found["seconds"]:
             pace = found["seconds"] / len(tasks)
         shard = next(shard for shard in rows if tasks[0][0] in shard)
@@ -304,7 +314,7 @@ def _answer_all(
 def _merge(
     parts: Path, manifest: Mapping[str, Any], genres: Sequence[str], out: Path, about: dict[str, Any]
 ) -> Answered:
-    """Writes the table of the shards, in the order of the list."""
+    """Writes the table from the shards, in the order of the list."""
     total, rejected, seconds = int(manifest["files"]), 0, 0.0
 
     def groups() -> Iterator[list[Row]]:
@@ -330,7 +340,7 @@ def _merge(
 
 
 def _remove(parts: Path) -> None:
-    """Removes the folder of a finished table; the manifest, which says that it is finished, last."""
+    """Deletes the folder of a finished table; the manifest, which records that it is finished, is deleted last."""
     last = (parts / MANIFEST, parts / ".lock")
     for path in (*(path for path in parts.iterdir() if path not in last), *last):
         path.unlink(missing_ok=True)

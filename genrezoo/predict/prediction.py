@@ -1,4 +1,4 @@
-"""`Prediction`: the answer to one audio file, as a whole and over time."""
+"""`Prediction`: the genre of one audio file, as a whole and over time."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The answer of a run, or of published weights, to one audio file.
+    """The prediction of a model for one audio file.
 
     Attributes:
         path: The file.
-        genres: Names of the classes, in the order of all probabilities here; of a tagger its genres, then other tags.
+        genres: Names of the classes, in the order of all probabilities; of a tagger its genres, then other tags.
         probabilities: Of the whole recording, ``(n_genres,)`` float32, summing to 1; empty if the file was refused. Of
-            a tagger the activations of its tags, from 0 to 1, each for itself.
+            a tagger the independent activations of its tags, from 0 to 1.
         rule: How the windows' posteriors were combined; None if the model read the whole recording at once.
-        starts: Where each window begins, in seconds from the beginning of the file, ``(n_windows,)``.
-        ends: Where it ends; windows may overlap.
+        starts: Start of each window, in seconds from the beginning of the file, ``(n_windows,)``.
+        ends: End of each window, in seconds, ``(n_windows,)``; windows may overlap.
         windows: Probabilities of each window, ``(n_windows, n_genres)`` float32.
-        warnings: What was unusual about the file.
+        warnings: Unusual facts about the file.
         reason: Why there is no prediction; None if there is one.
-        other_tags: How many of ``genres``, at their end, are tags but no genres.
-        scores: What the numbers are, ``"probabilities"`` or ``"activations"``.
+        other_tags: How many of ``genres``, at their end, are tags but not genres.
+        scores: What the values are: ``"probabilities"`` or ``"activations"``.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class Prediction:
         return None if self.reason else self.best(1)[0][0]
 
     def best(self, number: int, *, other: bool = False) -> list[tuple[str, float]]:
-        """The genres, or the tags that are no genres, with the highest scores, and these, from the highest on."""
+        """Returns the genres, or with ``other`` the other tags, with the highest scores, in descending order."""
         first = len(self.genres) - self.other_tags
         part = slice(first, None) if other else slice(first)
         ranked = zip(self.genres[part], map(float, self.probabilities[part]), strict=True)
@@ -60,7 +60,7 @@ class Prediction:
 
     @property
     def score(self) -> str:
-        """What one of the numbers is."""
+        """The singular of ``scores``."""
         return {"probabilities": "probability", "activations": "activation"}[self.scores]
 
     @property
@@ -78,12 +78,12 @@ class Prediction:
     def timeline(self) -> tuple[np.ndarray, np.ndarray]:
         """The genres over time, without overlap.
 
-        Windows that follow each other are returned as they are. Where windows overlap, each second has the mean of
-        those that cover its middle.
+        Windows without overlap are returned as they are. If windows overlap, each second has the mean of those that
+        cover its middle.
 
         Returns:
-            Where each stretch begins, and the end of the last, in seconds, ``(n + 1,)``; and the probabilities,
-            ``(n, n_genres)``.
+            The start of each part, and the end of the last, in seconds, ``(n_parts + 1,)``; and the probabilities,
+            ``(n_parts, n_genres)``.
         """
         if not len(self.starts) or np.all(self.starts[1:] >= self.ends[:-1] - 1e-6):
             return np.append(self.starts, self.ends[-1:]), self.windows
@@ -96,7 +96,7 @@ class Prediction:
         return edges, ((sums[last] - sums[first]) / (last - first)[:, None]).astype(np.float32)
 
     def describe(self) -> dict[str, Any]:
-        """The prediction and its timeline as plain data; of a refused file its path and the reason."""
+        """Returns the prediction and its timeline as plain data; for a refused file its path and the reason."""
         if self.reason:
             return {"file": str(self.path), "reason": self.reason}
         edges, posteriors = self.timeline()

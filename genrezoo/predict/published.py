@@ -1,4 +1,4 @@
-"""Published weights as a model that answers songs."""
+"""Published weights as a model of genres."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from genrezoo.songs import SongSet
 from genrezoo.weights import WEIGHTS, fetch_weights
 
 BATCH = 16
-"""Songs that a network reads together."""
+"""Songs in a batch."""
 
 
 class Published:
-    """Published weights whose labels are genres of music; the network is built when it is first used.
+    """Published weights whose labels are music genres; the network is built at its first use.
 
     Args:
         name: A name from `genrezoo.list_weights`; the weights are fetched if they are not in the cache.
@@ -27,7 +27,7 @@ class Published:
     Raises:
         UnknownNameError: There are no such weights.
         SettingsError: Their labels are not music genres.
-        DataError: They cannot be had.
+        DataError: They cannot be fetched.
     """
 
     def __init__(self, name: str):
@@ -52,7 +52,13 @@ class Published:
         return create_model(self._entry.model, weights=self._entry.name)
 
     def logits(self, songs: SongSet) -> np.ndarray:
-        """Logits of songs, ``(n_songs, n_labels)`` float32, genres first.
+        """Computes the logits of songs.
+
+        Args:
+            songs: The songs, with the features that the network reads.
+
+        Returns:
+            ``(n_songs, n_labels)`` float32, genres first.
 
         Raises:
             DataError: The songs have other features, or a length that the network cannot read.

@@ -1,4 +1,4 @@
-"""The table of a bulk prediction: a row a file, whether it was answered or not, as CSV or Parquet."""
+"""The table of a bulk prediction: one row per file, with a prediction or a reason, as CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from genrezoo.files import checked_path, csv_text, json_text, write_atomic
 
 FORMATS = (".parquet", ".csv")
 FIXED = ("file", "genre", "seconds", "warnings", "reason")
-"""Columns beside the genres'."""
+"""Columns besides those of the genres."""
 
 ROWS = 8192
-"""Rows that are in memory together, and one row group of a Parquet file."""
+"""Rows that are in memory at once, and in one row group of a Parquet file."""
 
 
 class Row(NamedTuple):
-    """What is known of a file.
+    """The row of a file.
 
     Attributes:
-        file: Its path; bytes of it that are no UTF-8 are spelt out.
-        genre: The most probable genre; None if it was not answered.
-        scores: Of each genre, six decimals; empty if it was not answered.
-        seconds: Seconds of audio that were read.
-        warnings: What is unusual about it.
-        reason: Why it was not answered.
+        file: Its path; bytes that are not UTF-8 are escaped.
+        genre: The most probable genre; None without a prediction.
+        scores: Score of each genre, with six decimals; empty without a prediction.
+        seconds: Seconds of audio that were read; None without a prediction.
+        warnings: Unusual facts about the file.
+        reason: Why there is no prediction; None if there is one.
     """
 
     file: str
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 
 def columns(genres: Sequence[str]) -> list[str]:
-    """Headings: the genres are columns; one that is called like another column is told apart.
+    """Returns the headings; a genre with the name of another column gets the prefix ``genre``.
 
     Example:
         >>> columns(["jazz", "file"])
@@ -48,17 +48,20 @@ def columns(genres: Sequence[str]) -> list[str]:
 
 
 def check_table(path: str | Path) -> Path:
-    """The path of a table that can be written.
+    """Checks that a table can be written, and returns its path.
+
+    Args:
+        path: The table.
 
     Raises:
         UnknownNameError: Its ending is none of `FORMATS`.
-        SettingsError: Parquet is written by PyArrow, which is not installed.
+        SettingsError: PyArrow, which writes Parquet, is not installed.
     """
     path = checked_path(path)
     check_known("table format", [path.suffix.lower()], FORMATS)
     if path.suffix.lower() == ".parquet":
         try:
-            import pyarrow  # noqa: F401  # whether it is there
+            import pyarrow  # noqa: F401  # only to see whether it is installed
         except ImportError as error:
             what = f"Parquet needs PyArrow ({error}): pip install 'genrezoo[parquet]', or write a .csv"
             raise SettingsError(what) from error
@@ -66,13 +69,13 @@ def check_table(path: str | Path) -> Path:
 
 
 def write_table(path: Path, genres: Sequence[str], groups: Iterable[Sequence[Row]], about: dict[str, Any]) -> None:
-    """Writes a table whole or not at all, in constant memory.
+    """Writes a table atomically, in constant memory.
 
     Args:
         path: A path that `check_table` has accepted.
-        genres: Names of the scores.
+        genres: Names of the genres.
         groups: The rows, in lists of some thousand.
-        about: Where the answers come from; kept as metadata of a Parquet file, under ``genrezoo``.
+        about: Facts about the predictions; stored under ``genrezoo`` in the metadata of a Parquet file.
     """
     write = _write_csv if path.suffix.lower() == ".csv" else _write_parquet
     write_atomic(path, lambda file: write(file, columns(genres), groups, about))

@@ -1,4 +1,4 @@
-"""A model's answers to one recording: its windows, and how the answer to the whole is made of theirs."""
+"""The prediction for one recording: its windows, and the combination of their answers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ WINDOW = 10.0
 """Seconds of a window where a run reads any length and no other window is specified."""
 
 MOST_SEGMENTS = 20_000
-"""Longest recording that a model of any length reads at once; a longer one is answered by its windows."""
+"""Longest recording, in segments, that a model of any length reads at once; a longer one is read in windows."""
 
-_BLOCK_BYTES = 64 * 2**20  # of features that the model reads together
+_BLOCK_BYTES = 64 * 2**20  # most features that the model reads at once
 
 
 def predict_features(
@@ -37,7 +37,7 @@ def predict_features(
 
     Args:
         model: A run, an exported model or published weights.
-        features: As in the songs that it was trained on, not standardised, and where each segment begins.
+        features: As in the training songs, not standardised, with the times of the segments.
         rule: As in `predict_audio`.
         window: As in `predict_audio`.
         hop: As in `predict_audio`.
@@ -46,8 +46,8 @@ def predict_features(
         The prediction; its path is empty.
 
     Raises:
-        DataError: Other features than the model's, none at all, a recording that is too short for the model, or a hop
-            longer than its windows.
+        DataError: The features differ from those of the training songs, there are none, the recording is too short for
+            the model, or the hop is longer than a window.
         SettingsError: ``window`` or ``hop`` does not fit the model.
     """
     if not len(features.x):
@@ -57,7 +57,13 @@ def predict_features(
 
 
 def check_options(reading: Reading, *, rule: str | None, window: float | None, hop: float | None) -> None:
-    """Refuses what a model cannot do, whatever the recording.
+    """Refuses options that do not fit a model, whatever the recording.
+
+    Args:
+        reading: The model's input and answers.
+        rule: As in `predict_audio`.
+        window: As in `predict_audio`.
+        hop: As in `predict_audio`.
 
     Raises:
         SettingsError: ``window`` or ``hop`` is out of range, or an option does not fit the model.
@@ -65,29 +71,29 @@ def check_options(reading: Reading, *, rule: str | None, window: float | None, h
     """
     if reading.output != "logits":
         raise SettingsError(
-            f"{reading.name} was exported without its output layer and answers no genres; export it whole"
+            f"{reading.name} was exported without its output layer, so it has no genres; export the whole model"
         )
     if rule is not None:
         check_known("rule", [rule], RULES)
         if reading.source == "weights":
-            raise SettingsError(f"rule cannot be chosen: the answer of {reading.name} is the mean of its windows")
+            raise SettingsError(f"rule must be left out: the answer of {reading.name} is the mean of its windows")
     for name, seconds in (("window", window), ("hop", hop)):
         if seconds is not None and not 1e-3 <= seconds <= 1e6:
             raise SettingsError(f"{name} must be from 0.001 to 1,000,000 seconds, got {seconds}")
     if window is not None and hop is not None and hop > window:
-        raise SettingsError(f"hop must be at most the window, got {hop} and {window} s: the rest would not be read")
+        raise SettingsError(f"hop must be at most the window, got {hop} and {window} s: parts would not be read")
     images = reading.kind == "image"
     if window is not None and (reading.chunks is not None or not reading.any_length):
         length = "images" if images else f"{reading.trained_segments or reading.input_shape[0]} segments at a time"
-        raise SettingsError(f"window cannot be chosen: {reading.name} reads {length}")
+        raise SettingsError(f"window must be left out: {reading.name} reads {length}")
     if hop is not None and images:
-        raise SettingsError(f"hop cannot be chosen: {reading.name} reads images, which follow each other")
+        raise SettingsError(f"hop must be left out: {reading.name} reads images, which do not overlap")
 
 
 def _of_run(
     model: Answering, features: Features, rule: str | None, window: float | None, hop: float | None
 ) -> Prediction:
-    """The answer of a run: its windows' posteriors by a rule, or the whole recording at once."""
+    """Predicts by a run: combines the windows' posteriors by a rule, or reads the whole recording at once."""
     x, edges, reading = features.x, features.edges, model.reading
     warnings = []
     length, step = _window(reading, features, window, hop)
@@ -96,7 +102,7 @@ def _of_run(
             what = f"{len(x)} segments ({edges[-1] - edges[0]:.1f} s), {reading.name} reads {length} at a time"
             remedy = "use a longer recording, or train a model that masks padding (`genrezoo list`)"
             raise DataError(f"{what} and does not mask padding", remedy=remedy)
-        warnings.append(f"shorter than the {length} segments that the model reads at a time: padded")
+        warnings.append(f"shorter than the {length} segments that the model reads: padded")
     starts = chunk_starts(len(x), length, step)
     logits = _logits(model, x, starts, length)
     whole = rule is None and reading.chunks is None and reading.any_length
@@ -107,7 +113,7 @@ def _of_run(
         rule, probabilities = None, softmax(_logits(model, x, np.zeros(1, np.int64), len(x)))[0]
     else:
         rule = rule or (reading.chunks.rule if reading.chunks else "mean")
-        temperature = reading.temperature or 1.0  # of chunks that are combined, and not of each
+        temperature = reading.temperature or 1.0  # it is fitted for combined chunks, not for single ones
         combined = aggregate(log_softmax(logits * temperature)[None].astype(np.float32), rule=rule)
         probabilities = softmax(np.asarray(combined) / temperature)[0]
     return Prediction(
@@ -125,7 +131,7 @@ def _of_run(
 def _of_weights(
     model: Answering, features: Features, rule: str | None, window: float | None, hop: float | None
 ) -> Prediction:
-    """The answer of published weights: the mean of the scores of windows that they read by themselves."""
+    """Predicts by published weights: the mean of the windows' scores."""
     x, edges, reading = features.x, features.edges, model.reading
     warnings: tuple[str, ...] = ()
     per_second = len(x) / (edges[-1] - edges[0])
@@ -133,9 +139,10 @@ def _of_weights(
     step = length if hop is None else max(1, round(hop * per_second))
     if step > length:
         what = f"hop of {hop} s is {step} segments, more than the {length} of a window"
-        raise SettingsError(f"{what}: the rest would not be read; use a smaller hop")
+        raise SettingsError(f"{what}: parts would not be read; use a smaller hop")
     if len(x) < length:
-        x, warnings = x[np.arange(length) % len(x)], ("shorter than what the network reads at a time: repeated",)
+        x = x[np.arange(length) % len(x)]
+        warnings = (f"shorter than the {length} segments that the network reads: repeated",)
     starts = np.arange(0, len(x) - length + 1, step)
     scores = reading.scores(_logits(model, x, starts, length))
     return Prediction(
@@ -153,7 +160,7 @@ def _of_weights(
 
 
 def _window(reading: Reading, features: Features, window: float | None, hop: float | None) -> tuple[int, int]:
-    """Segments of a window, and from one to the next."""
+    """Returns the segments of a window, and those from the start of one window to the next."""
     n_segments = len(features.x)
     if reading.kind == "image":
         return 1, 1
@@ -170,12 +177,12 @@ def _window(reading: Reading, features: Features, window: float | None, hop: flo
         step = max(1, round(hop * per_second))
         if step > length and n_segments > length:
             what = f"hop of {hop} s is {step} segments of this recording, more than the {length} of a window"
-            raise DataError(f"{what}: the rest would not be read", remedy="use a smaller hop")
+            raise DataError(f"{what}: parts would not be read", remedy="use a smaller hop")
     return length, step
 
 
 def _logits(model: Answering, x: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-    """Logits of windows of a recording, ``(n_windows, n_genres)``, so many at a time that memory stays small."""
+    """Computes the logits of windows, ``(n_windows, n_genres)``, in blocks that need little memory."""
     reading = model.reading
     images = reading.kind == "image"
     size = max(1, _BLOCK_BYTES // (4 * length * math.prod(x.shape[1:])))

@@ -143,7 +143,7 @@ def test_nothing_predicted_is_exit_code_2(made, tmp_path):
         (["RUN", "MUSIC", "--json", "--csv"], "pass one of them"),
         (["RUN", "MUSIC", "--timeline", "a.jpg"], "--timeline must be a .png or .svg file"),
         (["RUN", "MUSIC", "--rule", "maen"], "Did you mean 'mean'"),
-        (["RUN", "MUSIC", "--window", "5"], "window cannot be chosen"),
+        (["RUN", "MUSIC", "--window", "5"], "window must be left out"),
         (["MUSIC", "MUSIC"], "not a run folder"),
         (["missing.onnx", "MUSIC"], "missing.onnx: no such file or folder"),
     ],

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import genrezoo as gz
 from genrezoo.audio.tagger_mel import tagger_mel
 from genrezoo.cli import app
-from genrezoo.errors import DataError, SettingsError, UnknownNameError
+from genrezoo.errors import DataError, SettingsError
 from genrezoo.weights import WEIGHTS, Weights, fetch_weights
 
 LABELS, GENRES = ("loud", "rock", "quiet", "jazz"), ("rock", "jazz")
@@ -76,7 +76,7 @@ def activations(name, path, windows):
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_recording_is_the_mean_of_its_windows(sounds, name):
-    (found,) = gz.predict_sound(name, sounds / "long.wav")
+    (found,) = gz.predict_audio(name, sounds / "long.wav")
     expected = activations(name, sounds / "long.wav", [(0, 187), (187, 374), (374, 561)])
     np.testing.assert_allclose(found.windows, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.probabilities, expected.mean(axis=0), rtol=1e-4, atol=1e-5)
@@ -92,30 +92,30 @@ def test_a_recording_is_the_mean_of_its_windows(sounds, name):
 
 
 def test_windows_may_overlap_and_of_any_length_where_the_network_takes_any(sounds):
-    (found,) = gz.predict_sound("musicnn.small", sounds / "long.wav", window=4, hop=3)
+    (found,) = gz.predict_audio("musicnn.small", sounds / "long.wav", window=4, hop=3)
     expected = activations("musicnn.small", sounds / "long.wav", [(0, 250), (188, 438), (375, 625)][:1])
     np.testing.assert_allclose(found.windows[:1], expected, rtol=1e-4, atol=1e-5)
     assert len(found.windows) == 2
-    (found,) = gz.predict_sound("vgg_tagger.small", sounds / "long.wav", hop=1)
+    (found,) = gz.predict_audio("vgg_tagger.small", sounds / "long.wav", hop=1)
     np.testing.assert_allclose(found.starts[:3], [0, 0.992, 1.984])
 
 
 def test_a_short_recording_is_repeated_and_a_broken_one_has_its_reason(sounds):
-    broken, long, short = gz.predict_sound("vgg_tagger.small", sounds)
+    broken, long, short = gz.predict_audio("vgg_tagger.small", sounds)
     assert broken.reason
     assert broken.genre is None
     assert not long.warnings
-    assert short.warnings == ("shorter than what the network reads at a time: repeated",)
+    assert short.warnings == ("shorter than the 187 segments that the network reads: repeated",)
     expected = activations("vgg_tagger.small", sounds / "short.wav", [(0, 187)])
     np.testing.assert_allclose(short.windows, expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(DataError, match="broken.wav"):
-        gz.predict_sound("vgg_tagger.small", sounds, strict=True)
+        gz.predict_audio("vgg_tagger.small", sounds, strict=True)
 
 
 @pytest.mark.parametrize(
     ("weights", "options", "error", "reason"),
     [
-        ("vgg_tagger.smal", {}, UnknownNameError, "Did you mean 'vgg_tagger.small'"),
+        ("vgg_tagger.smal", {}, DataError, "did you mean 'vgg_tagger.small'"),
         ("efficientnet_lite0.imagenet", {}, SettingsError, "not music genres; use one of musicnn.msd"),
         ("vgg_tagger.small", {"window": 4.0}, SettingsError, "vgg_tagger.small reads 187 segments at a time"),
         ("vgg_tagger.small", {"hop": 4.0}, SettingsError, "hop of 4.0 s is 250 segments, more than the 187"),
@@ -125,7 +125,7 @@ def test_a_short_recording_is_repeated_and_a_broken_one_has_its_reason(sounds):
 )
 def test_what_does_not_fit_is_refused(sounds, weights, options, error, reason):
     with pytest.raises(error, match=reason):
-        gz.predict_sound(weights, sounds / "long.wav", **options)
+        gz.predict_audio(weights, sounds / "long.wav", **options)
 
 
 def test_the_command_takes_weights_in_place_of_a_run(sounds, tmp_path):
