@@ -187,7 +187,7 @@ def test_a_folder_of_another_command_or_a_damaged_one_is_refused(model, music, h
 def test_what_cannot_be_is_refused_before_any_work(model, music, tmp_path, monkeypatch):
     with pytest.raises(UnknownNameError, match="unknown table format '.xlsx'"):
         gz.predict_table(model, music, out=tmp_path / "t.xlsx")
-    with pytest.raises(SettingsError, match="pass workers or scheduler"):
+    with pytest.raises(SettingsError, match="pass either workers or scheduler"):
         gz.predict_table(model, music, out=tmp_path / "t.csv", workers=1, scheduler="tcp://127.0.0.1:1")
     with pytest.raises(SettingsError, match="hop must be at most the window"):
         gz.predict_table(model, music, out=tmp_path / "t.csv", hop=3, window=2)

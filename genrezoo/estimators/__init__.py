@@ -1,7 +1,7 @@
 """Recipes as classifiers of scikit-learn: one for features, one for audio files.
 
-Choose them where a pipeline, a grid search or cross-validation of scikit-learn is wanted. Elsewhere `genrezoo.train`
-says more: it keeps a run folder, resumes, and measures test songs.
+Choose them for a pipeline, a grid search or cross-validation of scikit-learn. Otherwise choose `genrezoo.train`, which
+keeps a run folder, resumes interrupted trainings, and evaluates test songs.
 """
 
 from genrezoo.estimators.audio import AudioGenreClassifier

@@ -1,4 +1,4 @@
-"""What the classifiers share: training a recipe, the answers of its run, parameters, and pickles without code."""
+"""The common part of the classifiers: training a recipe, predictions, parameters, and pickles without code."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from genrezoo.songs import SongSet
 from genrezoo.songs.splits import hold_out
 
 FILES = ("card.json", "weights.safetensors", "predictions.npz", "history.csv", "plan.json")
-"""The files of a run folder, which a pickle holds as bytes."""
+"""The files of a run folder, which a pickle contains as bytes."""
 
 CHANGE = "changes__"
-"""Prefix of a parameter that is one entry of the parameter ``changes``."""
+"""Prefix of parameters that are entries of the parameter ``changes``."""
 
 
 class TrainedClassifier(ClassifierMixin, BaseEstimator):
-    """A classifier of scikit-learn that trains a recipe; what `fit` is given, its subclasses read."""
+    """A scikit-learn classifier that trains a recipe; subclasses convert the arguments of `fit` to songs."""
 
     recipe: str | Recipe
     epochs: int | None
@@ -45,17 +45,17 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
 
     @abstractmethod
     def _logits(self, X: Any) -> np.ndarray:
-        """Logits of what is to be classified, ``(n_songs, n_classes)`` float32."""
+        """Returns the logits of songs, ``(n_songs, n_classes)`` float32, in the order of ``classes_``."""
 
     def _recipe(self, name: str | Recipe) -> Recipe:
-        """A recipe with the changes that were asked for."""
+        """Returns a recipe with ``changes`` and ``epochs``."""
         check_type("changes", self.changes or {}, Mapping, "a table of names and values")
         recipe = name if isinstance(name, Recipe) else get_recipe(name)
         changes = {**(self.changes or {}), **({} if self.epochs is None else {"settings.epochs": self.epochs})}
         return recipe.changed(changes) if changes else recipe
 
     def _train(self, recipe: Recipe, songs: SongSet) -> Self:
-        """Trains on songs, of which some are held out to choose the best epoch."""
+        """Trains on songs; some of them are held out to choose the best epoch."""
         load_keras()
         from genrezoo.runs import train  # here, because it needs Keras
 
@@ -82,24 +82,24 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
         return int(check_random_state(self.random_state).randint(2**32, dtype=np.int64))
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """The logits.
+        """Computes the logits.
 
         Args:
-            X: What is to be classified, as in `fit`.
+            X: Songs, as in `fit`.
 
         Returns:
             ``(n_songs, n_classes)`` float32, in the order of ``classes_``; of two classes the second's logit minus the
             first's, ``(n_songs,)``.
 
         Raises:
-            DataError: Something in X cannot be classified.
+            DataError: A song of X cannot be classified.
         """
         check_is_fitted(self)
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each class.
+        """Computes the probability of each class.
 
         Args:
             X: As in `decision_function`.
@@ -114,13 +114,13 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
         return softmax(self._logits(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most probable class.
+        """Predicts the most probable class.
 
         Args:
             X: As in `decision_function`.
 
         Returns:
-            ``(n_songs,)``, labels of the kind that `fit` was given.
+            ``(n_songs,)``, labels of the same type as in `fit`.
 
         Raises:
             DataError: As `decision_function`.
@@ -129,7 +129,7 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
         return np.asarray(self.classes_[self._logits(X).argmax(axis=1)])
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name; with ``deep`` also the entries of ``changes``, as ``changes__NAME``."""
+        """Returns the parameters by name; with ``deep`` also the entries of ``changes``, as ``changes__NAME``."""
         found: dict[str, Any] = super().get_params(deep=deep)
         if deep and isinstance(self.changes, Mapping):
             found |= {f"{CHANGE}{name}": value for name, value in self.changes.items()}
@@ -164,7 +164,7 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Opens the run as `genrezoo.load_run` does, with its checks.
+        """Restores the classifier and opens its run with the checks of `genrezoo.load_run`.
 
         Raises:
             DataError: The run in the pickle is damaged.
@@ -178,9 +178,9 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _opened(stored: Mapping[str, bytes]) -> Run:
-    """A run from the bytes of its files, in a temporary folder that goes with it."""
+    """Opens a run from the bytes of its files, in a temporary folder that is deleted with the run."""
     if unknown := sorted(set(stored) - set(FILES)):
-        raise DataError(f"a pickled run holds {unknown[0]!r}", remedy="pickle the classifier again")
+        raise DataError(f"a pickled run contains the unknown file {unknown[0]!r}", remedy="pickle the classifier again")
     folder = Path(tempfile.mkdtemp(prefix="genrezoo-"))
     try:
         for name, content in stored.items():

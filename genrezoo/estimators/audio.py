@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 class AudioGenreClassifier(TrainedClassifier):
     """A scikit-learn classifier that trains a recipe on audio files.
 
-    ``X`` is a list of paths. The features are computed once and kept in the cache, so that cross-validation and a
-    search over recipes decode each file once.
+    ``X`` is a list of paths. The features are computed once and cached, so that cross-validation and a search over
+    recipes decode each file once.
 
     Args:
-        recipe: A recipe or its name, for such features.
+        recipe: A recipe or its name; it must fit the features.
         features: Kind of features, e.g. ``log_mel``, ``feature_table`` or ``embedding``, or their settings.
         epochs: As in `GenreClassifier`, like the next five.
         changes: Other values of the recipe's options.
         validation_fraction: Fraction of each class that is held out to choose the best epoch.
         random_state: Seed.
-        store: Folder to keep run folders in.
+        store: Folder of run folders.
         verbose: 1 shows a progress bar.
-        cache: Folder where features are kept; `genrezoo.environment.default_cache` if left out.
+        cache: Folder of cached features; `genrezoo.environment.default_cache` if left out.
         workers: Processes that compute features; one a core if left out.
 
     Attributes:
         classes_: The labels, sorted.
-        run_: The run, `genrezoo.Run`: ``gz.predict_audio(model.run_, path)`` answers over time.
+        run_: The run, a `genrezoo.Run`; ``gz.predict_audio(model.run_, path)`` predicts over time.
 
     Example:
         >>> AudioGenreClassifier("statistics_mlp", features="log_mel").fit(["a.wav", "b.wav"], ["jazz", "jazz"])
@@ -80,16 +80,16 @@ class AudioGenreClassifier(TrainedClassifier):
 
         Args:
             X: Paths of audio files, each once.
-            y: One label a file, text or numbers.
-            groups: What may not be on both sides of the held-out files (an artist), one name a file.
+            y: One label per file, text or numbers.
+            groups: One name per file, e.g. of the artist; all files of a group are held out, or none.
 
         Returns:
             The classifier.
 
         Raises:
-            DataError: A file that cannot be read, fewer than two classes, or fewer than two files of one.
-            SettingsError: A parameter out of range, or a recipe that cannot be built for such features.
-            UnknownNameError: A recipe, a kind of features or a change that does not exist.
+            DataError: A file cannot be read, there are fewer than two classes, or a class has fewer than two files.
+            SettingsError: A parameter is out of range, or the recipe cannot be built for such features.
+            UnknownNameError: There is no such recipe, kind of features or option of the recipe.
         """
         paths, y = _paths(X), column_or_1d(y)
         check_consistent_length(paths, y, groups)
@@ -105,13 +105,16 @@ class AudioGenreClassifier(TrainedClassifier):
         return self._train(recipe, songs)
 
     def timelines(self, X: Sequence[str | Path]) -> list[Prediction]:
-        """The answers over time, one `Prediction` a file.
+        """Predicts the classes of files over time.
 
         Args:
             X: Paths of audio files.
 
+        Returns:
+            One `genrezoo.Prediction` per file, whose genres are the labels as text, sorted as text.
+
         Raises:
-            DataError: A file that cannot be read.
+            DataError: A file cannot be read.
         """
         return predict_audio(self.run_, _paths(X), strict=True, cache=self.cache, workers=self.workers)
 
@@ -123,7 +126,7 @@ class AudioGenreClassifier(TrainedClassifier):
         return logits
 
     def __sklearn_tags__(self) -> Tags:
-        """What scikit-learn may expect of it: it reads text, not numbers."""
+        """Tells scikit-learn that it reads text, not numbers."""
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
@@ -132,8 +135,8 @@ class AudioGenreClassifier(TrainedClassifier):
 
 
 def _paths(X: Any) -> list[str | Path]:
-    """The paths as a list; anything else that scikit-learn might pass is refused."""
+    """Returns the paths as a list; anything else is refused."""
     paths = [X] if isinstance(X, str | Path) else np.asarray(X, object).tolist()
     if not paths or not all(isinstance(path, str | Path) for path in paths):
-        raise SettingsError("X must be a list of paths of audio files, one a song")
+        raise SettingsError("X must be a list of paths of audio files, one per song")
     return paths

@@ -19,34 +19,34 @@ from genrezoo.songs.columns import to_array, to_weights
 from genrezoo.songs.convert import is_ragged, stacked
 
 AUTO = {"table": "tabular_ensemble", "segments": "conv_in_time", "image": "spectrogram_cnn"}
-"""The recipe that ``recipe="auto"`` takes for a table of features, for songs of several segments and for images."""
+"""The recipe of ``recipe="auto"`` for a table of features, for songs of several segments and for images."""
 
 FOR_TABLES = ("feature_mlp", "fully_connected", "statistics_mlp", "tabular_ensemble")
-"""Recipes that an error proposes for a table."""
+"""Recipes that an error suggests for a table."""
 
 
 class GenreClassifier(TrainedClassifier):
     """A scikit-learn classifier that trains a recipe on features.
 
     ``X`` may be a table ``(n_songs, n_features)``, an array or a data frame; songs of one length ``(n_songs,
-    n_segments, n_features)``, where segments of NaN at the end are padding; a list of songs of unequal length, each
-    ``(n_segments, n_features)``; or images ``(n_songs, height, width, channels)``. Features are standardised by the
-    recipe. A fraction of the songs is held out of training to choose the best epoch, the same songs each time.
+    n_segments, n_features)``, where segments of NaN at the end are padding; a list of songs of different lengths, each
+    ``(n_segments, n_features)``; or images ``(n_songs, height, width, channels)``. The recipe standardises the
+    features. A fraction of the songs, always the same ones, is held out of training to choose the best epoch.
 
     Args:
-        recipe: A recipe or its name; ``auto`` takes the recipe for the kind of ``X`` in `AUTO`.
-        epochs: Epochs in place of the recipe's.
-        changes: Other values of the recipe's options, as in `Recipe.changed`; in a grid ``changes__NAME``. Published
-            weights to begin with are ``{"weights": NAME}``, for models that take them.
+        recipe: A recipe or its name; ``auto`` is the recipe for the kind of ``X`` in `AUTO`.
+        epochs: Number of epochs; that of the recipe if left out.
+        changes: Other values of the recipe's options, as in `Recipe.changed`; in a grid ``changes__NAME``. A model that
+            can start from published weights has the option ``{"weights": NAME}``.
         validation_fraction: Fraction of each class, in (0, 1), that is held out; at least one song.
         random_state: Seed of weights, dropout and order, from 0; None or a ``RandomState`` draws one.
-        store: Folder to keep run folders in, which are named after recipe, songs and seed: a training that is there
-            already is not repeated. A temporary folder, removed with the classifier, if left out.
+        store: Folder of run folders, which are named after recipe, songs and seed: a finished training is not repeated.
+            If left out, the run is in a temporary folder, which is deleted with the classifier.
         verbose: 1 shows a progress bar on a terminal and in a notebook.
 
     Attributes:
         classes_: The labels, sorted.
-        run_: The run, `genrezoo.Run`; it has validation predictions but none of test songs.
+        run_: The run, a `genrezoo.Run`, with predictions for the held-out songs but without test songs.
         n_features_in_: Features of a song.
         feature_names_in_: Names of the columns, if ``X`` is a data frame.
 
@@ -82,18 +82,18 @@ class GenreClassifier(TrainedClassifier):
 
         Args:
             X: Features, see the class.
-            y: One label a song, text or numbers.
-            sample_weight: How much each song counts in training, 0 or more; a song of weight 0 is left out.
-            groups: What may not be on both sides of the held-out songs (an artist), one name a song.
+            y: One label per song, text or numbers.
+            sample_weight: Weight of each song in training, 0 or more; a song of weight 0 is left out.
+            groups: One name per song, e.g. of the artist; all songs of a group are held out, or none.
 
         Returns:
             The classifier.
 
         Raises:
-            DataError: Features or labels that cannot be trained on, fewer than two classes, or fewer than two songs of
-                one.
-            SettingsError: A parameter out of range, or a recipe that cannot be built for such songs.
-            UnknownNameError: A recipe or a change that does not exist.
+            DataError: Features or labels are invalid, there are fewer than two classes, or a class has fewer than two
+                songs.
+            SettingsError: A parameter is out of range, or the recipe cannot be built for such songs.
+            UnknownNameError: There is no such recipe or option of the recipe.
         """
         if _is_table(X):
             table, y = validate_data(self, X, y)
@@ -130,7 +130,7 @@ class GenreClassifier(TrainedClassifier):
         except SettingsError as error:
             if kind != "table" or "cannot be built" not in str(error):
                 raise
-            remedy = f"X is a table, one segment a song; recipes for tables are {', '.join(FOR_TABLES)}"
+            remedy = f"X is a table, with one segment per song; recipes for tables are {', '.join(FOR_TABLES)}"
             raise SettingsError(f"{error}. {remedy}") from error
 
     def _logits(self, X: Any) -> np.ndarray:
@@ -146,26 +146,26 @@ class GenreClassifier(TrainedClassifier):
         return self.run_.logits(reading.songs(x, lengths, path="X"))
 
     def __sklearn_tags__(self) -> Tags:
-        """What scikit-learn may expect of it."""
+        """Tells scikit-learn that it reads arrays of three dimensions as well."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
 
 
 def _is_table(X: Any) -> bool:
-    """Whether X has one row of features a song, or is something that scikit-learn's own checks refuse."""
+    """Whether X is a table, or something that the checks of scikit-learn refuse."""
     if isinstance(X, list | tuple) or _holds_songs(X):
         return not len(X) or np.ndim(X[0]) < 2
     return int(getattr(X, "ndim", 2)) <= 2
 
 
 def _holds_songs(X: Any) -> bool:
-    """Whether X is an array of objects, each a song."""
+    """Whether X is an array of objects, one per song."""
     return isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
 
 
 def _songs_or_images(X: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """Songs or images as one array, and the songs' lengths where they differ."""
+    """Converts songs or images to one array; returns it and the songs' lengths, or None if they are equal."""
     X = list(X) if _holds_songs(X) else X
     x, lengths = stacked(X, "X") if is_ragged(X) else (to_array(X, path="X", where="x"), None)
     if x.ndim not in (3, 4) or x.dtype.kind not in "fiu" or not x.size:
@@ -175,7 +175,7 @@ def _songs_or_images(X: Any) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _without_padding(x: np.ndarray) -> np.ndarray | None:
-    """The lengths of songs whose last segments are NaN, ``(n_songs,)``; None where there is no such song."""
+    """Returns the lengths of songs without their last segments of NaN, ``(n_songs,)``; None without such segments."""
     real = ~np.isnan(x).all(axis=2)  # (songs, segments)
     lengths = x.shape[1] - np.argmax(real[:, ::-1], axis=1)
     return None if (lengths == x.shape[1]).all() else np.where(real.any(axis=1), lengths, 0)

@@ -1,12 +1,12 @@
-"""The one way to do several things at once: executors whose every call is a worker process of its own.
+"""Concurrency: executors that run each call in a worker process of its own.
 
-TensorFlow keeps the memory of every model that it ever built and cannot survive a fork once it has run, so a call gets
-an interpreter of its own, a stated number of threads, and the operating system's promise that its memory ends with it.
-What crosses the border is plain data: the function's import path and JSON, never pickled objects, so a script that
-calls the package needs no main guard.
+TensorFlow keeps the memory of all models that it has built, and does not survive a fork once it has run. Therefore each
+call has its own process with a fixed number of threads, and its memory is freed when it ends. Processes exchange plain
+data only: the import path of a function and JSON, never pickled objects. So a script that calls the package needs no
+main guard.
 
 `ProcessExecutor` runs the calls on this machine, `ClusterExecutor` on the workers of a Dask cluster; `make_executor`
-makes the one that a command's options ask for.
+chooses by the options of a command.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ __all__ = [
 
 
 def check_place(workers: int | None, scheduler: str | None) -> None:
-    """Refuses what `make_executor` would refuse, before any work.
+    """Refuses the arguments that `make_executor` refuses, before any work.
 
     Args:
-        workers: Calls at a time on this machine, if stated.
-        scheduler: Address of a Dask scheduler, if stated.
+        workers: Concurrent calls on this machine, or None.
+        scheduler: Address of a Dask scheduler, or None.
 
     Raises:
-        SettingsError: ``workers`` is below 1, or both are stated.
+        SettingsError: ``workers`` is below 1, or both are passed.
 
     Example:
         >>> check_place(2, "tcp://10.0.0.1:8786")
         Traceback (most recent call last):
             ...
-        genrezoo.errors.SettingsError: pass workers or scheduler: a cluster makes as many calls at a time as ...
+        genrezoo.errors.SettingsError: pass either workers or scheduler: a cluster runs as many calls at once as ...
     """
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise SettingsError(f"workers must be at least 1, got {workers!r}")
     if workers is not None and scheduler is not None:
-        what = "a cluster makes as many calls at a time as its workers have threads"
-        raise SettingsError(f"pass workers or scheduler: {what}")
+        what = "a cluster runs as many calls at once as its workers have threads"
+        raise SettingsError(f"pass either workers or scheduler: {what}")
 
 
 def make_executor(
@@ -69,17 +69,20 @@ def make_executor(
     seconds: float | None = None,
     preload: Sequence[str] = (),
 ) -> CallExecutor:
-    """Makes the executor of a command: of this machine's processes, or of a cluster's.
+    """Makes the executor of a command: one of processes on this machine, or of a cluster.
 
     Args:
-        workers: Calls at a time on this machine; the number of cores if left out.
-        scheduler: Address of a Dask scheduler whose workers make the calls.
-        threads: As of `ProcessExecutor`.
-        seconds: As of `ProcessExecutor`.
-        preload: As of `ProcessExecutor`.
+        workers: Concurrent calls on this machine; the number of cores if left out.
+        scheduler: Address of a Dask scheduler whose workers run the calls.
+        threads: As in `ProcessExecutor`.
+        seconds: As in `ProcessExecutor`.
+        preload: As in `ProcessExecutor`.
+
+    Returns:
+        The executor, a context manager.
 
     Raises:
-        SettingsError: See `check_place`, or the cluster cannot be used (`ClusterExecutor`).
+        SettingsError: As `check_place`, or the cluster cannot be used (see `ClusterExecutor`).
     """
     check_place(workers, scheduler)
     if scheduler is None:
@@ -92,5 +95,5 @@ def make_executor(
 def __getattr__(name: str) -> Any:
     if name != "ClusterExecutor":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # on first use: it loads NumPy, for which workers without need for it should not wait
+    # imported at its first use: it loads NumPy, which not all workers need
     return importlib.import_module("genrezoo.parallel.cluster").ClusterExecutor

@@ -14,7 +14,7 @@ from genrezoo.parallel.processes import CallExecutor, ChildError
 Task = TypeVar("Task")
 
 AHEAD = 2
-"""Chunks that an executor has at a time for each of its workers: the next is there when one is finished."""
+"""Chunks that are submitted at a time for each worker, so that a worker need not wait for its next one."""
 
 
 def in_chunks(
@@ -26,27 +26,27 @@ def in_chunks(
     reads: Sequence[Path] = (),
     writes: Sequence[Path] = (),
 ) -> Iterator[tuple[Sequence[Task], Any]]:
-    """Calls ``fn(chunk, *args)`` for chunks of tasks; one whose worker fails is halved until the guilty task is alone.
+    """Calls ``fn(chunk, *args)`` for chunks of tasks; a chunk that fails is halved until the task at fault is alone.
 
-    Chunks are taken one by one as the workers need them, so that there may be any number. A single task whose process
-    died is tried once more, because something else may have killed it.
+    Chunks are drawn as the workers need them, so there may be any number. A single task whose process died is tried
+    once more, because something else may have killed the process.
 
     Args:
-        executor: Where the calls run.
-        fn: A module's function of plain data.
+        executor: The executor of the calls.
+        fn: A function of plain data at the top level of a module.
         chunks: Lists of tasks, as plain data.
         *args: Further arguments of each call.
-        look: Seconds after which chunks that have not ended are yielded as well, again and again.
-        reads: Folders that every call reads, and
-        writes: folders that it writes to, absolute and existing; see `CallExecutor.send`.
+        look: Interval in seconds at which unfinished chunks are yielded as well; never if left out.
+        reads: Folders that every call reads, absolute and existing; see `CallExecutor.send`.
+        writes: Folders that every call writes to, absolute and existing.
 
     Yields:
-        Each chunk with its result, with the `ChildError` of the one task in it, or with None while it has not ended.
+        Each chunk with its result, with the `ChildError` of its only task, or with None if it is not finished.
 
     Raises:
         SettingsError: A worker reports an error that only the user can fix.
-        ResourceError: A worker lacks something that may be there later, such as room on the disk.
-        GenrezooError: No worker is left, see `ClusterExecutor`.
+        ResourceError: A worker lacks a resource, such as room on the disk.
+        GenrezooError: No worker remains, see `ClusterExecutor`.
     """
     running: dict[concurrent.futures.Future[Any], tuple[Sequence[Task], int]] = {}
     coming = iter(chunks)
@@ -68,7 +68,7 @@ def in_chunks(
             del running[future]
             error = future.exception()
             if not isinstance(error, ChildError):
-                yield chunk, future.result()  # which raises what is wrong with the executor itself
+                yield chunk, future.result()  # raises errors of the executor itself
             elif error.user:
                 raise SettingsError(str(error)) from error
             elif error.scarce:

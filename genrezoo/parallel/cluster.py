@@ -1,4 +1,4 @@
-"""The executor on a Dask cluster."""
+"""The executor of processes on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from genrezoo.parallel import dask_worker
 from genrezoo.parallel.processes import CallExecutor, ChildError
 
 CONNECT_SECONDS = 10
-"""How long a scheduler may take to answer."""
+"""Seconds that a scheduler may take to answer."""
 WORKER_SECONDS = 30
-"""How long its first worker may take to come, and for how long there may be none before a warning."""
+"""Seconds to wait for the first worker, and seconds without any worker before a warning."""
 CALLS = 256
-"""Calls that are with the scheduler at once; more wait here."""
+"""Calls that are submitted to the scheduler at once; further calls wait here."""
 
 
 class ClusterExecutor(CallExecutor):
     """A `ProcessExecutor` whose worker processes are on the workers of a Dask cluster.
 
-    Each call is one task, which a worker makes in a process of its own: the memory of TensorFlow ends with the process,
-    and a worker survives its crash. When a worker dies, Dask gives its calls to another. Choose it when one machine is
-    too slow; scheduler and workers need this package in the same version, and the folders of calls lie where all
-    workers see them under the same path (NFS, Lustre, a mounted bucket). Whoever can connect to them can run any code
+    Each call is one task, which a worker runs in a process of its own: the memory of TensorFlow is freed with the
+    process, and the worker survives its crash. If a worker dies, Dask moves its calls to another. Choose it if one
+    machine is too slow. Scheduler and workers need the same version of this package, and all workers must see the
+    folders of calls under the same path (NFS, Lustre, a mounted bucket). Whoever can connect to them can run any code
     there, so keep them inside a network that you trust.
 
     Args:
         address: Address of the scheduler, e.g. ``"tcp://10.0.0.1:8786"``.
-        threads: Threads that the numerical libraries of a process may use. A worker makes one call at a time for each
-            of its own threads.
-        seconds: A process that takes longer is ended and its call fails; None waits for ever.
+        threads: Threads that the numerical libraries of a process may use. A worker runs one call at a time for each of
+            its own threads.
+        seconds: Time limit of a process, see `ProcessExecutor`; None for no limit.
         preload: Modules that each worker imports once, see `ProcessExecutor`.
 
     Raises:
-        SettingsError: Dask is not installed, the scheduler does not answer or has no workers, or the package is missing
-            or another one on a worker.
+        SettingsError: Dask is not installed, the scheduler does not answer or has no workers, or a worker lacks the
+            package or has another version of it.
 
     Example:
         >>> from distributed import LocalCluster
@@ -74,7 +74,7 @@ class ClusterExecutor(CallExecutor):
 
     @property
     def workers(self) -> int:
-        """How many calls the cluster makes at once now: its workers' threads, at least 1.
+        """Number of calls that the cluster now runs at once: the threads of its workers, at least 1.
 
         Raises:
             GenrezooError: The connection to the scheduler was lost.
@@ -82,12 +82,12 @@ class ClusterExecutor(CallExecutor):
         return max(1, sum(self._fit().values()))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Ends the executor; with ``cancel_futures`` the running calls and their processes are ended too."""
+        """Ends the executor; with ``cancel_futures`` the running calls and their processes are killed."""
         if cancel_futures:
             with self._lock:
                 self._closed = True
                 asked = list(self._asked)
-            with contextlib.suppress(Exception):  # the scheduler is gone, and the calls with it
+            with contextlib.suppress(Exception):  # the scheduler has ended, and with it the calls
                 self._client.cancel(asked, force=True)
         self._pool.shutdown(wait=False, cancel_futures=cancel_futures)
         closing = threading.Thread(target=self._close)
@@ -102,10 +102,10 @@ class ClusterExecutor(CallExecutor):
         with contextlib.suppress(TimeoutError):
             self._client.close()
 
-    # --- one call ---
+    # ----- one call
 
     def _mark(self, mark: Path) -> None:
-        """Writes a file that nobody else writes: a worker that sees it sees the same folder as the caller."""
+        """Writes a file with a unique name: a worker that sees it has the same folder as the caller."""
         with self._lock:
             if mark not in self._marks:
                 files.write_text(mark, "")
@@ -114,7 +114,7 @@ class ClusterExecutor(CallExecutor):
     def send(
         self, order: dict[str, Any], reads: Sequence[Path] = (), writes: Sequence[Path] = ()
     ) -> concurrent.futures.Future[Any]:
-        """Makes the call of an order in a process of a worker."""
+        """Runs a call in a process of a worker, see `CallExecutor.send`."""
         for folder in writes:
             self._mark(folder.parent / self._token)
         whole = {
@@ -127,10 +127,10 @@ class ClusterExecutor(CallExecutor):
             "preload": self.preload,
             "versions": dask_worker.installed(),
         }
-        return self._pool.submit(self._run, json.loads(json.dumps(whole)))  # as the caller may change what he passed
+        return self._pool.submit(self._run, json.loads(json.dumps(whole)))  # as the caller may change the arguments
 
     def _run(self, order: dict[str, Any]) -> Any:
-        """Asks until a worker can make the call, and leaves out those that cannot."""
+        """Submits the call until a worker can run it; workers that cannot get no further calls."""
         while "unfit" in (reply := self._ask(order)):
             with self._lock:
                 self._unfit[reply["worker"]] = reply["unfit"]
@@ -139,7 +139,7 @@ class ClusterExecutor(CallExecutor):
         return reply["result"]
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
-        """One task and what became of it."""
+        """Submits one task and returns its reply."""
         from distributed.scheduler import KilledWorker
 
         with self._lock:
@@ -148,14 +148,14 @@ class ClusterExecutor(CallExecutor):
             where = {"workers": list(self._fit())} if self._unfit else {}
             try:
                 asked = self._client.submit(dask_worker.run_call, order, pure=False, **where)
-            except Exception as error:  # of the client that it has been closed
+            except Exception as error:  # the client was closed
                 raise self._lost() from error
             self._asked.add(asked)
         try:
             self._wait(asked)
             reply: dict[str, Any] = asked.result()
         except KilledWorker as error:
-            raise ChildError(f"the workers that made the call died: {error}", died=True) from error
+            raise ChildError(f"the workers of the call died: {error}", died=True) from error
         except concurrent.futures.CancelledError as error:
             if self._closed:
                 raise ChildError("the executor was shut down", died=True) from error
@@ -173,7 +173,7 @@ class ClusterExecutor(CallExecutor):
         return reply
 
     def _wait(self, asked: Any) -> None:
-        """Returns once a task has ended; warns when no worker is left that could make it."""
+        """Waits until a task has ended; warns if no worker remains that could run it."""
         from distributed import wait
 
         while True:
@@ -182,19 +182,19 @@ class ClusterExecutor(CallExecutor):
                 return
             try:
                 alone = not self._client.nthreads()
-            except Exception:  # the connection was lost, which the next round tells
+            except Exception:  # the connection was lost: the next wait raises it
                 continue
             if alone:
                 warnings.warn(f"{self._none()}; the calls wait for them", stacklevel=2)
 
-    # --- the cluster ---
+    # ----- the cluster
 
     def _fit(self) -> dict[str, int]:
-        """The threads of each worker that can make calls, by its address; no worker at all yet is none that cannot.
+        """Returns the number of threads of each worker that can run calls, by address; empty without any worker.
 
         Raises:
             GenrezooError: The connection to the scheduler was lost.
-            ResourceError: No worker can make calls.
+            ResourceError: There are workers, but none can run calls.
         """
         try:
             threads: dict[str, int] = self._client.nthreads()
@@ -202,12 +202,12 @@ class ClusterExecutor(CallExecutor):
             raise self._lost() from error
         fit = {address: number for address, number in threads.items() if address not in self._unfit}
         if threads and not fit:
-            told = "; ".join(f"{address}: {self._unfit[address]}" for address in sorted(threads))
-            raise ResourceError(f"no worker of the cluster can make calls ({told})")
+            reasons = "; ".join(f"{address}: {self._unfit[address]}" for address in sorted(threads))
+            raise ResourceError(f"no worker of the cluster can run calls ({reasons})")
         return fit
 
     def _check(self) -> None:
-        """Refuses a cluster that cannot make calls."""
+        """Refuses a cluster that cannot run calls."""
         try:
             self._client.wait_for_workers(1, timeout=WORKER_SECONDS)
         except TimeoutError as error:
@@ -217,7 +217,8 @@ class ClusterExecutor(CallExecutor):
         except Exception as error:
             raise self._refused("the scheduler", error) from error
         workers = self._client.run(dask_worker.installed, on_error="return")
-        answers |= {place: said for place, said in workers.items() if not isinstance(said, OSError)}  # or just gone
+        # An OSError: the worker has just left.
+        answers |= {place: reply for place, reply in workers.items() if not isinstance(reply, OSError)}
         for place, versions in answers.items():
             if isinstance(versions, Exception):
                 raise self._refused(place, versions)
@@ -231,7 +232,7 @@ class ClusterExecutor(CallExecutor):
 
     def _refused(self, place: str, error: Exception) -> SettingsError:
         if _lacks_package(error):
-            return SettingsError(f"{place} lacks this package: install 'genrezoo[cluster]' where it runs")
+            return SettingsError(f"{place} lacks this package: install 'genrezoo[cluster]' there")
         return SettingsError(f"{place} cannot run this package: {type(error).__name__}: {error}")
 
     def _lost(self) -> GenrezooError:
@@ -242,7 +243,7 @@ class ClusterExecutor(CallExecutor):
 
 
 def _connect(address: str) -> Any:
-    """A client of the scheduler at that address."""
+    """Returns a client of the scheduler at an address."""
     try:
         from distributed import Client
         from distributed.comm import connect
@@ -255,7 +256,7 @@ def _connect(address: str) -> Any:
         await comm.close()
 
     try:
-        with concurrent.futures.ThreadPoolExecutor(1) as apart:  # first, as a client that fails to connect may hang
+        with concurrent.futures.ThreadPoolExecutor(1) as apart:  # a client that fails to connect may hang
             apart.submit(asyncio.run, greet()).result()
         return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -1,7 +1,6 @@
 """The part of a `ClusterExecutor` that runs in the workers of a Dask cluster.
 
-A worker makes each call in a process of its own, as `ProcessExecutor` does everywhere, and survives whatever happens to
-that process.
+A worker runs each call in a process of its own with a `ProcessExecutor`, and survives a crash of that process.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from genrezoo.environment import keras_backend, versions
 from genrezoo.parallel.processes import ChildError, ProcessExecutor
 
 LEAVING = ("closing", "closing_gracefully", "closed", "failed")
-"""States of a worker that its scheduler has given up, or that has lost its scheduler."""
+"""States of a worker that its scheduler has dropped, or that has lost its scheduler."""
 
 _executors: dict[tuple[int, tuple[str, ...]], ProcessExecutor] = {}
 _lock = threading.Lock()
@@ -25,22 +24,22 @@ _lock = threading.Lock()
 
 @functools.lru_cache(maxsize=1)
 def installed() -> dict[str, str]:
-    """Versions that must be the same everywhere, for a training that moves between workers to stay bit-identical."""
+    """Returns the versions that must be equal on all workers, so that a training that moves stays bit-identical."""
     backend = keras_backend()
     return {**versions(("keras", backend, "numpy")), "keras backend": backend}
 
 
 def run_call(order: dict[str, Any]) -> dict[str, Any]:
-    """A Dask task: makes one call in a process of its own.
+    """Runs one call in a process of its own, as a Dask task.
 
     Args:
         order: The call of a `ClusterExecutor`, plain data.
 
     Returns:
-        Plain data: ``result``; or ``error`` and what a `ChildError` says; or other ``versions``; or ``unfit``, why this
-        worker can make no call.
+        Plain data: ``result``; or ``error`` with the attributes of a `ChildError`; or ``versions`` that differ; or
+        ``unfit``, the reason why this worker cannot run the call.
     """
-    from distributed import get_worker  # here, because this package does without a cluster as well
+    from distributed import get_worker  # here, because the package works without Dask too
 
     worker = get_worker()
     reply: dict[str, Any] = {"worker": worker.address}
@@ -53,7 +52,7 @@ def run_call(order: dict[str, Any]) -> dict[str, Any]:
     while not concurrent.futures.wait([future], timeout=0.5).done:
         task = worker.state.tasks.get(key)
         if task is None or task.state == "cancelled" or worker.status.name in LEAVING:
-            executor.stop(future)  # nobody waits for it any more
+            executor.stop(future)  # its result is no longer needed
     try:
         return {**reply, "result": future.result()}
     except ChildError as error:
@@ -62,7 +61,7 @@ def run_call(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def _executor(order: dict[str, Any], threads: int) -> ProcessExecutor:
-    """This worker's executor, which keeps its fork server from task to task."""
+    """Returns the executor of this worker, whose fork server serves all tasks."""
     key = (order["threads"], tuple(order["preload"]))
     with _lock:
         if key not in _executors:
@@ -71,7 +70,7 @@ def _executor(order: dict[str, Any], threads: int) -> ProcessExecutor:
 
 
 def _missing(order: dict[str, Any]) -> str | None:
-    """Which folder of a call this worker cannot use; None if it can use all."""
+    """Returns the reason why this worker cannot use a folder of a call; None if it can use all."""
     seen = [(folder, Path(folder)) for folder in order["reads"]]
     seen += [(folder, Path(folder).parent / order["mark"]) for folder in order["writes"]]
     for folder, path in seen:

@@ -1,12 +1,12 @@
-"""The other side of a `ProcessExecutor`: a fork server, which imports modules once, and its worker processes.
+"""The fork server of a `ProcessExecutor`, which imports modules once, and its worker processes.
 
-The processes are those of `multiprocessing`. Its own fork server is not used: it is one per program, so preloaded
-modules and environment variables are those of whoever uses it first; when it is killed, its workers go on while their
-calls count as failed; its workers import the main module again; and files of the working folder shadow modules. This
-one is a fresh interpreter of one executor, and both its parent and its workers notice its end.
+The worker processes are those of `multiprocessing`, but not its fork server, which has four drawbacks. There is one per
+program, so its first user decides on preloaded modules and environment variables. If it is killed, its workers
+continue although their calls count as failed. Its workers import the main module again. Files of the working folder
+shadow modules. The one here is a new interpreter for each executor, and its parent and its workers notice its end.
 
-TensorFlow survives a fork as long as it has not run: importing it starts no thread. Where the imports start threads, or
-the system is not Linux, workers are spawned instead.
+TensorFlow survives a fork if it has not run yet: importing it starts no thread. If the imports start threads, or the
+system is not Linux, workers are spawned instead.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ THREAD_VARIABLES = (
 )
 
 LOOK_SECONDS = 0.2
-"""How late a time limit may be noticed."""
+"""Interval at which time limits are checked."""
 
-# the package is found wherever this one is, last on the path so that it shadows nothing of Python's own
+# The folder of this package is last on the path, so that it shadows no module of Python.
 FORK_SERVER = "import sys; sys.path.append(sys.argv[1]); from genrezoo.parallel import forkserver; forkserver.serve()"
 
 
 def started() -> float:
-    """The start of this worker process, in seconds since the epoch; for the first-prediction time of a cold process."""
+    """Returns the start of this worker process in seconds since the epoch, for the time to the first prediction."""
     return float(os.environ.get("GENREZOO_STARTED", time.time()))
 
 
 def serve() -> None:
-    """Starts a worker process for every call that the parent sends, until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent decides
+    """Starts a worker process for every call that the parent sends, until the parent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # sent by a terminal: the parent decides
     parent = Connection(int(sys.argv[2]))
     settings = json.loads(parent.recv_bytes())
     sys.path[:] = settings["path"]
@@ -60,14 +60,14 @@ def serve() -> None:
         try:
             importlib.import_module(name)
         except Exception:
-            traceback.print_exc()  # a worker that needs it meets the same error
+            traceback.print_exc()  # a worker that needs it raises the same error
     gc.collect()
-    gc.freeze()  # memory that is shared with the workers stays shared
+    gc.freeze()  # so that memory stays shared with the workers
     safe = sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1
     context = multiprocessing.get_context("fork" if safe else "spawn")
     waiting: list[dict[str, Any]] = []
     running: list[_Worker] = []
-    with contextlib.suppress(EOFError, OSError):  # the parent is gone
+    with contextlib.suppress(EOFError, OSError):  # the parent has ended
         while True:
             while waiting and len(running) < settings["workers"]:
                 _start(context, waiting.pop(0), running, parent)
@@ -111,7 +111,7 @@ def _start(context: Any, order: dict[str, Any], running: list[_Worker], parent: 
 
 
 def _stop(call: int, waiting: list[dict[str, Any]], running: list[_Worker], parent: Connection) -> None:
-    """Ends a call, wherever it is."""
+    """Ends a running or waiting call."""
     for worker in running:
         if worker.order["call"] == call:
             worker.process.kill()
@@ -122,14 +122,14 @@ def _stop(call: int, waiting: list[dict[str, Any]], running: list[_Worker], pare
 
 
 def _tell(parent: Connection, order: dict[str, Any], **about: Any) -> None:
-    """Tells the parent what became of a call."""
+    """Sends the outcome of a call to the parent."""
     reply = {"late": False, "answer": None, "noise": "", **about}
     parent.send_bytes(json.dumps({"call": order["call"], "seconds": order["seconds"], **reply}).encode())
 
 
 @dataclass(eq=False)
 class _Worker:
-    """A running worker process, as its fork server knows it."""
+    """A running worker process in its fork server."""
 
     order: dict[str, Any]
     process: BaseProcess
@@ -140,19 +140,19 @@ class _Worker:
     noise: bytes = b""
 
     def read_output(self) -> None:
-        """Keeps the last that the process has printed."""
+        """Reads the output of the process and keeps the end of it."""
         if new := os.read(self.output.fileno(), 65536):
             self.noise = (self.noise + new)[-4000:]
         else:
             self.output.close()
 
     def end(self) -> dict[str, Any]:
-        """What became of a process that has answered or ended."""
+        """Ends a process that has answered or died, and returns its outcome."""
         answer = None
         with contextlib.suppress(EOFError, OSError):  # OSError: it was killed in the middle of its answer
             answer = self.answer.recv_bytes().decode()
         self.process.join(10)
-        self.process.kill()  # one that has closed its files and goes on
+        self.process.kill()  # if it still runs after closing its files
         self.process.join()
         while not self.output.closed and self.output.poll():
             self.read_output()
@@ -163,24 +163,24 @@ class _Worker:
 
 
 def work(text: str, answer: Connection, output: Connection) -> None:
-    """Makes one call in a worker process, which ends at once when its fork server is gone.
+    """Runs one call in a worker process, which ends as soon as its fork server ends.
 
     Args:
         text: The call as JSON.
-        answer: Where the result goes.
-        output: Where everything goes that the call prints.
+        answer: Receives the result.
+        output: Receives everything that the call prints.
     """
     threading.Thread(target=_end_with_server, daemon=True).start()
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     order = json.loads(text)
-    os.environ.clear()  # those of the fork server are older
+    os.environ.clear()  # the variables of the fork server are older
     os.environ.update(order["environment"])
     if order["folder"] is not None:
         os.chdir(order["folder"])
     sys.path[:] = order["path"]
     importlib.invalidate_caches()
-    if numpy := sys.modules.get("numpy"):  # Python's own random numbers are seeded anew by a fork
+    if numpy := sys.modules.get("numpy"):  # a fork seeds only Python's own random numbers again
         numpy.random.seed(int.from_bytes(os.urandom(4)))
     try:
         fn: Any = importlib.import_module(order["module"])
@@ -207,5 +207,5 @@ def _end_with_server() -> None:
 
 
 def call_order(fn: Callable[..., Any], args: Any, kwargs: Any) -> dict[str, Any]:
-    """A call as plain data."""
+    """Returns a call as plain data."""
     return {"module": fn.__module__, "name": fn.__qualname__, "args": list(args), "kwargs": dict(kwargs)}

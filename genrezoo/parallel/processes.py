@@ -1,4 +1,4 @@
-"""The executor on this machine."""
+"""The executor of processes on this machine."""
 
 from __future__ import annotations
 
@@ -23,23 +23,22 @@ from genrezoo.errors import SettingsError
 from genrezoo.parallel.forkserver import FORK_SERVER, THREAD_VARIABLES, call_order
 
 PACKAGE = str(Path(__file__).resolve().parents[2])
-"""Folder that the package is found in."""
-
+"""Folder of the package, for `sys.path`."""
 
 QUIET = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
-"""Keras imports pandas, and pandas PyArrow where it is installed, whose allocator starts a thread: without this no
-worker process could be forked."""
+"""Keras imports pandas, and pandas imports PyArrow if it is installed. Its allocator would start a thread, and then
+worker processes could not be forked."""
 
 
 class ChildError(Exception):
     """A call failed in its worker process.
 
     Attributes:
-        user: Whether a `GenrezooError` ended it, i.e. the user can fix it; its message is then this one's.
-        died: Whether the process ended without an answer, by a signal or an exit code.
+        user: Whether the call raised a `GenrezooError`, which the user can fix; the message is that of this error.
+        died: Whether the process ended without an answer, by a signal or with an exit code.
         late: Whether the time limit ended it.
-        scarce: Whether a resource was missing, such as room on the disk: no fault of the call.
-        detail: The process's traceback or last output, for a log.
+        scarce: Whether a resource was missing, such as room on the disk; the call itself is not at fault.
+        detail: The traceback or the last output of the process, for a log.
     """
 
     def __init__(
@@ -57,12 +56,12 @@ class ChildError(Exception):
 
 
 class CallExecutor(concurrent.futures.Executor):
-    """What the executors share: calls of functions by their import path, with folders; after an error none goes on."""
+    """The base class of executors. They call functions by import path; an error in their block ends all calls."""
 
     @property
     @abstractmethod
     def workers(self) -> int:
-        """How many calls are made at once."""
+        """Number of calls that run at once."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
         """Runs ``fn(*args, **kwargs)`` in a worker process.
@@ -87,16 +86,16 @@ class CallExecutor(concurrent.futures.Executor):
     ) -> concurrent.futures.Future[Any]:
         """Runs a function of plain data and folders in a worker process.
 
-        A worker of a cluster that does not see the folders, or cannot write to them, is left out from then on.
+        A worker of a cluster that does not see the folders, or cannot write to them, gets no further calls.
 
         Args:
             fn: A function at the top level of a module that is importable there.
             kwargs: Keyword arguments, plain data (JSON).
-            reads: Folders that the call reads: the name of a further argument -> the folder.
-            writes: Folders that it reads and writes; they are made if missing.
+            reads: Folders that the call reads, by the name of the keyword argument for their path.
+            writes: Folders that it reads and writes, likewise; they are made if missing.
 
         Returns:
-            A future of the result, as of `submit`. The folders arrive in the function as absolute paths, text.
+            A future of the result, as in `submit`. The function gets the folders as absolute paths (text).
         """
         here, there = ({name: Path(path).resolve() for name, path in given.items()} for given in (reads, writes))
         for folder in there.values():
@@ -108,7 +107,13 @@ class CallExecutor(concurrent.futures.Executor):
     def send(
         self, order: dict[str, Any], reads: Sequence[Path] = (), writes: Sequence[Path] = ()
     ) -> concurrent.futures.Future[Any]:
-        """Makes the call of an order of `call_order`, which reads and writes these folders."""
+        """Runs a call.
+
+        Args:
+            order: The call, as `call_order` returns it.
+            reads: Folders that it reads.
+            writes: Folders that it writes to.
+        """
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.shutdown(wait=True, cancel_futures=kind is not None)
@@ -118,13 +123,13 @@ class ProcessExecutor(CallExecutor):
     """A `concurrent.futures.Executor` that runs each call in a worker process of its own.
 
     Args:
-        workers: How many processes run at once, at least 1.
-        threads: Threads that the numerical libraries of a process may use; None leaves them alone.
-        seconds: A process that takes longer is ended and its call fails; None waits for ever.
+        workers: Number of processes that run at once, at least 1.
+        threads: Threads that the numerical libraries of a process may use; None does not limit them.
+        seconds: Time limit: a process that takes longer is killed and its call fails; None for no limit.
         preload: Modules that the calls need. On Linux the executor's fork server imports them once, in the background,
-            and forks a process for every call, which then need not import them; of the environment variables the
-            modules see those of now. Where that is not safe (the imports start threads, as numerical libraries do
-            unless ``threads`` is 1) every process imports what it needs.
+            with the current environment variables, and forks a process for every call, which need not import them
+            again. If a fork is not safe (the imports start threads, as numerical libraries do unless ``threads`` is
+            1), every process imports what it needs.
 
     Raises:
         SettingsError: ``workers`` or ``threads`` is below 1.
@@ -151,24 +156,27 @@ class ProcessExecutor(CallExecutor):
 
     @property
     def workers(self) -> int:
-        """How many processes run at once."""
+        """Number of processes that run at once."""
         return self._workers
 
     def send(
         self, order: dict[str, Any], reads: Sequence[Path] = (), writes: Sequence[Path] = ()
     ) -> concurrent.futures.Future[Any]:
-        """Makes the call of an order of `call_order`."""
+        """Runs a call, see `CallExecutor.send`."""
         return self.begin(order, self.seconds)
 
     def begin(self, order: Mapping[str, Any], seconds: float | None) -> concurrent.futures.Future[Any]:
-        """Makes a call that `stop` can end.
+        """Runs a call that `stop` can end.
 
         Args:
-            order: What `call_order` returns.
-            seconds: Time limit of the process.
+            order: The call, as `call_order` returns it.
+            seconds: Time limit of the process; None for no limit.
+
+        Returns:
+            A future of the result, as in `submit`.
         """
         where = {"environment": self._environment(), "folder": _here(), "path": sys.path.copy(), "seconds": seconds}
-        plain = json.loads(json.dumps({**order, **where}))  # now, as the caller may change what he passed
+        plain = json.loads(json.dumps({**order, **where}))  # now, because the caller may change the arguments later
         with self._lock:
             if self._server.ending:
                 raise RuntimeError("cannot make calls after shutdown")
@@ -177,11 +185,11 @@ class ProcessExecutor(CallExecutor):
             return future
 
     def stop(self, future: concurrent.futures.Future[Any]) -> None:
-        """Ends a call, which then fails."""
+        """Kills the process of a call, which then fails."""
         self._server.stop(future)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Ends the executor; with ``cancel_futures`` the running processes are ended too."""
+        """Ends the executor; with ``cancel_futures`` the running processes are killed."""
         with self._lock:
             self._server.end(now=cancel_futures)
         if wait:
@@ -198,16 +206,16 @@ class ProcessExecutor(CallExecutor):
 
 
 class _ForkServer:
-    """A fork server's process and the calls that are with it.
+    """The process of a fork server and its unfinished calls.
 
-    Two threads speak with it, one each way, so that nobody who makes a call waits for its imports.
+    One thread sends to it and another receives from it, so that submitting a call does not wait for its imports.
     """
 
     def __init__(self, settings: dict[str, Any], environment: dict[str, str]):
         self.connection, theirs = multiprocessing.Pipe()
         self.output = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the process
         with theirs:
-            self.process = subprocess.Popen(  # -P: a file of the working folder shadows no module
+            self.process = subprocess.Popen(  # -P: files of the working folder shadow no module
                 [sys.executable, "-P", "-c", FORK_SERVER, PACKAGE, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=self.output,
@@ -225,7 +233,7 @@ class _ForkServer:
         self.listener.start()
 
     def call(self, order: dict[str, Any]) -> concurrent.futures.Future[Any] | None:
-        """Asks for a call; None if the process has ended."""
+        """Submits a call; returns None if the process has ended."""
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         number = next(self.numbers)
         with self.lock:
@@ -242,19 +250,19 @@ class _ForkServer:
                 self.orders.put({"stop": number})
 
     def end(self, *, now: bool) -> None:
-        """Ends the process, now or after its last call; its worker processes end with it."""
+        """Ends the process and its worker processes, now or after the last call."""
         self.ending = True
         if now or not self.calls:
             self.process.kill()
 
     def send(self) -> None:
-        """Sends what is asked for."""
-        with contextlib.suppress(OSError):  # the process has ended, which `listen` reports
+        """Sends the orders, in a thread."""
+        with contextlib.suppress(OSError):  # the process has ended: `listen` reports it
             while (order := self.orders.get()) is not None:
                 self.connection.send_bytes(json.dumps(order).encode())
 
     def listen(self) -> None:
-        """Settles the calls until the process and its workers have ended."""
+        """Receives the results of calls, in a thread, until the process and its workers have ended."""
         with contextlib.suppress(EOFError, OSError):
             while True:
                 reply = json.loads(self.connection.recv_bytes())
@@ -281,7 +289,7 @@ def _settle(future: concurrent.futures.Future[Any], outcome: Any) -> None:
 
 
 def _outcome(reply: dict[str, Any]) -> Any:
-    """What became of a call."""
+    """Returns the result of a call, or the `ChildError` that it failed with."""
     code, late = reply["code"], reply["late"]
     if code != 0 or reply["answer"] is None:
         limit = f" (limit {reply['seconds']} s)" if late else ""
@@ -292,7 +300,7 @@ def _outcome(reply: dict[str, Any]) -> Any:
 
 
 def _here() -> str | None:
-    """The working folder; None if it was deleted."""
+    """Returns the working folder; None if it was deleted."""
     try:
         return os.getcwd()
     except FileNotFoundError:
@@ -302,5 +310,5 @@ def _here() -> str | None:
 def _exit(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
-    known = -code in set(signal.Signals)  # those for real time have no names but the first and the last
+    known = -code in set(signal.Signals)  # of the real-time signals only the first and the last have names
     return f"signal {signal.Signals(-code).name if known else -code}"

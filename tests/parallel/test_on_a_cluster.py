@@ -69,7 +69,7 @@ def test_workers_that_do_not_see_the_files_are_no_reason_to_reject_them(tmp_path
     with start_cluster(tmp_path, 1, preload=HERE / "blind_worker.py", HIDDEN=str(tmp_path / "music")) as cluster:
         with pytest.raises(ResourceError, match="does not see .*music; use a folder that all machines see"):
             extract_files([path], MEL, cache=tmp_path / "shared", scheduler=cluster.address)
-        with pytest.raises(SettingsError, match="pass workers or scheduler"):
+        with pytest.raises(SettingsError, match="pass either workers or scheduler"):
             extract_files([path], MEL, workers=2, scheduler=cluster.address)
 
 

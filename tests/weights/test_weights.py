@@ -329,7 +329,7 @@ def test_weights_of_a_user_come_from_a_file(tmp_path, made):
     assert sha256(content) == entry.weights_sha256
     (tmp_path / "mine.safetensors").write_bytes(content)
     with registering(entry):
-        with pytest.raises(DataError, match="from a file alone"):
+        with pytest.raises(DataError, match="cannot be downloaded, they are read from a file"):
             fetch_weights(NAME, cache=tmp_path)
         assert fetch_weights(NAME, from_file=tmp_path / "mine.safetensors", cache=tmp_path).read_bytes() == content
         (tmp_path / "mine.safetensors").write_bytes(content[:-1])
