@@ -8,7 +8,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, pvariance
 from typing import Any
@@ -41,6 +41,8 @@ from genrezoo.songs import SongSet, repeated_split
 from genrezoo.songs.chunks import chunk_starts
 
 WARM_UP, CALLS, BULK = 20, 200, 256
+MOST_SECONDS = 60.0
+"""Time after which the latency of slow models is measured with fewer calls, and their bulk speed with fewer songs."""
 EXPORT = "model.onnx"
 """File name of the export in its run folder."""
 CHOICE = "chosen.json"
@@ -123,9 +125,10 @@ def speed_cell(plain: dict[str, Any]) -> dict[str, Any]:
     first, peak = None, None
     if cell.facts.family == "zoo":  # a baseline has no file to be loaded from: its process was busy fitting
         first = time.time() - parallel.started() - exporting
-    times = [_seconds(predict, ones[call % len(ones)]) for call in range(WARM_UP + CALLS)]
-    p50, p90, p99 = np.percentile(np.array(times[WARM_UP:]) * 1e3, [50, 90, 99]).tolist()
-    bulk = test.take(np.resize(np.arange(len(test)), 4 * BULK))
+    times = latencies(predict, ones)
+    p50, p90, p99 = np.percentile(times * 1e3, [50, 90, 99]).tolist()
+    number = min(4 * BULK, max(8, int(MOST_SECONDS * 1e3 / p50)))
+    bulk = test.take(np.resize(np.arange(len(test)), number))
     predict(bulk)
     rates = [len(bulk) / _seconds(predict, bulk) for _ in range(3)]
     if cell.facts.family == "zoo":
@@ -133,12 +136,23 @@ def speed_cell(plain: dict[str, Any]) -> dict[str, Any]:
     return SpeedRow(
         **_facts(cell),
         engine=cell.engine,
-        latency_ms=Latency(p50=p50, p90=p90, p99=p99, calls=CALLS),
+        latency_ms=Latency(p50=p50, p90=p90, p99=p99, calls=len(times)),
         bulk_songs_per_second=float(np.median(rates)),
-        bulk_batch=BULK,
+        bulk_batch=min(BULK, number),
         first_prediction_seconds=first,
         peak_memory_mb=peak,
     ).to_plain()
+
+
+def latencies(predict: Predict, ones: Sequence[SongSet]) -> np.ndarray:
+    """Returns the times of `CALLS` predictions of one song after `WARM_UP` others, in seconds.
+
+    After `MOST_SECONDS` it stops, with `WARM_UP` measured calls or more.
+    """
+    times: list[float] = []
+    while len(times) < WARM_UP + CALLS and (len(times) < 2 * WARM_UP or sum(times) < MOST_SECONDS):
+        times.append(_seconds(predict, ones[len(times) % len(ones)]))
+    return np.array(times[WARM_UP:])
 
 
 def passes_cell(plain: dict[str, Any]) -> dict[str, Any]:

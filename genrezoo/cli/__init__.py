@@ -92,6 +92,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _show_warning
+    _shown.clear()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # to look for some takes as long as to predict
     # A shell script starts its background jobs with SIGINT ignored; `kill -INT` should end those as cleanly as Ctrl-C.
     signal.signal(signal.SIGINT, interrupt)
@@ -120,9 +121,13 @@ def main() -> None:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-    """Ours in a line; of others' warnings, which are about code, none."""
-    if issubclass(category, GenrezooWarning):
+    """Ours in a line, once, though each fold may repeat it; of others' warnings, which are about code, none."""
+    if issubclass(category, GenrezooWarning) and str(message) not in _shown:
+        _shown.add(str(message))
         _tell("[yellow]warning:[/]", str(message))
+
+
+_shown: set[str] = set()
 
 
 def _tell(mark: str, text: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Required, TypeAlias, TypedDict
@@ -80,18 +81,34 @@ def epoch_record(
     return dict(zip(HISTORY, values, strict=True))
 
 
-def forward(model: keras.Model, x: Inputs, batch_size: int = 256) -> dict[str, np.ndarray]:
+def songs_per_batch(shape: Sequence[int]) -> int:
+    """Returns how many songs of a shape are predicted together: 256, or fewer if long songs would fill the memory.
+
+    Attention over a song holds a number for each pair of its segments, in each head.
+
+    Args:
+        shape: Shape of a song: segments and features, or height, width and channels.
+
+    Example:
+        >>> songs_per_batch((120, 25)), songs_per_batch((1292, 128)), songs_per_batch((3303, 25))
+        (256, 40, 6)
+    """
+    return max(1, min(256, 2**23 // math.prod(shape), 2**26 // shape[0] ** 2))
+
+
+def forward(model: keras.Model, x: Inputs, batch_size: int | None = None) -> dict[str, np.ndarray]:
     """Runs a model in inference mode over any number of songs.
 
     Args:
         model: A model whose output is its logits or a dict with the key ``logits``.
         x: Model input, ``(n_songs, n_segments, n_features)`` float32, padding as NaN; a list for several inputs.
-        batch_size: Songs per batch.
+        batch_size: Songs per batch; `songs_per_batch` if left out.
 
     Returns:
         Float32 arrays by output name, with first axis ``n_songs``; the key ``logits`` is always present.
     """
     given = x if isinstance(x, list) else [x]
+    batch_size = batch_size or songs_per_batch(given[0].shape[1:])
     parts: list[dict[str, Any]] = []
     for start in range(0, len(given[0]), batch_size):
         batch = [np.ascontiguousarray(part[start : start + batch_size]) for part in given]
