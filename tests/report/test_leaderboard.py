@@ -320,6 +320,19 @@ def test_validation_accuracies_out_of_fold_are_told_apart_from_others(results):
     assert "out of fold" not in told(lambda row: True)
 
 
+def test_validation_accuracies_of_an_ensemble_selected_out_of_fold_are_told_apart_too(results):
+    def told(split):
+        chosen = {"weights": {}, "selected_on": split}
+        rewrite(
+            results,
+            lambda row: {**row, "settings": {"chosen": chosen}} if row["recipe"] == "lstm" else row,
+        )
+        return " ".join(leaderboard([results]).boards[0].cautions)
+
+    assert "out of fold" not in told("valid")
+    assert "The validation accuracies of lstm are out of fold" in told("out_of_fold")
+
+
 def test_weights_from_elsewhere_are_named_with_what_is_known_of_them(results):
     def rest(some):
         known = {"tagger.msd": "They were trained on a million songs."}

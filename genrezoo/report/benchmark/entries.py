@@ -15,6 +15,7 @@ from genrezoo.report.benchmark.records import Entry
 from genrezoo.report.benchmark.study_values import KEPT
 from genrezoo.report.style.number_format import Estimate
 from genrezoo.rows import SCORES, AccuracyRow, PassesRow, Row, SpeedRow
+from genrezoo.runs.predictions import OUT_OF_FOLD
 
 # parts of a recipe that change no result, and what was chosen for each seed
 _NOT_SETTINGS = ("name", "summary", "reference", "reported", "seed", "chosen")
@@ -45,7 +46,7 @@ def entry_of(name: str, rows: Sequence[AccuracyRow], timings: Sequence[Row], bay
         calibration_error=estimates["calibration_error"],
         accuracies=tuple(row.test.accuracy for row in rows),
         validation=fmean(validation),
-        cross_validated=any(row.out_of_fold is not None for row in rows),
+        cross_validated=any(_out_of_fold(row) for row in rows),
         fraction_of_ceiling=estimates["accuracy"].mean / bayes if bayes else None,
         representative=rows[middle].seed,
         parameters=_mean(rows, "parameters"),
@@ -144,6 +145,11 @@ def chosen_of(rows: Sequence[AccuracyRow]) -> dict[str, Any]:
     """Returns the choices of tuned baselines and selected ensembles, by seed; empty for others."""
     chosen = {f"seed {row.seed}": row.settings["chosen"] for row in rows if "chosen" in row.settings}
     return {"chosen": chosen} if chosen else {}
+
+
+def _out_of_fold(row: AccuracyRow) -> bool:
+    """Whether the answers for validation songs are out of fold: the row's own, or those of an ensemble's members."""
+    return row.out_of_fold is not None or row.settings.get("chosen", {}).get("selected_on") == OUT_OF_FOLD
 
 
 def _mean(rows: Sequence[AccuracyRow], name: str) -> float | None:
