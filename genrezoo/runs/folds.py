@@ -91,7 +91,8 @@ def out_of_fold(
     Raises:
         SettingsError: There are too few folds, the recipe has members, workers and a scheduler are passed together, or
             the cluster cannot be used.
-        DataError: A genre has fewer songs than there are folds, a fold's training failed, or the folder is in use.
+        DataError: A genre has one song or a fold holds all of its songs, a fold's training failed, or the folder is in
+            use.
 
     Example:
         >>> import tempfile, genrezoo as gz

@@ -239,8 +239,10 @@ def split_by_ids(songs: SongSet, lists: Mapping[str, Iterable[str]], *, provenan
 def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
     """Divides all songs into stratified folds, of whole groups if the songs have groups.
 
+    A genre with fewer songs than folds is missing in some of them.
+
     Args:
-        songs: Songs.
+        songs: Songs, at least two of each genre.
         n_folds: Number of folds, at least 2.
         seed: Seed of the shuffle.
 
@@ -249,7 +251,7 @@ def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
 
     Raises:
         SettingsError: There are fewer than 2 folds.
-        DataError: A genre has fewer songs (or the set fewer groups) than folds.
+        DataError: A genre has one song, or all genres have fewer songs (or the set fewer groups) than folds.
 
     Example:
         >>> import numpy as np
@@ -261,12 +263,9 @@ def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
     if n_folds < 2:
         raise SettingsError(f"n_folds must be at least 2, got {n_folds}")
     count = np.bincount(songs.y, minlength=songs.num_classes)
-    if count.min() < n_folds:
-        genre = songs.genres[count.argmin()]
-        raise songs.error(
-            f"{n_folds} folds, but genre {genre!r} has only {count.min()} songs",
-            remedy="use fewer folds, or remove the genre",
-        )
+    if count.min() < 2:
+        what = f"genre {songs.genres[count.argmin()]!r} has {count.min()} songs, too few for folds: one is held out"
+        raise songs.error(what, remedy="pass more songs of the genre, or remove it")
     kind = model_selection.StratifiedKFold if songs.groups is None else model_selection.StratifiedGroupKFold
     dealer = kind(n_folds, shuffle=True, random_state=child_seed(seed, "folds"))
     return _held_out(dealer, np.arange(songs.n_songs), songs, remedy="use fewer folds")

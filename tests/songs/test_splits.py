@@ -217,13 +217,22 @@ def test_folds_hold_whole_groups(n_folds, seed):
 def test_folds_that_cannot_be():
     with pytest.raises(SettingsError, match="at least 2, got 1"):
         folds(make(np.arange(60) % 3), 1, seed=0)
-    with pytest.raises(DataError, match="4 folds, but genre 'genre 1' has only 3 songs"):
-        folds(make(np.repeat([0, 1], [20, 3])), 4, seed=0)
+    with pytest.raises(DataError, match="genre 'genre 1' has 1 songs, too few for folds"):
+        folds(make(np.repeat([0, 1], [20, 1])), 4, seed=0)
+    with pytest.raises(DataError, match=r"cannot be greater.*fewer folds"):
+        folds(make(np.repeat([0, 1], [3, 3])), 4, seed=0)
     with pytest.raises(DataError, match="fewer folds"):
         folds(make(np.arange(60) % 3, groups=np.arange(60) % 3), 4, seed=0)
     absent = dataclasses.replace(make(np.arange(60) % 3), genres=("a", "b", "c", "d"))
-    with pytest.raises(DataError, match="genre 'd' has only 0 songs"):
+    with pytest.raises(DataError, match="genre 'd' has 0 songs"):
         folds(absent, 4, seed=0)
+
+
+def test_a_genre_with_fewer_songs_than_folds_is_held_out_once_and_always_trained_on():
+    songs = make(np.repeat([0, 1], [20, 3])).with_split({"train": np.arange(23), "valid": []}, "random")
+    parts = fold_splits(songs, 5, seed=0)
+    assert sorted(np.bincount(songs.y[part["valid"]], minlength=2)[1] for part in parts) == [0, 0, 1, 1, 1]
+    assert all(1 in songs.y[part["train"]] for part in parts)
 
 
 def test_a_fold_with_all_songs_of_a_genre_is_refused_before_any_is_trained():
