@@ -1,5 +1,5 @@
-"""A page on this machine to try models on: drop a recording, see its genres and where in it they are.
+"""A web page on this machine to try models: drop a recording and see its genres, as a whole and over time.
 
-`page` is the page, `models` what can be tried on it, `upload` what becomes of a file that is dropped, `markup` the
-parts that gradio has no component for, and `guard` what the page's server answers to whom.
+`page` builds and serves the page, `models` opens its models, `upload` predicts uploaded files, `markup` renders parts
+that gradio has no component for, and `guard` refuses requests that the page does not need.
 """

@@ -1,9 +1,9 @@
-"""What the page's server answers to whom: nothing but what the page itself needs, and nothing to other web pages.
+"""The protection of the page's server: it answers only requests that the page needs, and none of other web pages.
 
-A server on the loopback address is reached by every page that the same browser shows. So a request must name this
-machine as its host (a page of another name that resolves to 127.0.0.1 does not) and must not come from another origin.
-Of gradio's routes only those are open that the page uses; what they read must be an upload; and the page itself is told
-to load nothing from elsewhere.
+Every page in the same browser can reach a server on the loopback address. So the host of a request must be a name of
+this machine (a page whose own name resolves to 127.0.0.1 sends its own name), and the origin must not be another one.
+Only the routes of gradio that the page uses are open, they read uploaded files only, and a policy keeps the page from
+loading anything from elsewhere.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 """Names of this machine."""
 
 MOST_BYTES = 2**16
-"""Bytes of a request that is no upload."""
+"""Largest size in bytes of a request that is not an upload."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
     "worker-src 'self' blob:; object-src 'none'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
 )
-"""Content security policy: gradio's page builds functions from text, so scripts may do that, but load nothing."""
+"""Content security policy. Scripts may make functions from text, as gradio's page does, but may load nothing."""
 
 _API = "/gradio_api"
 _PAGE = ("/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt")
@@ -57,13 +57,14 @@ _HEADERS = (
 
 
 class Guard:
-    """An ASGI application around the page's, which answers what it does not let through.
+    """An ASGI application around that of the page, which refuses requests.
 
     Args:
         app: The page's application.
-        folder: Where uploads are.
-        hosts: Names by which the server may be called; any name if left out.
-        most_uploaded: Bytes of all uploads together, beyond which no more are taken until some are removed.
+        folder: Folder of the uploads.
+        hosts: Host names that requests may have; None for any name.
+        most_uploaded: Largest size in bytes of all uploads together; further uploads are refused until some are
+            removed.
 
     Example:
         >>> there = {"host": "localhost:7860"}
@@ -76,7 +77,7 @@ class Guard:
         self.hosts = None if hosts is None else frozenset(hosts)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answers a request, or passes it on."""
+        """Refuses a request, or passes it on."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -110,23 +111,26 @@ class Guard:
 def refusal(
     method: str, path: str, headers: dict[str, str], *, folder: Path, hosts: frozenset[str] | None
 ) -> tuple[int, str] | None:
-    """Why a request is not answered: a status and a reason; None if it is.
+    """Decides whether a request is refused.
 
     Args:
         method: Its method.
         path: Its path, decoded.
         headers: Its headers by lower-case name.
-        folder: Where uploads are.
-        hosts: Names by which the server may be called; None for any.
+        folder: Folder of the uploads.
+        hosts: Host names that requests may have; None for any.
+
+    Returns:
+        The status and the reason of the refusal; None if the request is answered.
     """
     host = _name(f"//{headers.get('host', '')}")
     if hosts is not None and host not in hosts:
-        return 403, "called by another name than this machine's"
+        return 403, "the host is not this machine"
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-        return 403, "another page may not do this"
+        return 403, "requests of other pages are refused"
     if headers.get("sec-fetch-site") == "cross-site" and path != "/":
-        return 403, "another page may not do this"
+        return 403, "requests of other pages are refused"
     if method not in ("GET", "HEAD", "POST"):
         return 405, "not allowed"
     prefix = f"{_API}/file="
@@ -140,7 +144,7 @@ def refusal(
 
 
 def is_upload(path: str, folder: Path) -> bool:
-    """Whether a path is one of a regular file that was uploaded, and no link leads out of the folder.
+    """Whether a path is that of an uploaded regular file, without links out of the folder.
 
     Example:
         >>> is_upload("/etc/passwd", Path("/tmp/uploads")), is_upload("http://example.org/a.wav", Path("/tmp/uploads"))
@@ -154,7 +158,7 @@ def is_upload(path: str, folder: Path) -> bool:
 
 
 def only_uploads(body: bytes, folder: Path) -> bool:
-    """Whether every file that a call names is an upload: gradio fetches a path that is an address.
+    """Whether every file in the body of a call is an upload; gradio would fetch a path that is a URL.
 
     Example:
         >>> only_uploads(b'{"data": ["mlp"]}', Path("/tmp")), only_uploads(b'{"path": "http://a"}', Path("/tmp"))
@@ -177,7 +181,7 @@ def only_uploads(body: bytes, folder: Path) -> bool:
 
 
 def uploaded_bytes(folder: Path) -> int:
-    """Bytes of all files below a folder; of one that is removed meanwhile, none."""
+    """Returns the bytes of all files below a folder; files may be removed meanwhile."""
     total = 0
     for path in folder.rglob("*"):
         try:
@@ -188,7 +192,7 @@ def uploaded_bytes(folder: Path) -> int:
 
 
 def _name(address: str) -> str | None:
-    """The host of an address, without its port."""
+    """Returns the host of an address without its port."""
     try:
         return urlsplit(unquote(address)).hostname
     except ValueError:
@@ -196,7 +200,7 @@ def _name(address: str) -> str | None:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The body of a request; None if it is too large."""
+    """Returns the body of a request; None if it is too large."""
     body = bytearray()
     while True:
         message = await receive()
@@ -208,7 +212,7 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Gives a body that was read once more, and then what the server says."""
+    """Returns a `receive` that repeats a body, followed by further messages of the server."""
     waiting = [body]
 
     async def replay() -> Message:
@@ -220,7 +224,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 async def _answer(send: Send, status: int, reason: str) -> None:
-    """A short answer in plain text."""
+    """Answers with a line of plain text."""
     headers = [(b"content-type", b"text/plain; charset=utf-8"), *_HEADERS]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": reason.encode()})

@@ -1,6 +1,6 @@
 """The parts of the page that gradio has no component for, as HTML: the player, a timeline, a refusal.
 
-Names of files and genres are whatever somebody has written into them: the templates escape all of them.
+Names of files and genres may contain anything, so the templates escape them.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from genrezoo.predict import Prediction
 from genrezoo.report.run.timeline import clock, pooled
 
 MOST_GENRES = 8
-"""Genres in a timeline: those that are highest in the whole recording."""
+"""Genres of a timeline: those with the highest scores for the whole recording."""
 
 MOST_COLUMNS = 240
-"""Columns of a timeline; a longer one has the means of neighbours."""
+"""Columns of a timeline; neighbouring windows of a longer one are averaged."""
 
-_SEEN = 0.02  # of the strongest; weaker cells would not be seen
+_VISIBLE = 0.02  # fraction of the highest score; weaker cells are left out
 
 
 def player_html(path: str, name: str, prediction: Prediction) -> str:
-    """The player of a recording.
+    """Renders the player of a recording.
 
     Args:
-        path: Where the page's server has the file.
+        path: Path of the file on the server.
         name: Its name.
-        prediction: An answer to it.
+        prediction: A prediction for it, whose warnings are shown.
 
     Returns:
         HTML.
@@ -50,14 +50,14 @@ def player_html(path: str, name: str, prediction: Prediction) -> str:
 
 
 def timeline_html(prediction: Prediction, model: str) -> str:
-    """A model's answer over time, with a mark that the page's script moves, and the whole answer to download.
+    """Renders a prediction over time, with a cursor that the page's script moves, and a link to download it.
 
     Args:
-        prediction: The answer.
-        model: What the page calls the model.
+        prediction: The prediction.
+        model: The model's name on the page.
 
     Returns:
-        HTML. Rows are genres, the highest one of the recording first; the strongest colour is the highest score in it.
+        HTML. Rows are genres, sorted by their scores for the recording; the strongest colour is the highest score.
 
     Example:
         >>> from pathlib import Path
@@ -78,7 +78,7 @@ def timeline_html(prediction: Prediction, model: str) -> str:
     left, width = (np.round(1000 * part / span, 2) for part in (edges[:-1] - edges[0], np.diff(edges)))
     cells = [
         {"x": left[at], "width": width[at], "row": row, "strength": strength[at, row], "leads": row == leading[at]}
-        for at, row in np.argwhere(strength >= _SEEN)
+        for at, row in np.argwhere(strength >= _VISIBLE)
     ]
     hours = edges[-1] > 3600
     ticks = [{"at": 25 * part, "text": clock(float(edges[0] + span * part / 4), hours=hours)} for part in range(5)]
@@ -107,32 +107,32 @@ def timeline_html(prediction: Prediction, model: str) -> str:
 
 
 def refusal_html(name: str, reason: str) -> str:
-    """Why a file has no answer."""
+    """Renders the reason why a file has no prediction."""
     return _fill("refusal.html.jinja", name=name, reason=f"{reason.rstrip('.')}.")
 
 
 def empty_html(limits: Limits) -> str:
-    """What stands where the answer will be."""
+    """Renders the text before the first upload."""
     return _fill("empty.html.jinja", megabytes=f"{limits.megabytes:,.4g}", minutes=f"{limits.seconds / 60:,.3g}")
 
 
 def models_html(models: Sequence[Tried]) -> str:
-    """What the models are."""
+    """Renders the descriptions of the models."""
     return _fill("models.html.jinja", models=models)
 
 
 def script() -> str:
-    """The page's script, a function that the page calls once."""
+    """Returns the page's script, a function that the page calls once."""
     return _source("page.js")
 
 
 def style() -> str:
-    """The page's style sheet."""
+    """Returns the page's style sheet."""
     return _source("page.css")
 
 
 def _download_name(stem: str, model: str) -> str:
-    """A name for the downloaded file that every system takes."""
+    """Returns a name for the downloaded file that is valid on every system."""
     plain = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in f"{stem}-{model}")
     return f"{plain[:120]}.json"
 

@@ -1,4 +1,4 @@
-"""The models that can be tried on the page: opened once, each with a name that tells it from the others."""
+"""The models of the page, each with a unique name."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Tried:
     """A model on the page.
 
     Attributes:
-        name: What the page calls it.
-        about: What it is, in a few words.
-        settings: The features that it reads, of whole recordings.
-        answer: Makes a prediction of the features of a recording.
-        genres: Names of its answers.
-        lock: Held while it answers: Keras's models are not made for several threads.
+        name: Its name on the page.
+        about: Its description in a few words.
+        settings: Settings of the features that it reads, for whole recordings.
+        answer: Makes a prediction from the features of a recording.
+        genres: Names of its classes.
+        lock: Held during a prediction, because Keras models are not safe in several threads.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Tried:
 
 
 def cached_models() -> list[str]:
-    """Names of the published weights that are in the cache and whose labels are genres of music."""
+    """Returns the names of the published weights that are in the cache and whose labels are music genres."""
     return [one.name for one in WEIGHTS.members() if one.genres and weights_path(one.name).is_file()]
 
 
@@ -47,11 +47,12 @@ def open_models(names: Sequence[str]) -> dict[str, Tried]:
         names: Run folders, exported models (files), or names of published weights.
 
     Returns:
-        The models by the names that the page calls them by, in the order given.
+        The models by their names on the page, in the order of ``names``.
 
     Raises:
-        SettingsError: No names, or labels that are not music genres.
-        DataError: Neither a run folder nor an exported model, or a model that was not trained on features of audio.
+        SettingsError: There are no names, or the labels of weights are not music genres.
+        DataError: A name is neither that of a run folder nor of an exported model nor of weights, or the model was not
+            trained on features of audio.
 
     Example:
         >>> open_models([])
@@ -60,8 +61,8 @@ def open_models(names: Sequence[str]) -> dict[str, Tried]:
         genrezoo.errors.SettingsError: there is no model to try: ...
     """
     if not names:
-        what = "there is no model to try: none was named, and no published weights are in the cache"
-        raise SettingsError(f"{what}. Name a run folder, an exported model (.onnx) or weights, e.g. vgg_tagger.msd")
+        what = "there is no model to try: none was passed, and no published weights are in the cache"
+        raise SettingsError(f"{what}. Pass a run folder, an exported model (.onnx) or weights, e.g. vgg_tagger.msd")
     opened: dict[str, Tried] = {}
     for name in names:
         model = open_model(name)
@@ -75,7 +76,7 @@ def open_models(names: Sequence[str]) -> dict[str, Tried]:
 
 
 def _free_name(name: str, taken: dict[str, Tried]) -> str:
-    """The name, or with a number after it where another model has it."""
+    """Returns the name, with a number if another model has the same name."""
     number = 1
     while (shown := name if number == 1 else f"{name} ({number})") in taken:
         number += 1

@@ -1,6 +1,6 @@
-"""The page: what it shows, what happens when a file is dropped, and the server that shows it."""
+"""The page: its components, its reactions to uploads, and its server."""
 
-# gradio looks at the annotations of the functions that it calls, so they are not postponed here
+# gradio reads the annotations of the functions that it calls, so they are not postponed here
 
 import contextlib
 import errno
@@ -24,17 +24,17 @@ from genrezoo.errors import DataError, ResourceError, SettingsError
 from genrezoo.predict import Prediction
 
 AT_ONCE = 2
-"""Uploads that are answered at once; others wait."""
+"""Uploads that are processed at once; others wait."""
 
 MOST_WAITING = 16
-"""Uploads that may wait; a further visitor is told to try again."""
+"""Most uploads that may wait; further visitors are asked to try again."""
 
 REMOVED_AFTER = 1800
-"""Seconds after which an uploaded file is removed, whoever sees it."""
+"""Seconds after which an uploaded file is removed, even if the page still shows it."""
 
 NO_OTHER = "no other model"
 
-_TOGETHER = 10  # uploads of the largest size that may lie in the folder at a time
+_TOGETHER = 10  # uploads of the largest size that fit into the folder
 
 
 def serve(
@@ -47,20 +47,20 @@ def serve(
     on_model: Callable[[str], None] = lambda name: None,
     until: threading.Event | None = None,
 ) -> None:
-    """Shows the page until it is interrupted; then its folder and everything uploaded are removed.
+    """Serves the page until it is interrupted; then its folder and all uploads are removed.
 
     Args:
-        models: What `genrezoo.demo.models.open_models` returns.
-        host: Address that the server listens on; only this machine reaches the page if left out.
+        models: The models by name, see `genrezoo.demo.models.open_models`.
+        host: Address that the server listens on; the default is reachable from this machine only.
         port: Its port; the first free one from 7860 if left out.
-        limits: How much of a recording the page takes.
+        limits: Limits of an upload.
         on_start: Called with the page's address when it can be opened.
-        on_model: Called with the name of each model before it answers for the first time, which takes some seconds.
-        until: Ends the page when it is set; without it, an interrupt (Ctrl-C) does.
+        on_model: Called with the name of each model before its first prediction, which takes some seconds.
+        until: Ends the page when it is set; an interrupt (Ctrl-C) ends it as well.
 
     Raises:
-        SettingsError: The extra ``demo`` is not installed, or the host is none of this machine.
-        ResourceError: The port is taken.
+        SettingsError: The extra ``demo`` is not installed, or the host is not an address of this machine.
+        ResourceError: The port is in use.
     """
     check_gradio()
     check_address(host, port)
@@ -83,43 +83,50 @@ def serve(
 
 
 def check_address(host: str, port: int | None) -> None:
-    """Refuses an address that the server could not listen on, before models are loaded.
+    """Refuses an address that the server cannot listen on, before models are loaded.
+
+    Args:
+        host: The host.
+        port: The port; None for any.
 
     Raises:
-        SettingsError: The host is none of this machine.
-        ResourceError: The port is taken.
+        SettingsError: The host is not an address of this machine.
+        ResourceError: The port is in use.
     """
     try:
         family = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0][0]
         socket.create_server((host, port or 0), family=family).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            what = f"port {port} is taken. Remedy: pass another --port, or none for the first free one."
+            what = f"port {port} is in use. Remedy: pass another --port, or none for the first free one."
             raise ResourceError(what) from error
         reason = error.strerror or error
-        raise SettingsError(f"the page cannot be shown at {host!r}, port {port or 'any'} ({reason})") from error
-    except UnicodeError as error:  # of a host with a label that is empty or too long
+        raise SettingsError(f"the page cannot be served at {host!r}, port {port or 'any'} ({reason})") from error
+    except UnicodeError as error:  # a part of the name is empty or too long
         raise SettingsError(f"host must be the name or address of this machine, got {host!r}") from error
 
 
 def check_gradio() -> None:
-    """Refuses to go on without gradio, before models are loaded; it takes seconds to import and is not imported yet.
+    """Checks that gradio is installed, before models are loaded, without importing it, which takes seconds.
 
     Raises:
         SettingsError: It is not installed.
     """
     if importlib.util.find_spec("gradio") is None:
-        raise SettingsError("the page needs gradio, which is of the extra `demo`: pip install 'genrezoo[demo]'")
+        raise SettingsError("the page needs gradio, a package of the extra `demo`: pip install 'genrezoo[demo]'")
 
 
 def build_page(reader: Reader, models: Mapping[str, Tried]) -> Any:
-    """The page, not yet shown.
+    """Builds the page, without serving it.
 
     Args:
-        reader: Answers to files.
+        reader: Predicts uploaded files.
         models: The models by name.
+
+    Returns:
+        The `gradio.Blocks`.
     """
-    import gradio  # here, as all that is optional
+    import gradio  # here, because it is optional
 
     names, uploads = list(models), Uploads()
     others = [NO_OTHER, *names]
@@ -129,7 +136,7 @@ def build_page(reader: Reader, models: Mapping[str, Tried]) -> Any:
         first: str,
         second: str,
         request: gradio.Request,
-        progress: Any = gradio.Progress(),  # noqa: B008  # gradio looks for it among the defaults
+        progress: Any = gradio.Progress(),  # noqa: B008  # gradio looks for it in the defaults
     ) -> list[Any]:
         visitor = str(request.session_hash)
         if dropped is not None:
@@ -190,7 +197,7 @@ def build_page(reader: Reader, models: Mapping[str, Tried]) -> Any:
 
 
 def _column(answer: Prediction | None = None, model: str = "") -> list[Any]:
-    """What a model's column shows: itself, the bars, the timeline; nothing without an answer."""
+    """Returns the updates of a model's column, its bars and its timeline; it is hidden without an answer."""
     import gradio
 
     if answer is None:
@@ -205,7 +212,7 @@ def _column(answer: Prediction | None = None, model: str = "") -> list[Any]:
 
 
 def _launched(page: Any, folder: Path, host: str, port: int | None, limits: Limits) -> Any:
-    """Starts the server in a thread of its own; what its address is."""
+    """Starts the server in a thread; returns the result of gradio's ``launch``, with the address."""
     import gradio
     from starlette.middleware import Middleware
 
@@ -225,7 +232,7 @@ def _launched(page: Any, folder: Path, host: str, port: int | None, limits: Limi
 
 
 def _warm(reader: Reader, models: Mapping[str, Tried], on_model: Callable[[str], None]) -> None:
-    """Lets every model answer once, so that the first visitor does not wait for networks to be built."""
+    """Makes one prediction by each model, so that the first visitor does not wait for networks to be built."""
     path = reader.folder / "noise.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 22050, 0, "NONE", "none"))
@@ -240,7 +247,7 @@ def _warm(reader: Reader, models: Mapping[str, Tried], on_model: Callable[[str],
 
 @contextlib.contextmanager
 def _settings_of_gradio(uploads: Path) -> Iterator[None]:
-    """Takes no setting of gradio's from the environment: they open folders and the network."""
+    """Ignores gradio's settings in the environment, which could open folders and the network."""
     before = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GRADIO_")}
     stated = {"GRADIO_TEMP_DIR": str(uploads), "GRADIO_ANALYTICS_ENABLED": "False"}
     os.environ.update(stated)

@@ -1,8 +1,8 @@
-"""What becomes of a file that is dropped on the page: checked, read in a process of its own, answered, and removed.
+"""Predictions for uploaded files, which are checked, read in a process of their own, and removed.
 
-A file is refused by its size before it is opened and by the length that its header declares before it is decoded; what
-declares no length is read no further than the limit. Headers and samples are read in a worker process alone, so that a
-file that crashes a decoder, or keeps it busy, costs that process.
+A file that is too large is refused before it is opened, and one whose header declares too long a recording before it is
+decoded; a file that declares no length is read up to the limit. Only a worker process reads headers and samples, so a
+file that crashes or blocks a decoder costs only that process.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from genrezoo.predict import Prediction
 from genrezoo.predict.audio_files import predict_files
 
 PATIENCE = 120.0
-"""Seconds after which a worker process that reads a file is ended."""
+"""Time limit in seconds of a worker process that reads a file."""
 
 PRELOAD = ("genrezoo.demo.upload", "genrezoo.audio.decode", "numpy", "soundfile", "soxr")
-"""Modules that worker processes need."""
+"""Modules that are imported once for all worker processes."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much of a recording the page takes.
+    """The limits of an upload.
 
     Attributes:
-        megabytes: Size of a file, 2^20 bytes each, as gradio counts them.
-        seconds: Length of a recording.
+        megabytes: Largest size of a file in units of 2^20 bytes, as gradio counts them; 0.1 to 10,000.
+        seconds: Longest recording, in seconds; 0.1 to 43,200.
 
     Raises:
-        SettingsError: Not above 0, or beyond what a page can bear: 10,000 MB and 12 hours.
+        SettingsError: A limit is out of range.
     """
 
     megabytes: float = 50.0
@@ -56,17 +56,17 @@ class Limits:
 
     @property
     def size(self) -> int:
-        """Bytes of a file at most."""
+        """Largest size of a file in bytes."""
         return round(self.megabytes * 2**20)
 
 
 class Reader:
-    """Answers to uploaded files; a context manager, which ends its worker processes.
+    """Predicts uploaded files; a context manager, which ends its worker processes.
 
     Args:
-        folder: Where features are kept while a file is answered.
-        limits: How much is taken.
-        workers: Files that are read at once.
+        folder: Folder of the features during a prediction.
+        limits: Limits of an upload.
+        workers: Number of files that are read at once.
 
     Example:
         >>> path = Path(tempfile.mkdtemp()) / "song.wav"
@@ -89,18 +89,18 @@ class Reader:
     def ask(
         self, path: Path, models: list[Tried], on_step: Callable[[float, str], None] = lambda part, what: None
     ) -> list[Prediction]:
-        """What each model says of a file.
+        """Predicts a file by each model.
 
         Args:
             path: The uploaded file.
-            models: The models, one or several.
-            on_step: Called with the part that is done, 0 to 1, and what comes next.
+            models: One or several models.
+            on_step: Called with the fraction that is done, 0 to 1, and the name of the next step.
 
         Returns:
-            A prediction for each model; their path is the file's name alone.
+            One prediction per model, whose path is only the file's name.
 
         Raises:
-            DataError: The file is refused; nothing in the message tells where on this machine it is.
+            DataError: The file is refused; the message does not contain its folder.
         """
         try:
             check_size(path, self.limits)
@@ -120,7 +120,7 @@ class Reader:
             raise DataError(without_place(error.reason, path), path=path.name) from error
 
     def _extract(self, path: Path, settings: FeatureSettings, cache: str) -> tuple[str, ...]:
-        """Puts the features of a file into the cache, by a worker process; returns what to say beside the answer."""
+        """Computes the features of a file in a worker process, which caches them; returns warnings."""
         plain = settings.model_dump(mode="json")
         try:
             found = self._executor.submit(extract_upload, str(path), plain, cache, self.limits.seconds).result()
@@ -137,7 +137,7 @@ class Reader:
 
 
 class Uploads:
-    """The files that visitors of the page see; each is removed when nobody sees it any more.
+    """The uploads that are shown to visitors; an upload is removed when it is no longer shown to anybody.
 
     Example:
         >>> path = Path(tempfile.mkdtemp()) / "song.wav"
@@ -150,36 +150,36 @@ class Uploads:
     """
 
     def __init__(self) -> None:
-        self._files: dict[str, tuple[Path, int]] = {}  # and the inode, as the same content has the same path
+        self._files: dict[str, tuple[Path, int]] = {}  # and inode: the same content has the same path
         self._lock = threading.Lock()
 
     def keep(self, visitor: str, path: Path) -> None:
-        """A visitor sees this file, and no longer the one before."""
+        """Records that a visitor sees this file, and no longer the previous one."""
         with self._lock:
             before = self._files.get(visitor)
             self._files[visitor] = (path, _inode(path))
             self._remove_unseen(before)
 
     def drop(self, visitor: str) -> None:
-        """A visitor sees no file any more."""
+        """Records that a visitor no longer sees a file."""
         with self._lock:
             self._remove_unseen(self._files.pop(visitor, None))
 
     def get(self, visitor: str) -> Path | None:
-        """The file that a visitor sees."""
+        """Returns the file that a visitor sees; None without one."""
         return self._files.get(visitor, (None,))[0]
 
     def _remove_unseen(self, seen: tuple[Path, int] | None) -> None:
-        """Removes a file, unless a visitor sees it or somebody has just uploaded it again."""
+        """Removes a file, unless another visitor sees it or it was uploaded again."""
         if seen is None or seen in self._files.values() or _inode(seen[0]) != seen[1]:
             return
         seen[0].unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # of the same content under another name
+        with contextlib.suppress(OSError):  # the folder may have the same content under another name
             seen[0].parent.rmdir()
 
 
 def _inode(path: Path) -> int:
-    """The number of the file that has a path; 0 if none has."""
+    """Returns the inode of a path; 0 if there is no file."""
     try:
         return os.lstat(path).st_ino
     except OSError:
@@ -187,10 +187,14 @@ def _inode(path: Path) -> int:
 
 
 def check_size(path: Path, limits: Limits) -> None:
-    """Refuses what is no file, or a file that is too large, without opening it.
+    """Refuses a file that is too large or not a regular file, without opening it.
+
+    Args:
+        path: The file.
+        limits: Limits of an upload.
 
     Raises:
-        DataError: See there.
+        DataError: It is refused, or was removed.
     """
     try:
         facts = os.lstat(path)
@@ -199,28 +203,28 @@ def check_size(path: Path, limits: Limits) -> None:
     if not stat.S_ISREG(facts.st_mode):
         raise DataError("is not a regular file", remedy="drop an audio file")
     if facts.st_size > limits.size:
-        what = f"has {facts.st_size / 2**20:,.2f} MB; this page takes {limits.megabytes:,.4g} MB"
+        what = f"has {facts.st_size / 2**20:,.2f} MB; the limit of this page is {limits.megabytes:,.4g} MB"
         raise DataError(what, remedy="drop a shorter excerpt, or a compressed file (mp3, ogg)")
 
 
 def extract_upload(path: str, settings: Mapping[str, Any], cache: str, seconds: float) -> dict[str, Any]:
-    """The worker's side: puts the features of a file into the cache.
+    """Computes and caches the features of a file, in a worker process.
 
     Args:
         path: The file.
-        settings: What to compute, as plain data.
+        settings: Settings of the features, as plain data.
         cache: Folder of the cache.
-        seconds: Longest recording that is taken.
+        seconds: Longest recording that is accepted.
 
     Returns:
-        ``reason``, why there are no features, None if there are; and ``warnings`` of what was not read.
+        ``reason``, why there are no features, or None; and ``warnings`` about parts that were not read.
     """
-    from genrezoo.audio.decode import inspect_audio  # here, because it loads the optional libraries
+    from genrezoo.audio.decode import inspect_audio  # here, because it loads optional libraries
 
     try:
         declared = inspect_audio(path).seconds
-        if declared > seconds:  # never of NaN: the header does not say it
-            what = f"lasts {declared:,.0f} s; this page takes {seconds:,.4g} s"
+        if declared > seconds:  # false for NaN: the header declares no length
+            what = f"lasts {declared:,.0f} s; the limit of this page is {seconds:,.4g} s"
             raise DataError(what, remedy="drop a shorter excerpt")
         found = extract_files([path], feature_settings(settings), cache=cache, workers=0, strict=True)
     except DataError as error:
@@ -231,7 +235,7 @@ def extract_upload(path: str, settings: Mapping[str, Any], cache: str, seconds: 
 
 
 def without_place(text: str, path: Path) -> str:
-    """A message in which the file is called by its name alone, as decoders may tell its whole path.
+    """Replaces the path of a file in a message by its name, because decoders may print the whole path.
 
     Example:
         >>> without_place("ffmpeg reports: file:/tmp/a1/song.m4a: Invalid data", Path("/tmp/a1/song.m4a"))
@@ -241,6 +245,6 @@ def without_place(text: str, path: Path) -> str:
 
 
 def _answered(path: Path, settings: FeatureSettings, model: Tried, cache: str) -> Prediction:
-    """A model's answer to a file whose features are in the cache."""
+    """Predicts a file whose features are in the cache."""
     (found,) = predict_files([path], settings, model.genres, model.answer, cache=cache, workers=0, strict=True)
     return found

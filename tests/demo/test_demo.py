@@ -90,8 +90,8 @@ def flac_of_unknown_length(path):
 
 
 HOSTILE = {
-    "large.wav": (lambda path: write(path, 15), r"has 0.23 MB; this page takes 0.2 MB"),
-    "long.wav": (lambda path: write(path, 5), r"lasts 5 s; this page takes 4 s"),
+    "large.wav": (lambda path: write(path, 15), r"has 0.23 MB; the limit of this page is 0.2 MB"),
+    "long.wav": (lambda path: write(path, 5), r"lasts 5 s; the limit of this page is 4 s"),
     "empty.wav": (lambda path: path.write_bytes(b""), r"is empty \(0 bytes\)"),
     "text.mp3": (lambda path: path.write_text("#EXTM3U\nhttp://127.0.0.1:1/a.mp3\n"), r"looks like text"),
     "concat.wav": (lambda path: path.write_text("ffconcat version 1.0\nfile '/etc/passwd'"), r"looks like text"),
@@ -333,7 +333,7 @@ def test_the_guard_refuses_large_calls_foreign_files_and_too_many_uploads(tmp_pa
 def test_without_a_model_the_command_says_what_to_name():
     found = CliRunner().invoke(app, ["demo"])  # the tests' cache holds no weights
     assert isinstance(found.exception, SettingsError)
-    assert re.search("no model to try.*Name a run folder, an exported model", str(found.exception))
+    assert re.search("no model to try.*Pass a run folder, an exported model", str(found.exception))
     with pytest.raises(DataError, match="no-such-run: "):
         open_models(["no-such-run"])
 
@@ -347,10 +347,10 @@ def test_without_gradio_the_command_says_what_to_install(monkeypatch):
 def test_an_address_that_cannot_be_listened_on_is_refused_at_once():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ResourceError, match=f"port {port} is taken. Remedy: pass another --port"):
+        with pytest.raises(ResourceError, match=f"port {port} is in use. Remedy: pass another --port"):
             check_address("127.0.0.1", port)
     check_address("127.0.0.1", port)
-    with pytest.raises(SettingsError, match=r"cannot be shown at '192\.0\.2\.1', port any"):  # of no machine
+    with pytest.raises(SettingsError, match=r"cannot be served at '192\.0\.2\.1', port any"):  # of no machine
         check_address("192.0.2.1", None)
     with pytest.raises(SettingsError, match=r"host must be the name or address of this machine, got '\.'"):
         check_address(".", None)
