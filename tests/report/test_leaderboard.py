@@ -391,7 +391,7 @@ def test_a_folder_without_rows_is_refused(tmp_path):
         leaderboard([tmp_path])
     with pytest.raises(DataError, match=r"none: no such file or folder"):
         leaderboard([tmp_path / "none"])
-    with pytest.raises(DataError, match="no folder was given"):
+    with pytest.raises(DataError, match="no folder was passed"):
         leaderboard([])
     (tmp_path / "rows.jsonl").write_text("{torn\nnot json\n", encoding="utf-8")
     with pytest.raises(DataError, match="none of its 2 lines is a row"):

@@ -1,9 +1,9 @@
-"""Rows and predictions -> boards, computed once for every output.
+"""The boards of a report, computed once from rows and predictions for every output.
 
-A board is one data set under one split (same data, checksum and provenance); an entry is one recipe on it, over all its
-seeds. Nothing is chosen by a test result: the run that stands for a recipe in McNemar's test is the one with the median
-validation accuracy, and the models that the summary names are the best on the validation songs. Rows of repeated splits
-stand on boards of their own (`genrezoo.report.benchmark.repeats`).
+A board is one data set with one split (same data, checksum and provenance); an entry is one recipe on it, over all its
+seeds. No choice depends on a test result: the run that represents a recipe in McNemar's test has the median validation
+accuracy, and the models in the summary are the best on the validation songs. Rows of repeated splits are on boards of
+their own (`genrezoo.report.benchmark.repeats`).
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def leaderboard(folders: str | Path | Iterable[str | Path]) -> Leaderboard:
         folders: One or several folders written by ``genrezoo benchmark``; see `read_folders` for rows that occur twice.
 
     Returns:
-        The boards, with all that the outputs need.
+        The boards, with everything that the outputs show.
 
     Raises:
-        DataError: A folder has no rows, or a row is not what the benchmark writes. Missing predictions and histories
-            are no error: what needs them is left out, and a note says so.
+        DataError: A folder has no rows, or a row is not what the benchmark writes. If predictions or histories are
+            missing, a note says which results are left out for this reason.
     """
     rows, sources, notes = read_folders(folders)
     boards: dict[tuple[str, str, str], list[tuple[Row, Path]]] = {}
@@ -71,10 +71,13 @@ def leaderboard(folders: str | Path | Iterable[str | Path]) -> Leaderboard:
 
 
 def read_plans(sources: Iterable[Source]) -> tuple[FigurePlan, ...]:
-    """The figures that the suites of folders of results ask for; the same one in two folders counts once.
+    """Returns the figures of the suites of folders of results, each once.
+
+    Args:
+        sources: The folders.
 
     Raises:
-        DataError: A suite asks for something that is not a figure.
+        DataError: The description of a figure in a suite is invalid.
     """
     found: dict[FigurePlan, None] = {}
     for source in sources:
@@ -88,7 +91,7 @@ def read_plans(sources: Iterable[Source]) -> tuple[FigurePlan, ...]:
 
 @dataclass
 class _Draft:
-    """An entry in the making: its rows with their folders, and the predictions of all of them, or none."""
+    """An unfinished entry: its rows with their folders, and the predictions of all rows or of none."""
 
     entry: Entry
     rows: list[tuple[AccuracyRow, Path]]
@@ -99,7 +102,7 @@ class _Draft:
         return self.entry.seeds.index(self.entry.representative)
 
     def right(self) -> np.ndarray:
-        """Whether each seed's prediction of each song is right, (seeds, songs)."""
+        """Returns whether each seed's prediction of each song is right, ``(seeds, songs)``."""
         return np.array([part.logits.argmax(axis=1) == part.y for part in self.predictions])
 
 
@@ -150,7 +153,7 @@ def _drafts(rows: list[tuple[Row, Path]], bayes: float | None, notes: list[str])
 
 
 def _add_predictions(drafts: list[_Draft], notes: list[str]) -> None:
-    """Reads the predictions, and adds what follows from those of one entry alone."""
+    """Reads the predictions, and adds the results that depend on a single entry."""
     for draft in drafts:
         try:
             draft.predictions = [read_predictions(row, folder) for row, folder in draft.rows]

@@ -1,4 +1,4 @@
-"""What a report's page says of each model by itself: where it stands, and the results of each of its runs."""
+"""The cards of models on a report's page: links to them, and tables of the results of each run."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ SCORES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("valid_accuracy_kept", "Valid. accuracy (%)", percent),
     ("epochs", "Epochs", "{:.0f}".format),
 )
-"""What is shown of each run: name among an entry's measured values, heading, and how it is written."""
+"""The results of each run: name in `Entry.measured`, heading, and format."""
 
 
 def anchors(entries: Sequence[Entry | RepeatedEntry], place: str) -> dict[str, str]:
-    """The id of each model's card on the page, by the model's name.
+    """Returns the id of each model's card on the page by the model's name.
 
     Args:
-        entries: Of one board; their names differ.
-        place: What the ids begin with.
+        entries: The entries of one board, whose names differ.
+        place: Prefix of the ids.
     """
     return {entry.name: f"{place}-{number}" for number, entry in enumerate(entries, 1)}
 
 
 def runs_table(entry: Entry | RepeatedEntry) -> list[list[tuple[str, str]]]:
-    """The results of each run of an entry, or on each split, as a grid of texts with their intervals, which are empty.
+    """Returns the results of each run of an entry, or on each of its repeated splits, as the cells of a table.
 
     Args:
-        entry: Of a leaderboard, or of repeated splits.
+        entry: The entry.
+
+    Returns:
+        Rows, headings first; each cell is a text and an empty interval.
     """
     if isinstance(entry, RepeatedEntry):
         heads = ["Split", "Accuracy (%)"]

@@ -1,4 +1,4 @@
-"""What a report shows, as plain records: every output draws from these and computes nothing itself."""
+"""The content of a report as plain records; the outputs only format them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Entry:
     """One recipe on one board.
 
     Attributes:
-        name: The recipe's name; where a board holds it with several settings, with what differs in brackets.
+        name: The recipe's name, with the settings that differ in brackets if the board has several.
         recipe: The recipe's name alone.
         model: Name of the model.
         family: ``"zoo"``, ``"baseline"``, or ``"mixed"`` for ensembles of both.
@@ -30,35 +30,35 @@ class Entry:
         calibration_error: On the test songs, [0, 1].
         accuracies: Test accuracy of each seed.
         validation: Mean accuracy on the validation songs.
-        cross_validated: Whether that is out of fold: its models have learnt from the other folds' validation songs.
-        fraction_of_ceiling: Test accuracy divided by the best attainable one, where that is known.
-        representative: Seed with the median validation accuracy, which stands for the recipe in McNemar's test.
-        parameters: Numbers that the model holds.
-        multiply_adds: For one song.
-        train_seconds: Mean over the seeds.
-        epochs: Mean over the seeds.
+        cross_validated: Whether ``validation`` is out of fold: its models were also trained on validation songs.
+        fraction_of_ceiling: Test accuracy divided by the best attainable one; None if that is unknown.
+        representative: Seed with the median validation accuracy, which represents the recipe in McNemar's test.
+        parameters: Number of parameters of the model.
+        multiply_adds: Multiply-add operations for one song.
+        train_seconds: Seconds of a training, mean over the seeds.
+        epochs: Number of epochs, mean over the seeds.
         speed: ``p50``, ``p90``, ``p99`` (ms for one song), ``bulk`` (songs a second), ``first`` (seconds to the first
             prediction), ``memory`` (peak, MB), with Keras or scikit-learn, and the same with ``onnx_`` before it of the
             exported model; ``pass_mean``, ``pass_min``, ``pass_max``, ``pass_variance`` (seconds to predict all
-            training and validation songs); what was not measured is missing.
+            training and validation songs); values that were not measured are missing.
         settings: The recipe as JSON.
-        summary: What it is, in a line; empty if its rows do not say.
-        reference: Its document or paper; empty if its rows do not say.
-        group: Letters; entries that share one cannot be told apart. Empty without predictions.
-        vote: Accuracy of the seeds' mean log posterior: what averaging all of them gives, at that many times the cost.
+        summary: Description in one line; empty if its rows have none.
+        reference: Document or paper; empty if its rows have none.
+        group: Letters; entries that share a letter do not differ significantly. Empty without predictions.
+        vote: Accuracy of the mean log posterior of all seeds, at a multiple of the cost; None with one seed.
         f1: Mean F1 of each genre over the seeds.
-        confusion: Of the representative run; songs by truth (rows) and prediction.
-        histories: Of every seed's run, one list a column; empty if one of them has none.
-        label: What the figures of a study call it.
-        study: Name of the study that it belongs to; empty for none.
-        axes: Where it stands on the study's axes.
-        measured: What a study's figures show, one value a seed: scores as ``test_macro_f1``, costs as
-            ``seconds_per_epoch``, and ``heads.NAME`` for auxiliary outputs; ``valid_accuracy`` is of the best epoch,
-            ``valid_accuracy_kept`` of the weights kept.
-        reported: What its reference reports; never ours.
-        pretrained: Weights from elsewhere that it rests on, by name: what is known of them.
-        difficulty: Of the training songs for the representative run; None if it was not measured.
-        weights: Histograms of its kernels, of the representative run; None if they were not measured.
+        confusion: Confusion matrix of the representative run; songs by truth (rows) and prediction.
+        histories: History of each seed's run, one list per column; empty if one is missing.
+        label: Label in the figures of a study.
+        study: Name of its study; empty without one.
+        axes: Values on the study's axes.
+        measured: Values for the figures of a study, one per seed: scores such as ``test_macro_f1``, costs such as
+            ``seconds_per_epoch``, and ``heads.NAME`` for auxiliary outputs; ``valid_accuracy`` is that of the best
+            epoch, ``valid_accuracy_kept`` that of the weights kept.
+        reported: Results that its reference reports; not measured here.
+        pretrained: Pretrained weights that it depends on, by name, with information on songs in common.
+        difficulty: Difficulty of the training songs for the representative run; None if it was not measured.
+        weights: Histograms of the kernels of the representative run; None if they were not measured.
     """
 
     name: str
@@ -108,8 +108,8 @@ class Difference:
     """Two entries compared.
 
     Attributes:
-        upper: Name of the entry that stands higher on the board.
-        lower: Name of the other.
+        upper: Name of the entry with the higher rank on the board.
+        lower: Name of the other entry.
         mean: Mean accuracy of ``upper`` over its seeds minus that of ``lower``.
         low: Lower bound of the 95 % interval of ``mean`` over songs and seeds.
         high: Upper bound.
@@ -128,27 +128,27 @@ class Difference:
 
 @dataclass(frozen=True)
 class Board:
-    """All recipes on one data set under one split.
+    """All recipes on one data set with one split.
 
     Attributes:
         data: Name of the data set.
         checksum: Of songs, labels and split.
-        provenance: Where the split comes from.
-        sizes: Songs of each split.
-        duplicates: Songs that occur bit-identical in more than one split, or None if not counted.
-        segments: Segments a song.
-        features: Features a segment.
-        shape: Of images height, width and channels; None for songs in segments.
+        provenance: Provenance of the split.
+        sizes: Number of songs of each split.
+        duplicates: Songs that occur bit-identical in more than one split; None if not counted.
+        segments: Segments per song.
+        features: Features per segment.
+        shape: Height, width and channels of images; None for songs in segments.
         genres: Names of the classes.
-        bayes: Best accuracy attainable at all, where the songs' origin is known exactly.
+        bayes: Best attainable accuracy, if the process that generated the songs is known.
         order_free: Best accuracy attainable without using the order of segments.
         entries: The most accurate first.
         unmeasured: Every cell that was refused or failed.
         differences: Every pair of entries with predictions, in the order of the entries.
-        cautions: What a reader must know before believing the results.
-        notes: What was left out and why.
-        summary: The board in two or three sentences.
-        synthetic: Whether the songs were made by a program.
+        cautions: Cautions about the results.
+        notes: Results that were left out, and why.
+        summary: Summary in two or three sentences.
+        synthetic: Whether the songs are synthetic.
     """
 
     data: str
@@ -212,7 +212,7 @@ class RepeatedEntry:
 
     @property
     def real(self) -> bool:
-        """Whether its difference to the reference holds after Holm's correction."""
+        """Whether its difference to the reference is significant after Holm's correction."""
         return self.adjusted is not None and self.adjusted <= ALPHA
 
     @property
@@ -228,12 +228,12 @@ class RepeatedBoard:
     Attributes:
         data: Name of the data set.
         pooled: Checksum of the songs without a split.
-        provenance: How the splits were drawn.
-        sizes: Songs of each side, the mean over the splits.
-        duplicates: Songs that occur bit-identical in more than one side, the mean over the splits.
+        provenance: Provenance of the splits.
+        sizes: Number of songs of each side, mean over the splits.
+        duplicates: Number of songs that occur bit-identical in more than one side, mean over the splits.
         genres: Names of the classes.
-        synthetic: Whether the songs were made by a program.
-        pretrained: Weights from elsewhere that results rest on, by name: what is known of them.
+        synthetic: Whether the songs are synthetic.
+        pretrained: Pretrained weights that results depend on, by name, with information on songs in common.
         splits: Number of splits.
         reference: Name of the baseline with the best mean validation accuracy; None without a baseline.
         entries: The most accurate first.
@@ -256,7 +256,7 @@ class RepeatedBoard:
 
 @dataclass(frozen=True)
 class Environment:
-    """Where rows were measured: the facts, how many rows, and the first and last time."""
+    """The machine and versions of rows, with their number and the first and last time."""
 
     facts: Mapping[str, Any]
     rows: int
@@ -266,16 +266,16 @@ class Environment:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Everything that a report shows.
+    """The content of a report.
 
     Attributes:
-        boards: One for each data set and split, in the order in which the rows mention them.
+        boards: One for each data set and split, in the order of the rows.
         sources: The folders.
-        environments: Machines and versions that the rows were measured with.
-        notes: What was passed over while reading.
-        plans: Figures that the suites ask for.
-        compares: Whether a suite asks for the measured beside what the references report.
-        repeated: One for each set of songs that was split again and again; their rows are on no other board.
+        environments: Machines and versions of the rows.
+        notes: Rows that were skipped or replaced.
+        plans: The figures of the suites.
+        compares: Whether a suite compares measured with reported results.
+        repeated: One for each set of songs with repeated splits; their rows are on no other board.
     """
 
     boards: tuple[Board, ...]

@@ -21,13 +21,13 @@ def markdown(
     tables: Sequence[Sequence[StudyTable | SongTable]] = (),
     differences: Sequence[str | None] = (),
 ) -> str:
-    """All boards as one Markdown document.
+    """Returns all boards as one Markdown document.
 
     Args:
         report: The boards.
-        figures: For each board the title and path of its figures, to be shown below its tables.
-        tables: Tables that suites ask for: first those over all boards, then for each board its own.
-        differences: For each set of repeated splits the path of its figure, if it has one.
+        figures: Title and path of the figures of each board, which follow its tables.
+        tables: Tables of the suites: first those over all boards, then those of each board.
+        differences: Path of the figure of each set of repeated splits, or None.
     """
     together, *tables = tables or [[]]
     blocks = ["# Leaderboard", *(block for table in together for block in _study(table))]
@@ -62,9 +62,9 @@ def markdown(
 
 
 def comma_separated(report: Leaderboard) -> str:
-    """All boards as one CSV table in full precision: one row an entry, and one for each cell without a result.
+    """Returns all boards as one CSV table in full precision, with a row for each entry and each cell without a result.
 
-    An estimate fills four columns: mean, ``_low``, ``_high`` and ``_over`` (seeds or songs).
+    An estimate has four columns: the mean, ``_low``, ``_high`` and ``_over`` (seeds, songs or both).
     """
     heads = ["data", "checksum", "provenance", "status", "reason", "seed"]
     for column in EVERY:
@@ -91,7 +91,7 @@ def comma_separated(report: Leaderboard) -> str:
 
 
 def repeats_csv(report: Leaderboard) -> str:
-    """All results over repeated splits as one CSV table in full precision; an estimate fills three columns."""
+    """Returns the results over repeated splits as one CSV table in full precision; an estimate has three columns."""
     bounds = ("accuracy", "macro_f1", "difference")
     heads = ["data", "checksum", "provenance", "reference"]
     for column in repeats_view.COLUMNS:
@@ -130,7 +130,7 @@ def _unmeasured(cells: Sequence[NotMeasured]) -> str:
 
 
 def study_csv(table: StudyTable | SongTable) -> str:
-    """A study's table as CSV in full precision, whichever way the table itself stands."""
+    """Returns a study's table as CSV in full precision, with a row for each entrant even if the table is transposed."""
     return csv_text(map(harmless, row) for row in table.lines())
 
 

@@ -1,7 +1,7 @@
 """Results over repeated splits of the same songs: means, and differences to the best baseline.
 
-One split says which of two trained models is right more often on its test songs. Repeated splits say which of two
-recipes is the better one on songs of this kind, whatever songs happen to be in the test split.
+One split shows which of two trained models is right more often on its test songs. Repeated splits show which of two
+recipes is better on songs of this kind, independently of the songs in one test split.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from genrezoo.rows import AccuracyRow, NotMeasured, Row, SpeedRow
 
 
 def repeated_boards(rows: Sequence[Row]) -> tuple[RepeatedBoard, ...]:
-    """The rows of repeated splits as boards, one for each set of songs; other rows take no part."""
+    """Returns a board for each set of songs with repeated splits; other rows are ignored.
+
+    Args:
+        rows: The rows.
+
+    Raises:
+        DataError: A row of repeated splits lacks the sizes of its splits.
+    """
     sets: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         if row.repeat is not None:

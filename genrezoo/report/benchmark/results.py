@@ -1,4 +1,4 @@
-"""Folders of results, read and checked: rows, suites, stored predictions and histories."""
+"""Reading and checking folders of results: rows, suites, stored predictions and histories."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Source:
     """One folder of results.
 
     Attributes:
-        folder: As it was given.
-        rows: Number of rows in its file, replaced ones included.
-        sha256: Of ``rows.jsonl``.
-        suite: The suite as run, or None without ``suite.json``.
+        folder: Its path, as it was passed.
+        rows: Number of rows in its file, including replaced ones.
+        sha256: sha256 of ``rows.jsonl``.
+        suite: The suite that was run; None without ``suite.json``.
     """
 
     folder: str
@@ -52,7 +52,8 @@ def read_folders(
             counts; of the same row in two folders, that of the later folder.
 
     Returns:
-        The rows that count in their first order, each with its folder; the folders; and notes on skipped rows.
+        The rows that count, in the order of their first occurrence, each with its folder; the folders; and notes on
+        skipped rows.
 
     Raises:
         DataError: A folder is missing or without rows, or a row is not what the benchmark writes.
@@ -77,7 +78,7 @@ def read_folders(
         suite = read_json(folder / "suite.json") if (folder / "suite.json").is_file() else None
         sources.append(Source(str(folder), len(found.rows) + found.unknown, sha256_of(path), suite))
     if not sources:
-        raise DataError("no folder was given", remedy="specify a folder that genrezoo benchmark wrote")
+        raise DataError("no folder was passed", remedy="specify a folder that genrezoo benchmark wrote")
     if replaced:
         notes.append(f"{replaced} rows were replaced by later rows of the same cell.")
     if unknown:
@@ -86,16 +87,28 @@ def read_folders(
 
 
 def as_paths(folders: str | Path | Iterable[str | Path]) -> list[Path]:
-    """One folder or several as a list; a text is one folder, not an iterable of letters."""
+    """Returns one or several folders as a list; a text is one folder.
+
+    Args:
+        folders: One or several folders.
+
+    Raises:
+        DataError: A folder does not exist.
+        SettingsError: It is something else.
+    """
     check_type("folders", folders, (str, Path, Iterable), "a folder or several")
     return [existing_path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
 
 
 def read_predictions(row: AccuracyRow, folder: Path) -> Predictions:
-    """The test predictions of a row's run, in the order of the songs' ids.
+    """Reads the test predictions of a row's run, in the order of the songs' ids.
+
+    Args:
+        row: The row.
+        folder: Its folder of results.
 
     Raises:
-        DataError: The file is missing, broken, or has another accuracy than its row.
+        DataError: The file is missing or damaged, or its accuracy differs from the row.
     """
     path = _run_file(row, folder, predictions.FILE)
     found = predictions.read_predictions(path.parent, "test", len(row.genres))
@@ -110,7 +123,11 @@ def read_predictions(row: AccuracyRow, folder: Path) -> Predictions:
 
 
 def read_history(row: AccuracyRow, folder: Path) -> dict[str, list[float]]:
-    """The history of a row's run: one list a column, one value an epoch.
+    """Reads the history of a row's run: one list per column, with one value per epoch.
+
+    Args:
+        row: The row.
+        folder: Its folder of results.
 
     Raises:
         DataError: The file is missing or not a table of numbers.

@@ -1,4 +1,4 @@
-"""The figures that a suite asks for: heat maps and bars over the options of a grid, curves of its best entrants."""
+"""The figures of a suite: heat maps and bars over the options of a grid, curves of its best entrants."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from genrezoo.report.style.number_format import order_of, text_of
 
 
 def draw_studies(board: Board, number: int, plans: Sequence[FigurePlan]) -> list[Plot | StudyTable | SongTable]:
-    """The figures and tables of the plans that the board's entries allow, in the order of the plans.
+    """Draws the figures and tables of a suite for which the board has values, in the order of the plans.
 
     Args:
         board: The board.
-        number: Its place in the report, from 1: part of the figures' names.
-        plans: What the suites ask for; tables over all sets of songs are left to `tables_together`.
+        number: Position of the board in the report, from 1; part of the figures' names.
+        plans: The plans of the suites; `tables_together` makes the tables over all sets of songs.
     """
     draw = {"heatmap": _heat_map, "bars": _bars, "curves": _curves, "weights": _weights}
     plots: list[Plot | StudyTable | SongTable] = []
@@ -108,7 +108,7 @@ def _heat_map(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str
 
 
 def _bars(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) -> tuple[str, str] | None:
-    """Bars over an axis stand upright; bars of entrants lie, so that there is room for their names."""
+    """Draws upright bars over an axis, or horizontal bars of entrants, which leave room for their names."""
     several = False
     if plan.x:
         axis = plan.x
@@ -142,7 +142,7 @@ def _bars(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str) ->
 
 
 def _draw_bars(axes: Axes, entries: Sequence[Entry], value: str, upright: bool) -> None:
-    """Bars from zero with their values at the ends, and lines for bounds; what was not measured leaves a gap."""
+    """Draws bars from zero with values at their ends and lines for the bounds; missing values leave a gap."""
     quantity, highest = quantity_of(value), 0.0
     most = 100.0 if quantity.scale == 100 else math.inf  # intervals of few seeds may reach beyond what there is
     for place, entry in enumerate(entries):
@@ -205,7 +205,7 @@ def _weights(plan: FigurePlan, entries: Sequence[Entry], genres: int, name: str)
 
 
 def _difficulties(plan: FigurePlan, entries: Sequence[Entry], name: str) -> list[Plot | SongTable]:
-    """For each entry that was measured a figure of all training songs, and a table of the most extreme ones."""
+    """Draws the difficulty of all training songs for each measured entry, with a table of the most extreme ones."""
     shown = [entry for entry in entries if entry.difficulty]
     found: list[Plot | SongTable] = []
     for place, (label, entry) in enumerate(zip(labels_of(shown), shown, strict=True), 1):

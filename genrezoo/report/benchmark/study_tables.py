@@ -1,4 +1,4 @@
-"""The tables that a suite asks for: values of its entrants on one set of songs, or of all of them together."""
+"""The tables of a suite: values of its entrants on one set of songs, or on all sets of songs."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class StudyTable:
     Attributes:
         name: Part of its file's name: lower-case letters, digits and hyphens.
         title: Heading.
-        caption: What it shows and how to read it.
-        corner: What its entrants are.
-        values: What it shows of each.
+        caption: Description.
+        corner: Heading of the entrants.
+        values: Names of the values of each entrant.
         entries: Its entrants.
-        transpose: Whether it has a row for each entrant in place of a column.
-        data: Whether it says which songs an entrant was measured on.
-        study: A suite asked for it: it stands before the leaderboard.
+        transpose: Whether entrants are rows instead of columns.
+        data: Whether it names the songs of each entrant.
+        study: Whether it belongs to a study: then it is before the leaderboard.
     """
 
     name: str
@@ -52,11 +52,11 @@ class StudyTable:
 
     @property
     def texts(self) -> int:
-        """How many of its columns hold names."""
+        """Number of its first columns that contain names."""
         return 1 + (self.data and self.transpose)
 
     def grid(self) -> list[list[tuple[str, str]]]:
-        """Its cells, headings first: a text, and the interval that belongs to it or nothing."""
+        """Returns its rows, headings first; each cell is a text and an interval, which may be empty."""
         titles = [(quantity_of(value).title, "") for value in self.values]
         rows = [[(self.corner, ""), *[("Songs", "")] * self.data, *titles]]
         for label, songs, entry in self.entries:
@@ -65,7 +65,7 @@ class StudyTable:
         return rows if self.transpose else [list(column) for column in zip(*rows, strict=True)]
 
     def lines(self) -> list[list[object]]:
-        """Its values in full precision, a row for each entrant, headings first."""
+        """Returns a row for each entrant in full precision, headings first."""
         numbers = [f"{value}{end}" for value in self.values for end in ("", "_low", "_high")]
         rows: list[list[object]] = [["label", "model", *["data"] * self.data, "seeds", *numbers]]
         for label, data, entry in self.entries:
@@ -75,12 +75,12 @@ class StudyTable:
 
 
 def study_table(plan: FigurePlan, entries: Sequence[Entry], name: str) -> StudyTable | None:
-    """The table of a plan on one board; None where no entry has any of its values.
+    """Makes the table of a plan on one board; None if no entry has any of its values.
 
     Args:
-        plan: What the suite asks for.
-        entries: The entries that it names.
-        name: Of the table.
+        plan: The plan.
+        entries: Its entries.
+        name: Name of the table.
     """
     if not plan.x:
         labelled = [(label, "", entry) for label, entry in zip(labels_of(entries), entries, strict=True)]
@@ -94,11 +94,11 @@ def study_table(plan: FigurePlan, entries: Sequence[Entry], name: str) -> StudyT
 
 
 def tables_together(boards: Sequence[Board], plans: Sequence[FigurePlan]) -> list[StudyTable]:
-    """The tables that are over all sets of songs.
+    """Makes the tables over all sets of songs.
 
     Args:
         boards: All boards of a report.
-        plans: What the suites ask for.
+        plans: The plans of the suites.
     """
     found: list[StudyTable] = []
     for plan in plans:
@@ -129,12 +129,12 @@ def _table(plan: FigurePlan, entries: Sequence[Labelled], name: str, corner: str
 
 
 def _cell(entry: Entry, value: str) -> tuple[str, str]:
-    """A value as text, with its interval where several seeds or passes differ."""
+    """Returns a value as text, with its interval if seeds or passes differ."""
     found, quantity = estimate(entry, value), quantity_of(value)
     if found is None:
         return MISSING, ""
     mean, low, high = (quantity.scale * part for part in found)
     if low == high:
         return quantity.write(mean), ""
-    top = 100.0 if quantity.scale == 100 else math.inf  # intervals of few seeds may reach beyond what there is
+    top = 100.0 if quantity.scale == 100 else math.inf  # intervals of few seeds may exceed the range of the value
     return quantity.write(mean), f"[{quantity.write(max(low, 0))}, {quantity.write(min(high, top))}]"

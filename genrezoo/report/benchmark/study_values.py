@@ -1,4 +1,4 @@
-"""What a study's figures and tables share: their entries, the names of these, and how values are written."""
+"""The common part of a study's figures and tables: their entries, labels, values and formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genrezoo.report.benchmark.records import Board, Entry
 from genrezoo.report.style.number_format import Quantity, count, nats, order_of, plain, significant, tenths, text_of
 
 KEPT = "valid_accuracy_kept"
-"""Validation accuracy of the weights kept, where ``valid_accuracy`` is that of the best epoch."""
+"""Name of the validation accuracy of the weights kept; ``valid_accuracy`` is that of the best epoch."""
 
 _SPLITS = {"train": "Training", "valid": "Validation", "test": "Test"}
 _QUANTITIES = {
@@ -29,7 +29,7 @@ _QUANTITIES = {
 
 
 def quantity_of(value: str) -> Quantity:
-    """How a value that a study can show is named and written.
+    """Returns the title and format of a value of a study.
 
     Example:
         >>> quantity_of("test_macro_f1").title, quantity_of("valid_log_loss").write(1.5)
@@ -46,7 +46,7 @@ def quantity_of(value: str) -> Quantity:
 
 
 def entries_of(board: Board, plan: FigurePlan) -> list[Entry]:
-    """The entries that a plan names, in its order; those of a study in the order of their axes."""
+    """Returns the entries of a plan in its order; those of a study in the order of their axes."""
     ordered = sorted(board.entries, key=lambda entry: [order_of(value) for value in entry.axes.values()])
     if not plan.entrants:
         return ordered
@@ -55,16 +55,16 @@ def entries_of(board: Board, plan: FigurePlan) -> list[Entry]:
 
 
 def label_of(entry: Entry) -> str:
-    """What a figure calls an entry: its label, else its place on the study's axes, else its name."""
+    """Returns the label of an entry in figures: its own label, else its values on the study's axes, else its name."""
     places = ", ".join(f"{short_axis(axis)} {text_of(value)}" for axis, value in entry.axes.items())
     return entry.label or places or entry.name
 
 
 def estimate(entry: Entry, value: str) -> tuple[float, float, float] | None:
-    """A value of an entry with its bounds: the 95 % interval over seeds, or the fastest and slowest pass.
+    """Returns a value of an entry with its bounds: the 95 % interval over seeds, or the fastest and slowest pass.
 
     Returns:
-        Mean, low, high, all the same where there is one seed; None where it was not measured.
+        Mean, low and high, which are equal with one seed; None if it was not measured.
     """
     if value == "seconds_per_pass":
         mean, least, most = (entry.speed.get(f"pass_{part}") for part in ("mean", "min", "max"))
@@ -79,18 +79,21 @@ def estimate(entry: Entry, value: str) -> tuple[float, float, float] | None:
 
 
 def labels_of(entries: Sequence[Entry]) -> list[str]:
-    """What to call the entries; the names in tables where two would be called alike."""
+    """Returns the labels of entries; their names if two labels are equal."""
     labels = [label_of(entry) for entry in entries]
     return labels if len(set(labels)) == len(labels) else [entry.name for entry in entries]
 
 
 def shown_values(plan: FigurePlan, entries: Sequence[Entry]) -> list[str]:
-    """The values of a plan that at least one entry has."""
+    """Returns the values of a plan that at least one entry has."""
     return [value for value in plan.values if any(estimate(entry, value) for entry in entries)]
 
 
 def best_at(entries: Sequence[Entry], axes: Sequence[str]) -> tuple[dict[tuple[str, ...], Entry], bool]:
-    """For each place on some axes (values as JSON) its best entry by validation accuracy; whether any had several."""
+    """Returns the best entry by validation accuracy for each position on axes, and whether a position has several.
+
+    Positions are the values of the axes as JSON.
+    """
     best: dict[tuple[str, ...], Entry] = {}
     for entry in entries:
         place = tuple(json.dumps(entry.axes[axis]) for axis in axes)
@@ -100,12 +103,12 @@ def best_at(entries: Sequence[Entry], axes: Sequence[str]) -> tuple[dict[tuple[s
 
 
 def peak_of(entry: Entry) -> float:
-    """Its best validation accuracy, mean over the seeds."""
+    """Returns the best validation accuracy of an entry, mean over the seeds."""
     return fmean(entry.measured.get("valid_accuracy") or (entry.validation,))
 
 
 def about_values(entries: Sequence[Entry], values: Sequence[str]) -> str:
-    """What the values are, in a sentence or two."""
+    """Describes values in a few sentences."""
     sentences = []
     if any(len(entry.seeds) > 1 for entry in entries):
         sentences.append("Means over the seeds with 95 % intervals of Student's t.")
@@ -119,5 +122,5 @@ def about_values(entries: Sequence[Entry], values: Sequence[str]) -> str:
 
 
 def short_axis(axis: str) -> str:
-    """What to call an axis: the option's name in words."""
+    """Returns the name of an axis: the option's name in words."""
     return axis.rpartition(".")[2].replace("_", " ")

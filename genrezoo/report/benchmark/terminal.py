@@ -41,11 +41,11 @@ _SHORT = {
 
 
 def print_leaderboard(folders: str | Path | Iterable[str | Path], console: Console | None = None) -> None:
-    """Prints the leaderboards of folders of results as tables that fit 100 columns; files hold the other columns.
+    """Prints the leaderboards of folders of results as tables of at most 100 letters; `render` writes all columns.
 
     Args:
         folders: One or several folders written by ``genrezoo benchmark``.
-        console: Where to print; the terminal if left out.
+        console: The console; the terminal if left out.
 
     Raises:
         DataError: As `genrezoo.report.leaderboard`.
@@ -122,7 +122,7 @@ def _print_unmeasured(cells: Sequence[NotMeasured], console: Console) -> None:
 
 
 def _print_study(study: StudyTable, console: Console) -> None:
-    upright = replace(study, transpose=True)  # a row for each entrant, which is the way that fits
+    upright = replace(study, transpose=True)  # a row for each entrant fits the terminal
     heads, *rows = [[text for text, _ in row] for row in upright.grid()]
     _print_titled(study.title, terminal_table(heads, rows, left=range(upright.texts)), study.caption, console)
 

@@ -1,4 +1,4 @@
-"""A report as files: the page, the tables, the figures."""
+"""Writing a report: the page, the tables and the figures."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def render(folders: str | Path | Iterable[str | Path], out: str | Path | None = 
 
     Args:
         folders: One or several folders written by ``genrezoo benchmark``.
-        out: Where ``report.html``, ``leaderboard.md``, ``leaderboard.csv``, ``figures/*.svg``, the suites' tables as
-            ``tables/*.csv`` and, of repeated splits, ``repeats.csv`` go; the folder ``report`` in the first of
-            ``folders`` if left out.
+        out: Folder for ``report.html``, ``leaderboard.md``, ``leaderboard.csv``, ``figures/*.svg``, the suites' tables
+            as ``tables/*.csv`` and, for repeated splits, ``repeats.csv``; ``report`` in the first of ``folders`` if
+            left out.
 
     Returns:
         The path of ``report.html``, a page that needs no other file and no network.
@@ -73,6 +73,6 @@ def render(folders: str | Path | Iterable[str | Path], out: str | Path | None = 
 
 
 def _command(source: Source) -> str:
-    """The command that runs a folder's suite again, with all its options: the folder keeps it as ``suite.json``."""
+    """Returns the command that runs the suite of a folder again, from its ``suite.json``."""
     folder = Path(source.folder)
     return shlex.join(["genrezoo", "benchmark", str(folder / "suite.json"), "--out", f"{folder}-again"])

@@ -17,13 +17,16 @@ def trade_off_figure(
     chosen: Mapping[str, tuple[float, float]],
     name: str = "trade-off",
 ) -> str:
-    """Accuracy of a cascade against the fraction of songs that it defers to the teacher.
+    """Draws the accuracy of a cascade against the fraction of songs that it defers to the teacher.
 
     Args:
         curves: For each set of songs the fractions and the accuracies, both in [0, 1].
-        alone: For each set the accuracies of ``student`` and ``teacher`` by themselves.
+        alone: For each set the accuracies of ``student`` and ``teacher`` alone.
         chosen: For each set the fraction and the accuracy at the cascade's threshold.
-        name: Goes into the ids inside the figure.
+        name: Part of the ids inside the figure.
+
+    Returns:
+        The SVG element.
     """
 
     def draw(figure: Figure) -> None:
@@ -56,13 +59,16 @@ def importance_figure(
     recall: Sequence[float],
     name: str = "importance",
 ) -> str:
-    """Recall of each genre that a run loses when a group of features is permuted among the songs.
+    """Draws the loss of recall of each genre when a group of features is permuted among the songs.
 
     Args:
-        genres: Names of the genres, perhaps ``"all"`` first.
-        lost: For each group of features, and each genre, the lost recall, with the bounds of its interval.
+        genres: Names of the genres; ``"all"`` may be the first.
+        lost: For each group of features and each genre the lost recall, with the bounds of its interval.
         recall: Recall of each genre without permutation.
-        name: Goes into the ids inside the figure.
+        name: Part of the ids inside the figure.
+
+    Returns:
+        The SVG element.
     """
     groups = list(lost)
     step = 0.8 / len(groups)

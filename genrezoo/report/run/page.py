@@ -1,4 +1,4 @@
-"""The page of one run: its results, learning curves, confusion, genres, mistakes, and what it was made of."""
+"""The page of one run: its results, learning curves, confusion, genres, mistakes, recipe and environment."""
 
 from __future__ import annotations
 

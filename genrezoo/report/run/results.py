@@ -1,4 +1,4 @@
-"""The results of a run with their intervals, and what a reader must know before believing them."""
+"""The results of a run with their intervals, and cautions about them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ METRICS = {
     "log_loss": Quantity("Log loss (nats)", 1, nats),
     "calibration_error": Quantity("Calibration error (%)", 100, tenths),
 }
-"""Metrics of a run's page and card, in their order."""
+"""Metrics of a run's page and card in their order, with their formats."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A metric of a run with its 95 % interval over songs drawn anew.
+    """A metric of a run with its 95 % bootstrap interval over songs.
 
     Attributes:
         metric: One of `METRICS`.
-        value: Of the stored predictions.
+        value: The metric of the stored predictions.
         low: Lower bound.
         high: Upper bound.
     """
@@ -60,16 +60,23 @@ class Result:
 
 
 def stored_split(run: Run) -> tuple[str, dict[str, Any]]:
-    """The split that a run is judged by, and its predictions: test songs, or validation songs where there are none."""
+    """Returns the test split and its predictions, or the validation split if there are no test songs.
+
+    Args:
+        run: The run.
+
+    Raises:
+        DataError: The card or the predictions are damaged.
+    """
     split = "test" if "test" in song_facts(run).splits else "valid"
     return split, run.predictions(split)
 
 
 def results_of(metrics: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Result]:
-    """All metrics with their intervals.
+    """Returns all metrics with their intervals.
 
     Args:
-        metrics: What `genrezoo.evaluation.evaluate` returns.
+        metrics: The result of `genrezoo.evaluation.evaluate`.
         stored: ``y`` and ``logits`` of the songs.
     """
     bounds = bootstrap_intervals(stored["logits"], stored["y"], seed=0)
@@ -77,7 +84,12 @@ def results_of(metrics: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Re
 
 
 def cautions_of(run: Run, split: str) -> list[str]:
-    """What weakens the results of a run on a split, one sentence or two an item."""
+    """Returns cautions about the results of a run on a split.
+
+    Args:
+        run: The run.
+        split: The split, as `stored_split` returns it.
+    """
     songs = song_facts(run)
     found = []
     if split == "valid":

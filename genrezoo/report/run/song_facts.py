@@ -1,4 +1,4 @@
-"""What the card of a run says of its songs, checked: a run folder may come from anybody."""
+"""The facts about songs on the card of a run, validated, because a run folder may come from anybody."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class About(BaseModel, frozen=True, extra="ignore"):
-    """What is known of the origin of the songs."""
+    """The origin of the songs."""
 
     features: dict[str, Any] = Field({}, description="Settings of the features of audio; empty for other features.")
 
@@ -33,10 +33,13 @@ class SongFacts(BaseModel, frozen=True, extra="ignore"):
 
 
 def song_facts(run: Run) -> SongFacts:
-    """What the card of a run says of its songs.
+    """Returns the facts about songs on the card of a run.
+
+    Args:
+        run: The run.
 
     Raises:
-        DataError: Something of it is malformed.
+        DataError: One of the facts is malformed.
     """
     place, remedy = run.folder / "card.json", "restore the card or train again"
     return checked(

@@ -1,4 +1,4 @@
-"""The tables of a run's page: its genres, and the songs that it gets wrong."""
+"""The tables of a run's page: its genres and its mistakes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from genrezoo.report.style.number_format import percent, plain
 
 @dataclass(frozen=True)
 class GenreRow:
-    """What a run makes of the songs of one genre."""
+    """A run's results for one genre."""
 
     genre: str
     songs: float
@@ -30,7 +30,7 @@ class GenreRow:
 
 @dataclass(frozen=True)
 class SongRow:
-    """A run's answer to one song."""
+    """A run's prediction for one song."""
 
     id: str
     genre: str
@@ -40,7 +40,7 @@ class SongRow:
 
     @property
     def right(self) -> bool:
-        """Whether the genre was predicted."""
+        """Whether the prediction is correct."""
         return self.genre == self.predicted
 
 
@@ -62,11 +62,11 @@ SONGS: list[Column[SongRow]] = [
 
 
 def genre_rows(genres: Sequence[str], metrics: Mapping[str, Any]) -> list[GenreRow]:
-    """A row for each genre, in their order.
+    """Returns a row for each genre in their order.
 
     Args:
-        genres: Their names.
-        metrics: What `genrezoo.evaluation.evaluate` returns.
+        genres: Names of the genres.
+        metrics: The result of `genrezoo.evaluation.evaluate`.
     """
     scores, confusion = metrics["per_class"], np.array(metrics["confusion"])
     rows = []
@@ -80,7 +80,7 @@ def genre_rows(genres: Sequence[str], metrics: Mapping[str, Any]) -> list[GenreR
 
 
 def song_rows(genres: Sequence[str], stored: Mapping[str, np.ndarray]) -> list[SongRow]:
-    """A row for each song, in their order.
+    """Returns a row for each song in their order.
 
     Args:
         genres: Names of the genres.
@@ -94,12 +94,12 @@ def song_rows(genres: Sequence[str], stored: Mapping[str, np.ndarray]) -> list[S
 
 
 def mistakes(rows: Sequence[SongRow]) -> list[SongRow]:
-    """The songs that are predicted wrong, the most confident mistakes first."""
+    """Returns the songs with wrong predictions, the most confident mistakes first."""
     return sorted((row for row in rows if not row.right), key=lambda row: (-row.confidence, row.id))
 
 
 def as_csv(columns: Sequence[Column[Any]], rows: Sequence[Any]) -> str:
-    """A table as CSV in full precision."""
+    """Returns a table as CSV in full precision."""
     lines: list[list[Any]] = [[column.key for column in columns]]
     lines += [[column.value(row) for column in columns] for row in rows]
     return csv_text(map(harmless, line) for line in lines)

@@ -1,4 +1,4 @@
-"""The figure of a recording's genres over time: genres from top to bottom, seconds from left to right."""
+"""The figure of a recording's genres over time: genres as rows, time from left to right."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from genrezoo.report.style.drawing import INK, MUTED, as_svg, on_white, short
 KINDS = (".png", ".svg")
 """Suffixes of the files that a figure can be written to."""
 
-MOST_COLUMNS = 600  # of colour; a longer timeline shows means, where a screen would leave out windows
-_MAP = colormaps["magma_r"]  # equal steps look equal, in grey too, and paper stays light where nothing is probable
+MOST_COLUMNS = 600  # more windows are averaged, because a screen would leave some out
+_MAP = colormaps["magma_r"]  # perceptually uniform, in grey too, and light for low probabilities
 _MARK = "#56b4e9"
 _STEPS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200)
 _DOTS_PER_INCH = 144
@@ -39,27 +39,27 @@ def timeline_figure(
     kind: str = ".png",
     score: str = "probability",
 ) -> bytes:
-    """Draws the probability of each genre over the course of a recording, and beside it the prediction for the whole.
+    """Draws the probability of each genre over time, and beside it the prediction for the whole recording.
 
-    A blue line marks the genre with the highest value. More windows than `MOST_COLUMNS` are drawn as means over equally
-    many neighbours each, and the axis says of how many.
+    A blue line marks the genre with the highest value. More than `MOST_COLUMNS` windows are averaged over neighbours,
+    and the label of the axis states how many.
 
     Args:
         edges: Start of each window, and the end of the last, in seconds; ``(n_windows + 1,)``, increasing.
         probabilities: ``(n_windows, n_genres)``, in [0, 1].
-        genres: Their names, drawn from top to bottom; 25 are legible.
+        genres: Their names, drawn from top to bottom; up to 25 are legible.
         answer: Probabilities of the whole recording, ``(n_genres,)``.
-        rule: How that prediction was combined, e.g. ``mean of 30 windows``.
+        rule: The combination of the windows, e.g. ``mean of 30 windows``.
         title: Name of the recording.
         kind: One of `KINDS`.
-        score: What the numbers are.
+        score: Name of the values.
 
     Returns:
-        Content of the file.
+        The content of the file.
 
     Raises:
         UnknownNameError: There is no such kind.
-        DataError: No windows, or shapes that do not fit.
+        DataError: There are no windows, or the shapes do not fit together.
 
     Example:
         >>> posterior = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
@@ -136,7 +136,7 @@ def add_scale(mesh: QuadMesh, beside: Sequence[Axes], score: str) -> None:
 
 
 def clock(seconds: float, *, hours: bool = False) -> str:
-    """Seconds as ``m:ss``, or as ``h:mm:ss``.
+    """Returns seconds as ``m:ss``, or as ``h:mm:ss``.
 
     Example:
         >>> clock(75), clock(75, hours=True)
@@ -147,15 +147,15 @@ def clock(seconds: float, *, hours: bool = False) -> str:
 
 
 def pooled(edges: np.ndarray, probabilities: np.ndarray, *, most: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """A timeline in fewer windows: the means over equally many neighbours each, weighted by their lengths.
+    """Averages a timeline over neighbouring windows, weighted by their lengths.
 
     Args:
         edges: Start of each window, and the end of the last, in seconds; ``(n_windows + 1,)``.
         probabilities: ``(n_windows, n_genres)``.
-        most: Windows at most.
+        most: Largest number of new windows.
 
     Returns:
-        Edges and probabilities of the new windows, and how many of the old ones became one.
+        Edges and probabilities of the new windows, and the number of old windows in each.
 
     Example:
         >>> edges, probabilities, together = pooled(np.array([0, 1, 2, 3]), np.array([[0.2], [0.4], [0.9]]), most=2)
@@ -172,13 +172,13 @@ def pooled(edges: np.ndarray, probabilities: np.ndarray, *, most: int) -> tuple[
 
 
 def _runs(edges: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, beginnings and ends of the stretches in which one genre is the most probable."""
+    """Returns rows, starts and ends of the intervals in which one genre is the most probable."""
     first = np.flatnonzero(np.diff(best, prepend=-1))
     return best[first], edges[first], edges[[*first[1:], len(best)]]
 
 
 def _time_axis(axis: Axis, edges: np.ndarray, together: int) -> None:
-    """Ticks at round times: seconds, ``m:ss`` from two minutes, ``h:mm:ss`` from an hour."""
+    """Sets ticks at round times: seconds, ``m:ss`` from two minutes, ``h:mm:ss`` from an hour."""
     span = edges[-1] - edges[0]
     step = next((step for step in _STEPS if span / step <= 12), span)
     ticks = np.arange(np.ceil(edges[0] / step - 1e-9), np.floor(edges[-1] / step + 1e-9) + 1) * step + 0.0  # not -0

@@ -12,7 +12,7 @@ from genrezoo.report.search.records import SearchRecord, epochs_of
 from genrezoo.report.style.number_format import Estimate, plain
 
 LEAST = 8
-"""Points below which a forest tells nothing."""
+"""Least number of trials for a forest."""
 FORESTS, TREES, SHUFFLES = 5, 64, 5
 EPOCHS = "epochs reached"
 
@@ -34,11 +34,11 @@ class Importance:
 
 
 def importance(search: SearchRecord) -> Importance | str:
-    """The importance of each hyperparameter, or a sentence that says why it is unknown.
+    """Computes the importance of each hyperparameter, or returns a sentence why it is unknown.
 
-    Five forests, which differ by their seeds, predict the score from the hyperparameters. The loss by shuffling is
-    measured on the trials that a tree has not seen. A hyperparameter that is not active has its median, and it is
-    shuffled among the trials in which it is active. Scores that are far off are moved to the limits of the figures.
+    Five forests with different seeds predict the score from the hyperparameters. The loss by shuffling is measured on
+    the trials that a tree was not trained on. An inactive hyperparameter has its median, and it is shuffled among the
+    trials in which it is active. Outlying scores are moved to the limits of the figures.
 
     Args:
         search: The search.
@@ -68,14 +68,14 @@ def importance(search: SearchRecord) -> Importance | str:
 
 
 def trust(found: Importance) -> str:
-    """How far the forests may be believed, in a sentence."""
+    """Describes the accuracy of the forests in a sentence."""
     r2 = f"R² {found.r2.mean:.2f}".replace("-", "−")
     about = f"On unseen trials the forests reach {r2}"
     return f"{about}: they predict almost nothing, and the order may be chance." if found.r2.mean < 0.1 else f"{about}."
 
 
 def _one_forest(places: np.ndarray, scores: np.ndarray, seed: int) -> list[float]:
-    """R² of one forest on unseen trials, and the R² that shuffling each column costs."""
+    """Returns the R² of one forest on unseen trials, and the R² that is lost by shuffling each column."""
     from sklearn.ensemble import RandomForestRegressor  # on first use: a leaderboard does not need it
 
     draw, active = np.random.default_rng(seed), ~np.isnan(places)

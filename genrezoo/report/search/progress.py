@@ -24,7 +24,7 @@ _SOURCES = {
     "warm": (LINE_COLOURS[4], "warm start"),
     "random": (LINE_COLOURS[5], "random"),
 }
-"""Colour and name of what suggests trials; the tuner itself has the first colour."""
+"""Colour and name of the sources of trials; the tuner itself has the first colour."""
 _MARKS: dict[str, dict[str, Any]] = {
     "completed": {"marker": "o", "markeredgewidth": 0, "alpha": 0.85},
     "stopped": {"marker": "v", "markeredgewidth": 1.2, "fillstyle": "none"},
@@ -41,7 +41,7 @@ def tipped_plot(name: str, title: str, caption: str, draw: Draw, *, height: floa
 
 
 def convergence_plot(search: SearchRecord) -> Plot | None:
-    """The score of each trial in the order of their ends, with the best so far."""
+    """Draws the score of each trial in the order of their ends, with the best so far; None without scores."""
     if all(trial.score is None for trial in search.ended):
         return None
 
@@ -74,7 +74,7 @@ def convergence_plot(search: SearchRecord) -> Plot | None:
 
 
 def front_plot(search: SearchRecord) -> Plot | None:
-    """Score against latency, with the front of trials that no other beats in both, and the limit."""
+    """Draws score against latency, with the Pareto front and the limit; None without latencies."""
     timed = [trial for trial in search.trials if trial.latency_ms is not None and trial.latency_ms > 0]
     if not timed or not search.counts["completed"]:
         return None
@@ -103,7 +103,7 @@ def front_plot(search: SearchRecord) -> Plot | None:
 
 
 def rungs_plot(search: SearchRecord) -> Plot | None:
-    """Score against the epochs that a training has reached; lines join trials to those that continue them."""
+    """Draws score against epochs, with lines between trials that continue each other; None if no trial does."""
     scored = [trial for trial in search.trials if trial.score is not None]
     reached = {trial.number: trial.epochs or epochs_of(trial) or 0 for trial in scored}
     if not any(trial.epochs is not None for trial in search.trials) or not any(reached.values()):
@@ -136,7 +136,7 @@ def rungs_plot(search: SearchRecord) -> Plot | None:
 
 
 def curves_plot(search: SearchRecord) -> Plot | None:
-    """Loss and accuracy of the best trials epoch by epoch."""
+    """Draws loss and accuracy of the best trials epoch by epoch; None without histories."""
     histories = {}
     for trial in search.leaves:
         if all(trial.history.get(name) for name in COLUMNS if name != "epoch"):
@@ -152,7 +152,7 @@ def curves_plot(search: SearchRecord) -> Plot | None:
 
 
 def far(search: SearchRecord) -> str:
-    """A sentence on scores that lie beyond the edge of the figures; empty without them."""
+    """Returns a sentence about scores beyond the edge of the figures; empty without them."""
     beyond = sum(trial.score is not None and search.bounded(trial.score) != trial.score for trial in search.trials)
     if beyond == 1:
         return " One far worse trial is drawn at the edge."
@@ -173,7 +173,7 @@ def _draw_trial(axes: Axes, search: SearchRecord, trial: Trial, x: float, tips: 
 
 
 def _score_axis(axes: Axes, search: SearchRecord) -> tuple[float, float]:
-    """Names the axis of the score and fixes it; returns its lower and upper end."""
+    """Sets the title and the limits of the axis of the score, and returns the limits."""
     low, high = (search.score.scale * limit for limit in sorted(search.limits))
     margin = 0.08 * (high - low) or 0.05 * abs(high) or 0.1
     axes.set_ylabel(search.score.title)

@@ -1,4 +1,4 @@
-"""A search as its report shows it: the journal, with each hyperparameter as an axis that values lie on."""
+"""The content of a search's report: the journal, with each hyperparameter as an axis of a figure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SCORES = {
     "loss": Quantity("Validation loss (nats)", 1, nats),
 }
 
-_FAR = 10  # times the distance of the best from the worst quarter
+_FAR = 10  # outliers are this many times further from the best than the worst quarter
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Hyperparameter:
         name: Its name.
         label: Its label in figures.
         kind: ``"float"``, ``"int"``, ``"choice"`` or ``"boolean"``.
-        values: Of choices all values in order; empty for a range.
-        low: Least number of a range.
-        high: Greatest number of a range.
-        step: Distance of two numbers of a range, where it has one.
+        values: All values of a choice in order; empty for a range.
+        low: Lower end of a range.
+        high: Upper end of a range.
+        step: Step of a range; None without one.
         log: Whether the axis is logarithmic.
-        conditions: Names of other hyperparameters, each with its values for which this one is active.
+        conditions: Other hyperparameters, each with the values for which this one is active.
     """
 
     name: str
@@ -56,18 +56,18 @@ class Hyperparameter:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is a choice of other things than numbers."""
+        """Whether it is a choice with values that are not numbers."""
         return any(isinstance(value, bool) or not isinstance(value, int | float) for value in self.values)
 
     def place(self, values: Mapping[str, Any]) -> float | None:
-        """Position of a trial's value on the axis; None where the hyperparameter is not active."""
+        """Returns the position of a trial's value on the axis, 0 to 1; None if the hyperparameter is not active."""
         value = values.get(self.name)
         if self.values:
             return self._place_of(self.values.index(value)) if self.name in values and value in self.values else None
         return self._place_of(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
     def text(self, values: Mapping[str, Any]) -> str:
-        """A trial's value as text; a dash where the hyperparameter is not active."""
+        """Returns a trial's value as text; a dash if the hyperparameter is not active."""
         if self.name not in values:
             return MISSING
         value = values[self.name]
@@ -76,7 +76,7 @@ class Hyperparameter:
         return plain(value) if isinstance(value, int) else significant(value)
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
-        """Positions with their texts, about ``most`` of them; of many choices every second one or fewer."""
+        """Returns about ``most`` positions with their labels; of many choices some are left out."""
         if self.values:
             shown = range(0, len(self.values), -(-len(self.values) // max(most, 1)))
             return [(self._place_of(number), text_of_value(self.values[number])) for number in shown]
@@ -98,7 +98,7 @@ class Hyperparameter:
         )
 
     def range_text(self) -> str:
-        """The searched values as text, with the condition."""
+        """Returns the searched values as text, with the conditions."""
         if self.values:
             text = ", ".join(map(text_of_value, self.values))
         else:
@@ -110,7 +110,7 @@ class Hyperparameter:
         return f"{text}, only where {' and '.join(parts)}" if parts else text
 
     def end_of(self, values: Mapping[str, Any]) -> str:
-        """The end of the range that a trial's value lies at: ``"lower"``, ``"upper"`` or nothing; 0 is no lower end."""
+        """Returns ``"lower"`` or ``"upper"`` if a value is at this end of its range, else ``""``; 0 is not an end."""
         place = self.place(values)
         if self.values or place is None or self.low == self.high:
             return ""
@@ -130,7 +130,7 @@ class SearchRecord:
     """A search.
 
     Attributes:
-        folder: As it was given.
+        folder: Its path, as it was passed.
         journal: Its journal.
         space: The hyperparameters in order.
     """
@@ -156,12 +156,12 @@ class SearchRecord:
 
     @property
     def sign(self) -> int:
-        """1 where a high score is good, -1 where a low one is."""
+        """1 if higher scores are better, -1 if lower ones are."""
         return -1 if self.journal.direction == "min" else 1
 
     @property
     def pareto(self) -> bool:
-        """Whether it searches a front in place of one best trial."""
+        """Whether it searches for a Pareto front instead of one best trial."""
         return bool(self.plan["objective"].get("pareto"))
 
     @cached_property
@@ -184,7 +184,7 @@ class SearchRecord:
     def leaves(self) -> list[Trial]:
         """The completed trials that no other completed one continues, the best first.
 
-        A training that Hyperband has paused and continued counts once: its last trial stands for it.
+        A training that Hyperband has paused and continued counts once, by its last trial.
         """
         continued = {trial.origin for trial in self.journal.ranked}
         return [trial for trial in self.journal.ranked if trial.number not in continued]
@@ -196,7 +196,7 @@ class SearchRecord:
 
     @cached_property
     def limits(self) -> tuple[float, float]:
-        """Worst and best score that figures show, as stored: scores that are far off would flatten all others."""
+        """Worst and best score in figures, as stored; without outliers, which would hide the other differences."""
         scores = self.sign * np.array([trial.score for trial in self.trials if trial.score is not None], float)
         if not len(scores):
             return 0.0, 1.0
@@ -205,42 +205,45 @@ class SearchRecord:
         return self.sign * float(near.min()), self.sign * float(best)
 
     def estimate(self, trial: Trial) -> Estimate | float | None:
-        """A trial's score, with its interval over folds or seeds from three on."""
+        """Returns a trial's score, with its interval if there are three or more folds or seeds."""
         if trial.score is None or len(trial.scores) < 3 or len(set(trial.scores)) < 2:
             return trial.score
         return Estimate(*mean_interval(trial.scores), over="seeds")
 
     def merit(self, score: float) -> float:
-        """Position of a score between the worst (0) and the best (1) that figures show."""
+        """Returns the position of a score between the worst (0) and the best (1) in figures."""
         worst, best = self.limits
         return min(max((score - worst) / (best - worst), 0.0), 1.0) if best != worst else 1.0
 
     def bounded(self, score: float) -> float:
-        """A score, or the limit of the figures that it lies beyond."""
+        """Returns a score, moved to the limits of the figures if it is beyond them."""
         low, high = sorted(self.limits)
         return min(max(score, low), high)
 
     def text(self, score: float | None) -> str:
-        """A score as text, without its unit."""
+        """Returns a score as text, without its unit."""
         return MISSING if score is None else self.score.write(self.score.scale * score)
 
     def measure(self, score: float | None) -> str:
-        """A score as text, with its unit."""
+        """Returns a score as text, with its unit."""
         return f"{self.text(score)}\u00a0{'%' if self.score.scale == 100 else 'nats'}"
 
     def named(self, trial: Trial) -> str:
-        """A trial by its values: ``units 64, dropout 0.2``."""
+        """Returns the values of a trial as text: ``units 64, dropout 0.2``."""
         active = [one for one in self.space if one.name in trial.values]
         return ", ".join(f"{one.label} {one.text(trial.values)}" for one in active)
 
     def tip(self, trial: Trial) -> str:
-        """The tooltip of a trial in figures."""
+        """Returns the tooltip of a trial in figures."""
         score = "" if trial.score is None else f": {self.measure(trial.score)}"
         return f"Trial {trial.number}{score}. {self.named(trial)}".rstrip()
 
 
 def read_search(folder: str | Path) -> SearchRecord:
     """Reads a search from its journal.
+
+    Args:
+        folder: Folder of the search.
 
     Raises:
         DataError: There is no journal, it is damaged, or its plan is not one of a search.
@@ -263,7 +266,7 @@ def read_search(folder: str | Path) -> SearchRecord:
 
 
 def epochs_of(trial: Trial) -> int | None:
-    """Epochs that a trial's training has reached, those of the trials that it continues included."""
+    """Returns the epochs of a trial's training, including those of the trials that it continues; None without any."""
     return max(map(len, trial.history.values()), default=0) or None
 
 
@@ -282,13 +285,13 @@ def _hyperparameter(described: Mapping[str, Any], label: str) -> Hyperparameter:
 
 
 def _labels(names: Sequence[str]) -> list[str]:
-    """Names in words; without the part before their last dot where they stay different."""
+    """Returns names in words; only the part after the last dot if these parts are unique."""
     last = [name.rpartition(".")[2] for name in names]
     return [name.replace("_", " ") for name in (last if len(set(last)) == len(last) else names)]
 
 
 def _exact(number: float) -> str:
-    """A number with all its significant digits, never in powers of ten."""
+    """Returns a number with six significant digits, without an exponent."""
     return np.format_float_positional(number, precision=6, fractional=False, trim="-")
 
 

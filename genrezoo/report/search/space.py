@@ -33,13 +33,13 @@ from genrezoo.trials import Trial
 MOST_LINES = 200
 """Trials in the parallel coordinates: the best ones."""
 _MERIT = LinearSegmentedColormap.from_list("merit", ["#b4babf", "#56b4e9", "#0072b2"])
-"""From the worst to the best; all of it can be seen on white and on black."""
+"""Colours from the worst to the best, visible on white and on black."""
 _INACTIVE = -0.13  # position of values that are not active
 _CONTINUED = " A training that was paused and continued counts once, where it ended."
 
 
 def parallel_plot(search: SearchRecord) -> Plot | None:
-    """Hyperparameters as axes side by side with the score as the last one; a line for each trial."""
+    """Draws parallel coordinates: an axis per hyperparameter, the score as the last, a line per trial; None for one."""
     trials = search.leaves[:MOST_LINES]
     if not trials or len(search.space) < 2:
         return None
@@ -98,7 +98,7 @@ def parallel_plot(search: SearchRecord) -> Plot | None:
 
 
 def slices_plot(search: SearchRecord) -> Plot | None:
-    """For each hyperparameter a panel: its value across, the score upwards, a point for each trial."""
+    """Draws the score against each hyperparameter, a panel for each, with a point per trial; None without trials."""
     space = search.space
     if not space or not search.leaves:
         return None
@@ -125,7 +125,7 @@ def slices_plot(search: SearchRecord) -> Plot | None:
 
 
 def importance_plot(search: SearchRecord, found: Importance) -> Plot:
-    """The R² that shuffling each hyperparameter costs, the greatest first."""
+    """Draws the R² that is lost by shuffling each hyperparameter, the largest first."""
     labels = {one.name: one.label for one in search.space}
     order = sorted(found.loss, key=lambda name: -found.loss[name].mean)
 
@@ -188,13 +188,13 @@ def _draw_slice(axes: Axes, search: SearchRecord, one: Hyperparameter, inches: f
 
 
 def _height(one: Hyperparameter, trial: Trial, *, spread: float) -> float:
-    """Position of a trial's value; equal choices lie a little apart, so that one does not hide the other."""
+    """Returns the position of a trial's value; equal choices are spread a little, so that all are visible."""
     place = one.place(trial.values)
     return _INACTIVE if place is None else place + (trial.number * 0.618 % 1 - 0.5) * spread * bool(one.values)
 
 
 def _slanted(one: Hyperparameter, inches: float) -> bool:
-    """Whether the names of its values do not fit side by side."""
+    """Whether the labels of its values must be slanted to fit side by side."""
     texts = [short(text, 16) for _, text in one.ticks(len(one.values))] if one.values else []
     return any(len(text) > 3 for text in texts) and (max(map(len, texts)) + 1) * 4.9 * len(texts) > 66 * inches
 

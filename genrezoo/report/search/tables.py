@@ -1,4 +1,4 @@
-"""The tables of a search, its hyperparameters and its trials, in the page, as Markdown and as CSV."""
+"""The tables of a search: its hyperparameters and its trials, for the page, as Markdown and as CSV."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_MARKDOWN = 50
 
 
 def trial_columns(search: SearchRecord) -> list[Column[Trial]]:
-    """The columns of the table of trials."""
+    """Returns the columns of the table of trials."""
     intervals = " In brackets: 95 % interval (Student's t) over folds or seeds."
     about = f"The objective: {captions.objective(search)}."
     about += intervals if any(len(trial.scores) > 2 for trial in search.trials) else ""
@@ -48,23 +48,23 @@ def trial_columns(search: SearchRecord) -> list[Column[Trial]]:
 
 
 def ordered_trials(search: SearchRecord) -> list[Trial]:
-    """All trials, the best first, then those without a score that counts."""
+    """Returns all trials, the best first, then those whose score does not count."""
     rank = {trial.number: place for place, trial in enumerate(search.journal.ranked)}
     return sorted(search.trials, key=lambda one: (_ORDER.index(one.status), rank.get(one.number, 0), one.number))
 
 
 def front_trials(search: SearchRecord) -> list[Trial]:
-    """The trials on the front of score and latency, if the search is for one."""
+    """Returns the trials on the Pareto front of score and latency, if the search is for one."""
     return search.journal.front if search.pareto else []
 
 
 def failed_trials(search: SearchRecord) -> list[Trial]:
-    """The trials that failed, in order."""
+    """Returns the trials that failed, in order."""
     return [trial for trial in search.trials if trial.status == "failed"]
 
 
 def space_table(search: SearchRecord) -> list[list[str]]:
-    """The hyperparameters with the values of the best trial and the recipe's own; headings first."""
+    """Returns a row per hyperparameter with the values of the best trial and of the recipe, headings first."""
     shown = {f"Best (trial {search.best.number})": search.best} if search.best else {}
     if search.own is not None and search.own is not search.best:
         shown[f"Recipe's own (trial {search.own.number})"] = search.own
@@ -77,7 +77,7 @@ def space_table(search: SearchRecord) -> list[list[str]]:
 
 
 def trials_csv(search: SearchRecord) -> str:
-    """All trials in full precision, in the order of asking; hyperparameters under ``value.NAME``."""
+    """Returns all trials as CSV in full precision, in the order of request; hyperparameters are ``value.NAME``."""
     rows: list[list[object]] = [[*_FACTS, *(f"value.{one.name}" for one in search.space)]]
     for trial in search.trials:
         known = {
@@ -92,7 +92,7 @@ def trials_csv(search: SearchRecord) -> str:
 
 
 def search_markdown(search: SearchRecord, plots: Sequence[Plot]) -> str:
-    """The search as one Markdown document with its figures."""
+    """Returns the search as one Markdown document with links to its figures."""
     heads, *rows = [[escaped(cell) for cell in row] for row in space_table(search)]
     blocks = [f"# {escaped(captions.headline(search))}", escaped(captions.summary(search))]
     blocks.append(bullets(captions.facts(search)))
@@ -111,7 +111,7 @@ def search_markdown(search: SearchRecord, plots: Sequence[Plot]) -> str:
 
 
 def first_line(text: str | None) -> str:
-    """The first line of an error."""
+    """Returns the first line of an error."""
     return (text or "").strip().partition("\n")[0]
 
 

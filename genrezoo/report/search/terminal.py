@@ -15,12 +15,12 @@ from genrezoo.report.style.terminal import terminal_table
 
 
 def print_search(folder: str | Path, console: Console | None = None, most: int = 10) -> None:
-    """Prints a search as a table of its best trials that fits 100 columns.
+    """Prints a search as a table of its best trials, at most 100 letters wide.
 
     Args:
         folder: Folder of the search.
-        console: Where to print; the terminal if left out.
-        most: Trials in the table.
+        console: The console; the terminal if left out.
+        most: Largest number of trials in the table.
 
     Raises:
         DataError: The folder holds no search.

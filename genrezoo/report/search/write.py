@@ -1,4 +1,4 @@
-"""The report on a search as files: the page, the tables, the figures, from the journal alone."""
+"""Writing the report on a search: the page, the tables and the figures, from the journal alone."""
 
 from __future__ import annotations
 
@@ -51,7 +51,11 @@ def render_search(folder: str | Path, out: str | Path | None = None) -> Path:
 
 
 def draw_search(search: SearchRecord) -> tuple[list[Plot], list[str]]:
-    """All figures that the trials so far allow, and notes on those that they do not allow yet."""
+    """Draws all figures for which there are enough trials; returns them with notes on missing figures.
+
+    Args:
+        search: The search.
+    """
     found = importance(search)
     judged = importance_plot(search, found) if isinstance(found, Importance) else None
     notes = [f"Importance of hyperparameters: {found}"] if isinstance(found, str) and search.trials else []

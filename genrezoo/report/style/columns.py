@@ -1,4 +1,4 @@
-"""Columns of tables, defined once for every output: heading, unit, meaning, value, and how it is written."""
+"""Columns of tables, defined once for every output: heading, unit, meaning, value and format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from genrezoo.report.style.number_format import Estimate, interval
 
 Value = Estimate | float | str | None
 Of = TypeVar("Of")
-"""What a table has a row for."""
+"""The record of a row."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Column(Generic[Of]):
     Attributes:
         key: Name in the CSV file.
         heading: Name in tables, with its unit.
-        about: What it is, in one sentence.
-        value: Takes the value out of a row's record; None where it was not measured.
-        write: Writes a number as text.
-        look: Classes of its cells: empty for numbers, ``"text"``, ``"text name"`` or ``"text prose"``, which breaks.
+        about: Its meaning, in one sentence.
+        value: Returns the value of a record; None if it was not measured.
+        write: Formats a number.
+        look: CSS classes: empty for numbers, ``"text"``, ``"text name"``, or ``"text prose"`` for long texts.
     """
 
     key: str
@@ -36,33 +36,33 @@ class Column(Generic[Of]):
 
     @property
     def is_text(self) -> bool:
-        """Whether it is a column of words, which stand on the left and are sorted by the alphabet."""
+        """Whether it is a column of texts, which are aligned left and sorted alphabetically."""
         return self.look.startswith("text")
 
     def main(self, line: Of) -> str:
-        """The value as text, without its interval."""
+        """Returns the value as text, without its interval."""
         value = self.value(line)
         if isinstance(value, str):
             return value or number_format.MISSING
         return self.write(value.mean if isinstance(value, Estimate) else value)
 
     def interval(self, line: Of) -> str:
-        """The interval as text; empty where there is none."""
+        """Returns the interval as text; empty without one."""
         value = self.value(line)
         if not isinstance(value, Estimate):
             return ""
         return interval(value, scale=1, digits=3) if self.write is number_format.nats else interval(value)
 
     def text(self, line: Of) -> str:
-        """Value and interval as text."""
+        """Returns value and interval as text."""
         return f"{self.main(line)} {self.interval(line)}".rstrip()
 
     def order(self, line: Of) -> float | str | None:
-        """What a table is sorted by."""
+        """Returns the key for sorting."""
         value = self.value(line)
         return value.mean if isinstance(value, Estimate) else value
 
 
 def used_columns(columns: Sequence[Column[Of]], rows: Sequence[Of]) -> list[Column[Of]]:
-    """The columns that at least one row fills."""
+    """Returns the columns for which at least one row has a value."""
     return [column for column in columns if any(column.order(row) is not None for row in rows)]

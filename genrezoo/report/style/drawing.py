@@ -1,6 +1,6 @@
-"""How figures look: one style, colours that colour-blind readers can tell apart, labels that keep clear of each other.
+"""The style of figures, with colours for colour-blind readers and labels that do not overlap.
 
-Figures are SVG text with letters as paths, so that they look alike everywhere, and the same data give the same bytes.
+Figures are SVG text with letters as paths, so that they look the same everywhere. The same data give the same bytes.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from genrezoo.report.style.number_format import significant
 
 INK, MUTED = "#1b1f24", "#7a828a"
 GROUND = "#fdfefe"
-"""Of the page behind a figure: a page puts its own in its place."""
+"""Colour of the background; a page replaces it by its own."""
 FAMILY_COLOURS = {"zoo": "#0072b2", "baseline": "#d55e00", "mixed": "#009e73"}
 FAMILY_MARKERS = {"zoo": "o", "baseline": "s", "mixed": "D"}
 LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Six colours of Okabe and Ito (2008) that differ for all common kinds of colour blindness."""
 CURVE_COLOURS = (*LINE_COLOURS, INK, MUTED)
 BEST_COLOUR, OWN_COLOUR = LINE_COLOURS[1], LINE_COLOURS[2]
-"""Of the best trial of a search, and of the recipe's own values."""
+"""Colours of the best trial of a search, and of the recipe's own values."""
 
 NO_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML does not allow in a text."""
+"""Characters that XML does not allow."""
 
 WIDTH = 10.4  # inches; a page shows it some 1,040 pixels wide
 _STYLE: Any = {
@@ -57,9 +57,9 @@ class Plot:
     Attributes:
         name: Part of its file's name: lower-case letters, digits and hyphens.
         title: Heading.
-        caption: What it shows and how to read it.
+        caption: Description.
         svg: The SVG element.
-        study: Whether a suite asked for it: then it stands before the leaderboard.
+        study: Whether it belongs to a study: then it is before the leaderboard.
     """
 
     name: str
@@ -71,10 +71,10 @@ class Plot:
 
 @contextlib.contextmanager
 def styled(**more: Any) -> Iterator[None]:
-    """Within the block, what is drawn looks as all figures do; ``more`` are further settings of Matplotlib."""
+    """Applies the style of all figures within the block; ``more`` are further settings of Matplotlib."""
     settings: Any = {**_STYLE, **more}
     with mpl.rc_context(settings), warnings.catch_warnings():
-        # Letters that the font lacks become boxes in the figure; the tables of the page still have them.
+        # Letters that the font lacks are drawn as boxes; the tables of the page show them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
 
@@ -83,13 +83,13 @@ def as_svg(name: str, draw: Callable[[Figure], None], *, height: float, width: f
     """Draws a figure and returns it as SVG.
 
     Args:
-        name: Goes into the ids inside the figure, so that several figures on one page do not disturb each other.
+        name: Part of the ids inside the figure, which must be unique on a page.
         draw: Fills the empty figure.
         height: In inches.
         width: In inches.
 
     Returns:
-        The SVG element, without a background: it takes that of the page.
+        The SVG element, without a background.
     """
     with styled(**{"svg.hashsalt": name, "figure.dpi": 72}):
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -99,16 +99,16 @@ def as_svg(name: str, draw: Callable[[Figure], None], *, height: float, width: f
         figure.savefig(file, format="svg", transparent=True)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
-    # Neither the date of drawing nor the texts of the labels (as comments) are to be in it.
+    # Remove the date of drawing, and the texts of labels, which are comments.
     svg = re.sub(r"<metadata>.*?</metadata>\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    # A style element would reach into the whole page; its one rule is inherited as well.
+    # A style element would apply to the whole page; its only rule can be inherited instead.
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", '<g stroke-linejoin="round">', svg, count=1, flags=re.DOTALL)
     svg = svg.rstrip().removesuffix("</svg>") + "</g>\n</svg>\n"
     return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>figure-{name}-", svg)
 
 
 def on_white(svg: str) -> str:
-    """A figure as a file of its own: it needs a ground that the page gives it otherwise."""
+    """Adds a white background to a figure, for a file of its own."""
     head, rest = svg.split(">", 1)
     return f'{head}>\n <rect width="100%" height="100%" fill="#ffffff"/>{rest}'
 
@@ -116,12 +116,12 @@ def on_white(svg: str) -> str:
 def as_tipped_svg(
     name: str, draw: Callable[[Figure, dict[str, str]], None], *, height: float, width: float = WIDTH
 ) -> str:
-    """A figure whose parts say more when they are pointed at.
+    """Draws a figure with tooltips.
 
     Args:
         name: As in `as_svg`.
-        draw: Fills the empty figure, and the empty tips: a text for each part that it draws with that ``gid``, which
-            begins with ``tip-``.
+        draw: Fills the empty figure, and an empty table of tooltips by the ``gid`` of their mark, which begins with
+            ``tip-``.
         height: In inches.
         width: In inches.
     """
@@ -136,7 +136,7 @@ def as_tipped_svg(
 
 
 def short(name: str, longest: int = 40) -> str:
-    """A name on one line and no longer than ``longest`` letters, so that none can fill a figure."""
+    """Returns a name on one line, shortened to ``longest`` letters."""
     name = re.sub("[\ud800-\udfff]", "?", " ".join(name.split()))  # half a pair of surrogates cannot be drawn
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
@@ -144,13 +144,13 @@ def short(name: str, longest: int = 40) -> str:
 def place_labels(
     axes: Axes, points: Sequence[tuple[float, float]], labels: Sequence[str], obstacles: list[Bbox]
 ) -> None:
-    """Writes a label beside each point where it overlaps nothing, further away with a thin line if need be.
+    """Writes a label beside each point without overlaps, if necessary at a distance with a thin line.
 
     Args:
         axes: Axes with their final limits.
-        points: In data coordinates; the first are served first.
-        labels: One a point.
-        obstacles: What else to keep clear of, in pixels of the figure.
+        points: Points in data coordinates, the most important first.
+        labels: One label per point.
+        obstacles: Other boxes that labels must not overlap, in pixels of the figure.
     """
     figure = axes.figure
     figure.canvas.draw()  # fixes the layout, so that pixels are final
@@ -183,13 +183,13 @@ def place_labels(
 
 
 def around(one: np.ndarray, other: np.ndarray) -> Bbox:
-    """The box around a straight line, a little wider."""
+    """Returns the box around a straight line with a small margin."""
     (x0, y0), (x1, y1) = one, other
     return Bbox.from_extents(min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1)
 
 
 def log_ticks(axes: Axes) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten, written as plain numbers."""
+    """Sets ticks at 1, 2 and 5 times powers of ten, written as plain numbers."""
     low, high = axes.get_xlim()
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=99))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -207,13 +207,13 @@ def write_beside(axes: Axes, place: float, texts: Sequence[str], weight: str = "
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
-    """The nearest places that are at least ``gap`` apart, in the same order of height.
+    """Returns the nearest places that are at least ``gap`` apart, in the same order.
 
     Example:
         >>> spread([1.0, 1.0, 5.0], gap=2.0)
         [0.0, 2.0, 5.0]
     """
-    from scipy.optimize import isotonic_regression  # on first use: few figures need it
+    from scipy.optimize import isotonic_regression  # imported here, because few figures need it
 
     if not places:
         return []

@@ -1,4 +1,4 @@
-"""Results against latency: the front of those that no other beats in both."""
+"""Pareto fronts of results against latency."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def draw_front(
 
     Args:
         axes: Axes with all marks drawn; their limits are final.
-        front: (latency, result) of the front, the fastest first; may be empty.
+        front: (latency, result) of the points on the front, the fastest first; may be empty.
         points: Points to label, the most important first.
-        labels: One a point.
-        obstacles: Straight lines that labels keep clear of.
+        labels: One label per point.
+        obstacles: Straight lines that labels must not cross.
     """
     axes.set_xlim(axes.get_xlim())
     axes.set_ylim(axes.get_ylim())

@@ -27,18 +27,18 @@ def draw_heatmap(
     says: np.ndarray | None = None,
     tips: dict[str, str] | None = None,
 ) -> None:
-    """Draws a table as cells that are the darker the greater the fraction.
+    """Draws a table as coloured cells, darker for larger fractions.
 
     Args:
         axes: Empty axes, some ``inches`` wide.
         fractions: ``(rows, columns)`` in [0, 1]; NaN leaves a cell out.
-        texts: ``(rows, columns)``, what stands in the cells.
+        texts: ``(rows, columns)``, the texts in the cells.
         rows: Labels on the left.
-        columns: Labels on top; slanted where they would not fit side by side.
-        inches: Width to reckon with.
-        gap_after: Number of columns that are set apart from the rest.
-        says: ``(rows, columns)``, what cells say when they are pointed at.
-        tips: Takes these texts, see `as_tipped_svg`.
+        columns: Labels on top; slanted if they do not fit side by side.
+        inches: Width of the axes.
+        gap_after: Number of first columns that are separated from the others.
+        says: ``(rows, columns)``, the tooltips of the cells.
+        tips: Receives the tooltips, see `as_tipped_svg`.
     """
     rows, columns = [short(label) for label in rows], [short(label, 24) for label in columns]
     small = 7.5 if len(columns) <= 13 else 6.5
@@ -81,8 +81,8 @@ def draw_confusion(
         axes: Empty axes, some ``inches`` wide.
         confusion: Songs by truth (rows) and prediction (columns).
         genres: Names of the genres.
-        inches: Width to reckon with.
-        tips: Takes what the cells say when they are pointed at, see `as_tipped_svg`.
+        inches: Width of the axes.
+        tips: Receives the tooltips of the cells, see `as_tipped_svg`.
     """
     counts = np.array(confusion, int)
     songs = counts.sum(axis=1)
@@ -102,5 +102,5 @@ def draw_confusion(
 
 
 def per_cent(table: np.ndarray, blank: float = -1.0) -> np.ndarray:
-    """Fractions as whole per cent; those below ``blank`` as nothing."""
+    """Returns fractions as whole per cent; those below ``blank`` are empty."""
     return np.array([[f"{100 * part:.0f}" if part >= blank else "" for part in row] for row in table])

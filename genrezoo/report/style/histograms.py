@@ -1,4 +1,4 @@
-"""Histograms that pages of runs and of benchmarks share: how hard songs are, and how large weights."""
+"""Histograms of the difficulty of songs and of weights, for plots and benchmarks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from genrezoo.report.style.drawing import LINE_COLOURS, as_svg, short
 
 
 def difficulty_figure(table: Mapping[str, Any], name: str = "difficulty") -> str:
-    """The histogram of the songs' difficulty, and how it grows from the easiest song to the hardest.
+    """Draws the histogram of the songs' difficulty and its cumulative distribution.
 
     Args:
         table: ``songs``, ``mean``, ``variance`` and ``histogram`` (``edges``, ``counts``), as
-            `genrezoo.training.curriculum.difficulty_table` gives them.
-        name: Goes into the ids inside the figure.
+            `genrezoo.training.curriculum.difficulty_table` returns them.
+        name: Part of the ids inside the figure.
+
+    Returns:
+        The SVG element.
     """
     edges, counts = (np.array(table["histogram"][key], float) for key in ("edges", "counts"))
 
@@ -38,12 +41,15 @@ def difficulty_figure(table: Mapping[str, Any], name: str = "difficulty") -> str
 
 
 def weights_figure(histograms: Mapping[str, Mapping[str, Any]], name: str = "weights") -> str:
-    """Histograms of weights, one panel an array, counts on a logarithmic scale so that the tails can be seen.
+    """Draws histograms of weights, one panel per array, with logarithmic counts that show the tails.
 
     Args:
-        histograms: By what they are of, ``edges``, ``counts`` and ``zeros``, as
-            `genrezoo.training.pruning.weight_histogram` gives them. Several stand below each other, on one scale.
-        name: Goes into the ids inside the figure.
+        histograms: By label, ``edges``, ``counts`` and ``zeros``, as `genrezoo.training.pruning.weight_histogram`
+            returns them. Several are drawn below each other with one scale.
+        name: Part of the ids inside the figure.
+
+    Returns:
+        The SVG element.
     """
     lines = [[(label, part, array) for array in part["counts"]] for label, part in histograms.items()]
     compared = len(lines) > 1

@@ -25,9 +25,9 @@ TITLES = {
     "accuracy": "Accuracy (%)",
     "logits_loss": "Loss of the genre",
 }
-"""Columns of a history, and the title of the panel that shows one; others are errors of heads."""
+"""Titles of the panels by the column of a history; other columns are losses of heads."""
 MOST_TIPS = 60
-"""Epochs of a panel that say their values, evenly spread over a longer training: more cannot be pointed at."""
+"""Largest number of tooltips in a panel, evenly spread over a longer training."""
 SHOWN = ("loss", "learning_rate", "heads")
 """What `learning_curves` can show."""
 
@@ -39,19 +39,22 @@ def learning_curves(
     *,
     show: str = "loss",
 ) -> str:
-    """Loss and accuracy of several runs, epoch by epoch, in one figure.
+    """Draws loss and accuracy of several runs, epoch by epoch, in one figure.
 
     Args:
-        histories: Of each run the columns of its ``history.csv``: ``epoch``, ``loss``, ``accuracy``, ``valid_loss`` and
-            ``valid_accuracy``. Up to eight runs get a colour of their own; further ones repeat them.
-        name: Goes into the ids inside the figure.
-        bands: Of each run that stands for several their lowest and highest values, drawn behind its validation curves.
-        show: ``loss``; ``learning_rate``, the rate at the end of each epoch, in place of the loss; or ``heads``: the
-            errors of the second heads, a panel for each, beside the genre's, in place of loss and accuracy.
+        histories: The columns of the ``history.csv`` of each run: ``epoch``, ``loss``, ``accuracy``, ``valid_loss`` and
+            ``valid_accuracy``. Eight runs have different colours; further ones repeat them.
+        name: Part of the ids inside the figure.
+        bands: Lowest and highest values of runs that are means of several, drawn behind the validation curves.
+        show: ``loss``; ``learning_rate``, the rate at the end of each epoch, instead of the loss; or ``heads``, the
+            losses of all heads instead of loss and accuracy.
+
+    Returns:
+        The SVG element.
 
     Raises:
         UnknownNameError: ``show`` is none of these.
-        DataError: A run has no such columns.
+        DataError: A run lacks these columns.
     """
     check_known("kind of learning curves", [show], SHOWN)
     check_shown(histories, show)
@@ -72,7 +75,7 @@ def draw_curves(
     histories: Mapping[str, History],
     bands: Mapping[str, tuple[History, History]] | None = None,
 ) -> None:
-    """Draws columns of several histories on empty axes; the last of these names the runs.
+    """Draws columns of several histories on empty axes; the last axes have the names of the runs.
 
     Args:
         panels: Axes by the column that they show: ``loss``, ``learning_rate``, ``accuracy`` or ``HEAD_loss``.
@@ -86,7 +89,7 @@ def draw_curves(
         best = int(np.argmax(history["valid_accuracy"]))
         for key, axes in panels.items():
             if key not in history:
-                continue  # another one's head
+                continue  # a head of another run
             scale, solid = 100 if key == "accuracy" else 1, key if key == "learning_rate" else f"valid_{key}"
             values = {side: [scale * value for value in history[side]] for side in (key, solid)}
             if solid != key:
@@ -126,7 +129,7 @@ def draw_curves(
 
 
 def _tell_epochs(axes: Axes, key: str, histories: Mapping[str, History], tips: dict[str, str]) -> None:
-    """Lays bands that cannot be seen over the epochs of a panel; each says the values of all runs there."""
+    """Draws invisible bands over the epochs of a panel, with the values of all runs as tooltips."""
     shown = {label: history for label, history in histories.items() if key in history}
     epochs = sorted({epoch for history in shown.values() for epoch in history["epoch"]})
     step = math.ceil(len(epochs) / MOST_TIPS)
@@ -175,7 +178,7 @@ def can_show(history: History, show: str) -> bool:
 
 
 def second_heads(history: History) -> list[str]:
-    """Columns of a history with the errors of heads beside that of the genre.
+    """Returns the columns of a history with the losses of heads other than that of the genre.
 
     Example:
         >>> second_heads({"loss": [3.0], "logits_loss": [2.0], "binary_loss": [1.0], "valid_binary_loss": [1.0]})
@@ -186,7 +189,7 @@ def second_heads(history: History) -> list[str]:
 
 
 def over_seeds(histories: Sequence[History]) -> tuple[History, tuple[History, History]]:
-    """The mean of several seeds' histories, and their lowest and highest values, as far as all of them go.
+    """Returns the mean of several seeds' histories, and their lowest and highest values, up to the shortest one.
 
     Example:
         >>> runs = [dict.fromkeys(COLUMNS, [1.0, 2.0]), dict.fromkeys(COLUMNS, [3.0])]
@@ -204,12 +207,12 @@ def over_seeds(histories: Sequence[History]) -> tuple[History, tuple[History, Hi
 
 
 def _as_rate(value: float, _: object = None) -> str:
-    """Three digits that count, never in powers of ten, so that rates can be compared by their length."""
+    """Returns three significant digits without an exponent, so that rates can be compared by their length."""
     return np.format_float_positional(value, precision=3, fractional=False, trim="-")
 
 
 def _bound_losses(axes: Axes, histories: Sequence[History]) -> None:
-    """Keeps a penalised training loss, often far above the error itself, from flattening all other curves."""
+    """Limits the axis of losses, because a training loss with penalties may be far above all other curves."""
     columns = ([value for history in histories for value in history[key]] for key in ("valid_loss", "loss"))
     valid, train = ([value for value in column if np.isfinite(value)] for column in columns)
     if valid and train:

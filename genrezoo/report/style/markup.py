@@ -1,4 +1,4 @@
-"""Markdown and CSV out of text that others wrote: nothing in it is taken for markup or for a formula."""
+"""Markdown and CSV of untrusted texts, which are never interpreted as markup or formulas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from genrezoo.report.style.columns import Column, Of, used_columns
 
 
 def escaped(text: object) -> str:
-    """Text that Markdown and HTML leave as it is, on one line."""
+    """Escapes a text for Markdown and HTML, on one line."""
     plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for mark in "\\|`*[]":
         plain = plain.replace(mark, f"\\{mark}")
@@ -16,25 +16,25 @@ def escaped(text: object) -> str:
 
 
 def harmless(value: object) -> object:
-    """A cell of a CSV file: a spreadsheet takes a text that begins like a formula for one, but for a quotation mark."""
+    """Returns a cell of a CSV file; a quotation mark keeps a spreadsheet from reading a text as a formula."""
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return f"'{value}"
     return "" if value is None else value
 
 
 def bullets(items: Iterable[str]) -> str:
-    """A Markdown list."""
+    """Returns a Markdown list."""
     return "\n".join(f"- {escaped(item)}" for item in items)
 
 
 def pipe_table(heads: list[str], rows: list[list[str]], texts: int) -> str:
-    """A Markdown table; the first ``texts`` columns stand on the left, numbers on the right."""
+    """Returns a Markdown table; the first ``texts`` columns are aligned left, the others right."""
     marks = ["---"] * texts + ["---:"] * (len(heads) - texts)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, marks, *rows])
 
 
 def column_table(columns: Sequence[Column[Of]], lines: Sequence[Of]) -> str:
-    """A Markdown table of records; columns that none of them fills are left out."""
+    """Returns a Markdown table of records, without columns for which no record has a value."""
     used = used_columns(columns, lines)
     rows = [[escaped(part.text(line)) if part.is_text else part.text(line) for part in used] for line in lines]
     texts = sum(column.is_text for column in used[:-1])

@@ -1,4 +1,4 @@
-"""How numbers are written: sensible digits, one unit a column, a dash for what was not measured."""
+"""The format of numbers: sensible digits, one unit per column, a dash for missing values."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Estimate:
         mean: Mean over the seeds.
         low: Lower bound.
         high: Upper bound.
-        over: What the interval is over: ``"seeds"`` (Student t: another training run on the same songs), ``"songs"``
-            (bootstrap: the same run on other songs), used with one seed and where all seeds agree, ``"both"``, or
+        over: The variation that the interval covers: ``"seeds"`` (Student t: another training run on the same songs),
+            ``"songs"`` (bootstrap: the same run on other songs; with one seed or if all seeds agree), ``"both"``, or
             ``"splits"`` (repeated splits).
     """
 
@@ -31,12 +31,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Quantity:
-    """How one kind of number is named and written.
+    """The title and format of a kind of number.
 
     Attributes:
         title: Heading of its panel or row, with the unit.
         scale: Factor from the stored number to the shown one.
-        write: Writes the shown number.
+        write: Formats the shown number.
     """
 
     title: str

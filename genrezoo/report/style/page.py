@@ -1,4 +1,4 @@
-"""One HTML file that holds a whole report: it needs no network, no other file, and no trust in the names in it."""
+"""One HTML file with a whole report: it needs no network and no other file, and escapes all names."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SCRIPTS = ("sort.js", "filter.js", "reveal.js", "tips.js")
 
 
 def fill(template: str, **shown: Any) -> str:
-    """Fills the template of a page, giving it what all pages share.
+    """Renders the template of a page.
 
     Args:
         template: Path of a file in ``genrezoo/report``; it extends ``style/frame.html.jinja``.
-        **shown: What stands on the page.
+        **shown: The variables of the template.
 
     Returns:
-        HTML. All text is escaped, and a policy in the page lets the browser run its own script only.
+        HTML. All text is escaped, and the page's policy allows its own script only.
     """
     folder = importlib.resources.files("genrezoo.report")
     environment = jinja2.Environment(
@@ -51,7 +51,7 @@ def fill(template: str, **shown: Any) -> str:
 
 
 def inline(plot: Plot) -> Markup:
-    """A figure's SVG for use inside HTML: as wide as its place, in the page's ink, with a name for screen readers."""
+    """Returns a figure's SVG for HTML: of flexible width, in the page's colours, with a name for screen readers."""
     head, rest = plot.svg.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', head)
     svg = f'<svg role="img" aria-label="{escape(plot.title)}" {box.group() if box else ""}>{rest}'
@@ -59,7 +59,7 @@ def inline(plot: Plot) -> Markup:
 
 
 def breakable(name: str) -> Markup:
-    """A name, escaped, that a narrow column breaks after its underscores instead of anywhere."""
+    """Returns an escaped name that a narrow column breaks only after underscores."""
     return Markup(escape(name).replace("_", Markup("_<wbr>")))
 
 

@@ -17,12 +17,12 @@ def terminal_table(
     whole: bool = False,
     styles: Sequence[str] = (),
 ) -> Table:
-    """A table that folds long texts instead of cutting them; nothing in it is taken for markup.
+    """Makes a table that folds long texts and shows markup as it is.
 
     Args:
         heads: Headings.
         rows: Cells of each row.
-        left: Columns of text; numbers stand on the right.
+        left: Positions of the columns of text, which are aligned left; numbers are aligned right.
         whole: Keep headings and numbers on one line.
         styles: Style of each row; none if left out.
     """
