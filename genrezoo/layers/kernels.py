@@ -18,6 +18,10 @@ from genrezoo.layers.pooling import FAR
 LENGTHS = (7, 9, 11)
 """Lengths of kernels, in segments; for a song shorter than all of them, the longest odd length that fits."""
 
+RAMP = 1e-3
+"""Width of the ramp around 0 on which an output counts as partly positive. With a step in its place, rounding would
+decide about outputs near 0, and a model would differ between backends and from its export."""
+
 
 @dataclass(frozen=True, eq=False)
 class Kernels:
@@ -55,7 +59,8 @@ class RandomKernels(keras.layers.Layer):
     Returns:
         ``(batch, 2 * kernels)``: the fraction of positions at which each kernel's output is positive, then the maximum
         of each. Positions are centred at real segments or, for kernels without padding, cover real segments only; both
-        features are 0 where a song has no such position.
+        features are 0 where a song has no such position. Outputs closer to 0 than half of `RAMP` count as partly
+        positive, so that rounding does not decide.
 
     Raises:
         SettingsError: ``kernels`` is below 1, or the number of segments is not known.
@@ -100,7 +105,7 @@ class RandomKernels(keras.layers.Layer):
                 ops.conv(inputs, kernel, padding=way, dilation_rate=group.dilation, data_format="channels_last") + bias
             )
             count = ops.sum(places, axis=1)  # (batch, 1)
-            hits = ops.sum(ops.cast(found > 0, inputs.dtype) * places, axis=1)
+            hits = ops.sum(ops.clip(found / RAMP + 0.5, 0.0, 1.0) * places, axis=1)
             positive.append(hits / ops.maximum(count, 1.0))
             largest.append(ops.max(found + (places - 1.0) * FAR, axis=1) * ops.minimum(count, 1.0))
         return ops.concatenate([*positive, *largest], axis=-1)

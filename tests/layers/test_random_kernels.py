@@ -36,6 +36,14 @@ def test_padded_kernels_are_centred_at_every_real_segment_and_see_zeros_beyond()
     assert answer(with_kernel([1.0, 1.0, 1.0], padded=True)) == [0.75, 3.5]
 
 
+def test_outputs_near_0_count_as_partly_positive():
+    """Differences of the last two pairs, 2 and 2.5, and a bias that leaves the first at 0, or by 0.00025 beside it."""
+    taps = [-1.0, 0.0, 1.0]
+    assert answer(with_kernel(taps, bias=-2.0)) == [0.75, 0.5]
+    above, below = (answer(with_kernel(taps, bias=bias))[0] for bias in (-1.99975, -2.00025))
+    assert (above, below) == (pytest.approx(0.875, abs=1e-3), pytest.approx(0.625, abs=1e-3))
+
+
 def test_a_song_without_room_for_a_kernel_gives_zeros():
     assert answer(with_kernel([1.0, 1.0, 1.0], bias=1.0), mask=REAL & (np.arange(5) < 2)) == [0.0, 0.0]
 

@@ -72,9 +72,9 @@ def rocket(weights, song, *, groups):
         x = np.pad(song[:length], ((around, around + len(song)), (0, 0)))
         places = length if group.padded else length - reach
         found = [np.einsum("tf,tfk->k", x[p : p + reach + 1 : dilation], group.weights) for p in range(places)]
-        found = np.array(found) + group.bias if found else np.zeros((1, len(group.bias)))
-        positive.append((found > 0).mean(axis=0))
-        largest.append(found.max(axis=0))
+        found = np.array(found) + group.bias if found else np.full((1, len(group.bias)), -np.inf)
+        positive.append(np.clip(found / 0.001 + 0.5, 0, 1).mean(axis=0))
+        largest.append(np.nan_to_num(found.max(axis=0), neginf=0.0))
     return _affine(weights, "logits", np.concatenate([*positive, *largest]))
 
 
