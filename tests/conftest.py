@@ -19,6 +19,14 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+LONGEST = ("test_on_jax.py", "test_notebooks.py", "test_search_kills.py", "test_on_a_cluster.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest tests begin first: in the end, no process waits long for another."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def pytest_collection_finish():
     """What was imported and collected stays to the end: full collections, which libraries ask for, pass over it."""
     gc.freeze()
@@ -38,6 +46,16 @@ def one_thread():
     from threadpoolctl import threadpool_limits  # here, because few tests need it
 
     with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def eagerly():
+    """Models run without being compiled, which takes as long as five steps: where training is not what is tested."""
+    import keras  # here, because few tests need it
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "run_eagerly", property(lambda self: True, lambda self, value: None))
         yield
 
 

@@ -15,6 +15,8 @@ from genrezoo.runs import load_run, train
 from genrezoo.runs.predictions import stored_splits
 from genrezoo.songs import fold_splits
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 SMALL = get_recipe("fully_connected").changed({"units": [3], "epochs": 1, "batch_size": 32})
 BAGGED = bagged(SMALL.changed(transform="signed_log"), folds=3)
 

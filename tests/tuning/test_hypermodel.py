@@ -17,7 +17,7 @@ KERASTUNERS_OWN = [  # it calls a method by the name that Python has deprecated,
     "ignore:currentThread\\(\\) is deprecated:DeprecationWarning",
     "ignore:getName\\(\\) is deprecated:DeprecationWarning",
 ]
-pytestmark = [pytest.mark.filterwarnings(text) for text in KERASTUNERS_OWN]
+pytestmark = [*(pytest.mark.filterwarnings(text) for text in KERASTUNERS_OWN), pytest.mark.usefixtures("eagerly")]
 
 TUNERS = {
     "random": lambda model, **given: keras_tuner.RandomSearch(model, max_trials=2, **given),
@@ -129,7 +129,7 @@ def test_averages_over_steps_are_validated_and_those_over_epochs_refused(data):
 @pytest.mark.slow
 def test_it_learns(data):
     x, y, valid = data
-    fixed = {"units": [16], "epochs": 20, "batch_size": 12, "learning_rate": 0.02, "l2": 0.0}
+    fixed = {"units": [16], "epochs": 6, "batch_size": 12, "learning_rate": 0.05, "l2": 0.0}
     model = hypermodel("fully_connected", SHAPE, 3, only=["dropout"], **fixed)
     keras.utils.set_random_seed(1)
     hp = keras_tuner.HyperParameters()
