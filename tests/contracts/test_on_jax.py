@@ -48,21 +48,23 @@ COMPILES_FAST = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_
 
 def run_on_jax(*tests: str, which: str = "") -> None:
     which = " and ".join([*filter(None, [which]), *(f"not {name}" for name in ONCE)])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", which, *tests]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "drawn_by_numpy", "-k", which]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
     quick = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": COMPILES_FAST}
-    paths = os.pathsep.join([str(Path(genrezoo.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": paths, "PYTEST_ADDOPTS": "", **quick}
+    paths = [str(Path(genrezoo.__file__).parents[1]), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    more = {"KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(paths), "PYTEST_ADDOPTS": ""}
+    environment = {**os.environ, **more, **quick}
     done = subprocess.run(command, cwd=TESTS, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
 
 
 @pytest.mark.slow
-def test_layers_rules_and_averaged_weights_pass_on_jax():
-    run_on_jax(LAYER, RULE, *GRADIENTS, *AVERAGES)
+def test_layers_rules_averaged_weights_and_compositions_pass_on_jax():
+    run_on_jax(LAYER, RULE, *GRADIENTS, *AVERAGES, COMPOSITION)
 
 
 @pytest.mark.slow
-def test_all_models_and_compositions_pass_on_jax():
+def test_all_models_pass_on_jax():
     # of the deep networks on images, smaller networks of the same layers are built twice, seeded and trained
-    run_on_jax(MODEL, COMPOSITION, which="not ((resnet50 or efficientnet) and (builds or seed or learns))")
+    run_on_jax(MODEL, which="not ((resnet50 or efficientnet) and (builds or seed or learns))")
