@@ -48,12 +48,10 @@ COMPILES_FAST = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_
 
 def run_on_jax(*tests: str, which: str = "") -> None:
     which = " and ".join([*filter(None, [which]), *(f"not {name}" for name in ONCE)])
-    options = ["-q", "-p", "no:cacheprovider", "-p", "drawn_by_numpy", "-k", which]
-    command = [sys.executable, "-m", "pytest", *options, *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", which, *tests]
     quick = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": COMPILES_FAST}
-    paths = [str(Path(genrezoo.__file__).parents[1]), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
-    more = {"KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(paths), "PYTEST_ADDOPTS": ""}
-    environment = {**os.environ, **more, **quick}
+    paths = os.pathsep.join([str(Path(genrezoo.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": paths, "PYTEST_ADDOPTS": "", **quick}
     done = subprocess.run(command, cwd=TESTS, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
