@@ -177,5 +177,5 @@ def test_exports_of_something_else_are_refused(exported, empty):
     assert answer.exit_code == 0
     assert "embedding.onnx" in answer.output
     weights_path("vgg_tagger.small").with_name("embedding.onnx").write_text("damaged")
-    with pytest.raises(DataError, match="no ONNX model"):
+    with pytest.raises(DataError, match="not an ONNX model"):
         extract(Embedding(weights=("vgg_tagger.small",)), [noise(7)])

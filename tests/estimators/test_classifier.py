@@ -86,7 +86,7 @@ def test_a_pickle_that_was_changed_is_refused(fitted):
     state["run_"] = {**state["run_"], "card.json": state["run_"]["card.json"].replace(b'"seed": 1', b'"seed": 2')}
     with pytest.raises(DataError, match="its digest differs"):
         gz.GenreClassifier().__setstate__(state)
-    with pytest.raises(DataError, match="holds 'x.py'"):
+    with pytest.raises(DataError, match="contains the unknown file 'x.py'"):
         gz.GenreClassifier().__setstate__({**state, "run_": {"x.py": b""}})
 
 
