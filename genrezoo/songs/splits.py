@@ -266,6 +266,9 @@ def folds(songs: SongSet, n_folds: int, *, seed: int) -> list[np.ndarray]:
     if count.min() < 2:
         what = f"genre {songs.genres[count.argmin()]!r} has {count.min()} songs, too few for folds: one is held out"
         raise songs.error(what, remedy="pass more songs of the genre, or remove it")
+    if count.max() < n_folds:
+        what = f"{n_folds} folds, but genre {songs.genres[count.argmax()]!r}, the largest, has only {count.max()} songs"
+        raise songs.error(what, remedy="use fewer folds")
     kind = model_selection.StratifiedKFold if songs.groups is None else model_selection.StratifiedGroupKFold
     dealer = kind(n_folds, shuffle=True, random_state=child_seed(seed, "folds"))
     return _held_out(dealer, np.arange(songs.n_songs), songs, remedy="use fewer folds")
