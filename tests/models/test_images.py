@@ -18,6 +18,7 @@ from genrezoo.runs import train
 from genrezoo.runs.building import build_model
 from genrezoo.seeds import keras_seed
 from genrezoo.songs import SongSet
+from genrezoo.weights import WEIGHTS
 
 array = keras.ops.convert_to_numpy
 PICTURES = np.random.default_rng(0).uniform(0, 255, (6, 32, 32, 3)).astype("float32")
@@ -212,11 +213,12 @@ def test_offline_no_weights_are_fetched_but_those_that_are_here_are_taken(pretra
     _, folder = pretrained
     monkeypatch.setenv("GENREZOO_OFFLINE", "1")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(keras.utils, "get_file", lambda *arguments, **options: str(folder / "old.h5"))
     with pytest.raises(DataError, match="GENREZOO_OFFLINE forbids downloads"):
         create_model("resnet50", (32, 32, 3), 3, weights="imagenet")
+    source, content = WEIGHTS.get("resnet50.imagenet").source, (folder / "old.h5").read_bytes()
+    monkeypatch.setitem(vars(source), "md5", hashlib.md5(content).hexdigest())
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5").write_bytes(b"here")
+    (tmp_path / "models" / source.file).write_bytes(content)
     assert create_model("resnet50", (32, 32, 3), 3, weights="imagenet", unfrozen=0).output_shape == (None, 3)
 
 
