@@ -114,8 +114,9 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _standardised_first(self) -> Recipe:
-        if self.transform is not None and not self.standardise:
-            raise ValueError("a transform needs standardise")
+        for name in ("transform", "clip"):
+            if getattr(self, name) is not None and not self.standardise:
+                raise ValueError(f"{name} needs standardise")
         return self
 
     @field_validator("arguments", "settings")

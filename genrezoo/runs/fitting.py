@@ -50,7 +50,7 @@ def open_training(
     """
     recipe.procedure_settings()
     check_members(recipe)
-    seeds.check_seed(seed)
+    seed = seeds.check_seed(seed)
     songs.validate()
     check_split(songs, tested=tested)
     check_genres(songs)
@@ -218,7 +218,7 @@ def _predictions(
 
 
 def _already_done(folder: Path, plan: dict[str, Any]) -> bool:
-    """Whether the folder holds this training's result; raises an error for a folder of anything else."""
+    """Whether the folder holds this training's result; raises an error for a folder of another training's work."""
     path = folder / "plan.json"
     if not path.exists():
         if unexpected := sorted(set(os.listdir(folder)) - {".lock"}):
@@ -228,6 +228,8 @@ def _already_done(folder: Path, plan: dict[str, Any]) -> bool:
     if not isinstance(before, dict):
         raise DataError("is not the plan of a training", path=path, remedy="restore it, or use a new folder")
     if different := differences(before, plan):
+        if set(os.listdir(folder)) <= {".lock", path.name}:  # refused or killed before anything was trained
+            return False
         remedy = "Use another folder or the previous settings"
         raise SettingsError(f"{folder} holds another training: {'; '.join(different)}. {remedy}")
     return (folder / "card.json").exists()

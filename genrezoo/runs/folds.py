@@ -108,7 +108,7 @@ def out_of_fold(
     recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
     if recipe.members:
         raise SettingsError(f"recipe {recipe.name!r} has members; cross-validate a recipe without members")
-    seeds.check_seed(seed)
+    seed = seeds.check_seed(seed)
     parallel.check_place(workers, scheduler)
     songs.validate()
     parts = fold_splits(songs, n_folds, seed=seed, splits=splits)

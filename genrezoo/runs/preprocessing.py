@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from genrezoo.layers import Standardise
     from genrezoo.recipes.recipe import Recipe
 
+LARGEST = 1e30
+"""Largest mean or standard deviation of a feature; a run's card has the same limit."""
+
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
@@ -54,7 +57,7 @@ class Preprocessing:
         """Fits the preprocessing of a recipe on the songs' split ``train`` only.
 
         Raises:
-            DataError: The songs have no such feature group.
+            DataError: The songs have no such feature group, or a feature is too large.
             SettingsError: ``clip`` is not positive.
         """
         plain = cls.plain(recipe, songs)
@@ -63,8 +66,13 @@ class Preprocessing:
         standardiser = Standardiser.fit(
             plain.select(songs.split("train")), clip=recipe.clip, transform=recipe.transform
         )
-        if constant := int((standardiser.scale == 1).sum()):  # as it is of no other
-            what = f"{constant} of {len(standardiser.scale)} features are constant in the training songs"
+        largest = np.maximum(np.abs(standardiser.mean), standardiser.scale).astype(np.float64)
+        beyond = np.flatnonzero(largest > LARGEST)
+        if beyond.size:
+            what = f"feature {beyond[0]} has a mean or a standard deviation above {LARGEST:.0e}"
+            raise songs.error(what, remedy="rescale the feature")
+        if standardiser.constant:
+            what = f"{standardiser.constant} of {len(standardiser.scale)} features are constant in the training songs"
             warnings.warn(f"{songs.name}: {what} and carry no information", GenrezooWarning, stacklevel=2)
         return cls(plain.columns, plain.chunks, standardiser)
 

@@ -22,7 +22,7 @@ from genrezoo.reading import Reading
 from genrezoo.recipes import Recipe
 from genrezoo.registry import find_builder
 from genrezoo.runs.predictions import ALL, FILE, read_predictions
-from genrezoo.runs.preprocessing import Preprocessing, selected_columns
+from genrezoo.runs.preprocessing import LARGEST, Preprocessing, selected_columns
 from genrezoo.songs import SongSet, Standardiser
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 Size = Annotated[int, Field(ge=1, le=2**24)]
-Number = Annotated[float, Field(ge=-1e30, le=1e30)]
-Scale = Annotated[float, Field(ge=1e-20, le=1e30)]
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Scale = Annotated[float, Field(ge=1e-20, le=LARGEST)]
 Genre = Annotated[str, Field(min_length=1, max_length=1000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

@@ -17,7 +17,7 @@ from genrezoo.runs.members import Obtained, open_runs, stored_logits
 from genrezoo.runs.preprocessing import Preprocessing
 from genrezoo.runs.progress import training_progress
 from genrezoo.runs.run import Run, load_run
-from genrezoo.seeds import child_seed
+from genrezoo.seeds import check_seed, child_seed
 from genrezoo.songs import SongSet, default_split, fold_splits
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def train(
     recipe = recipe if isinstance(recipe, Recipe) else get_recipe(recipe)
     recipe = open_runs(recipe if epochs is None else recipe.changed({"settings.epochs": epochs}))
     check_type("songs", songs, SongSet, "a SongSet (see genrezoo.load_songs)")
+    seed = check_seed(seed)
     songs = default_split(songs, tested=tested)
     out = Path("runs", recipe.run_name(songs.name, seed, songs.checksum())) if out is None else out
     with (

@@ -46,6 +46,7 @@ class Standardiser:
         transform: One of `TRANSFORMS`, or None.
         knots: For ``quantile``, ``(2, 27, n_features)`` float32: standardised values in ascending order, and their
             scores; values between two knots are interpolated, values beyond the last get its score.
+        constant: Number of features that never vary in the fitted songs.
 
     Example:
         >>> import numpy as np
@@ -59,6 +60,7 @@ class Standardiser:
     clip: float | None = None
     transform: Transform | None = None
     knots: np.ndarray | None = None
+    constant: int = 0
 
     @classmethod
     def fit(cls, songs: SongSet, *, clip: float | None = None, transform: Transform | None = None) -> Standardiser:
@@ -89,7 +91,7 @@ class Standardiser:
             std = np.where(spread > 1e-3 * std, spread, std)  # more than half of the values are one and the same
         mean, scale = mean.astype(np.float32), np.where(constant, 1, std).astype(np.float32)
         knots = _knots((sample - mean) / scale) if sample is not None and transform == "quantile" else None
-        return cls(mean, scale, clip, transform, knots)
+        return cls(mean, scale, clip, transform, knots, int(constant.sum()))
 
     @classmethod
     def none(cls, n_features: int, *, clip: float | None = None, transform: Transform | None = None) -> Standardiser:

@@ -51,6 +51,8 @@ def _schedule(settings: TrainingSettings, steps: int) -> keras.optimizers.schedu
     arguments: dict[str, Any] = {}
     for key, value in settings.schedule_arguments.items():
         if key.endswith("_epochs"):
+            if None in (value if isinstance(value, list) else [value]):
+                raise SettingsError(f"{key} of the schedule {name!r} must be a number of epochs, got {value}")
             key = key.removesuffix("_epochs") + ("" if key.startswith("boundaries") else "_steps")
             value = [round(part * steps) for part in value] if isinstance(value, list) else round(value * steps)
         arguments[key] = value
@@ -71,8 +73,14 @@ def plateau_rate(history: Sequence[dict[str, float]], settings: TrainingSettings
     It depends only on the history, so that a resumed training is identical.
     """
     options = {"factor": 0.5, "patience": 5, "minimum": 0.0, **settings.schedule_arguments}
-    if set(options) != {"factor", "patience", "minimum"} or not 0 < options["factor"] < 1 or options["patience"] < 1:
-        raise SettingsError(f"reduce_on_plateau takes factor in (0, 1), patience >= 1 and minimum, got {options}")
+    if (
+        set(options) != {"factor", "patience", "minimum"}
+        or not all(isinstance(value, int | float) for value in options.values())
+        or not (0 < options["factor"] < 1 and options["patience"] >= 1)
+        or not 0 <= options["minimum"] <= settings.learning_rate
+    ):
+        bounds = f"factor in (0, 1), patience >= 1 and minimum from 0 to the learning rate {settings.learning_rate}"
+        raise SettingsError(f"reduce_on_plateau takes {bounds}, got {options}")
     rate, best, waited = settings.learning_rate, np.inf, 0
     for record in history:
         waited = 0 if record["valid_loss"] < best else waited + 1

@@ -94,18 +94,22 @@ class TrainingSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fal
     @field_validator("optimizer", "schedule")
     @classmethod
     def _known(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
         known = OPTIMIZERS if info.field_name == "optimizer" else (*SCHEDULES, "reduce_on_plateau")
-        if value is not None and value.lower().replace("_", "") not in {name.replace("_", "") for name in known}:
+        found = {name.replace("_", ""): name for name in known}.get(value.lower().replace("_", ""))
+        if found is None:
             raise ValueError(f"{UnknownNameError(str(info.field_name), value, known)}")
-        return value
+        return found
 
     @field_validator("optimizer_arguments", "schedule_arguments")
     @classmethod
-    def _numbers(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _numbers(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        lists = info.field_name == "schedule_arguments"  # boundaries and values of the schedule piecewise
         for name, given in value.items():
-            parts = given if isinstance(given, list) else [given]
+            parts = given if lists and isinstance(given, list) else [given]
             if not all(part is None or isinstance(part, int | float) for part in parts):
-                raise ValueError(f"{name} must be a number, or a list of them")
+                raise ValueError(f"{name} must be a number{', or a list of them' if lists else ''}")
         return value
 
     @field_validator("class_weights")

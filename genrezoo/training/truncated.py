@@ -78,7 +78,7 @@ def truncated(model: keras.Model, songs: SongSet, settings: TruncatedSettings, *
         The model with the selected weights, its history, and the epoch of these weights.
 
     Raises:
-        SettingsError: The model cannot be trained in parts, or as for `supervised`.
+        SettingsError: The model cannot be trained in parts, Keras's backend is not TensorFlow, or as for `supervised`.
         DataError: As for `supervised`.
 
     Example:
@@ -94,6 +94,11 @@ def truncated(model: keras.Model, songs: SongSet, settings: TruncatedSettings, *
         manually; the idea: R. J. Williams, J. Peng, "An efficient gradient-based algorithm for on-line training of
         recurrent network trajectories", Neural Computation 2 (1990).
     """
+    if (backend := keras.config.backend()) != "tensorflow":
+        raise SettingsError(
+            f"truncated training needs the backend tensorflow, got {backend}; set KERAS_BACKEND=tensorflow, or choose "
+            "the procedure 'supervised'"
+        )
     train, valid = songs.split("train"), songs.split("valid")
     x = whole_parts(train.x, settings.num_steps)
     reader = PartReader(model, padded=bool(np.isnan(x).any()))

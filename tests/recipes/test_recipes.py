@@ -102,6 +102,8 @@ def test_unknown_changes_suggest_the_nearest():
         ({"epochs": 0}, "epochs: must be greater than or equal to 1, got 0"),
         ({"learning_rate": -1}, "learning_rate: must be greater than 0"),
         ({"clip": 0}, "clip: must be greater than 0"),
+        ({"clip": 3.0, "standardise": False}, "clip needs standardise"),
+        ({"transform": "quantile", "standardise": False}, "transform needs standardise"),
         ({"batch_size": "many"}, "batch_size: must be a valid integer"),
     ],
 )

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import keras
 import numpy as np
@@ -20,6 +21,7 @@ from genrezoo.recipes import Recipe, get_recipe
 from genrezoo.registry import MODELS
 from genrezoo.rules import aggregate_logits
 from genrezoo.runs import load_run, train
+from genrezoo.runs.preprocessing import Preprocessing
 from genrezoo.runs.run import _digest
 from genrezoo.songs import Standardiser, default_split
 from genrezoo.songs.splits import hold_out
@@ -531,6 +533,36 @@ def test_features_that_never_vary_are_warned_of(tmp_path):
     constant = dataclasses.replace(songs, x=x)
     with pytest.warns(GenrezooWarning, match="1 of 4 features are constant in the training songs"):
         train(SMALL, constant, seed=1, out=tmp_path / "a")
+
+
+def test_features_that_are_standardised_already_are_no_constant_ones():
+    songs = make_songs()
+    known = Standardiser.fit(songs.split("train"))
+    again = dataclasses.replace(songs, x=known.apply(songs))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = Preprocessing.fit(SMALL, again).standardiser
+    assert (found.scale == 1).any()
+
+
+def test_features_beyond_what_a_card_holds_are_refused_before_the_training(tmp_path):
+    songs = make_songs()
+    x = songs.x.copy()
+    x[..., 2] *= 1e31
+    with pytest.raises(DataError, match=r"feature 2 has a mean or a standard deviation above 1e\+30. Remedy: rescale"):
+        train(SMALL, dataclasses.replace(songs, x=x), seed=1, out=tmp_path / "a")
+
+
+def test_seeds_of_numpy_are_seeds(trained, tmp_path):
+    run, songs, _ = trained
+    assert train(SMALL, songs, seed=np.int64(1), out=tmp_path / "a").card.weights_sha256 == run.card.weights_sha256
+
+
+def test_a_folder_in_which_nothing_was_trained_takes_other_settings(tmp_path):
+    songs, wrong = make_songs(), SMALL.changed({"time_mask": 50})
+    with pytest.raises(SettingsError, match="time_mask must be below the songs'"):
+        train(wrong, songs, seed=1, out=tmp_path / "a")
+    assert train(SMALL, songs, seed=1, out=tmp_path / "a").card.epochs == 2
 
 
 @pytest.mark.parametrize("lengths", [[0, 1], [7, 1], [-1, 6]])

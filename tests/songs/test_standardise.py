@@ -49,6 +49,7 @@ def test_a_constant_feature_becomes_zero_whatever_its_size(value):
     songs = make(np.full((1000, 3, 1), value))
     found = Standardiser.fit(songs)
     assert found.scale.tolist() == [1.0]
+    assert found.constant == 1
     np.testing.assert_allclose(found.apply(songs), 0, atol=abs(value) * 1e-6)
 
 
@@ -56,6 +57,7 @@ def test_a_small_feature_is_not_a_constant_one():
     x = np.array([0.0, 1.0] * 4).reshape(8, 1, 1)
     found = Standardiser.fit(make(x * 1e-6))
     assert found.scale[0] == pytest.approx(5e-7)
+    assert found.constant == 0
     np.testing.assert_allclose(found.apply(make(x * 1e-6)).ravel(), [-1, 1] * 4, rtol=1e-5)
 
 

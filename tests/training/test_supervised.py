@@ -11,7 +11,7 @@ from genrezoo.training import forward, loop
 from genrezoo.training import settings as training_settings
 from genrezoo.training.checkpoint import read_arrays, weights_of
 from genrezoo.training.objectives import objectives
-from genrezoo.training.optimisation import build_optimizer
+from genrezoo.training.optimisation import build_optimizer, plateau_rate
 from genrezoo.training.supervised import SupervisedSettings, supervised
 
 
@@ -197,6 +197,7 @@ def test_divergence_is_said_and_not_kept(songs, model):
         ({"optimizer": "adm"}, "unknown optimizer 'adm'. Did you mean 'adam'"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin'. Did you mean 'cosine'"),
         ({"optimizer_arguments": {"clipnorm": "x"}}, "clipnorm must be a number"),
+        ({"optimizer_arguments": {"clipnorm": [1.0]}}, "clipnorm must be a number \\["),
         ({"schedule_arguments": {"decay_epochs": {}}}, "decay_epochs must be a number"),
         ({"time_shift": 999999999999}, "time_shift"),
         ({"epochs": 10**12}, "epochs"),
@@ -293,6 +294,28 @@ def test_schedules_count_in_epochs(schedule, arguments, rates):
 def test_schedules_refuse_what_they_do_not_take():
     with pytest.raises(SettingsError, match="'cosine' rejects its arguments"):
         build_optimizer(settings(schedule="cosine", schedule_arguments={"oops": 1}), 2)
+    with pytest.raises(SettingsError, match="decay_epochs of the schedule 'cosine' must be a number of epochs"):
+        build_optimizer(settings(schedule="cosine", schedule_arguments={"decay_epochs": None}), 2)
+    with pytest.raises(SettingsError, match=r"boundaries_epochs .* must be a number of epochs, got \[1, None\]"):
+        build_optimizer(settings(schedule="piecewise", schedule_arguments={"boundaries_epochs": [1, None]}), 2)
+
+
+@pytest.mark.parametrize("name", ["CosineRestarts", "cosine_restarts", "REDUCE_ON_PLATEAU", "reduceonplateau"])
+def test_schedules_go_by_their_name_in_any_case_like_optimisers(name):
+    arguments = {"first_decay_epochs": 2} if "osine" in name else {"patience": 1}
+    optimizer = build_optimizer(settings(schedule=name, schedule_arguments=arguments), 2)
+    scheduled = isinstance(optimizer._learning_rate, keras.optimizers.schedules.CosineDecayRestarts)
+    assert scheduled == ("osine" in name)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"factor": 2}, {"patience": 0}, {"patience": None}, {"factor": [0.5, 0.5]}, {"minimum": 2.0}, {"a": 1}],
+)
+def test_a_plateau_refuses_what_it_does_not_take(arguments):
+    options = settings(learning_rate=1.0, schedule="reduce_on_plateau", schedule_arguments=arguments)
+    with pytest.raises(SettingsError, match=r"factor in \(0, 1\), patience >= 1 and minimum from 0 to .* 1.0, got"):
+        plateau_rate([], options)
 
 
 def test_reduce_on_plateau_follows_the_validation_loss(songs, model):
@@ -307,8 +330,6 @@ def test_reduce_on_plateau_follows_the_validation_loss(songs, model):
         best = min(best, before["valid_loss"])
         assert after["learning_rate"] == pytest.approx(rate, rel=1e-5)
     assert rate < 4.0
-    with pytest.raises(SettingsError, match="reduce_on_plateau takes factor"):
-        supervised(model, songs, settings(schedule="reduce_on_plateau", schedule_arguments={"factor": 2}), seed=1)
 
 
 def test_class_weights_must_name_the_genres(songs, model):

@@ -344,3 +344,9 @@ def test_the_basic_network_learns_in_parts():
     history = truncated(model, make_songs(90), settings(optimizer="adam", learning_rate=0.02, epochs=5), seed=1).history
     assert history[-1]["valid_accuracy"] > 0.7
     assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_other_backends_are_refused_in_words(monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(SettingsError, match="needs the backend tensorflow, got jax; set KERAS_BACKEND=tensorflow"):
+        truncated(recurrent_model(), make_songs(), settings(), seed=1)
