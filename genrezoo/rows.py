@@ -216,7 +216,7 @@ class SpeedRow(_Timed):
     status: Literal["ok"] = "ok"
     latency_ms: Latency
     bulk_songs_per_second: Number | None = None
-    bulk_batch: int | None = None
+    bulk_batch: int | None = Field(None, description="Most songs, or chunks of them, that are predicted together.")
     first_prediction_seconds: Number | None = None
     peak_memory_mb: Number | None = None
 

@@ -4,7 +4,7 @@ import concurrent.futures
 import importlib
 import json
 
-from genrezoo.errors import GenrezooError
+from genrezoo.errors import GenrezooError, is_scarce
 from genrezoo.parallel import CallExecutor, ChildError
 
 
@@ -24,7 +24,7 @@ class HereExecutor(CallExecutor):
             future.set_result(json.loads(json.dumps(fn(*order["args"], **order["kwargs"]))))
         except Exception as error:
             known = isinstance(error, GenrezooError)
-            future.set_exception(ChildError(str(error), user=known, detail=repr(error)))
+            future.set_exception(ChildError(str(error), user=known, scarce=is_scarce(error), detail=repr(error)))
         return future
 
     def shutdown(self, wait=True, *, cancel_futures=False):

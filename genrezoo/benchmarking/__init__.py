@@ -19,7 +19,7 @@ from genrezoo.benchmarking.study import Entrant
 from genrezoo.benchmarking.suite import Suite, list_suites, load_suite
 from genrezoo.benchmarking.tuned_baselines import ALL_BASELINES
 from genrezoo.environment import environment, versions
-from genrezoo.errors import SettingsError, check_known
+from genrezoo.errors import SettingsError, check_known, checked
 from genrezoo.recipes import Recipe
 from genrezoo.recipes.recipe import safe_name
 from genrezoo.rows import FILE, SCHEMA, AccuracyRow, CellFacts, Engine, Row, parse_row, read_row_file
@@ -82,6 +82,9 @@ def benchmark(
     """
     parallel.check_place(workers, scheduler)
     chosen = choose_engines(engines)
+    for name, given in (("data", data), ("models", models)):
+        if isinstance(given, str | Path):  # a text is a sequence of letters
+            raise SettingsError(f"{name} must be a list, got {str(given)!r}; pass [{str(given)!r}]")
     plan = suite if isinstance(suite, Suite) else load_suite(suite)
     if models is not None:
         plan = plan.select(list(models))
@@ -90,16 +93,17 @@ def benchmark(
     updates: dict[str, Any] = {"seeds": seeds} if seeds is not None else {}
     if repeats is not None:
         updates = {"seeds": 1, **updates, "repeats": repeats}
-    plan = Suite.model_validate({**plan.model_dump(), **updates}).overridden(changes or {})
+    values = {**plan.model_dump(), **updates}
+    plan = checked(lambda: Suite.model_validate(values)).overridden(changes or {})
     entrants = [(entrant, entrant.build(plan.changes, plan.overrides)) for entrant in plan.entrants]
     if not entrants and not plan.baselines:
         raise SettingsError("nothing to run: the suite names neither recipes nor baselines")
     with files.lock_folder(out) as folder:
-        files.write_json(folder / "suite.json", plan.model_dump(mode="json"))
         prepared = [songs for source in plan.data for songs in prepare(source, folder, plan.repeats)]
         todo = _cells(plan, entrants, prepared, folder)
         if not todo:
             raise SettingsError("nothing to run: none of the recipes is for the features of these songs")
+        files.write_json(folder / "suite.json", plan.model_dump(mode="json"))
         _run_all(todo, plan.ensembles, folder.resolve(), workers, scheduler, chosen, on_cell)
         return folder
 
@@ -123,7 +127,7 @@ def choose_engines(asked: Sequence[str] | None) -> tuple[Engine, ...]:
 
 
 def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[Prepared], folder: Path) -> list[Cell]:
-    """Returns all cells; recipes come after those that may be their members."""
+    """Returns all cells, each once; recipes come after those that may be their members."""
     found = []
     options = {"passes": plan.passes, "train_scores": plan.train_scores}
     for songs in data:
@@ -146,7 +150,7 @@ def _cells(plan: Suite, entrants: list[tuple[Entrant, Recipe]], data: list[Prepa
                 about["settings"] = recipe.model_dump(mode="json")
                 about["pretrained"] = pretrained(songs.features, recipe)
                 found.append(_cell(songs, key, seed, run, about, {**options, **_counted(plan, entrant)}))
-    return found
+    return list({cell.facts.key: cell for cell in found}.values())  # a model or songs may be named twice
 
 
 def _counted(plan: Suite, entrant: Entrant) -> dict[str, Any]:
@@ -238,7 +242,8 @@ def _run_all(
                 try:
                     plain = future.result()
                 except parallel.ChildError as error:
-                    plain = {"kind": kind, "status": "refused" if error.user else "failed", "schema": SCHEMA}
+                    refused = error.user and not error.scarce  # what is missing now may be there next time
+                    plain = {"kind": kind, "status": "refused" if refused else "failed", "schema": SCHEMA}
                     plain["reason"] = str(error) if error.user else f"{error}\n{error.detail}".strip()
                     plain |= {**cell.facts.model_dump(mode="json"), "environment": environment()}
                     plain["engine"] = cell.engine

@@ -26,6 +26,16 @@ else:  # names of baselines are listed without them
     )
 
 
+TITLES = {
+    "logistic_regression": "logistic regression",
+    "svm_rbf": "SVM with RBF kernel",
+    "random_forest": "random forest",
+    "extra_trees": "extremely randomised trees",
+    "hist_gradient_boosting": "histogram gradient boosting",
+}
+"""Names of the classifiers in sentences."""
+
+
 @dataclass(frozen=True)
 class Baseline:
     """A classifier on one form of the songs.
@@ -50,7 +60,7 @@ class Baseline:
         """One line."""
         forms = {"flat": "all segments concatenated", "stats": "mean and standard deviation over the song"}
         name, _, form = self.name.rpartition("_")
-        return f"scikit-learn's {name.replace('_', ' ')} on {forms[form]}"
+        return f"scikit-learn's {TITLES[name]} on {forms[form]}"
 
 
 def flatten(x: np.ndarray) -> np.ndarray:

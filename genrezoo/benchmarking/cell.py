@@ -21,9 +21,10 @@ from genrezoo.benchmarking.baselines import BASELINES, fit_baseline
 from genrezoo.benchmarking.tuned_baselines import TUNED_BASELINES, Choice, fit_chosen, tune_baseline
 from genrezoo.datasets.arrays import load_arrays
 from genrezoo.environment import environment
-from genrezoo.errors import SettingsError
+from genrezoo.errors import ResourceError, SettingsError
 from genrezoo.evaluation import bootstrap_intervals, evaluate
 from genrezoo.exported import load_exported
+from genrezoo.exported.model import songs_per_batch
 from genrezoo.recipes import Recipe
 from genrezoo.rows import (
     AccuracyRow,
@@ -114,12 +115,13 @@ def speed_cell(plain: dict[str, Any]) -> dict[str, Any]:
     made by another process beforehand and not timed.
     """
     cell, songs = _opened(plain)
+    _check_run(cell)
     start = time.time()
     if cell.engine == "onnx":
         _export(cell)
     exporting = time.time() - start
     test = songs.take(songs.splits["test"][:1024])
-    predict = _predictor(cell, songs)
+    predict, most = _predictor(cell, songs)
     ones = [test.take([song]) for song in range(min(len(test), 50))]
     predict(ones[0])
     first, peak = None, None
@@ -138,7 +140,7 @@ def speed_cell(plain: dict[str, Any]) -> dict[str, Any]:
         engine=cell.engine,
         latency_ms=Latency(p50=p50, p90=p90, p99=p99, calls=len(times)),
         bulk_songs_per_second=float(np.median(rates)),
-        bulk_batch=min(BULK, number),
+        bulk_batch=min(most, number),
         first_prediction_seconds=first,
         peak_memory_mb=peak,
     ).to_plain()
@@ -161,8 +163,9 @@ def passes_cell(plain: dict[str, Any]) -> dict[str, Any]:
     A million songs are 20 passes over 50,000: the cost of labelling a whole collection.
     """
     cell, songs = _opened(plain)
+    _check_run(cell)
     whole = songs.take(np.concatenate([songs.splits["train"], songs.splits["valid"]]))
-    predict = _predictor(cell, songs)
+    predict, _ = _predictor(cell, songs)
     predict(whole.take(np.arange(min(len(whole), BULK))))
     seconds = [_seconds(predict, whole) for _ in range(cell.passes)]
     spent = PassSeconds(mean=fmean(seconds), min=min(seconds), max=max(seconds), variance=pvariance(seconds))
@@ -190,6 +193,16 @@ def _opened(plain: dict[str, Any]) -> tuple[Cell, SongSet]:
     return cell, songs
 
 
+def _check_run(cell: Cell) -> None:
+    """Refuses to measure a run that is no longer there, such as one whose row alone was copied."""
+    needed = "card.json" if cell.facts.family == "zoo" else CHOICE if cell.facts.recipe in TUNED_BASELINES else None
+    if needed and not (Path(cell.run) / needed).exists():
+        raise ResourceError(
+            f"{Path(cell.run) / needed} is missing. Remedy: restore the run, or delete the accuracy row of "
+            f"{cell.facts.recipe} with seed {cell.facts.seed} to train it again; then run the same command again."
+        )
+
+
 def _facts(cell: Cell) -> dict[str, Any]:
     return {**cell.facts.model_dump(), "environment": environment()}
 
@@ -200,19 +213,24 @@ def _seconds(predict: Predict, songs: SongSet) -> float:
     return time.perf_counter() - start
 
 
-def _predictor(cell: Cell, songs: SongSet) -> Predict:
-    """Returns the stored run, its export, or the refitted baseline."""
+def _predictor(cell: Cell, songs: SongSet) -> tuple[Predict, int]:
+    """Returns the stored run, its export, or the refitted baseline, and how many songs (or chunks) it takes at once."""
     if cell.engine == "onnx":
-        return load_exported(Path(cell.run) / EXPORT).logits
+        model = load_exported(Path(cell.run) / EXPORT)
+        chunks = model.metadata.chunks
+        shape = (chunks.segments, songs.n_features) if chunks else songs.song_shape
+        return model.logits, songs_per_batch(shape)
     if cell.facts.family == "zoo":
         from genrezoo.runs import load_run  # here, because baselines do not need Keras in their process
+        from genrezoo.training import fitted
 
-        return load_run(cell.run).logits
+        run = load_run(cell.run)
+        return run.logits, fitted.songs_per_batch(run.preprocessing.shape(songs))
     name, seed = cell.facts.recipe, cell.facts.seed
     if name in TUNED_BASELINES:  # its accuracy was measured before, and the search left what it chose
         choice = Choice.model_validate(files.read_json(Path(cell.run) / CHOICE))
-        return fit_chosen(TUNED_BASELINES[name], choice, songs, seed).log_posterior
-    return fit_baseline(BASELINES[name], songs, seed).log_posterior
+        return fit_chosen(TUNED_BASELINES[name], choice, songs, seed).log_posterior, songs.n_songs
+    return fit_baseline(BASELINES[name], songs, seed).log_posterior, songs.n_songs
 
 
 def _export(cell: Cell) -> None:
@@ -221,6 +239,8 @@ def _export(cell: Cell) -> None:
         try:
             executor.submit(export_run, cell.model_dump(mode="json")).result()
         except parallel.ChildError as error:
+            if error.scarce:
+                raise ResourceError(str(error)) from error
             if error.user:
                 raise SettingsError(str(error)) from error
             raise

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 
 from genrezoo.benchmarking.baselines import (
     BASELINES,
+    TITLES,
     Baseline,
     FittedBaseline,
     Tempered,
@@ -68,7 +69,7 @@ class TunedBaseline:
     @property
     def summary(self) -> str:
         """One line."""
-        kind = self.name.removesuffix("_tuned").replace("_", " ")
+        kind = TITLES[self.name.removesuffix("_tuned")]
         return f"scikit-learn's {kind}, with preprocessing and parameters chosen by cross-validation"
 
     @property
@@ -169,6 +170,9 @@ class Choice(BaseModel, frozen=True, extra="forbid"):
     transform: Transform | None = Field(description="Transform of the features, applied before the form.")
     parameters: dict[str, Any] = Field(description="Of the classifier.")
     out_of_fold_accuracy: float = Field(description="Out-of-fold accuracy of these settings.")
+    folds: int | None = Field(
+        None, description="Number of folds, fewer than asked for if a genre has fewer songs; None in earlier results."
+    )
     temperature: float | None = Field(None, gt=0, description="Temperature, for a classifier without probabilities.")
 
 
@@ -197,7 +201,8 @@ class Tuned:
 def tune_baseline(baseline: TunedBaseline, songs: SongSet, seed: int) -> Tuned:
     """Chooses a baseline's settings by cross-validation, and fits it with them.
 
-    Training and validation songs are divided into five stratified folds, of whole groups if the songs have groups.
+    Training and validation songs are divided into five stratified folds, of whole groups if the songs have groups; into
+    fewer folds if a genre has fewer songs.
     Standardisation and transform are fitted inside each fold. The settings with the best out-of-fold accuracy are
     chosen, and the first of equally good ones.
 
@@ -213,7 +218,8 @@ def tune_baseline(baseline: TunedBaseline, songs: SongSet, seed: int) -> Tuned:
     fewest = int(np.bincount(pool.y, minlength=pool.num_classes).min())
     if fewest < 2:
         raise songs.error("a genre has only one song besides test songs", remedy="use a baseline that is not tuned")
-    held = folds(pool, min(N_FOLDS, fewest), seed=child_seed(seed, "baseline", baseline.name, "folds"))
+    n_folds = min(N_FOLDS, fewest)
+    held = folds(pool, n_folds, seed=child_seed(seed, "baseline", baseline.name, "folds"))
     best: Choice | None = None
     logits = np.zeros(0)
 
@@ -223,7 +229,8 @@ def tune_baseline(baseline: TunedBaseline, songs: SongSet, seed: int) -> Tuned:
         for parameters, found in zip(candidates, answers, strict=True):
             accuracy = float((found.argmax(axis=1) == pool.y).mean())
             if best is None or accuracy > best.out_of_fold_accuracy:
-                best = Choice(form=form, transform=transform, parameters=parameters, out_of_fold_accuracy=accuracy)
+                measured = {"out_of_fold_accuracy": accuracy, "folds": n_folds}
+                best = Choice(form=form, transform=transform, parameters=parameters, **measured)
                 logits = found
         assert best is not None  # for the type checker: there is a candidate at least
         return best

@@ -62,7 +62,7 @@ class Candidate:
             features=about.get("features"),
             shape=about.get("shape"),
             genres=card.genres,
-            synthetic=bool((about.get("about") or {}).get("synthetic")),
+            synthetic=any((about.get("about") or {}).get(name) for name in ("synthetic", "synthetic_audio")),
             key=card.weights_sha256,
             recipe=card.recipe.name,
             model=card.recipe.model,

@@ -128,6 +128,8 @@ def greedy_ensemble(
     """
     check_known("family", [family], ("zoo", "baselines", "all"))
     check_type("folders", folders, (str, Path, Iterable), "a folder or several")
+    if songs is not None:
+        check_type("songs", songs, SongSet, "a SongSet (see genrezoo.load_songs)")
     paths = [Path(one) for one in ([folders] if isinstance(folders, str | Path) else folders)]
     options = settings.model_dump() if isinstance(settings, GreedySettings) else dict(settings or {})
     check_known("setting of the selection", options, GreedySettings.model_fields)

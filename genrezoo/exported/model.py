@@ -165,7 +165,7 @@ class Exported:
         free, image = self.metadata.input_shape[0] is None, self.metadata.kind == "image"
         logits = np.empty((len(songs), self.metadata.n_outputs), np.float32)
         order = np.argsort(songs.lengths, kind="stable")
-        size = min(max(1, _NUMBERS // int(np.prod(songs.song_shape))), _BATCH)
+        size = songs_per_batch(songs.song_shape)
         for first in range(0, len(order), size):
             index = order[first : first + size]
             lengths = songs.lengths[index]
@@ -209,6 +209,16 @@ class Exported:
         reason = " ".join(str(error).split())[:500]
         remedy = "export the model again with `genrezoo export`; if memory is short, free some or pass fewer segments"
         return DataError(f"{what} ({reason})", path=self.path, remedy=remedy)
+
+
+def songs_per_batch(shape: tuple[int, ...]) -> int:
+    """Returns how many songs (or chunks) of a shape an exported model predicts together.
+
+    Example:
+        >>> songs_per_batch((120, 25)), songs_per_batch((1292, 128))
+        (87, 1)
+    """
+    return min(max(1, _NUMBERS // int(np.prod(shape))), _BATCH)
 
 
 def load_exported(path: str | Path, *, threads: int = 1) -> Exported:

@@ -7,10 +7,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from genrezoo import seeds
-from genrezoo.errors import SettingsError, first_problem
+from genrezoo.errors import SettingsError, check_type, checked
 from genrezoo.trials import Trial
 
 
@@ -117,11 +117,9 @@ def read_objective(given: str | Mapping[str, Any] | Objective) -> Objective:
     """
     if isinstance(given, Objective):
         return given
-    try:
-        return Objective(**({"metric": given} if isinstance(given, str) else dict(given)))
-    except (ValidationError, TypeError) as error:
-        problem = first_problem(error) if isinstance(error, ValidationError) else str(error)
-        raise SettingsError(f"objective: {problem}") from error
+    check_type("objective", given, (str, Mapping), "the name of a metric, a table of fields, or an Objective")
+    fields = {"metric": given} if isinstance(given, str) else given
+    return checked(lambda: Objective.model_validate(fields), lambda what: SettingsError(f"objective: {what}"))
 
 
 def _scalarised(quality: dict[int, float], latency: dict[int, float], seed: int) -> dict[int, float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from genrezoo import files, seeds
 from genrezoo.environment import environment
-from genrezoo.errors import DataError, SettingsError
+from genrezoo.errors import DataError, SettingsError, check_type
 from genrezoo.parallel import make_executor
 from genrezoo.recipes import Recipe
 from genrezoo.runs import Run, load_run
@@ -178,6 +178,7 @@ def tune(
         "seconds": seconds,
     }  # fmt: skip
     plan, seed = as_plan(recipe, fields), seeds.check_seed(seed)
+    check_type("songs", songs, SongSet, "a SongSet (see genrezoo.load_songs)")
     if isinstance(warm_start, str | Path):
         raise SettingsError(f"warm_start must be a list of folders, got {warm_start!r}; pass [{warm_start!r}]")
     if parallel is not None and (isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1):

@@ -7,7 +7,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from toys import make_songs
 
-from genrezoo.benchmarking.baselines import BASELINES, fit_baseline, flatten, statistics
+from genrezoo.benchmarking.baselines import BASELINES, TITLES, fit_baseline, flatten, statistics
+from genrezoo.benchmarking.tuned_baselines import ALL_BASELINES
 from genrezoo.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -47,6 +48,12 @@ def test_every_baseline_beats_chance_and_gives_log_posteriors(name):
 @pytest.mark.parametrize("name", sorted(BASELINES))
 def test_the_seed_matters_where_it_is_said_to(name):
     assert BASELINES[name].seeded == (not np.array_equal(answers_of(name, seed=1), answers_of(name, seed=2)))
+
+
+def test_summaries_name_the_classifier_in_words():
+    assert BASELINES["svm_rbf_flat"].summary == "scikit-learn's SVM with RBF kernel on all segments concatenated"
+    for baseline in ALL_BASELINES.values():
+        assert TITLES[baseline.name.rpartition("_")[0]] in baseline.summary
 
 
 def test_decisions_are_scikit_learns_own():

@@ -16,7 +16,7 @@ from toys import make_songs
 from genrezoo import benchmarking, exporting, files, parallel
 from genrezoo.benchmarking import Suite, benchmark, cell
 from genrezoo.datasets.arrays import load_arrays
-from genrezoo.errors import SettingsError, UnknownNameError
+from genrezoo.errors import DataError, ResourceError, SettingsError, UnknownNameError
 from genrezoo.evaluation import METRICS, evaluate
 from genrezoo.recipes import Recipe, get_recipe
 from genrezoo.report import render
@@ -24,6 +24,7 @@ from genrezoo.rows import AccuracyRow, HeadScores, NotMeasured, SpeedRow
 from genrezoo.runs import load_run
 from genrezoo.songs import splits
 from genrezoo.songs.storage import save_songs
+from genrezoo.training import fitted
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -354,6 +355,34 @@ def test_an_export_that_fails_costs_its_own_row(songs_folder, tmp_path, monkeypa
     assert ("fully_connected on toy, speed with ONNX", "kept") in seen
 
 
+def test_the_speed_of_a_run_that_is_gone_fails_until_it_is_back(finished, tmp_path, monkeypatch):
+    folder, path, _ = finished
+    monkeypatch.setattr(cell, "WARM_UP", 0)
+    monkeypatch.setattr(cell, "CALLS", 2)
+    out = shutil.copytree(folder, tmp_path / "out")
+    (out / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of(folder)))
+    (out / "runs").rename(tmp_path / "runs")
+    benchmark(path, models=["fully_connected"], engines=["keras"], out=out)
+    row = rows_of(out, "speed")[-1]
+    assert row["status"] == "failed"
+    assert "card.json is missing. Remedy: restore the run, or delete the accuracy row" in row["reason"]
+    shutil.copytree(tmp_path / "runs", out / "runs", dirs_exist_ok=True)
+    monkeypatch.setattr(fitted, "songs_per_batch", lambda shape: 5)  # as for long songs
+    benchmark(path, models=["fully_connected"], engines=["keras"], out=out)
+    assert rows_of(out, "speed")[-1]["status"] == "ok"
+    assert rows_of(out, "speed")[-1]["bulk_batch"] == 5
+
+
+def test_a_cell_for_which_something_is_missing_is_tried_again(songs_folder, tmp_path, monkeypatch):
+    plan = Suite(name="own", summary="s", seeds=1, baselines=["logistic_regression_flat"], data=[str(songs_folder)])
+    with monkeypatch.context() as patch:
+        patch.setattr(cell, "fit_baseline", lambda *_: (_ for _ in ()).throw(ResourceError("the disk is full")))
+        benchmark(plan, out=tmp_path / "out")
+    assert [(row["status"], row["reason"]) for row in rows_of(tmp_path / "out")] == [("failed", "the disk is full")]
+    benchmark(plan, out=tmp_path / "out")
+    assert [row["status"] for row in rows_of(tmp_path / "out")] == ["failed", "ok"]
+
+
 def test_engines_are_those_that_are_installed_and_asked_for(monkeypatch):
     assert benchmarking.choose_engines(None) == ("keras", "onnx")
     assert benchmarking.choose_engines(["onnx"]) == ("onnx",)
@@ -371,6 +400,36 @@ def test_nothing_to_run_is_refused(songs_folder, tmp_path):
     empty = Suite(name="empty", summary="s", data=[str(songs_folder)])
     with pytest.raises(SettingsError, match="nothing to run"):
         benchmark(empty, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": 0}, "seeds: must be greater than or equal to 1, got 0"),
+        ({"repeats": 1}, "repeats: must be greater than or equal to 2, got 1"),
+        ({"data": []}, "data: .*at least 1 item"),
+        ({"data": "songs.npz"}, r"data must be a list, got 'songs.npz'; pass \['songs.npz'\]"),
+        ({"models": "lstm"}, r"models must be a list, got 'lstm'; pass \['lstm'\]"),
+    ],
+)
+def test_arguments_out_of_range_are_refused_in_words(songs_folder, tmp_path, options, message):
+    plan = Suite(name="own", summary="s", baselines=("logistic_regression_flat",), data=[str(songs_folder)])
+    with pytest.raises(SettingsError, match=message):
+        benchmark(plan, out=tmp_path / "out", **options)
+
+
+def test_what_is_named_twice_is_measured_once(songs_folder, tmp_path):
+    plan = Suite(name="own", summary="s", seeds=1, data=[str(songs_folder)] * 2)
+    out = benchmark(plan, models=["logistic_regression_flat"] * 2, out=tmp_path / "out")
+    assert [row["recipe"] for row in rows_of(out)] == ["logistic_regression_flat"]
+
+
+def test_a_benchmark_that_cannot_begin_leaves_the_suite_of_the_folder(finished, tmp_path):
+    folder, path, _ = finished
+    before = (folder / "suite.json").read_bytes()
+    with pytest.raises(DataError, match="cannot be read"):
+        benchmark(path, data=[str(tmp_path / "missing.npz")], out=folder)
+    assert (folder / "suite.json").read_bytes() == before
 
 
 @pytest.mark.slow

@@ -105,7 +105,9 @@ def test_groups_stay_whole_and_rare_genres_get_fewer_folds():
     index = np.concatenate([songs.splits["train"], songs.splits["valid"]])
     few = np.concatenate([index[songs.y[index] != 2], index[songs.y[index] == 2][:2]])  # two songs of the last genre
     rare = songs.with_split({**songs.splits, "train": few[few != few[0]], "valid": few[:1]}, "random")
-    assert len(tune_baseline(small(), rare, seed=1).out_of_fold["y"]) == len(few)
+    tuned = tune_baseline(small(), rare, seed=1)
+    assert len(tuned.out_of_fold["y"]) == len(few)
+    assert tuned.choice.folds == 2
     one = rare.with_split({**rare.splits, "train": few[:-1], "valid": few[:1]}, "random")
     one = one.with_split({**one.splits, "valid": one.splits["train"][1:2], "train": one.splits["train"][2:]}, "random")
     with pytest.raises(DataError, match="a genre has only one song besides test songs"):
@@ -152,6 +154,7 @@ def test_a_benchmark_says_what_was_chosen_and_keeps_predictions_out_of_fold(tmp_
     row, run = rows[0], folder / rows[0]["run"]
     assert row["settings"]["trained_on"] == ["train", "valid"]
     assert row["settings"]["chosen"] == read_json(run / "chosen.json")
+    assert row["settings"]["chosen"]["folds"] == 5
     pool, valid = (read_predictions(run, split, 3) for split in ("out_of_fold", "valid"))
     assert len(pool["y"]) == 48
     place = [pool["ids"].tolist().index(song) for song in valid["ids"].tolist()]

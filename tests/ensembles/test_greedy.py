@@ -126,6 +126,8 @@ def test_what_cannot_be_is_refused(results, tmp_path):
         greedy_ensemble(results, family="all", settings={"bag": 3}, out=tmp_path / "out")
     with pytest.raises(SettingsError, match="bags"):
         greedy_ensemble(results, family="all", settings={"bags": 0}, out=tmp_path / "out")
+    with pytest.raises(SettingsError, match="songs must be a SongSet"):
+        greedy_ensemble(results, family="all", songs="songs.npz", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

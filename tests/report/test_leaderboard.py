@@ -177,7 +177,7 @@ def test_the_last_row_of_a_cell_counts(results, rows_of):
     report = leaderboard([results])
     assert entry_of(report.boards[0], "lstm").seeds == (2, 3)
     assert any(cell.reason == "disk full" for cell in report.boards[0].unmeasured)
-    assert report.notes == ("1 rows were replaced by later rows of the same cell.",)
+    assert report.notes == ("Rows that were replaced by later rows of the same cell: 1.",)
 
 
 def test_folders_are_joined_and_the_later_one_wins(results, tmp_path):
@@ -407,8 +407,8 @@ def test_torn_lines_and_other_kinds_are_noted(results):
         )
         file.write('{"schema": 1, "kind": "accu')
     notes = leaderboard([results]).notes
-    assert any(note.startswith("1 torn lines") for note in notes)
-    assert "1 rows are of a kind that this report does not show." in notes
+    assert f"Torn lines of {results / 'rows.jsonl'} that were skipped: 1." in notes
+    assert "Rows of a kind that this report does not show: 1." in notes
 
 
 def test_a_speed_without_its_accuracy_is_noted(results):

@@ -1,6 +1,8 @@
 import csv
+import dataclasses
 import json
 import re
+import warnings
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -11,7 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from genrezoo.report import leaderboard, learning_curves
-from genrezoo.report.benchmark.figures import confusion_figure, draw_board, genre_figure, pareto_front, timed_entries
+from genrezoo.report.benchmark.figures import (
+    accuracy_figure,
+    confusion_figure,
+    draw_board,
+    genre_figure,
+    pareto_front,
+    timed_entries,
+)
 from genrezoo.report.benchmark.rendering import comma_separated
 from genrezoo.report.style.drawing import as_svg, place_labels, short, spread
 
@@ -60,6 +69,15 @@ def test_what_was_not_measured_leaves_out_only_its_own_figure(results):
         path.unlink()
     names = [drawing.name for drawing in draw_board(leaderboard(results).boards[0], 1)]
     assert names == ["1-mfcc4-accuracy", "1-mfcc4-genres", "1-mfcc4-confusion"]
+
+
+def test_a_single_model_below_its_ceilings_is_drawn(results):
+    board = dataclasses.replace(leaderboard(results).boards[0], bayes=0.9, order_free=0.6)
+    alone, two = (dataclasses.replace(board, entries=board.entries[:number]) for number in (1, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # that the texts found no room
+        heights = [ElementTree.fromstring(accuracy_figure(one)).get("height") for one in (alone, two)]
+    assert heights[0] == heights[1]
 
 
 def test_exported_models_stand_beside_the_others(results, drawings):

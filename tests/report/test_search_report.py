@@ -157,7 +157,7 @@ def test_the_head_says_what_was_searched_and_what_was_found(tmp_path):
     assert facts(told) == [
         "recipe: lstm (model lstm, trained by supervised)",
         "songs: mfcc4, official split: the one published with the data",
-        "sizes: 800 train, 200 valid, 200 test; 3 genres; 1 segments of 26 features",
+        "sizes: 800 train, 200 valid, 200 test; 3 genres; 1 segment of 26 features",
         f"checksum of songs and split: {'c0ffee' * 10}",
         "objective: accuracy on validation songs of the best epoch, higher is better",
         "tuner: bayesian (initial points 5, beta 1.9)",
@@ -240,6 +240,15 @@ def test_cautions_name_what_makes_scores_doubtful(tmp_path):
         assert phrase in found
     assert "rate (0.000100, the lower end)" in found
     assert "dropout (" not in found  # nothing lies below none
+
+
+def test_synthetic_songs_are_known_by_what_they_hold_and_one_segment_is_no_plural(tmp_path):
+    about = {"synthetic_audio": {"seed": 1}}
+    songs = {"name": "mine", "provenance": "random", "segments": 1, "features": 57, "about": about}
+    points = [({"dropout": 0.2}, 0.9)]
+    search = read_search(one_hyperparameter(tmp_path / "a", [float_of("dropout", 0.0, 0.5)], points, songs=songs))
+    assert "say nothing about music" in " ".join(cautions(search))
+    assert "1 segment of 57 features" in " ".join(facts(search))
 
 
 def test_a_running_search_says_so_and_a_larger_budget_goes_on(tmp_path):
@@ -441,6 +450,14 @@ def test_far_off_scores_do_not_flatten_the_others(tmp_path):
     assert search.limits == (1.5, 1.0)
     assert search.bounded(1e6) == 1.5
     assert search.merit(1e6) == 0.0
+
+
+def test_worse_scores_are_no_outliers_where_most_are_the_best(tmp_path):
+    points = [({"dropout": place / 10}, 0.5 if place < 2 else 1.0) for place in range(10)]
+    search = read_search(one_hyperparameter(tmp_path / "a", [float_of("dropout", 0.0, 1.0)], points))
+    assert search.limits == (0.5, 1.0)
+    assert search.merit(0.5) == 0.0
+    assert list(importance(search).loss) == ["dropout"]
 
 
 # --- figures ---

@@ -505,6 +505,8 @@ def test_arguments_of_another_kind_are_refused_in_words(songs, tmp_path, given, 
         tune(songs, tmp_path / "s", **given)
     with pytest.raises(SettingsError, match="a recipe, a search plan"):
         gz.tune(None, songs, out=tmp_path / "s")
+    with pytest.raises(SettingsError, match="songs must be a SongSet.*got 'songs.npz'"):
+        tune("songs.npz", tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from genrezoo.report.benchmark.records import Board, Difference, Entry
 from genrezoo.report.style.captions import DUPLICATES, PROVENANCE, RANDOM_SPLIT, SYNTHETIC
-from genrezoo.report.style.number_format import interval, percent, plain, points
+from genrezoo.report.style.number_format import interval, percent, plain, points, several
 from genrezoo.rows import SpeedRow
 
 INTERVALS = (
@@ -63,7 +63,7 @@ def facts(board: Board) -> list[str]:
     if board.shape is not None:
         items.append(f"input: images of {' x '.join(map(plain, board.shape))} (height, width, channels)")
     elif board.segments is not None and board.features is not None:
-        items.append(f"input: {plain(board.segments)} segments of {plain(board.features)} features")
+        items.append(f"input: {several(board.segments, 'segment')} of {several(board.features, 'feature')}")
     if board.bayes is not None:
         items.append(f"best attainable accuracy: {percent(board.bayes)}\u00a0%")
     if board.order_free is not None:

@@ -93,6 +93,7 @@ def stem_of(board: Board, number: int) -> str:
 
 def accuracy_figure(board: Board, name: str = "accuracy") -> str:
     """Draws test accuracy with intervals as a forest plot: best on top, baselines in another colour and shape."""
+    rows = max(len(board.entries), 2)  # the texts above a single row would be higher than the row itself
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -111,13 +112,13 @@ def accuracy_figure(board: Board, name: str = "accuracy") -> str:
                 axes.axvline(100 * value, color=INK, linestyle=(0, (4, 3)), linewidth=1)
                 axes.text(100 * value, -1.9, f" {label} {percent(value)} ", ha=side, va="center", fontsize=8)
         axes.set_yticks(range(len(board.entries)), [short(entry.name) for entry in board.entries])
-        axes.set_ylim(len(board.entries) - 0.4, -0.6)
+        axes.set_ylim(rows - 0.4, -0.6)
         axes.set_xlabel("Test accuracy (%)")
         axes.grid(visible=False, axis="y")
         low, high = axes.dataLim.intervalx
         axes.set_xlim(low - 0.04 * (high - low) - 0.5, high + 0.04 * (high - low) + 0.5)
 
-    return as_svg(name, draw, height=1.0 + 0.29 * len(board.entries))
+    return as_svg(name, draw, height=1.0 + 0.29 * rows)
 
 
 def pareto_figure(board: Board, name: str = "speed") -> str:

@@ -70,7 +70,7 @@ def read_folders(
                 f"none of its {found.torn} lines is a row", path=path, remedy="run genrezoo benchmark again"
             )
         if found.torn:
-            notes.append(f"{found.torn} torn lines of {path} were skipped.")
+            notes.append(f"Torn lines of {path} that were skipped: {found.torn}.")
         for row in found.rows:
             replaced += row.identity in latest
             latest[row.identity] = (row, folder)
@@ -80,9 +80,9 @@ def read_folders(
     if not sources:
         raise DataError("no folder was passed", remedy="specify a folder that genrezoo benchmark wrote")
     if replaced:
-        notes.append(f"{replaced} rows were replaced by later rows of the same cell.")
+        notes.append(f"Rows that were replaced by later rows of the same cell: {replaced}.")
     if unknown:
-        notes.append(f"{unknown} rows are of a kind that this report does not show.")
+        notes.append(f"Rows of a kind that this report does not show: {unknown}.")
     return list(latest.values()), sources, notes
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from genrezoo.report.search.records import SearchRecord
 from genrezoo.report.style.captions import PROVENANCE, RANDOM_SPLIT, SYNTHETIC
-from genrezoo.report.style.number_format import duration, plain, significant, text_of
+from genrezoo.report.style.number_format import duration, plain, several, significant, text_of
 
 STATUSES = {
     "completed": "completed",
@@ -72,7 +72,7 @@ def facts(search: SearchRecord) -> list[str]:
         f"{plain(len(songs['genres']))} genres" if songs.get("genres") else "",
     ]
     if songs.get("segments") and songs.get("features"):
-        sizes.append(f"{plain(songs['segments'])} segments of {plain(songs['features'])} features")
+        sizes.append(f"{several(songs['segments'], 'segment')} of {several(songs['features'], 'feature')}")
     reported = ", ".join(f"{name} {value}" for name, value in (plan.get("reported") or {}).items())
     options = {name: value for name, value in plan["tuner"].items() if name != "name" and value is not None}
     items = {
@@ -127,7 +127,8 @@ def cautions(search: SearchRecord) -> list[str]:
         found.append("Each point was trained with one seed, so trials with similar scores may swap ranks.")
     if songs.get("provenance") == "random":
         found.append(RANDOM_SPLIT)
-    if songs["name"] == "synthetic":
+    about = songs.get("about") or {}
+    if songs["name"] == "synthetic" or about.get("synthetic") or about.get("synthetic_audio"):
         found.append(SYNTHETIC.format("points"))
     values = {} if search.best is None else search.best.values
     ends = [f"{one.name} ({one.text(values)}, the {end} end)" for one in search.space if (end := one.end_of(values))]
@@ -146,7 +147,7 @@ def _bracketed(parts: list[str]) -> str:
 
 
 def _budget(plan: dict[str, Any]) -> str:
-    parts = [f"{plain(plan['max_trials'])} trials" if plan.get("max_trials") else "as many trials as the tuner wants"]
+    parts = [several(plan["max_trials"], "trial") if plan.get("max_trials") else "as many trials as the tuner wants"]
     parts += [f"each at most {duration(plan['seconds'])}"] if plan.get("seconds") else []
     parts += ["trials that fall behind the median of the others are stopped"] if plan.get("median_rule") else []
     return ", ".join(parts)

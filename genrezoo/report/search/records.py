@@ -201,7 +201,8 @@ class SearchRecord:
         if not len(scores):
             return 0.0, 1.0
         best = scores.max()
-        near = scores[scores >= best - _FAR * (best - np.quantile(scores, 0.25))]
+        reach = _FAR * (best - np.quantile(scores, 0.25))  # 0 if most scores are the best one: then none is an outlier
+        near = scores[scores >= best - reach] if reach else scores
         return self.sign * float(near.min()), self.sign * float(best)
 
     def estimate(self, trial: Trial) -> Estimate | float | None:

@@ -71,6 +71,16 @@ def plain(value: float | None) -> str:
     return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
 
 
+def several(number: int, noun: str) -> str:
+    """A whole number of things.
+
+    Example:
+        >>> several(1, "segment"), several(1292, "segment")
+        ('1 segment', '1,292 segments')
+    """
+    return f"{plain(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def count(value: float | None) -> str:
     """A count with three significant digits and a metric suffix.
 
