@@ -185,7 +185,7 @@ def _grown(posteriors: np.ndarray, y: np.ndarray, settings: GreedySettings) -> t
         errors = (sums.argmax(axis=-1) != y).mean(axis=1) if by_accuracy else np.zeros_like(loss)
         return np.stack([errors, loss], axis=1)
 
-    order = _ranked(scores(posteriors, right, 1))[: settings.start]
+    order = _ranked(scores(posteriors, right, 1))[: min(settings.start, settings.steps)]
     sizes = np.arange(1, len(order) + 1)
     found = scores(posteriors[order].cumsum(axis=0), right[order].cumsum(axis=0), sizes)
     begin = int(_ranked(found)[0])

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
-Conditions: TypeAlias = Mapping[str, tuple[Any, ...]]
 Number = TypeVar("Number", int, float)
+Conditions: TypeAlias = Mapping[str, tuple[Any, ...]]
 """Conditions under which an option is active: the allowed values of other options, by name; all must hold."""
 
 

@@ -54,6 +54,12 @@ def test_a_bag_begins_with_as_many_of_its_best_as_do_best_together():
     assert path == pytest.approx((-np.log(0.6),))  # of one, two and three models, two
 
 
+def test_a_bag_does_not_begin_larger_than_it_may_grow():
+    library = {"a": FIRST, "b": SECOND, "c": USELESS}
+    assert len(select(library, ZEROS, GreedySettings(steps=2, **ONE_BAG)).weights) == 2
+    assert len(select(library, ZEROS, GreedySettings(steps=1, **ONE_BAG)).weights) == 1
+
+
 def test_accuracy_counts_first_and_the_log_loss_breaks_its_ties():
     library = {"surer": of_two_genres(0.9, 0.9, 0.4), "right": of_two_genres(0.51, 0.51, 0.51)}
     settings = GreedySettings(score="accuracy", start=1, steps=2, **ONE_BAG)

@@ -63,9 +63,17 @@ def export(
     parity = found.parity
     real = f" and {parity.real_songs} of {data}" if parity.real_songs else ""
     results_console().print(
-        f"[bold]{escape(shown_path(file))}[/] ({file.stat().st_size / 1e6:.1f} MB): {escape(found.name)}, differs by "
+        f"[bold]{escape(shown_path(file))}[/] ({bytes_of(file) / 1e6:.1f} MB): {escape(found.name)}, differs by "
         f"at most {parity.largest_difference:.1e} of the largest answer ({parity.tolerance:.0e} is allowed) on "
         f"{parity.songs - parity.real_songs} random songs{escape(real)}",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def bytes_of(exported: Path) -> int:
+    """Size of an exported model: of all files of a folder, and of the weights that OpenVINO keeps in a second file."""
+    parts = list(exported.rglob("*")) if exported.is_dir() else [exported]
+    if exported.suffix == ".xml":
+        parts.append(exported.with_suffix(".bin"))
+    return sum(part.stat().st_size for part in parts if part.is_file())

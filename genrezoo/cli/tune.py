@@ -192,8 +192,8 @@ def parse_space(texts: list[str]) -> dict[str, Any]:
         SettingsError: A text that is none of the forms, or a key given twice.
 
     Example:
-        >>> parse_space(["units=16,32", "dropout=0..0.5", "learning_rate=1e-4..1e-2:log", "cell=gru"])["dropout"]
-        {'min': 0, 'max': 0.5}
+        >>> parse_space(["units=[16],[16,16]", "dropout=0..0.5", "cell=gru,lstm"])
+        {'units': [[16], [16, 16]], 'dropout': {'min': 0, 'max': 0.5}, 'cell': ['gru', 'lstm']}
     """
     space: dict[str, Any] = {}
     for key, value in parse_changes(texts, option="--space").items():
@@ -204,7 +204,10 @@ def parse_space(texts: list[str]) -> dict[str, Any]:
 def _parse_range(key: str, text: str) -> Any:
     low, dots, rest = text.partition("..")
     if not dots:
-        parts = [list(parse_changes([f"{key}={part}"]).values())[0] for part in text.split(",")]
+        try:
+            parts = from_json(f"[{text}]")  # a part may be a list itself, which commas would divide
+        except ValueError:
+            parts = [list(parse_changes([f"{key}={part}"]).values())[0] for part in text.split(",")]
         return parts if len(parts) > 1 else parts[0]
     high, _, form = rest.partition(":")
     try:

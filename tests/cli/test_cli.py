@@ -16,7 +16,9 @@ from typer.testing import CliRunner
 import genrezoo
 from genrezoo.cli import app, main, options
 from genrezoo.cli.evaluate import _print_confusion
+from genrezoo.cli.export import bytes_of
 from genrezoo.cli.options import parse_changes
+from genrezoo.cli.tune import parse_space
 from genrezoo.datasets import load_songs
 from genrezoo.errors import GenrezooWarning, SettingsError
 from genrezoo.models import list_models
@@ -272,3 +274,18 @@ def test_names_with_markup_are_printed_as_they_are(tmp_path):
 def test_deep_values_are_refused_with_the_name_of_the_option():
     with pytest.raises(SettingsError, match="--set units: nested more than 100 levels deep"):
         parse_changes(["units=" + "[" * 2000])
+
+
+def test_the_size_of_an_export_is_that_of_all_its_files(tmp_path):
+    for name, size in (("folder/saved_model.pb", 5), ("folder/variables/data", 7), ("one.xml", 2), ("one.bin", 90)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * size)
+    assert [bytes_of(tmp_path / name) for name in ("folder", "one.xml", "one.bin")] == [12, 92, 90]
+
+
+def test_ranges_of_a_search_space_are_read_in_every_form():
+    texts = ["rate=1e-4..1e-2:log", "dropout=0..0.5", "batch_size=20..200:10", "units=[8],[16,16]", "rule=mean,product"]
+    assert parse_space(texts) == {
+        "rate": {"min": 1e-4, "max": 1e-2, "sampling": "log"}, "dropout": {"min": 0, "max": 0.5},
+        "batch_size": {"min": 20, "max": 200, "step": 10}, "units": [[8], [16, 16]], "rule": ["mean", "product"],
+    }  # fmt: skip
