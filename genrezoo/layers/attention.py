@@ -8,8 +8,7 @@ import keras
 from keras import ops
 
 from genrezoo.errors import SettingsError
-from genrezoo.layers.masking import real_steps
-from genrezoo.layers.pooling import FAR
+from genrezoo.layers.masking import far, real_steps
 
 
 @keras.saving.register_keras_serializable("genrezoo")
@@ -67,7 +66,7 @@ class GatedAttention(keras.layers.Layer):
         gate = ops.sigmoid(ops.matmul(inputs, self.gate_kernel) + self.gate_bias)
         scores = ops.matmul(content * gate, self.scores)  # (batch, segments, heads)
         if mask is not None:
-            scores = scores + (real_steps(mask, scores.dtype) - 1) * FAR
+            scores = scores + (real_steps(mask, scores.dtype) - 1) * far(scores.dtype)
         return ops.softmax(scores, axis=1)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:

@@ -65,7 +65,8 @@ class PiecewiseLinear(keras.layers.Layer):
         """Computes the encoding."""
         edges, low, high = self.edges, np.zeros(self.bins, np.float32), np.ones(self.bins, np.float32)
         low[0], high[-1] = -BEYOND, BEYOND
-        start, width, low, high = (ops.convert_to_tensor(part) for part in (edges[:-1], np.diff(edges), low, high))
+        parts = (ops.convert_to_tensor(part) for part in (edges[:-1], np.diff(edges), low, high))
+        start, width, low, high = (ops.cast(part, inputs.dtype) for part in parts)
         return ops.minimum(ops.maximum((ops.expand_dims(inputs, -1) - start) / width, low), high)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

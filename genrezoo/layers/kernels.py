@@ -12,8 +12,7 @@ from keras import ops
 
 from genrezoo import seeds
 from genrezoo.errors import SettingsError
-from genrezoo.layers.masking import real_steps, zero_masked
-from genrezoo.layers.pooling import FAR
+from genrezoo.layers.masking import far, real_steps, zero_masked
 
 LENGTHS = (7, 9, 11)
 """Lengths of kernels, in segments; for a song shorter than all of them, the longest odd length that fits."""
@@ -107,7 +106,7 @@ class RandomKernels(keras.layers.Layer):
             count = ops.sum(places, axis=1)  # (batch, 1)
             hits = ops.sum(ops.clip(found / RAMP + 0.5, 0.0, 1.0) * places, axis=1)
             positive.append(hits / ops.maximum(count, 1.0))
-            largest.append(ops.max(found + (places - 1.0) * FAR, axis=1) * ops.minimum(count, 1.0))
+            largest.append(ops.max(found + (places - 1.0) * far(found.dtype), axis=1) * ops.minimum(count, 1.0))
         return ops.concatenate([*positive, *largest], axis=-1)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:

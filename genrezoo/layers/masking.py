@@ -121,6 +121,16 @@ def real_steps(mask: Any, dtype: Any) -> Any:
     return ops.expand_dims(ops.cast(mask, dtype), -1)
 
 
+def far(dtype: Any) -> float:
+    """Returns the number to subtract from masked segments, so that they lose every maximum; finite in that type."""
+    return 3e4 if keras.backend.standardize_dtype(dtype) == "float16" else 1e30
+
+
+def wide(dtype: Any) -> str:
+    """Returns the type to count segments in: at least float32, because bfloat16 counts to 256 and float16 to 2048."""
+    return str(keras.backend.result_type(dtype, "float32"))
+
+
 def window_mask(mask: Any, *, size: int, stride: int) -> Any:
     """Tells which windows over the segments hold at least one real segment.
 

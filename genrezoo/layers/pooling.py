@@ -8,10 +8,9 @@ import keras
 from keras import ops
 
 from genrezoo.errors import SettingsError
-from genrezoo.layers.masking import real_steps, window_mask, zero_masked
+from genrezoo.layers.masking import far, real_steps, window_mask, zero_masked
 
 KINDS = ("max", "average")
-FAR = 1e30  # subtracted from a masked segment, so that it loses every maximum
 
 
 @keras.saving.register_keras_serializable("genrezoo")
@@ -85,7 +84,7 @@ class MaskedPooling1D(keras.layers.Layer):
     def _maximum(self, inputs: Any, mask: Any) -> Any:
         if mask is None:
             return self._pool(ops.max_pool, inputs)
-        pooled = self._pool(ops.max_pool, inputs + (real_steps(mask, inputs.dtype) - 1) * FAR)
+        pooled = self._pool(ops.max_pool, inputs + (real_steps(mask, inputs.dtype) - 1) * far(inputs.dtype))
         return zero_masked(pooled, self.compute_mask(inputs, mask))
 
     def _average(self, inputs: Any, mask: Any) -> Any:
@@ -204,7 +203,8 @@ class MaxMeanPooling(keras.layers.Layer):
         else:
             real = real_steps(mask, inputs.dtype)
             count = ops.maximum(ops.sum(real, axis=1), 1)
-            pooled = [ops.max(inputs + (real - 1) * FAR, axis=1), ops.sum(inputs * real, axis=1) / count]
+            lowered = inputs + (real - 1) * far(inputs.dtype)
+            pooled = [ops.max(lowered, axis=1), ops.sum(inputs * real, axis=1) / count]
         return ops.reshape(ops.stack(pooled, axis=-1), (-1, 2 * inputs.shape[-1]))
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from genrezoo.errors import SettingsError
-from genrezoo.layers.pooling import FAR
+from genrezoo.layers.masking import far, wide
 
 LONGEST = 10_000.0
 """Base of the rotation frequencies: the slowest pair rotates by one radian in about this many segments."""
@@ -69,13 +69,15 @@ class RotaryAttention(keras.layers.Layer):
         segments, heads, size = ops.shape(inputs)[1], self.heads, inputs.shape[-1] // (3 * self.heads)
         parts = ops.reshape(inputs, (-1, segments, 3 * heads, size))
         parts = ops.transpose(parts, (0, 2, 1, 3))  # (batch, 3 * heads, segments, size)
-        turned = _turned(parts[:, : 2 * heads], ops.cumsum(ops.ones_like(inputs[:1, :, :1]), axis=1))
+        turned = _turned(
+            parts[:, : 2 * heads], ops.cumsum(ops.ones_like(inputs[:1, :, :1], dtype=wide(inputs.dtype)), axis=1)
+        )
         queries, keys, values = turned[:, :heads], turned[:, heads:], parts[:, 2 * heads :]
         scores = ops.matmul(
             queries * size**-0.5, ops.transpose(keys, (0, 1, 3, 2))
         )  # (batch, heads, segments, segments)
         if mask is not None:
-            scores = scores + (ops.cast(mask, scores.dtype)[:, None, None, :] - 1) * FAR
+            scores = scores + (ops.cast(mask, scores.dtype)[:, None, None, :] - 1) * far(scores.dtype)
         found = ops.matmul(ops.softmax(scores, axis=-1), values)  # (batch, heads, segments, size)
         return ops.reshape(ops.transpose(found, (0, 2, 1, 3)), (-1, segments, heads * size))
 
@@ -93,6 +95,6 @@ def _turned(vectors: Any, positions: Any) -> Any:
     """
     half = vectors.shape[-1] // 2
     angles = positions * (LONGEST ** (-np.arange(half) / half)).astype("float32")  # (1, segments, half)
-    cosines, sines = ops.cos(angles), ops.sin(angles)
+    cosines, sines = (ops.cast(part, vectors.dtype) for part in (ops.cos(angles), ops.sin(angles)))
     first, second = vectors[..., :half], vectors[..., half:]
     return ops.concatenate([first * cosines - second * sines, second * cosines + first * sines], axis=-1)

@@ -9,8 +9,7 @@ import keras
 from keras import ops
 
 from genrezoo.errors import SettingsError, check_known
-from genrezoo.layers.masking import real_steps
-from genrezoo.layers.pooling import FAR
+from genrezoo.layers.masking import far, real_steps, wide
 
 QUANTILES = {"min": 0.0, "q10": 0.1, "q25": 0.25, "median": 0.5, "q75": 0.75, "q90": 0.9, "max": 1.0}
 """Quantile statistics, with the fraction of the segments below each."""
@@ -67,6 +66,7 @@ class PooledStatistics(keras.layers.Layer):
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Computes one value per statistic and feature."""
+        kind, inputs = inputs.dtype, ops.cast(inputs, wide(inputs.dtype))
         real = (
             ops.ones_like(inputs[:, :, :1]) if mask is None else real_steps(mask, inputs.dtype)
         )  # (batch, segments, 1)
@@ -80,7 +80,7 @@ class PooledStatistics(keras.layers.Layer):
         ranks = {name: rank for name, rank in QUANTILES.items() if name in wanted}
         if ranks:
             found |= _quantiles(inputs, real, ranks)
-        return ops.concatenate([found[name] for name in self.statistics], axis=-1)
+        return ops.cast(ops.concatenate([found[name] for name in self.statistics], axis=-1), kind)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
         """Returns no mask."""
@@ -103,7 +103,7 @@ def _quantiles(values: Any, real: Any, ranks: dict[str, float]) -> dict[str, Any
     place = ops.cumsum(ops.ones_like(real), axis=1) - 1.0  # (batch, segments, 1): 0, 1, …
     count = ops.sum(real, axis=1, keepdims=True)  # (batch, 1, 1)
     within = ops.cast(place < count, values.dtype)
-    ordered = ops.sort(values * real + (1.0 - real) * FAR, axis=1) * within  # padding comes last
+    ordered = ops.sort(values * real + (1.0 - real) * far(values.dtype), axis=1) * within  # padding comes last
     found = {}
     for name, rank in ranks.items():
         # The weights of the one or two segments around the rank: a sum over all needs no index and has a gradient.

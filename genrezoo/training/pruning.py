@@ -218,7 +218,12 @@ def _prune(kernel: keras.Variable, threshold: float) -> np.ndarray:
 
 def _zeros(mask: np.ndarray) -> Callable[[Any], Any]:
     """A Keras constraint, applied after each optimiser step, that sets weights to zero where the mask is False."""
-    return lambda kernel: keras.ops.where(mask, kernel, keras.ops.zeros_like(kernel))
+
+    def zeroed(kernel: Any) -> Any:
+        values = keras.ops.convert_to_tensor(kernel)  # JAX does not select from a variable itself
+        return keras.ops.where(mask, values, keras.ops.zeros_like(values))
+
+    return zeroed
 
 
 def _repeated(weight: float | None, kind: Callable[[float], Any], kernels: Sequence[keras.Variable]) -> list[Any]:

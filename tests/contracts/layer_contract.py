@@ -43,6 +43,7 @@ def layer_checks() -> Iterator[tuple[str, Callable[[LayerCase], None]]]:
     yield "round_trip", check_round_trip
     yield "shapes", check_shapes
     yield "mask", check_mask
+    yield "half_precision", check_half_precision
     yield "documented", check_documented
 
 
@@ -102,6 +103,27 @@ def check_mask(case: LayerCase) -> None:
         results[-1] += [_array(loss) for loss in layer.losses]
     for first, second in zip(*results, strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6, err_msg="masked segments have an influence")
+
+
+def check_half_precision(case: LayerCase) -> None:
+    """With 16-bit floats the layer computes about the same, and nothing that is not finite."""
+    layer, marks = case.make(), {}
+    if case.masked:
+        marks = {"mask": np.arange(case.inputs.shape[1])[None] < [[case.inputs.shape[1] - 2]] * len(case.inputs)}
+    expected = [each.astype(np.float32) for each in _flat(layer(case.inputs, **marks))]
+    for policy in ("mixed_float16", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            half = case.layer(**case.settings)
+            half(case.inputs)
+            for weight, source in zip(half.weights, layer.weights, strict=True):
+                weight.assign(source)
+            found = [_array(keras.ops.cast(each, "float32")) for each in keras.tree.flatten(half(case.inputs, **marks))]
+        finally:
+            keras.config.set_dtype_policy("float32")
+        for values, wanted in zip(found, expected, strict=True):
+            scale = np.abs(wanted).max(initial=1, where=np.isfinite(wanted))  # padding is NaN
+            np.testing.assert_allclose(values, wanted, atol=0.03 * scale, err_msg=policy)
 
 
 def check_documented(case: LayerCase) -> None:

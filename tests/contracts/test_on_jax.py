@@ -24,6 +24,7 @@ AVERAGES = tuple(
         "a_weight_that_is_held_at_zero_has_an_average_of_zero",
     )
 )
+PRUNING = "training/test_pruning.py::test_zeros_stay_exactly_zero_and_the_rest_goes_on[sgd]"
 MODEL, LAYER, RULE, COMPOSITION = (
     f"contracts/test_{kind}_contract.py" for kind in ("model", "layer", "rule", "composition")
 )
@@ -58,8 +59,8 @@ def run_on_jax(*tests: str, which: str = "") -> None:
 
 
 @pytest.mark.slow
-def test_layers_rules_averaged_weights_and_compositions_pass_on_jax():
-    run_on_jax(LAYER, RULE, *GRADIENTS, *AVERAGES, COMPOSITION)
+def test_layers_rules_averaged_and_pruned_weights_and_compositions_pass_on_jax():
+    run_on_jax(LAYER, RULE, *GRADIENTS, *AVERAGES, PRUNING, COMPOSITION)
 
 
 @pytest.mark.slow

@@ -73,3 +73,12 @@ def test_onnx_sorts_as_well(segments):
 def test_statistics_that_cannot_be_are_refused(statistics, error, reason):
     with pytest.raises(error, match=reason):
         PooledStatistics(statistics)
+
+
+def test_segments_of_long_songs_are_counted_with_16_bit_floats():
+    songs = np.random.default_rng(1).standard_normal((2, 3000, 2)).astype("float32")
+    names = ("mean", "std", "q10", "median", "max", "delta_mean")
+    exact = np.asarray(PooledStatistics(names)(songs))
+    for kind in ("float16", "bfloat16"):
+        found = PooledStatistics(names, dtype=kind)(songs)
+        np.testing.assert_allclose(np.asarray(ops.cast(found, "float32")), exact, atol=0.02, err_msg=kind)

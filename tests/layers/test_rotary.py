@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from keras import ops
 
 from genrezoo.errors import SettingsError
 from genrezoo.layers import RotaryAttention
@@ -58,3 +59,12 @@ def test_a_song_without_a_real_segment_is_finite():
 def test_heads_that_do_not_fit_are_refused(heads, units, reason):
     with pytest.raises(SettingsError, match=reason):
         attended(maps(units=units), heads)
+
+
+def test_positions_of_long_songs_are_told_apart_with_16_bit_floats():
+    vectors = np.tile(np.random.default_rng(1).standard_normal((1, 1, 12)), (1, 600, 1)).astype("float32")
+    vectors[:, :300, 8:] = 0.0  # the second half of the song has other values, so that distances count
+    outputs = (RotaryAttention(1, dtype=kind)(vectors) for kind in ("float32", "bfloat16"))
+    exact, half = (np.asarray(ops.cast(output, "float32")) for output in outputs)
+    assert np.abs(exact[:, 599] - exact[:, 300]).max() > 0.1
+    np.testing.assert_allclose(half, exact, atol=0.05)
