@@ -58,7 +58,7 @@ class ExecutorLoop:
         """Begin the journal with the plan, or continue one of the same plan."""
         path = self.folder / FILE
         self.checksum = record["songs"]["checksum"]
-        text = files.json_text({key: value for key, value in record.items() if key not in FREE}, sort_keys=True)
+        text = files.json_text(_identity(record), sort_keys=True)
         self.name = f"{self.plan.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
         files.drop_parts(self.folder)
         for left in (self.folder / "trials").glob(".*"):  # by which workers of a killed search knew its folders
@@ -77,8 +77,7 @@ class ExecutorLoop:
             self.write({"event": "search", "schema": 1, "plan": record})
             return
         self.journal = read_journal(self.folder)
-        before = {key: value for key, value in self.journal.plan.items() if key not in FREE}
-        if different := differences(before, json.loads(text)):
+        if different := differences(_identity(self.journal.plan), json.loads(text)):
             raise SettingsError(
                 f"{self.folder} holds another search: {'; '.join(different)}. Use another folder or the old settings"
             )
@@ -268,6 +267,12 @@ class ExecutorLoop:
                     raise _scarce(trial, error) from error
                 if not error.died or attempt == MOST_CRASHES:
                     raise
+
+
+def _identity(plan: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a plan that are the same whenever a search is continued; earlier searches may have been moved."""
+    fixed = {key: value for key, value in plan.items() if key not in FREE}
+    return {**fixed, "warm_start": [Path(folder).name for folder in plan.get("warm_start") or ()]}
 
 
 def _usable(run: Path) -> bool:

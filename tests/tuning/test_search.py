@@ -462,6 +462,18 @@ def test_a_warm_start_tries_the_best_points_of_the_earlier_search_first(songs, t
         tune(songs, tmp_path / "d", tuner="grid", warm_start=[tmp_path / "a"])
 
 
+def test_a_search_goes_on_beside_an_earlier_one_that_was_moved_with_it(songs, tmp_path, scripted):
+    scripted(good)
+    tune(songs, tmp_path / "here" / "first", max_trials=3)
+    tune(songs, tmp_path / "here" / "second", max_trials=3, seed=2, warm_start=[tmp_path / "here" / "first"])
+    (tmp_path / "here").rename(tmp_path / "there")
+    second = tmp_path / "there" / "second"
+    found = tune(songs, second, max_trials=4, seed=2, warm_start=[tmp_path / "there" / "first"])
+    assert len(found.trials) == 4
+    with pytest.raises(SettingsError, match=r"warm_start was \['first'\], is \[\]"):
+        tune(songs, second, max_trials=4, seed=2)
+
+
 def test_what_would_refuse_every_trial_is_refused_before_the_first(songs, tmp_path, scripted):
     script = scripted(good)
     with pytest.raises(SettingsError):
