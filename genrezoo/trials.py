@@ -144,8 +144,12 @@ class Journal:
 
     @property
     def best(self) -> Trial | None:
-        """The completed trial with the best score; None if there is none."""
-        return next(iter(self.ranked), None)
+        """The completed trial with the best score; None if there is none.
+
+        Of equal ones it is the earliest, or the fastest in a search for the Pareto front, which keeps no other's run.
+        """
+        fastest = self.front[-1:] if self.plan["objective"]["pareto"] else []
+        return next(iter(fastest or self.ranked), None)
 
     @property
     def front(self) -> list[Trial]:

@@ -437,6 +437,16 @@ def test_a_front_keeps_all_its_runs(songs, tmp_path, scripted):
     assert search.best in search.front
 
 
+def test_of_equally_good_trials_a_front_keeps_the_fastest_as_the_best(songs, tmp_path, scripted):
+    scripted(lambda order: {"status": "completed", "score": 0.5, "latency_ms": float(order["values"]["batch_size"])})
+    search = tune(songs, tmp_path / "s", max_trials=4, tuner="grid", objective={"pareto": True},
+                  only=["batch_size"], space={"batch_size": [32, 64, 16, 8]})  # fmt: skip
+    assert search.best.values == {"batch_size": 8}
+    assert search.front == [search.best]
+    assert search.run().card.recipe.name == "statistics_mlp"
+    assert json.loads((tmp_path / "s/best.json").read_text())["settings"]["batch_size"] == 8
+
+
 def test_medians_are_sent_when_asked_for(songs, tmp_path, scripted):
     script = scripted(good)
     tune(songs, tmp_path / "a", max_trials=7)
