@@ -47,6 +47,8 @@ class Entry:
             x)``.
         begins_with: For a model: names of arguments that only say where its initial weights come from; a trained model
             is rebuilt without them.
+        counts_songs: For a model: names of arguments that are numbers of training songs; where there are fewer training
+            songs, a training lowers the argument to their number.
         licence: For a data set: the licence of the data.
         detects: For a data set: whether a path holds it, ``detects(path)``: 0 for no, 1 for any folder of files that it
             can read, 2 for files that only it reads, 3 for names that only it has. The data set with the highest value
@@ -67,6 +69,7 @@ class Entry:
     by_gradient: bool = True
     forward: Callable[..., Any] | None = None
     begins_with: tuple[str, ...] = ()
+    counts_songs: tuple[str, ...] = ()
     licence: str = ""
     detects: Callable[[Path], int] | None = None
 

@@ -18,6 +18,7 @@ from genrezoo.layers.kernels import RandomKernels
 from genrezoo.layers.masking import EndMask, MaskPadding, TakeMask
 from genrezoo.layers.members import RankOneDense, SeparateDense
 from genrezoo.layers.pooling import LastSegment, MaskedPooling1D, MaxMeanPooling, MeanPooling
+from genrezoo.layers.radial import RadialBasis
 from genrezoo.layers.rotary import RotaryAttention
 from genrezoo.layers.snippets import CutSnippets
 from genrezoo.layers.stabiliser import ActivityStabiliser
@@ -48,6 +49,7 @@ __all__ = [
     "Periodic",
     "PiecewiseLinear",
     "PooledStatistics",
+    "RadialBasis",
     "RotaryAttention",
     "RandomKernels",
     "RankOneDense",

@@ -186,6 +186,7 @@ def register_model(
     any_length: bool = False,
     space: Space | None = None,
     begins_with: tuple[str, ...] = (),
+    counts_songs: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Registers a builder as a model of the zoo (a decorator).
 
@@ -200,6 +201,7 @@ def register_model(
         space: Search space: the domain of each option (see `genrezoo.spaces`).
         begins_with: Options that only say where the initial weights come from, e.g. a file; a trained model is rebuilt
             without them.
+        counts_songs: Options that are numbers of training songs; where there are fewer, training lowers them to that.
 
     Returns:
         A decorator that returns the builder unchanged.
@@ -228,7 +230,8 @@ def register_model(
     def decorate(build: Callable[..., Any]) -> Callable[..., Any]:
         _check_builder(name, build)
         MODELS.names()  # the zoo's own models first, so that a clash is reported here
-        for role, named in (("search", space or {}), ("begin with", begins_with)):
+        roles = {"search": space or {}, "begin with": begins_with, "lower to the number of songs": counts_songs}
+        for role, named in roles.items():
             for option in named:
                 if option not in _defaults(build):
                     raise SettingsError(f"model {name!r} has no option {option!r} to {role}")
@@ -242,6 +245,7 @@ def register_model(
             any_length=any_length,
             space=space or {},
             begins_with=begins_with,
+            counts_songs=counts_songs,
         )
         return register(build)
 

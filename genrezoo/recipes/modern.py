@@ -85,6 +85,18 @@ ROCKET = Recipe(
     transform="quantile",
 )
 
+RBF_NETWORK = Recipe(
+    name="rbf_network",
+    summary="Similarities to each training song, up to five thousand, weighted by kernel ridge regression",
+    reference="genrezoo, after Poggio and Girosi 1990",
+    model="rbf_network",
+    arguments={"centres": 5000},
+    procedure="kernel_ridge",
+    # of none, signed_log and quantile, the lowest log loss or within 0.012 of it, out of fold, on GTZAN features,
+    # AudioSet embeddings and MFCC statistics
+    transform="quantile",
+)
+
 SEGMENT_MLP = Recipe(
     name="segment_mlp",
     summary="One hidden layer of 200 units on each segment, with the segments' posteriors averaged over the song",
@@ -100,6 +112,7 @@ RECIPES.add(
     BIGRU,
     CONFORMER,
     INCEPTION_TIME,
+    RBF_NETWORK,
     ROCKET,
     SEGMENT_MLP,
     TABULAR_ENSEMBLE,

@@ -67,6 +67,23 @@ def build_model(
             raise SettingsError(f"composition {recipe.model!r} rejects its arguments: {error}") from error
 
 
+def at_most_songs(recipe: Recipe, n_songs: int) -> Recipe:
+    """Returns the recipe with the model's arguments that count training songs at their number, if they are larger.
+
+    Args:
+        recipe: The recipe.
+        n_songs: Number of training songs.
+    """
+    entry = find_builder(recipe.model)
+    defaults = {name: inspect.signature(entry.call).parameters[name].default for name in entry.counts_songs}
+    asked = {name: recipe.arguments.get(name, default) for name, default in defaults.items()}
+    # of chunks there are more than songs; what is not a number is refused by the builder
+    lower = {name: n_songs for name, value in asked.items() if isinstance(value, int) and value > n_songs}
+    if recipe.chunks is not None or not lower:
+        return recipe
+    return recipe.model_copy(update={"arguments": {**recipe.arguments, **lower}})
+
+
 def check_members(recipe: Recipe) -> None:
     """Rejects a recipe with missing or superfluous members.
 

@@ -18,7 +18,7 @@ from genrezoo.environment import environment
 from genrezoo.errors import DataError, SettingsError, differences
 from genrezoo.recipes import Recipe
 from genrezoo.registry import PROCEDURES
-from genrezoo.runs.building import answers, build_model, check_members, check_songs, handles
+from genrezoo.runs.building import answers, at_most_songs, build_model, check_members, check_songs, handles
 from genrezoo.runs.calibration import fit_temperature
 from genrezoo.runs.members import Obtained
 from genrezoo.runs.predictions import FILE, OUT_OF_FOLD
@@ -53,6 +53,7 @@ def open_training(
     seed = seeds.check_seed(seed)
     songs.validate()
     check_split(songs, tested=tested)
+    recipe = at_most_songs(recipe, len(songs.splits["train"]))
     check_genres(songs)
     if songs.weights is not None and not PROCEDURES.get(recipe.procedure).by_gradient:
         raise SettingsError(f"{recipe.procedure!r} cannot use song weights: it does not learn by gradient descent")

@@ -61,22 +61,11 @@ def ridge(model: keras.Model, songs: SongSet, settings: RidgeSettings, **options
         DataError: The inputs of the output layer are not finite.
     """
     start = time.perf_counter()
-    output = _output_layer(model)
-    features = keras.Model(model.input, output.input)
-    train, valid = songs.split("train"), songs.split("valid")
-    x = forward(features, train.x)["logits"]
-    if not np.isfinite(x).all():
-        raise train.error("features of some songs are not finite", remedy="set clip or transform in the recipe")
-    kernel, bias = solve(x, train.y, songs.num_classes, settings.penalties)
-    scores = forward(features, valid.x)["logits"] @ kernel + bias
-    temperature = best_temperature(scores, valid.y)
-    output.kernel.assign(kernel / temperature)
-    output.bias.assign(bias / temperature)
-    here, there = (evaluate(forward(model, part.x)["logits"], part.y) for part in (train, valid))
-    record = epoch_record(1, start, 0.0, here["log_loss"], here["accuracy"], there)
-    if on_epoch := options.get("on_epoch"):
-        on_epoch(record)
-    return Fitted(model, [record], 1)
+    features = keras.Model(model.input, output_layer(model, "ridge").input)
+    x, valid = finite_features(features, songs.split("train")), songs.split("valid")
+    kernel, bias = solve(x, songs.split("train").y, songs.num_classes, settings.penalties)
+    temperature = best_temperature(forward(features, valid.x)["logits"] @ kernel + bias, valid.y)
+    return finish(model, kernel / temperature, bias / temperature, songs, start, options)
 
 
 def solve(
@@ -99,20 +88,74 @@ def solve(
         >>> kernel.round(3).tolist(), bias.round(3).tolist()
         ([[-1.0, 1.0], [0.0, 0.0]], [1.0, -1.0])
     """
-    mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
-    scale = np.where(scale > 1e-6 * np.maximum(np.abs(mean), 1), scale, np.inf)
-    targets = 2 * np.eye(num_classes)[y] - 1
-    fitted: Any = linear_model.RidgeCV(alphas=list(penalties)).fit((x - mean) / scale, targets)
-    kernel = fitted.coef_.T / scale[:, None]  # (features, num_classes)
+    mean, scale = standardisation(x)
+    fitted: Any = linear_model.RidgeCV(alphas=list(penalties)).fit((x - mean) * scale, targets(y, num_classes))
+    kernel = fitted.coef_.T * scale[:, None]  # (features, num_classes)
     return kernel, fitted.intercept_ - mean @ kernel
 
 
-def _output_layer(model: keras.Model) -> Any:
+def targets(y: np.ndarray, num_classes: int) -> np.ndarray:
+    """Returns 1 for a song's genre and -1 for the others, ``(n_songs, num_classes)``."""
+    return 2 * np.eye(num_classes)[y] - 1
+
+
+def standardisation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and inverse standard deviation of each feature; the latter is 0 for a feature that never changes."""
+    mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+    changes = scale > 1e-6 * np.maximum(np.abs(mean), 1)
+    return mean, np.where(changes, 1 / np.where(changes, scale, 1), 0)
+
+
+def output_layer(model: keras.Model, procedure: str) -> Any:
+    """Returns the layer ``logits`` of a model.
+
+    Raises:
+        SettingsError: It is not an affine map.
+    """
     layer = model.get_layer("logits")
     if not isinstance(layer, keras.layers.Dense) or layer.activation is not keras.activations.linear:
         raise SettingsError(
-            f"ridge needs an affine output layer, but the layer 'logits' of {model.name!r} is a {type(layer).__name__} "
-            f"of "
-            "another form; choose a model without batch normalisation of its logits and without softmax"
+            f"{procedure} needs an affine output layer, but the layer 'logits' of {model.name!r} is a "
+            f"{type(layer).__name__} of another form; choose a model without batch normalisation of its logits and "
+            "without softmax"
         )
     return layer
+
+
+def finite_features(features: keras.Model, songs: SongSet) -> np.ndarray:
+    """Computes features of songs, ``(n_songs, features)``.
+
+    Raises:
+        DataError: Some are not finite.
+    """
+    x: np.ndarray = forward(features, songs.x)["logits"]
+    if not np.isfinite(x).all():
+        raise songs.error("features of some songs are not finite", remedy="set clip or transform in the recipe")
+    return x
+
+
+def finish(
+    model: keras.Model, kernel: np.ndarray, bias: np.ndarray, songs: SongSet, start: float, options: Options
+) -> Fitted:
+    """Sets the output layer of a model, and evaluates it.
+
+    Args:
+        model: The model.
+        kernel: ``(features, num_classes)``.
+        bias: ``(num_classes,)``.
+        songs: Songs with splits ``train`` and ``valid``.
+        start: Time at which the fit began, by `time.perf_counter`.
+        options: As the procedure got them.
+
+    Returns:
+        The model and a history of one record.
+    """
+    output = model.get_layer("logits")
+    output.kernel.assign(kernel)
+    output.bias.assign(bias)
+    parts = (songs.split(split) for split in ("train", "valid"))
+    here, there = (evaluate(forward(model, part.x)["logits"], part.y) for part in parts)
+    record = epoch_record(1, start, 0.0, here["log_loss"], here["accuracy"], there)
+    if on_epoch := options.get("on_epoch"):
+        on_epoch(record)
+    return Fitted(model, [record], 1)

@@ -15,7 +15,7 @@ from toys import make_model, make_songs
 
 from genrezoo.composition.cascade import build_cascade
 from genrezoo.composition.combiner import build_combiner
-from genrezoo.layers import MaskPadding
+from genrezoo.layers import MaskPadding, RadialBasis
 from genrezoo.registry import Entry
 from genrezoo.seeds import keras_seed
 from genrezoo.songs import SongSet
@@ -177,7 +177,20 @@ def make_cascade() -> Any:
     return build_cascade({"student": make_model(seed=1), "teacher": make_model(seed=2)}, (6, 4), 3)
 
 
-TOYS = {"truncated": make_recurrent, "stagewise": make_combined, "cascade_threshold": make_cascade}
+def make_radial() -> Any:
+    """Radial basis functions on the mean of a song, fewer than the songs."""
+    with keras_seed(0):
+        inputs = keras.Input((6, 4))
+        similar = RadialBasis(60)(keras.layers.GlobalAveragePooling1D()(MaskPadding()(inputs)))
+        return keras.Model(inputs, keras.layers.Dense(3, name="logits")(similar))
+
+
+TOYS = {
+    "truncated": make_recurrent,
+    "stagewise": make_combined,
+    "cascade_threshold": make_cascade,
+    "kernel_ridge": make_radial,
+}
 """Models for procedures that need one of a certain form."""
 
 

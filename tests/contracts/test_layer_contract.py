@@ -64,6 +64,7 @@ CASES = {
         LayerCase(layers.Periodic, {"frequencies": 3, "scale": 0.5}, LOGITS[0]),
         LayerCase(layers.PiecewiseLinear, {"bins": 3}, LOGITS[0]),
         LayerCase(layers.PooledStatistics, {"statistics": ["q10", "std", "delta_std", "max"]}, SONGS, masked=True),
+        LayerCase(layers.RadialBasis, {"centres": 4, "precisions": [0.5, 2.0]}, LOGITS[0]),
         LayerCase(layers.RotaryAttention, {"heads": 2}, np.tile(SONGS, 4), masked=True),
         LayerCase(layers.RandomKernels, {"kernels": 9, "seed": 3}, SONGS, masked=True),
         LayerCase(layers.RankOneDense, {"units": 4, "members": 3, "signs": True}, LOGITS[0]),

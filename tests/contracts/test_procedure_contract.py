@@ -15,6 +15,7 @@ SMALLEST = {  # of procedures that need other settings than these few
     "curriculum": {**FEW, "batches_per_level": 2, "hardest_first": True},
     "pretraining": {**FEW, "learning_rate": 0.05, "autoencoder_epochs": 2},
     "prune_and_refit": {**FEW, "l1": 1e-3, "threshold": 0.01, "refit_fraction": 0.5},
+    "kernel_ridge": {"penalties": (0.1, 10.0)},
     "ridge": {"penalties": (0.1, 10.0)},
     "stagewise": {**FEW, "learning_rate": 0.1},
     "truncated": {**FEW, "learning_rate": 0.05, "num_steps": 4},

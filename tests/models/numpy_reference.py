@@ -32,6 +32,14 @@ def statistics_mlp(weights, song, *, layers, statistics=("mean", "std")):
     return _affine(weights, "logits", x)
 
 
+def rbf_network(weights, song, *, statistics):
+    """`rbf_network`, centre by centre."""
+    x = (song_statistics(song, statistics) - weights["similarities/mean"]) * weights["similarities/scale"]
+    distances = [np.mean((x - place) ** 2) for place in weights["similarities/places"]]
+    similar = [np.mean([np.exp(-precision * d) for precision in (0.1, 0.3, 1, 3, 9)]) for d in distances]
+    return _affine(weights, "logits", np.array(similar))
+
+
 def tabular_ensemble(weights, song, *, layers, members, statistics=None, embedding=None):
     """`tabular_ensemble`, member by member; of a table the one row is read as it is."""
     x = song[0]

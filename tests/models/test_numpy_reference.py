@@ -68,6 +68,7 @@ CASES = [
         {"kernels": 40, "kernel_seed": 3},
         lambda w, x: reference.rocket(w, x, groups=draw_kernels(40, N_SEGMENTS, N_FEATURES, seed=3)),
     ),
+    ("rbf_network", {"centres": 5}, lambda w, x: reference.rbf_network(w, x, statistics=RICH)),
     (
         "tabular_ensemble",
         {"units": (6, 5), "members": 3},
