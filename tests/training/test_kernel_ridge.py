@@ -101,7 +101,7 @@ def test_models_and_features_that_cannot_be_solved_are_refused():
     with pytest.raises(SettingsError, match="kernel_ridge needs an affine output layer"):
         kernel_ridge(network, songs, KernelRidgeSettings(), seed=1)
     x = songs.x.copy()
-    x[0] = 1e30
+    x[0, 0] = 1e30
     huge = gz.SongSet(x=x, y=songs.y, genres=songs.genres, splits=songs.splits, provenance="random")
     with pytest.raises(DataError, match="features of some songs are not finite"):
         kernel_ridge(create_model("rbf_network", (6, 4), 3), huge, KernelRidgeSettings(), seed=1)
