@@ -66,8 +66,12 @@ class Member(BaseModel, frozen=True, extra="forbid"):
     @property
     def kin(self) -> str:
         """Key shared by members that the same recipe trains without different folds of the songs."""
-        # without its own members, which differ in their digests on a card
-        bare = self.recipe.model_dump(mode="json", exclude={"members"}) if self.recipe else {}
+        if self.recipe is None:
+            return json.dumps([self.folds])
+        # without its own members, which differ in their digests on a card, and what is lowered to a fold's songs
+        bare = self.recipe.model_dump(mode="json", exclude={"members"})
+        counts = find_builder(self.recipe.model).counts_songs
+        bare["arguments"] = {name: value for name, value in bare["arguments"].items() if name not in counts}
         return json.dumps([self.folds, bare], sort_keys=True)
 
 

@@ -96,14 +96,16 @@ def solve(
 
 def targets(y: np.ndarray, num_classes: int) -> np.ndarray:
     """Returns 1 for a song's genre and -1 for the others, ``(n_songs, num_classes)``."""
-    return 2 * np.eye(num_classes)[y] - 1
+    found: np.ndarray = 2 * np.eye(num_classes)[y] - 1
+    return found
 
 
 def standardisation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns mean and inverse standard deviation of each feature; the latter is 0 for a feature that never changes."""
     mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
     changes = scale > 1e-6 * np.maximum(np.abs(mean), 1)
-    return mean, np.where(changes, 1 / np.where(changes, scale, 1), 0)
+    inverse: np.ndarray = np.where(changes, 1 / np.where(changes, scale, 1), 0)
+    return mean, inverse
 
 
 def output_layer(model: keras.Model, procedure: str) -> Any:

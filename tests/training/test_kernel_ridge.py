@@ -108,3 +108,15 @@ def test_models_and_features_that_cannot_be_solved_are_refused():
     for penalties in ((), (0.0,), (-1.0,)):
         with pytest.raises(ValueError, match="penalties"):
             KernelRidgeSettings(penalties=penalties)
+
+
+def test_members_of_different_folds_are_asked_for_the_songs_that_they_do_not_know(tmp_path):
+    """Of 80 songs in three folds one fold is smaller, and its member has a centre more."""
+    songs = make_songs(100)
+    whole = gz.train(gz.bagged("rbf_network", folds=3), songs, out=tmp_path / "run")
+    sizes = [member.recipe.arguments["centres"] for member in whole.card.recipe.members.values()]
+    assert sorted(sizes) == [53, 53, 54]
+    held_out = whole.predictions("out_of_fold")
+    assert len(held_out["y"]) == 80
+    known = whole.logits(songs.split("train")).argmax(axis=1) == songs.split("train").y
+    assert (held_out["logits"].argmax(axis=1) == held_out["y"]).mean() < 0.9 * known.mean()
