@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import numpy as np
 from pydantic import BaseModel, Field
 
 from genrezoo.errors import SettingsError
 from genrezoo.evaluation import best_temperature, evaluate
-from genrezoo.lazy import keras, layers
+from genrezoo.lazy import LazyModule, keras, layers
 from genrezoo.registry import PROCEDURES
 from genrezoo.seeds import generator
 from genrezoo.songs import SongSet
 from genrezoo.training.fitted import Fitted, Options, forward
 from genrezoo.training.ridge import finish, finite_features, output_layer, standardisation, targets
 
-_LEAST = 1e-6
-"""Of an eigenvalue, relative to the largest: below it, float32 has nothing but rounding errors."""
+if TYPE_CHECKING:
+    from scipy import linalg
+else:  # names of procedures are listed without it
+    linalg = LazyModule("scipy.linalg")
+
+_JITTER = 1e-6
+"""Added to a centre's similarity to itself: float32 does not tell apart what differs less, such as equal centres."""
 
 
 class KernelRidgeSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -92,8 +97,7 @@ def solutions(
     """Solves the ridge regression on similarities to centres for each penalty.
 
     The weights minimise the squared error plus the penalty times the squared norm of the function in the kernel's
-    space. `sklearn.kernel_ridge.KernelRidge` solves for one penalty at a time, with all songs as centres; here one
-    decomposition serves all penalties.
+    space. `sklearn.kernel_ridge.KernelRidge` does this if all songs are centres.
 
     Args:
         similarities: ``(songs, centres)``, of each song to each centre.
@@ -107,18 +111,19 @@ def solutions(
     Example:
         >>> similar = np.array([[1.0, 0.5], [0.5, 1.0]])
         >>> ((weights, bias),) = solutions(similar, np.array([0, 1]), np.array([[3.0], [1.0]]), (0.5,))
-        >>> weights.ravel().round(6).tolist(), bias.tolist()  # (similarities + 0.5) @ weights = (1, -1)
+        >>> weights.ravel().round(3).tolist(), bias.tolist()  # (similarities + 0.5) @ weights = (1, -1)
         ([1.0, -1.0], [2.0])
     """
     known, bias = similarities.astype(np.float64), y.mean(axis=0)
-    among = known[centres]
-    values, vectors = np.linalg.eigh((among + among.T) / 2)
-    real = values > _LEAST * values[-1]
-    whiten = vectors[:, real] / np.sqrt(values[real])  # features @ features.T is the kernel
-    features = known @ whiten
-    values, vectors = np.linalg.eigh(features.T @ features)
-    back, aims = whiten @ vectors, vectors.T @ (features.T @ (y - bias))
-    return [(back @ (aims / (np.maximum(values, 0) + penalty)[:, None]), bias) for penalty in penalties]
+    among = (known[centres] + known[centres].T) / 2 + _JITTER * np.eye(len(centres))
+    lower = linalg.cholesky(among, lower=True)
+    features = linalg.solve_triangular(lower, known.T, lower=True)  # features.T @ features is the kernel of the songs
+    gram, aims = features @ features.T, features @ (y - bias)
+    found = []
+    for penalty in penalties:
+        weights = linalg.solve(gram + penalty * np.eye(len(gram)), aims, assume_a="pos")
+        found.append((linalg.solve_triangular(lower, weights, lower=True, trans="T"), bias))
+    return found
 
 
 def _radial_layer(model: keras.Model) -> Any:

@@ -22,7 +22,7 @@ def test_with_all_songs_as_centres_it_is_kernel_ridge_regression():
     mean = TARGETS.mean(axis=0)
     for penalty, (weights, bias) in zip((0.1, 3.0), solutions(KERNEL, np.arange(20), TARGETS, (0.1, 3.0)), strict=True):
         by_hand = np.linalg.solve(KERNEL + penalty * np.eye(20), TARGETS - mean)
-        np.testing.assert_allclose(KERNEL @ weights + bias, KERNEL @ by_hand + mean, atol=1e-6)
+        np.testing.assert_allclose(KERNEL @ weights + bias, KERNEL @ by_hand + mean, atol=1e-4)
 
 
 def test_with_some_songs_as_centres_it_solves_the_penalised_normal_equations():
