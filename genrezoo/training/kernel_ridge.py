@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 else:  # names of procedures are listed without it
     linalg = LazyModule("scipy.linalg")
 
-_JITTER = 1e-6
-"""Added to a centre's similarity to itself: float32 does not tell apart what differs less, such as equal centres."""
+_JITTERS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+"""Added to a centre's similarity to itself, the first that suffices: among equal centres, or many on few features, the
+similarities alone are singular, or worse because of float32's rounding."""
 
 
 class KernelRidgeSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Settings of kernel ridge regression."""
 
-    penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+    penalties: tuple[Annotated[float, Field(ge=1e-6)], ...] = Field(
         tuple(10.0 ** (power / 2) for power in range(-6, 5)),
         min_length=1,
         description="Candidate ridge penalties; the one with the lowest log loss on validation songs is chosen.",
@@ -115,8 +116,7 @@ def solutions(
         ([1.0, -1.0], [2.0])
     """
     known, bias = similarities.astype(np.float64), y.mean(axis=0)
-    among = (known[centres] + known[centres].T) / 2 + _JITTER * np.eye(len(centres))
-    lower = linalg.cholesky(among, lower=True)
+    lower = _factor((known[centres] + known[centres].T) / 2)
     features = linalg.solve_triangular(lower, known.T, lower=True)  # features.T @ features is the kernel of the songs
     gram, aims = features @ features.T, features @ (y - bias)
     found = []
@@ -124,6 +124,16 @@ def solutions(
         weights = linalg.solve(gram + penalty * np.eye(len(gram)), aims, assume_a="pos")
         found.append((linalg.solve_triangular(lower, weights, lower=True, trans="T"), bias))
     return found
+
+
+def _factor(among: np.ndarray) -> np.ndarray:
+    """Returns the Cholesky factor of the similarities among centres, lower triangular."""
+    for jitter in _JITTERS[:-1]:
+        try:
+            return linalg.cholesky(among + jitter * np.eye(len(among)), lower=True)
+        except linalg.LinAlgError:
+            continue
+    return linalg.cholesky(among + _JITTERS[-1] * np.eye(len(among)), lower=True)
 
 
 def _radial_layer(model: keras.Model) -> Any:

@@ -41,6 +41,18 @@ def test_two_equal_centres_are_no_obstacle():
     np.testing.assert_allclose(both @ weights, both @ by_hand, atol=1e-5)
 
 
+@pytest.mark.parametrize("features", ["one", "equal"])
+def test_many_songs_that_hardly_differ_are_no_obstacle(features):
+    """The similarities of float32 have eigenvalues below 0."""
+    x = RNG.normal(size=(300, 1)) if features == "one" else np.zeros((300, 3))
+    similar = np.exp(-((x[:, None] - x[None]) ** 2).mean(axis=2)).astype("float32")
+    similar += 2e-6 * RNG.normal(size=similar.shape).astype("float32")
+    y = np.where(x[:, :1] > 0, 1.0, -1.0)
+    ((weights, bias),) = solutions(similar, np.arange(300), y, (0.01,))
+    assert np.isfinite(weights).all()
+    assert ((similar @ weights + bias > 0) == (y > 0)).mean() > 0.95
+
+
 def fitted_to(songs, centres, **settings):
     model = create_model("rbf_network", songs.x.shape[1:], songs.num_classes, centres=centres)
     return kernel_ridge(model, songs, KernelRidgeSettings(**settings), seed=1).model
