@@ -143,6 +143,14 @@ class Unregistered(MaskPadding):
     """Keras cannot find it by the package's name."""
 
 
+@keras.saving.register_keras_serializable("genrezoo")
+class TooFar(keras.layers.Layer):
+    """It subtracts, from nothing, a number that is infinite in float16."""
+
+    def call(self, inputs):
+        return inputs - ops.zeros_like(inputs) * ops.cast(1e30, inputs.dtype)
+
+
 SONGS = np.random.default_rng(0).standard_normal((2, 7, 3)).astype("float32")
 
 BROKEN_LAYERS = [
@@ -153,6 +161,7 @@ BROKEN_LAYERS = [
     ("round_trip", LayerCase(Unregistered, {}, SONGS), "registered as"),
     ("shapes", LayerCase(WrongShape, {}, SONGS), "promised"),
     ("mask", LayerCase(SeesPadding, {}, SONGS, masked=True), "an influence"),
+    ("half_precision", LayerCase(TooFar, {}, SONGS), "mixed_float16"),
     ("documented", LayerCase(ForgetsFactor, {"factor": 3.0}, SONGS), "undocumented"),
 ]
 
