@@ -128,12 +128,14 @@ def solutions(
 
 def _factor(among: np.ndarray) -> np.ndarray:
     """Returns the Cholesky factor of the similarities among centres, lower triangular."""
-    for jitter in _JITTERS[:-1]:
+    for jitter in _JITTERS:
         try:
-            return linalg.cholesky(among + jitter * np.eye(len(among)), lower=True)
+            lower: np.ndarray = linalg.cholesky(among + jitter * np.eye(len(among)), lower=True)
+            return lower
         except linalg.LinAlgError:
-            continue
-    return linalg.cholesky(among + _JITTERS[-1] * np.eye(len(among)), lower=True)
+            if jitter == _JITTERS[-1]:
+                raise
+    raise AssertionError  # for the type checker: there is a jitter
 
 
 def _radial_layer(model: keras.Model) -> Any:
