@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from genrezoo.lazy import keras, layers
-from genrezoo.models._checks import InputShape, check_choice
+from genrezoo.models._checks import InputShape, check_choice, check_input_shape
 from genrezoo.spaces import Choice
 
 MEAN_STD = ("mean", "std")
@@ -25,6 +26,28 @@ def song_input(input_shape: InputShape) -> tuple[Any, Any]:
     """
     songs = keras.Input(tuple(input_shape), name="songs")
     return songs, layers.MaskPadding(name="mask_padding")(songs)
+
+
+def table_input(input_shape: InputShape, statistics: Sequence[str]) -> tuple[Any, Any]:
+    """Returns the input of a model, and one vector for each song.
+
+    Args:
+        input_shape: ``(n_segments, n_features)``; the number of segments must be known, because a table is built
+            otherwise than songs are.
+        statistics: Statistics of each feature over the song's real segments, see `PooledStatistics`; a song of one
+            segment is its own vector.
+
+    Returns:
+        A tensor ``(batch, n_segments, n_features)``, and one ``(batch, features)``.
+
+    Raises:
+        SettingsError: The number of segments is None, or the statistics are not known.
+    """
+    n_segments, _ = check_input_shape(input_shape, any_length=False)
+    songs, x = song_input(input_shape)
+    if n_segments == 1:
+        return songs, keras.layers.Flatten(name="features")(layers.EndMask(name="end_mask")(x))
+    return songs, layers.PooledStatistics(statistics, name="statistics")(x)
 
 
 def classify(

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from genrezoo.lazy import keras, layers
-from genrezoo.models._checks import InputShape, check_count, check_input_shape, check_weights
-from genrezoo.models._frame import RICH, STATISTICS_SPACE, classify, song_input
+from genrezoo.models._checks import InputShape, check_count, check_weights
+from genrezoo.models._frame import RICH, STATISTICS_SPACE, classify, table_input
 from genrezoo.registry import MODELS
 from genrezoo.spaces import Choice
 
@@ -55,12 +55,7 @@ def build_rbf_network(
     Reference:
         T. Poggio, F. Girosi, Networks for approximation and learning, Proceedings of the IEEE 78 (1990), section III.
     """
-    n_segments, _ = check_input_shape(input_shape, any_length=False)  # a table is built otherwise than songs are
-    songs, x = song_input(input_shape)
-    if n_segments == 1:
-        x = keras.layers.Flatten(name="features")(layers.EndMask(name="end_mask")(x))
-    else:
-        x = layers.PooledStatistics(statistics, name="statistics")(x)
+    songs, x = table_input(input_shape, statistics)
     check_weights("centres", check_count("centres", centres), x.shape[-1])
     x = layers.RadialBasis(centres, name="similarities")(x)
     return keras.Model(songs, classify(x, num_classes, classifier_activation=classifier_activation), name="rbf_network")

@@ -16,11 +16,10 @@ from genrezoo.models._checks import (
     check_choice,
     check_count,
     check_counts,
-    check_input_shape,
     check_rate,
     check_weights,
 )
-from genrezoo.models._frame import RICH, STATISTICS_SPACE, check_classifier, song_input
+from genrezoo.models._frame import RICH, STATISTICS_SPACE, check_classifier, table_input
 from genrezoo.registry import MODELS
 from genrezoo.spaces import Choice, Float
 
@@ -95,12 +94,8 @@ def build_tabular_ensemble(
     check_classifier(classifier_activation)
     check_rate("dropout", dropout)
     members = check_count("members", members, most=1024)
-    n_segments, _ = check_input_shape(input_shape, any_length=False)  # a table is built otherwise than songs are
-    songs, x = song_input(input_shape)
-    if n_segments == 1:
-        x = keras.layers.Flatten(name="features")(layers.EndMask(name="end_mask")(x))
-    else:
-        x = layers.PooledStatistics(statistics, name="statistics")(x)
+    songs, x = table_input(input_shape, statistics)
+    if input_shape[0] != 1:
         # songs are few, and what each epoch is judged by are the running means: they must not lag behind for epochs
         x = keras.layers.BatchNormalization(momentum=0.9, center=False, scale=False, name="statistics_norm")(x)
     if check_choice("embedding", embedding, EMBEDDINGS):
