@@ -43,7 +43,7 @@ class Comparison:
 
     def __str__(self) -> str:
         accuracies = f"{100 * self.accuracy_a:.1f} % against {100 * self.accuracy_b:.1f} %"
-        interval = f"{100 * self.difference:+.1f} points [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+        interval = f"{100 * self.difference:+z.1f} points [{100 * self.low:+z.1f}, {100 * self.high:+z.1f}]"
         alone = f"{self.only_a} songs correct only in the first, {self.only_b} only in the second"
         return (
             f"{accuracies} of {self.n_songs:,} {self.split} songs: {interval}, McNemar p {self.p_value:.3g} ({alone})"

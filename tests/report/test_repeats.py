@@ -92,6 +92,15 @@ def test_the_first_sentence_says_which_differences_are_real(folder):
     assert text.endswith("The other models (1) do not differ significantly from it.")
 
 
+def test_validation_accuracies_that_are_out_of_fold_are_named_beside_others(tmp_path):
+    scores = {"accuracy": 0.9, "macro_f1": 0.9, "log_loss": 0.4, "calibration_error": 0.1}
+    for repeat in (1, 2):
+        add_repeat(tmp_path, "svm", repeat, 0.7)
+        add_repeat(tmp_path, "bagged", repeat, 0.7, out_of_fold=scores)
+    (board,) = leaderboard(tmp_path).repeated
+    assert "The validation accuracies of bagged are out of fold" in " ".join(cautions(board))
+
+
 def test_songs_on_two_sides_are_counted_over_the_splits(tmp_path):
     for repeat, number in enumerate((2, 5), 1):
         add_repeat(tmp_path, "svm", repeat, 0.7, duplicates=number)

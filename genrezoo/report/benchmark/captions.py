@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from genrezoo.report.benchmark.records import Board, Difference, Entry
-from genrezoo.report.style.captions import DUPLICATES, PROVENANCE, RANDOM_SPLIT, SYNTHETIC
+from genrezoo.report.benchmark.records import Board, Difference, Entry, RepeatedEntry
+from genrezoo.report.style.captions import PROVENANCE, RANDOM_SPLIT, SYNTHETIC
 from genrezoo.report.style.number_format import interval, percent, plain, points, several
 from genrezoo.rows import SpeedRow
 
@@ -82,7 +82,7 @@ def cautions(board: Board, speeds: Sequence[SpeedRow]) -> tuple[str, ...]:
     if board.provenance == "random":
         found.append(RANDOM_SPLIT)
     if board.duplicates:
-        found.append(DUPLICATES.format(plain(board.duplicates)))
+        found.append(repeated_songs(board.duplicates))
     if 0 < (tested := board.sizes.get("test", 0)) < FEW_SONGS:
         found.append(
             f"There are only {tested} test songs: one song is worth {100 / tested:.1f} points, and bootstrap intervals "
@@ -100,17 +100,30 @@ def cautions(board: Board, speeds: Sequence[SpeedRow]) -> tuple[str, ...]:
     if once:
         who = "Each recipe of the zoo" if len(once) == len(trained) else ", ".join(once)
         found.append(f"{who} was trained with one seed, so the variation between training runs is unknown.")
-    folded = [entry.name for entry in board.entries if entry.cross_validated]
-    if 0 < len(folded) < len(board.entries):
-        found.append(
-            f"The validation accuracies of {', '.join(folded)} are out of fold, and their models were also trained on "
-            f"validation songs. Do not compare them with those of the other models: if artists are in several folds, "
-            f"they are too high."
-        )
+    found += out_of_fold(board.entries)
     places = {tuple(str(row.environment.get(key)) for key in ("processor", "cores", "threads")) for row in speeds}
     if len(places) > 1:
         found.append("Speeds were measured on different machines or numbers of threads and are not comparable.")
     return tuple(found)
+
+
+def repeated_songs(number: float) -> str:
+    """Says how many songs are in more than one split, and what follows from it."""
+    verb = "occurs" if number == 1 else "occur"
+    songs = f"{several(number, 'song')} {verb} bit-identical in more than one split"
+    return f"{songs}: a model can classify such songs correctly by memorising."
+
+
+def out_of_fold(entries: Sequence[Entry] | Sequence[RepeatedEntry]) -> list[str]:
+    """Returns the caution that the validation accuracies of some of the models do not compare with the others'."""
+    folded = [entry.name for entry in entries if entry.cross_validated]
+    if not 0 < len(folded) < len(entries):
+        return []
+    return [
+        f"The validation accuracies of {', '.join(folded)} are out of fold, and their models were also trained on "
+        f"validation songs. Do not compare them with those of the other models: if artists are in several folds, "
+        f"they are too high."
+    ]
 
 
 def summary(board: Board) -> str:

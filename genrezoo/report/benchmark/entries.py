@@ -46,7 +46,7 @@ def entry_of(name: str, rows: Sequence[AccuracyRow], timings: Sequence[Row], bay
         calibration_error=estimates["calibration_error"],
         accuracies=tuple(row.test.accuracy for row in rows),
         validation=fmean(validation),
-        cross_validated=any(_out_of_fold(row) for row in rows),
+        cross_validated=any(out_of_fold(row) for row in rows),
         fraction_of_ceiling=estimates["accuracy"].mean / bayes if bayes else None,
         representative=rows[middle].seed,
         parameters=_mean(rows, "parameters"),
@@ -147,7 +147,7 @@ def chosen_of(rows: Sequence[AccuracyRow]) -> dict[str, Any]:
     return {"chosen": chosen} if chosen else {}
 
 
-def _out_of_fold(row: AccuracyRow) -> bool:
+def out_of_fold(row: AccuracyRow) -> bool:
     """Whether the answers for validation songs are out of fold: the row's own, or those of an ensemble's members."""
     return row.out_of_fold is not None or row.settings.get("chosen", {}).get("selected_on") == OUT_OF_FOLD
 

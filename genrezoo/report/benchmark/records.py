@@ -186,6 +186,7 @@ class RepeatedEntry:
         speed: As of an `Entry`, measured on the first split.
         accuracies: Test accuracy of each split.
         settings: As of an `Entry`.
+        cross_validated: As of an `Entry`.
         summary: As of an `Entry`.
         reference: As of an `Entry`.
         difference: Mean accuracy minus that of the reference on the same splits; None for the reference itself, and
@@ -204,6 +205,7 @@ class RepeatedEntry:
     speed: Mapping[str, float]
     accuracies: Mapping[int, float]
     settings: Mapping[str, Any]
+    cross_validated: bool = False
     summary: str = ""
     reference: str = ""
     difference: Estimate | None = None

@@ -13,7 +13,7 @@ from statistics import fmean
 
 from genrezoo.errors import DataError
 from genrezoo.evaluation import corrected_interval, corrected_p
-from genrezoo.report.benchmark.entries import chosen_of, names_of, said_of, settings_of, speed_of
+from genrezoo.report.benchmark.entries import chosen_of, names_of, out_of_fold, said_of, settings_of, speed_of
 from genrezoo.report.benchmark.records import RepeatedBoard, RepeatedEntry
 from genrezoo.report.style.number_format import Estimate
 from genrezoo.rows import AccuracyRow, NotMeasured, Row, SpeedRow
@@ -98,6 +98,7 @@ def _entries(
             },
             accuracies=accuracies,
             settings=settings_of(every[0]) | chosen_of(every),
+            cross_validated=any(out_of_fold(row) for row in every),
             summary=said_of(every[0], "summary"),
             reference=said_of(every[0], "reference"),
         )

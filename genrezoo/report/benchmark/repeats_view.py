@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from genrezoo.report.benchmark.captions import shapes
+from genrezoo.report.benchmark.captions import out_of_fold, repeated_songs, shapes
 from genrezoo.report.benchmark.records import RepeatedBoard, RepeatedEntry
-from genrezoo.report.style.captions import DUPLICATES, PROVENANCE, RANDOM_SPLIT, SYNTHETIC
+from genrezoo.report.style.captions import PROVENANCE, RANDOM_SPLIT, SYNTHETIC
 from genrezoo.report.style.columns import Column
 from genrezoo.report.style.drawing import (
     FAMILY_COLOURS,
@@ -105,7 +105,8 @@ def cautions(board: RepeatedBoard) -> list[str]:
     """Returns cautions about the results."""
     found = [RANDOM_SPLIT] if board.provenance == "repeated, stratified" else []
     if board.duplicates:
-        found.append(f"On average {DUPLICATES.format(plain(board.duplicates))}")
+        found.append(f"On average {repeated_songs(board.duplicates)}")
+    found += out_of_fold(board.entries)
     found += [SYNTHETIC.format("models")] if board.synthetic else []
     for name, text in board.pretrained.items():
         found.append(f"Some models use the weights {name}, which were trained on other songs. {text}")

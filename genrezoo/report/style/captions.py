@@ -12,7 +12,6 @@ RANDOM_SPLIT = (
     "The split is random: songs of one artist, or excerpts of one recording, may be in two splits, in which case "
     "results are better than for unknown artists."
 )
-DUPLICATES = "{} songs occur bit-identical in more than one split: a model can classify them correctly by memorising."
 LEARNING = (
     "Solid: validation songs; dashed: training songs (with the recipe's dropout and regularisation). The dot marks the "
     "best epoch by validation accuracy. Hover over an epoch to see its values."

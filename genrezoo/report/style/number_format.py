@@ -50,8 +50,8 @@ def percent(value: float | None) -> str:
 
 
 def points(value: float | None) -> str:
-    """A difference of fractions in percentage points, signed: ``-0.0123`` is ``−1.2``."""
-    return MISSING if value is None else f"{100 * value:+.1f}".replace("-", "−")
+    """A difference of fractions in percentage points, signed: ``-0.0123`` is ``−1.2``, ``-0.0001`` is ``+0.0``."""
+    return MISSING if value is None else f"{100 * value:+z.1f}".replace("-", "−")
 
 
 def nats(value: float | None) -> str:
@@ -71,8 +71,8 @@ def plain(value: float | None) -> str:
     return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
 
 
-def several(number: int, noun: str) -> str:
-    """A whole number of things.
+def several(number: float, noun: str) -> str:
+    """A number of things.
 
     Example:
         >>> several(1, "segment"), several(1292, "segment")
@@ -141,7 +141,7 @@ def p_value(value: float | None) -> str:
 def interval(estimate: Estimate, *, scale: float = 100, digits: int = 1) -> str:
     """An estimate's bounds: ``[70.1, 74.5]``, with a † where it is over songs."""
     mark = "†" if estimate.over == "songs" else ""
-    return f"[{scale * estimate.low:.{digits}f}, {scale * estimate.high:.{digits}f}]{mark}".replace("-", "−")
+    return f"[{scale * estimate.low:z.{digits}f}, {scale * estimate.high:z.{digits}f}]{mark}".replace("-", "−")
 
 
 def text_of(value: Any) -> str:
