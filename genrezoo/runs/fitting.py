@@ -91,6 +91,7 @@ class Training:
     def __post_init__(self) -> None:
         self.run = load_run(self.folder) if _already_done(self.folder, self.plan) else None
         if self.run is None:
+            _check_float32()
             self.preprocessing = Preprocessing.fit(self.recipe, self.songs)
             _make_deterministic()
             self._network = self._build(Obtained())  # first, to refuse before anything is written
@@ -234,6 +235,15 @@ def _already_done(folder: Path, plan: dict[str, Any]) -> bool:
         remedy = "Use another folder or the previous settings"
         raise SettingsError(f"{folder} holds another training: {'; '.join(different)}. {remedy}")
     return (folder / "card.json").exists()
+
+
+def _check_float32() -> None:
+    """Refuses other types of floats: procedures do not scale the loss, and a run folder does not say its type."""
+    for given, call in ((keras.config.floatx(), "set_floatx"), (keras.config.dtype_policy().name, "set_dtype_policy")):
+        if given != "float32":
+            raise SettingsError(
+                f"Keras computes in {given}; recipes are trained in float32. Call keras.config.{call}('float32') first"
+            )
 
 
 def _make_deterministic() -> None:

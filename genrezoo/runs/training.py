@@ -74,8 +74,8 @@ def train(
     Raises:
         DataError: Songs that cannot be trained on, a split that leaks, songs that the model cannot read, or a folder in
             use.
-        SettingsError: A recipe with unknown or impossible settings, a folder of another training, or a callback that
-            interferes.
+        SettingsError: A recipe with unknown or impossible settings, a folder of another training, a callback that
+            interferes, or a Keras that computes in another type than float32.
 
     Example:
         >>> import tempfile, genrezoo as gz

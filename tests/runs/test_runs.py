@@ -553,6 +553,23 @@ def test_features_beyond_what_a_card_holds_are_refused_before_the_training(tmp_p
         train(SMALL, dataclasses.replace(songs, x=x), seed=1, out=tmp_path / "a")
 
 
+@pytest.mark.parametrize(
+    ("call", "given", "again"),
+    [
+        (keras.config.set_dtype_policy, "mixed_bfloat16", r"set_dtype_policy\('float32'\)"),
+        (keras.config.set_floatx, "float64", r"set_floatx\('float32'\)"),
+    ],
+)
+def test_only_float32_is_trained_in(tmp_path, call, given, again):
+    call(given)
+    try:
+        with pytest.raises(SettingsError, match=f"Keras computes in {given}.*{again}"):
+            train(SMALL, make_songs(), seed=1, out=tmp_path / "run")
+    finally:
+        call("float32")
+    assert not (tmp_path / "run" / "plan.json").exists()
+
+
 def test_seeds_of_numpy_are_seeds(trained, tmp_path):
     run, songs, _ = trained
     assert train(SMALL, songs, seed=np.int64(1), out=tmp_path / "a").card.weights_sha256 == run.card.weights_sha256
