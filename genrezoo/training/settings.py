@@ -23,6 +23,7 @@ OPTIMIZERS = (
     "schedulefreeadamw", "sgd",
 )  # fmt: skip
 """Keras's optimisers, without underscores; listed here so that a recipe can be checked without Keras."""
+CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
 class TrainingSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -110,6 +111,8 @@ class TrainingSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fal
             parts = given if lists and isinstance(given, list) else [given]
             if not all(part is None or isinstance(part, int | float) for part in parts):
                 raise ValueError(f"{name} must be a number{', or a list of them' if lists else ''}")
+            if name in CLIPPING and given is not None and not given > 0:
+                raise ValueError(f"{name} must be above 0, got {given}")  # Keras would not clip
         return value
 
     @field_validator("class_weights")

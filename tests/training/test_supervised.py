@@ -197,6 +197,7 @@ def test_divergence_is_said_and_not_kept(songs, model):
         ({"optimizer": "adm"}, "unknown optimizer 'adm'. Did you mean 'adam'"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin'. Did you mean 'cosine'"),
         ({"optimizer_arguments": {"clipnorm": "x"}}, "clipnorm must be a number"),
+        ({"optimizer_arguments": {"clipnorm": -1.0}}, "clipnorm must be above 0, got -1.0"),
         ({"optimizer_arguments": {"clipnorm": [1.0]}}, "clipnorm must be a number \\["),
         ({"schedule_arguments": {"decay_epochs": {}}}, "decay_epochs must be a number"),
         ({"time_shift": 999999999999}, "time_shift"),
