@@ -90,6 +90,29 @@ class RadialBasis(keras.layers.Layer):
         similar = [ops.exp(-precision * distances) for precision in self.precisions]
         return sum(similar[1:], start=similar[0]) / len(similar)
 
+    def influences(self, inputs: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Measures how much weighted sums of the similarities depend on each feature around some inputs.
+
+        Args:
+            inputs: ``(n, features)``.
+            weights: Weight of each centre in each sum, ``(centres, sums)``.
+
+        Returns:
+            Squared derivatives by each feature, summed over the inputs and over the weighted sums, ``(features,)``
+            float64.
+        """
+        mean, scale, places = (np.asarray(one, np.float64) for one in (self.mean, self.scale, self.places))
+        total, share = np.zeros(len(scale)), 2 / (len(self.precisions) * len(scale))
+        for start in range(0, len(inputs), 512):  # of thousands of centres, that is some ten megabytes
+            x = (inputs[start : start + 512] - mean) * scale
+            distances = np.square(x).sum(axis=1, keepdims=True) + np.square(places).sum(axis=1) - 2 * x @ places.T
+            distances = np.maximum(distances, 0) / len(scale)
+            slopes = sum(precision * np.exp(-precision * distances) for precision in self.precisions)
+            for column in weights.T:
+                part = slopes * (share * column)
+                total += np.square(part.sum(axis=1, keepdims=True) * x - part @ places).sum(axis=0)
+        return total * np.square(scale)
+
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
         """Returns the shape of the similarities."""
         return input_shape[0], self.centres

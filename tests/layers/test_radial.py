@@ -26,6 +26,23 @@ def test_inputs_and_centres_are_standardised_and_a_scale_of_0_leaves_a_feature_o
     assert similarities(layer, [[1e6, 5.0], [1e6, -77.0]]) == pytest.approx([np.exp(-0.5)] * 2)
 
 
+def test_influences_are_squared_derivatives():
+    """Compared with differences of the layer's own similarities, on features of unequal scale."""
+    rng = np.random.default_rng(0)
+    layer = RadialBasis(7, precisions=(0.2, 1.0))
+    layer.build((None, 3))
+    x, weights = rng.normal(size=(600, 3)) * [1.0, 5.0, 1.0], rng.normal(size=(7, 2))
+    layer.place(x[:7], np.array([0.5, 0.0, 0.0]), np.array([1.0, 0.2, 0.0]))
+
+    def sums(x):
+        return np.asarray(layer(x.astype("float32")), np.float64) @ weights
+
+    steps = 0.02 * np.eye(3) * [1.0, 5.0, 1.0]
+    by_hand = [np.square((sums(x + step) - sums(x - step)) / (2 * step.sum())).sum() for step in steps]
+    np.testing.assert_allclose(layer.influences(x, weights), by_hand, rtol=1e-3, atol=1e-9)
+    assert by_hand[2] == 0
+
+
 @pytest.mark.parametrize(("centres", "precisions"), [(0, (1.0,)), (1, ()), (1, (0.0,)), (1, (1.0, float("inf")))])
 def test_what_is_out_of_range_is_refused(centres, precisions):
     with pytest.raises(SettingsError, match="centres must be at least 1, got 0|precisions must be one or more finite"):

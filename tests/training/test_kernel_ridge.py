@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import keras
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ import genrezoo as gz
 from genrezoo.errors import DataError, SettingsError
 from genrezoo.evaluation import evaluate
 from genrezoo.models import create_model
+from genrezoo.songs import default_split
 from genrezoo.training import forward
-from genrezoo.training.kernel_ridge import KernelRidgeSettings, kernel_ridge, solutions
+from genrezoo.training.kernel_ridge import KernelRidgeSettings, kernel_ridge, rescaled, solutions
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3))
@@ -62,7 +65,7 @@ def fitted_to(songs, centres, **settings):
 def test_songs_are_told_apart_and_posteriors_are_calibrated(n_segments, centres):
     songs = make_songs(120, n_segments=n_segments)
     valid = songs.split("valid")
-    logits = forward(fitted_to(songs, centres), valid.x)["logits"]
+    logits = forward(fitted_to(songs, centres, rounds=0), valid.x)["logits"]
     assert (logits.argmax(axis=1) == valid.y).mean() > 0.5
     losses = [evaluate(logits * factor, valid.y)["log_loss"] for factor in (0.9, 1.0, 1.1)]
     assert losses[1] < min(losses[0], losses[2])
@@ -77,6 +80,42 @@ def test_validation_songs_choose_the_penalty():
 
     alone = [loss(penalty) for penalty in (1e-3, 1.0, 1e3)]
     assert loss(1e-3, 1.0, 1e3) == min(alone) < max(alone)
+
+
+def noisy(n_songs=200):
+    """Songs of two genres, which the first two of twelve features tell apart."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(n_songs, 1, 12)).astype("float32")
+    y = (x[:, 0, 0] * x[:, 0, 1] > 0).astype(int)
+    return default_split(gz.SongSet.from_arrays(x, y))
+
+
+def test_features_that_do_not_matter_lose_their_influence():
+    songs = noisy()
+    valid = songs.split("valid")
+    alike, scaled = (fitted_to(songs, 500, rounds=rounds) for rounds in (0, 4))
+    losses = [evaluate(forward(model, valid.x)["logits"], valid.y)["log_loss"] for model in (alike, scaled)]
+    assert losses[1] < 0.7 * losses[0]
+    scale = np.asarray(scaled.get_layer("similarities").scale) * songs.split("train").x[:, 0].std(axis=0)
+    assert scale[:2].min() > scale[2:].max()
+    assert np.square(scale).mean() == pytest.approx(1, rel=1e-3)
+
+
+def test_the_last_round_that_helped_is_kept():
+    """With labels by chance no feature matters: no round is worse than none."""
+    songs = make_songs(120, n_segments=1)
+    valid = songs.split("valid")
+    losses = [
+        evaluate(forward(fitted_to(songs, 500, rounds=rounds), valid.x)["logits"], valid.y)["log_loss"]
+        for rounds in range(4)
+    ]
+    assert all(later <= earlier + 1e-6 for earlier, later in pairwise(losses))
+
+
+def test_a_feature_that_never_changes_stays_without_influence():
+    squares, inverse = np.array([16.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.5])
+    np.testing.assert_allclose(rescaled(squares, inverse), np.array([2.0, 0.0, 0.5**0.5]) / np.sqrt((4 + 2) / 2))
+    np.testing.assert_array_equal(rescaled(np.zeros(3), inverse), inverse)
 
 
 def test_centres_are_training_songs_and_each_knows_itself():
@@ -125,7 +164,10 @@ def test_models_and_features_that_cannot_be_solved_are_refused():
 def test_members_of_different_folds_are_asked_for_the_songs_that_they_do_not_know(tmp_path):
     """Of 80 songs in three folds one fold is smaller, and its member has a centre more."""
     songs = make_songs(100)
-    whole = gz.train(gz.bagged("rbf_network", folds=3), songs, out=tmp_path / "run")
+    recipe = gz.get_recipe("rbf_network").changed(
+        rounds=0
+    )  # with more, it is right about most songs that it does not know
+    whole = gz.train(gz.bagged(recipe, folds=3), songs, out=tmp_path / "run")
     sizes = [member.recipe.arguments["centres"] for member in whole.card.recipe.members.values()]
     assert sorted(sizes) == [53, 53, 54]
     held_out = whole.predictions("out_of_fold")
