@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
@@ -26,6 +27,8 @@ else:  # names of procedures are listed without it
 _JITTERS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 """Added to a centre's similarity to itself, the first that suffices: among equal centres, or many on few features, the
 similarities alone are singular, or worse because of float32's rounding."""
+_SAMPLE = 2000
+"""Training songs at which the derivatives are taken: of ten thousands, all would take longer than the solution."""
 
 
 class KernelRidgeSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -65,7 +68,7 @@ def kernel_ridge(
     have near neighbours, such as excerpts of one recording.
 
     Then each feature is multiplied by the square root of the root mean square of the scores' derivatives by it, over
-    the training songs, and all is solved again: features that do not matter no longer make songs of one genre
+    at most 2,000 training songs, and all is solved again: features that do not matter no longer make songs of one genre
     dissimilar. This is repeated while it lowers the log loss on validation songs; the last round that did is kept.
     Choose the procedure with the model `rbf_network`.
 
@@ -73,7 +76,8 @@ def kernel_ridge(
         model: Model that ends in `RadialBasis` and an affine layer ``logits``; the layers before are not changed.
         songs: Standardised songs with splits ``train`` and ``valid``; test songs are never read.
         settings: See `KernelRidgeSettings`.
-        options: See `Options`; ``seed`` draws the centres, ``on_epoch`` is called once, the others are not used.
+        options: See `Options`; ``seed`` draws centres and the songs at which derivatives are taken, ``on_epoch`` is
+            called once, the others are not used.
 
     Returns:
         The model and a history of one record.
@@ -87,10 +91,12 @@ def kernel_ridge(
     train, valid = songs.split("train"), songs.split("valid")
     x = finite_features(keras.Model(model.input, radial.input), train)
     drawn = np.sort(generator(options["seed"], "centres").permutation(len(x))[: radial.centres])
+    sample = x[generator(options["seed"], "sample").permutation(len(x))[:_SAMPLE]]
     centres = np.zeros((radial.centres, x.shape[1]))
     centres[: len(drawn)] = x[drawn]
     mean, inverse = standardisation(x)
-    scale, penalties, aims, best = inverse, settings.penalties, targets(train.y, songs.num_classes), None
+    aims, grid = targets(train.y, songs.num_classes), sorted(settings.penalties)
+    scale, penalties, best = inverse, grid, None
     similarities = keras.Model(model.input, output.input)
     for _ in range(settings.rounds + 1):
         radial.place(centres, mean, scale)
@@ -100,9 +106,9 @@ def kernel_ridge(
         found = min(judged, key=lambda one: one.loss)
         if best is not None and found.loss >= best.loss:
             break
-        best, place = found, settings.penalties.index(found.penalty)
-        penalties = settings.penalties[max(place - 1, 0) : place + 2]  # the best changes little from round to round
-        scale = rescaled(radial.influences(x, _padded(best.kernel, radial.centres)), inverse)
+        best, place = found, grid.index(found.penalty)
+        penalties = grid[max(place - 1, 0) : place + 2]  # the best one changes little from round to round
+        scale = rescaled(radial.influences(sample, _padded(best.kernel, radial.centres)), inverse)
     assert best is not None  # there is a penalty
     radial.place(centres, mean, best.scale)
     return finish(model, _padded(best.kernel, radial.centres), best.bias, songs, start, options)
@@ -156,7 +162,7 @@ def rescaled(squares: np.ndarray, inverse: np.ndarray) -> np.ndarray:
 
 
 def solutions(
-    similarities: np.ndarray, centres: np.ndarray, y: np.ndarray, penalties: tuple[float, ...]
+    similarities: np.ndarray, centres: np.ndarray, y: np.ndarray, penalties: Sequence[float]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Solves the ridge regression on similarities to centres for each penalty.
 
