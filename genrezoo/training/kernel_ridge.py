@@ -99,6 +99,8 @@ def kernel_ridge(
     scale, penalties, best = inverse, grid, None
     similarities = keras.Model(model.input, output.input)
     for _ in range(settings.rounds + 1):
+        if best is not None:
+            scale = rescaled(radial.influences(sample, _padded(best.kernel, radial.centres)), inverse)
         radial.place(centres, mean, scale)
         known, held = (forward(similarities, part.x)["logits"][:, : len(drawn)] for part in (train, valid))
         solved = solutions(known, drawn, aims, penalties)
@@ -108,7 +110,6 @@ def kernel_ridge(
             break
         best, place = found, grid.index(found.penalty)
         penalties = grid[max(place - 1, 0) : place + 2]  # the best one changes little from round to round
-        scale = rescaled(radial.influences(sample, _padded(best.kernel, radial.centres)), inverse)
     assert best is not None  # there is a penalty
     radial.place(centres, mean, best.scale)
     return finish(model, _padded(best.kernel, radial.centres), best.bias, songs, start, options)
