@@ -173,7 +173,11 @@ class ClusterExecutor(CallExecutor):
         return reply
 
     def _wait(self, asked: Any) -> None:
-        """Waits until a task has ended; warns if no worker remains that could run it."""
+        """Waits until a task has ended; warns if no worker remains that could run it.
+
+        Raises:
+            concurrent.futures.CancelledError: The connection to the scheduler was lost.
+        """
         from distributed import wait
 
         while True:
@@ -182,7 +186,9 @@ class ClusterExecutor(CallExecutor):
                 return
             try:
                 alone = not self._client.nthreads()
-            except Exception:  # the connection was lost: the next wait raises it
+            except Exception as error:  # the connection was lost
+                if self._client.status in ("closing", "closed"):  # tasks of its last moments are never cancelled
+                    raise concurrent.futures.CancelledError from error
                 continue
             if alone:
                 warnings.warn(f"{self._none()}; the calls wait for them", stacklevel=2)

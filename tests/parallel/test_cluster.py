@@ -1,3 +1,4 @@
+import concurrent.futures
 import os
 import re
 import socket
@@ -162,6 +163,19 @@ def test_the_end_of_everything_is_told(tmp_path, monkeypatch):
             answer.result(timeout=60)
         with pytest.raises(GenrezooError, match="connection to the scheduler at .* was lost"):
             executor.submit(divmod, 7, 3).result(timeout=60)
+
+
+@pytest.mark.slow
+def test_a_task_that_was_submitted_as_the_connection_ended_is_not_waited_for_forever(tmp_path, monkeypatch):
+    """The client cancels the tasks that it knows when it loses the scheduler, and then forgets them."""
+    monkeypatch.setattr("genrezoo.parallel.cluster.CONNECT_SECONDS", 5)
+    with start_cluster(tmp_path, 1) as cluster, ClusterExecutor(cluster.address) as executor:
+        monkeypatch.setattr("genrezoo.parallel.cluster.WORKER_SECONDS", 1)
+        asked = executor._client.submit(time.sleep, 600)
+        executor._client.futures.clear()
+        cluster.scheduler.kill()
+        with pytest.raises(concurrent.futures.CancelledError):
+            executor._wait(asked)
 
 
 @pytest.mark.slow
