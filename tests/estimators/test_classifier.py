@@ -15,7 +15,6 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
-from sklearn.utils._testing import assert_allclose_dense_sparse
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 from toys import make_songs
 
@@ -249,6 +248,6 @@ def test_checks_of_scikit_learn_that_train_little():
 def test_the_checks_of_scikit_learn_pass(estimator, check, monkeypatch):
     # A check that names no tolerance gets scikit-learn's for float32 in place of float64's: networks compute in
     # float32, where a song's place in its batch may change the last digit.
-    for_float32 = partial(assert_allclose_dense_sparse, rtol=1e-4)
+    for_float32 = partial(estimator_checks.assert_allclose_dense_sparse, rtol=1e-4)
     monkeypatch.setattr(estimator_checks, "assert_allclose_dense_sparse", for_float32)
     check(estimator)

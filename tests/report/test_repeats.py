@@ -102,6 +102,9 @@ def test_validation_accuracies_that_are_out_of_fold_are_named_beside_others(tmp_
 
 
 def test_songs_on_two_sides_are_counted_over_the_splits(tmp_path):
+    add_repeat(tmp_path / "one", "svm", 1, 0.7, duplicates=1)
+    (board,) = leaderboard(tmp_path / "one").repeated
+    assert "On average 1 song occurs bit-identical in more than one split" in " ".join(cautions(board))
     for repeat, number in enumerate((2, 5), 1):
         add_repeat(tmp_path, "svm", repeat, 0.7, duplicates=number)
     (board,) = leaderboard(tmp_path).repeated
